@@ -1,0 +1,53 @@
+"""What the machine is and can do: allocator settings, threads, commit, and the facts `gdrd doctor` prints."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# glibc's mallopt parameters (malloc.h). Large activations otherwise go back to the kernel at every step.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep freed blocks for reuse, which about doubles the speed of networks on a CPU.
+
+    The same as MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_, but after Python has started.
+
+    Returns:
+        True where it took effect; False on another C library (macOS, Windows, musl), where nothing changes.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28))
+    return all(libc.mallopt(key, value) == 1 for key, value in settings)
+
+
+def commit() -> str:
+    """Return the git commit of the code that is running ("" outside a checkout), with "+" when files were changed."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return ""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False).stdout.strip()
+
+    head = git("rev-parse", "--short=12", "HEAD")
+    return head + ("+" if head and git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def data_folder() -> Path:
+    """Return the folder of the shipped models: `data/` of the checkout, or the copy inside an installed package."""
+    checkout = Path(__file__).resolve().parent.parent / "data"
+    return checkout if checkout.is_dir() else Path(__file__).resolve().parent / "data"
+
+
+def cache_folder() -> Path:
+    """Return the folder for things that can be made again: $GDRD_CACHE, or ~/.cache/gdrd_lab."""
+    return Path(os.environ.get("GDRD_CACHE") or Path.home() / ".cache" / "gdrd_lab")
