@@ -4,3 +4,11 @@ The package backs the notebooks, the app and the command line. Importing it is c
 """
 
 __version__ = "0.1.0"
+
+import os as _os
+
+from gdrd_lab.machine import keep_freed_memory as _keep_freed_memory
+
+# Networks run about twice as fast on a CPU with these settings; GDRD_ALLOCATOR=system leaves the C library alone.
+if _os.environ.get("GDRD_ALLOCATOR") != "system":
+    _keep_freed_memory()

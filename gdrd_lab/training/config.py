@@ -1,0 +1,256 @@
+"""Everything a training run is told: frozen dataclasses with `smoke()`, `cpu()` and `paper()` sizes.
+
+Where the paper's text does not give a value (layer, timestep, loss weights, optimiser), the choice here is ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gdrd_lab.errors import GdrdError
+
+T = typing.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How a stage is optimised.
+
+    Args:
+        steps: optimiser steps.
+        batch_size: faces per optimiser step, over all devices and accumulated micro-batches.
+        learning_rate: peak of a linear warm-up over the first 5 percent and a cosine decay to zero.
+        weight_decay: AdamW's.
+        accumulate: micro-batches per optimiser step.
+        precision: "no", "bf16" or "fp16", as accelerate names them.
+        ema: decay of the exponential moving average of the weights; 0 turns it off.
+        clip: largest gradient norm.
+        checkpoint_every: steps between checkpoints.
+        keep: checkpoints kept.
+        workers: processes that decode faces; 0 decodes in the training process.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    accumulate: int = 1
+    precision: str = "no"
+    ema: float = 0.999
+    clip: float = 1.0
+    checkpoint_every: int = 500
+    keep: int = 2
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes to the sharp face before it is degraded: mirror, similarity jitter in pixels of a 112 px face, colour."""
+
+    flip: bool = True
+    shift: float = 3.0
+    scale: float = 0.05
+    rotate: float = 5.0
+    colour: float = 0.2
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """Shape of the student.
+
+    Args:
+        input_size: side the student enlarges or reduces its input to; a multiple of 16.
+        backbone_channels: width of each backbone stage; the first works at 16 x 16, each further one at half.
+        backbone_blocks: residual blocks of each backbone stage.
+        head_channels: width of the head's residual stage.
+        head_blocks: residual blocks of the head.
+        embedding_size: must be the discriminative teacher's.
+    """
+
+    input_size: int = 32
+    backbone_channels: tuple[int, ...] = (64, 128)
+    backbone_blocks: tuple[int, ...] = (2, 3)
+    head_channels: int = 256
+    head_blocks: int = 2
+    embedding_size: int = 128
+
+
+@dataclass(frozen=True)
+class GenerativeConfig:
+    """The generative teacher: an SR3-style diffusion model (see teachers.super_resolution).
+
+    Args:
+        loop: optimisation.
+        size: side of the faces it makes; a multiple of unshuffle x 2^(levels - 1).
+        channels: width of each UNet level.
+        layers: residual blocks per level.
+        unshuffle: pixel-unshuffle factor in front of the UNet; 4 costs a quarter of 2.
+        min_snr: gamma of the Min-SNR weighting; 0 weighs every timestep alike, which the last (pure noise) step needs.
+        resolutions: sides drawn at random for every step.
+        augment: changes to the sharp face.
+    """
+
+    loop: LoopConfig
+    size: int = 64
+    channels: tuple[int, ...] = (64, 128, 192)
+    layers: int = 1
+    unshuffle: int = 4
+    resolutions: tuple[int, ...] = (8, 10, 12, 14, 16, 20, 24, 32)
+    min_snr: float = 0.0
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Stage 1: the student's backbone learns the generative teacher's encoder features (L_gen).
+
+    Args:
+        loop: optimisation.
+        block: the teacher's block, see teachers.features.encoder_blocks.
+        timestep: noise level at which the teacher's features are read, 0 to 999.
+        sharp: let the teacher see the sharp face's residual too; False: only the low-resolution face, as in the paper.
+        normalise: standardise the target's channels (see losses.generative).
+        resolutions: sides drawn at random for every step.
+        augment: changes to the sharp face.
+    """
+
+    loop: LoopConfig
+    block: str = "mid_block"
+    timestep: int = 0
+    sharp: bool = False
+    normalise: bool = True
+    resolutions: tuple[int, ...] = (8, 16, 16, 32)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Stage 2: the student's head learns from the discriminative teacher (L_rcd, L_kd, L_cls).
+
+    Args:
+        loop: optimisation.
+        freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
+        weight_rcd: weight of the cross-resolution relational contrastive loss.
+        weight_kd: weight of the embedding distillation loss.
+        weight_cls: weight of the margin classification loss on the labelled faces.
+        relation_size: width of the relation vectors.
+        temperature: of the critic.
+        queue: negatives kept in the memory queue; 0 uses the batch alone.
+        resolutions: sides drawn at random for every step.
+        augment: changes to the sharp face.
+    """
+
+    loop: LoopConfig
+    freeze_backbone: bool = True
+    weight_rcd: float = 0.1
+    weight_kd: float = 10.0
+    weight_cls: float = 0.05
+    relation_size: int = 128
+    temperature: float = 0.1
+    queue: int = 0
+    resolutions: tuple[int, ...] = (8, 16, 16, 32)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run: the three stages in the paper's order, and the student they make."""
+
+    generative: GenerativeConfig
+    backbone: BackboneConfig
+    head: HeadConfig
+    student: StudentConfig = field(default_factory=StudentConfig)
+    seed: int = 0
+
+    @classmethod
+    def smoke(cls) -> Recipe:
+        """Return the smallest run that goes through everything: under 2 minutes on 2 cores; its scores mean nothing."""
+        loop = LoopConfig(steps=12, batch_size=16, learning_rate=5e-4, ema=0.9, checkpoint_every=6)
+        return cls(
+            generative=GenerativeConfig(loop=loop, channels=(32, 48, 64), resolutions=(8, 16)),
+            backbone=BackboneConfig(loop=loop, resolutions=(8, 16)),
+            head=HeadConfig(loop=loop, queue=32, resolutions=(8, 16)),
+            student=StudentConfig(backbone_channels=(16, 32), backbone_blocks=(1, 1), head_channels=32, head_blocks=1),
+        )
+
+    @classmethod
+    def cpu(cls) -> Recipe:
+        """Return a run of some hours on 2 CPU cores with bf16."""
+        return cls(
+            generative=GenerativeConfig(
+                loop=LoopConfig(steps=10_000, batch_size=32, learning_rate=4e-4, precision="bf16", checkpoint_every=500)
+            ),
+            backbone=BackboneConfig(
+                loop=LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+            ),
+            head=HeadConfig(
+                loop=LoopConfig(steps=12_000, batch_size=128, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+            ),
+        )
+
+    @classmethod
+    def paper(cls) -> Recipe:
+        """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
+        gpu = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
+        return cls(
+            generative=GenerativeConfig(
+                loop=LoopConfig(steps=400_000, batch_size=256, learning_rate=1e-4, **gpu),
+                size=112,
+                channels=(128, 256, 384, 512),
+                layers=2,
+                unshuffle=2,
+            ),
+            backbone=BackboneConfig(loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)),
+            head=HeadConfig(
+                loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu), queue=16_384, resolutions=(16,)
+            ),
+            student=StudentConfig(backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3),
+        )
+
+    def scaled(self, steps: int) -> Recipe:
+        """Return the same recipe with ``steps`` optimiser steps in every stage."""
+        stages = {
+            name: replace(getattr(self, name), loop=replace(getattr(self, name).loop, steps=steps))
+            for name in ("generative", "backbone", "head")
+        }
+        return replace(self, **stages)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn any config into plain dictionaries, lists and numbers for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a config of ``kind`` from plain values.
+
+    Raises:
+        GdrdError: a key is unknown or missing, or a value has the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(known)):
+        raise GdrdError(f"{kind.__name__} has no setting {unknown[0]!r}", f"Use {', '.join(sorted(known))}")
+    required = {n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    if missing := sorted(required - set(values)):
+        raise GdrdError(f"{kind.__name__} lacks the setting {missing[0]!r}", "Add it")
+    return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise GdrdError(f"{where} is {value!r}, not a group of settings", "Give its settings by name")
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    origin = typing.get_origin(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
+    allowed = (*kinds, int) if float in kinds else kinds
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
+        raise GdrdError(f"{where} is {value!r}, which is no {getattr(hint, '__name__', hint)}", "Correct the value")
+    return value

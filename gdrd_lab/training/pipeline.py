@@ -1,0 +1,117 @@
+"""The three stages in the paper's order: generative teacher, then the student's backbone, then its head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.student.model import Student
+from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
+
+from gdrd_lab.training.backbone import BackboneStage
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, to_dict
+from gdrd_lab.training.data import StepBatches
+from gdrd_lab.training.generative import GenerativeStage
+from gdrd_lab.training.head import HeadStage
+from gdrd_lab.training.loop import Stage, run
+from gdrd_lab.training.targets import teacher_embeddings
+
+if TYPE_CHECKING:
+    from gdrd_lab.faces.faceset import FaceSet
+    from gdrd_lab.teachers.recogniser import Recogniser
+
+
+def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool = True) -> SuperResolutionPipeline:
+    """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); resumes by itself.
+
+    Args:
+        recipe: the run's configuration.
+        faces: aligned faces; labels are not used.
+        out: the run's folder.
+        progress: show progress bars.
+
+    Returns:
+        The pipeline with averaged weights, in evaluation mode.
+    """
+    stage = GenerativeStage(recipe.generative, recipe.seed)
+    _train(stage, recipe.generative, recipe, faces, out, progress)
+    stage.pipeline.unet.requires_grad_(False)
+    stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
+    return stage.pipeline
+
+
+def train_backbone(recipe: Recipe, faces: FaceSet, out: Path, generative: Path | None = None, progress: bool = True) -> Student:
+    """Stage 1: regress the generative teacher's encoder features with the student's backbone; saves ``out/backbone``.
+
+    Args:
+        recipe: the run's configuration.
+        faces: aligned faces; labels are not used.
+        out: the run's folder.
+        generative: folder or hub id of the generative teacher; ``out/generative`` by default.
+        progress: show progress bars.
+
+    Raises:
+        GdrdError: there is no generative teacher yet.
+    """
+    teacher = load_generative(generative or out / "generative")
+    stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
+    _train(stage, recipe.backbone, recipe, faces, out, progress)
+    stage.student.save(out / "backbone", _facts(recipe, faces))
+    return stage.student
+
+
+def train_head(
+    recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, backbone: Path | None = None, progress: bool = True
+) -> Student:
+    """Stage 2: train the student's head under the discriminative teacher on the frozen backbone; saves ``out/student``.
+
+    Args:
+        recipe: the run's configuration.
+        faces: aligned faces; labels of -1 take no part in L_cls.
+        out: the run's folder.
+        recogniser: the discriminative teacher.
+        backbone: folder of the trained backbone; ``out/backbone`` by default.
+        progress: show progress bars.
+
+    Raises:
+        GdrdError: there is no backbone yet, or its shape is not the recipe's.
+    """
+    source = backbone or out / "backbone"
+    student = Student.load(source)
+    if student.config != recipe.student:
+        raise GdrdError(f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with")
+    targets = teacher_embeddings(recogniser, faces, progress=progress)
+    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
+    _train(stage, recipe.head, recipe, faces, out, progress)
+    student.save(out / "student", _facts(recipe, faces))
+    return student
+
+
+def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, progress: bool = True) -> Student:
+    """Run the three stages one after the other; each goes on from its own checkpoints."""
+    train_generative(recipe, faces, out, progress)
+    train_backbone(recipe, faces, out, progress=progress)
+    return train_head(recipe, faces, out, recogniser, progress=progress)
+
+
+def _facts(recipe: Recipe, faces: FaceSet) -> dict[str, Any]:
+    return {"recipe": to_dict(recipe), "data": faces.name, "faces": len(faces)}
+
+
+def _train(
+    stage: Stage,
+    config: GenerativeConfig | BackboneConfig | HeadConfig,
+    recipe: Recipe,
+    faces: FaceSet,
+    out: Path,
+    progress: bool,
+) -> None:
+    if len(faces) == 0:
+        raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
+    loop = config.loop
+    data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
+    facts = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
+    run(stage, data, loop, out / "checkpoints" / stage.name, {**facts, "seed": recipe.seed}, progress)
+
+
