@@ -1,0 +1,27 @@
+"""The feature adapter between student and generative teacher: used in stage 1, then thrown away."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FeatureAdapter(nn.Module):
+    """A 1 x 1 convolution and a bilinear resize that give the student's features the teacher's shape.
+
+    Args:
+        inputs: the student's channels.
+        outputs: the teacher's channels.
+        size: (h, w) of the teacher's feature map.
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(inputs, outputs, 1)
+        self.size = size
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, g, g) to (N, outputs, h, w)."""
+        shrinks = features.shape[-1] > self.size[-1]
+        resized = F.interpolate(features, self.size, mode="bilinear", antialias=shrinks, align_corners=False)
+        return self.project(resized)

@@ -1,0 +1,63 @@
+"""The student: a backbone and a head that together are a recogniser for very-low-resolution faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.student.backbone import Backbone
+from gdrd_lab.student.head import Head
+from gdrd_lab.training.checkpoint import load_into, read_folder, write_folder
+from gdrd_lab.training.config import StudentConfig, from_dict, to_dict
+
+
+class Student(nn.Module):
+    """Backbone and head. A Recogniser: reads faces of any resolution, best near its own input size."""
+
+    name = "student"
+
+    def __init__(self, config: StudentConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or StudentConfig()
+        self.embedding_size = config.embedding_size
+        self.backbone = Backbone(config.input_size, config.backbone_channels, config.backbone_blocks)
+        self.head = Head(
+            self.backbone.channels, self.backbone.grid, config.head_channels, config.head_blocks, config.embedding_size
+        )
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Return raw embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1]."""
+        return self.head(self.backbone(faces))
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Return unit embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1], at any resolution."""
+        return F.normalize(self(faces), dim=1)
+
+    def save(self, folder: Path, facts: Mapping[str, Any] | None = None, half: bool = False) -> None:
+        """Write weights (safetensors) and configuration atomically; ``half`` stores float16.
+
+        Raises:
+            GdrdError: the disk is full; what was there stays.
+        """
+        state = {name: value.half() if half and value.is_floating_point() else value for name, value in self.state_dict().items()}
+        write_folder(folder, {"student": state}, {"student": to_dict(self.config), **(facts or {})})
+
+    @classmethod
+    def load(cls, folder: Path) -> Student:
+        """Read what ``save`` wrote, in evaluation mode, frozen, in float32.
+
+        Raises:
+            GdrdError: the folder is missing, damaged or of another configuration.
+        """
+        tensors, facts = read_folder(Path(folder))
+        if "student" not in tensors or "student" not in facts:
+            raise GdrdError(f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student")
+        student = cls(from_dict(StudentConfig, facts["student"]))
+        load_into(student, {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()}, folder)
+        return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

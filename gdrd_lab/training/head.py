@@ -1,0 +1,68 @@
+"""Stage 2: the student's head learns from the discriminative teacher (L_rcd, L_kd, L_cls) on the frozen backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.losses.classification import ClassificationLoss
+from gdrd_lab.losses.distillation import embedding_distillation_loss
+from gdrd_lab.losses.relational import RelationalContrastiveLoss
+from gdrd_lab.student.model import Student
+from gdrd_lab.training.config import HeadConfig
+from gdrd_lab.training.data import Batch
+from gdrd_lab.training.loop import Stage
+
+
+class HeadStage(Stage):
+    """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the sharp faces.
+
+    Args:
+        config: weights and options.
+        student: with its trained backbone.
+        targets: (len(faces), d) unit embeddings of the sharp faces.
+        identities: number of labelled identities; 0 turns L_cls off.
+        seed: of the relation modules and class centres.
+    """
+
+    def __init__(self, config: HeadConfig, student: Student, targets: Tensor, identities: int, seed: int) -> None:
+        torch.manual_seed(seed)
+        student.head.requires_grad_(True)
+        student.backbone.requires_grad_(not config.freeze_backbone)
+        trained: dict[str, torch.nn.Module] = {"head": student.head}
+        if not config.freeze_backbone:
+            trained["backbone"] = student.backbone
+        size = student.embedding_size
+        if config.weight_rcd:
+            trained["relation"] = RelationalContrastiveLoss(
+                size, config.relation_size, temperature=config.temperature, queue_size=config.queue
+            )
+        if config.weight_cls and identities:
+            trained["classes"] = ClassificationLoss(size, identities)
+        super().__init__("head", trained)
+        self.config = config
+        self._student, self._targets = (student,), (targets,)
+
+    def train(self, mode: bool = True) -> HeadStage:
+        """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
+        super().train(mode)
+        self._student[0].backbone.train(mode and not self.config.freeze_backbone)
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return {"kd": ..., "rcd": ..., "cls": ...}, each times its weight, as far as their weights are not 0."""
+        config, student = self.config, self._student[0]
+        with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
+            features = student.backbone(batch.low)
+        raw = student.head(features).float()
+        embedding = F.normalize(raw, dim=1)
+        target = self._targets[0][batch.indices.cpu()].to(embedding)
+        losses = {}
+        if config.weight_kd:
+            losses["kd"] = config.weight_kd * embedding_distillation_loss(embedding, target)
+        if "relation" in self.trained:
+            losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
+        if "classes" in self.trained:
+            losses["cls"] = config.weight_cls * self.trained["classes"](embedding, batch.labels)
+        return losses

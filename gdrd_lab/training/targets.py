@@ -1,0 +1,47 @@
+"""The discriminative teacher's embeddings of the sharp faces, computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from gdrd_lab.machine import cache_folder
+from gdrd_lab.teachers.recogniser import embed_all
+
+if TYPE_CHECKING:
+    from gdrd_lab.faces.faceset import FaceSet
+    from gdrd_lab.teachers.recogniser import Recogniser
+
+
+def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = True) -> Tensor:
+    """Return unit embeddings (len(faces), d) of the sharp faces, from the cache where they are already known.
+
+    The cache key is the recogniser's name, the face set's name and keys, and the pixels of 16 of its faces.
+    """
+    digest = hashlib.sha256(f"{recogniser.name}/{recogniser.embedding_size}/{faces.name}/{faces.size}".encode())
+    for key in faces.keys:
+        digest.update(key.encode())
+    for index in range(0, len(faces), max(1, len(faces) // 16)):
+        digest.update(faces[index].tobytes())
+    path = cache_folder() / "embeddings" / f"{digest.hexdigest()[:32]}.safetensors"
+    if path.exists():
+        try:
+            return load_file(path)["embeddings"]
+        except (SafetensorError, OSError, KeyError):
+            tqdm.write(f"{path} is damaged and is made again.")
+    embeddings = torch.from_numpy(embed_all(recogniser, faces, progress=progress))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{torch.randint(2**31, ()).item()}.part")
+    try:
+        save_file({"embeddings": embeddings}, draft)
+        draft.replace(path)
+    except (OSError, SafetensorError) as error:
+        draft.unlink(missing_ok=True)
+        tqdm.write(f"The embeddings could not be kept in {path.parent} ({error}); they will be computed again next time.")
+    return embeddings
