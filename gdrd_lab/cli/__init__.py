@@ -1,1 +1,41 @@
-def main() -> None: ...
+"""The command line `gdrd`: parses words, calls the package, prints; every error is one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gdrd_lab import __version__
+from gdrd_lab.cli import doctor, embed, evaluate, faces, train
+from gdrd_lab.errors import GdrdError
+
+COMMANDS = (faces, train, evaluate, embed, doctor)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of every command."""
+    top = argparse.ArgumentParser(
+        prog="gdrd",
+        description="Distil generative and discriminative representations for very-low-resolution face recognition.",
+        epilog="For research and teaching only; not for identifying people. `gdrd COMMAND --help` explains a command.",
+    )
+    top.add_argument("--version", action="version", version=f"gdrd {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add(commands)
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 2 an error that is the user's to mend, 130 interrupted."""
+    arguments = parser().parse_args(words)
+    try:
+        arguments.run(arguments)
+    except GdrdError as error:
+        print(f"gdrd: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gdrd: interrupted; run the same command again to go on.", file=sys.stderr)
+        return 130
+    return 0

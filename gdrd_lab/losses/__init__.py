@@ -1,0 +1,30 @@
+"""The losses of the method: L_gen, L_rcd, L_kd, L_cls, and baselines to compare L_rcd with."""
+
+from gdrd_lab.losses.baselines import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.losses.classification import ArcFace, CosFace
+from gdrd_lab.losses.distillation import (
+    class_prototypes,
+    cosine_distillation_loss,
+    similarity_logits,
+    soft_label_loss,
+)
+from gdrd_lab.losses.generative import TargetNormalisation, generative_loss
+from gdrd_lab.losses.queue import NegativeQueue
+from gdrd_lab.losses.relational import RelationalContrastiveLoss, RelationModule
+
+__all__ = [
+    "ArcFace",
+    "CosFace",
+    "NegativeQueue",
+    "RelationModule",
+    "RelationalContrastiveLoss",
+    "TargetNormalisation",
+    "class_prototypes",
+    "contrastive_distillation_loss",
+    "cosine_distillation_loss",
+    "generative_loss",
+    "rkd_angle_loss",
+    "rkd_distance_loss",
+    "similarity_logits",
+    "soft_label_loss",
+]

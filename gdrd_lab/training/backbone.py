@@ -24,10 +24,9 @@ class BackboneStage(Stage):
         # Seeded so that a resumed run builds the same adapter it then loads.
         torch.manual_seed(seed)
         adapter = FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
-        super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter})
+        super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])
         self.config = config
-        # Held in tuples, so that neither is a submodule: the teacher is not trained, the head not yet.
-        self._teacher, self._student = (teacher,), (student,)
+        self._student = (student,)
 
     @property
     def student(self) -> Student:
@@ -38,7 +37,7 @@ class BackboneStage(Stage):
         """Return {"gen": L_gen}."""
         config = self.config
         target = generative_features(
-            self._teacher[0],
+            self.frozen[0],
             batch.low,
             sharp=batch.sharp if config.sharp else None,
             timestep=config.timestep,

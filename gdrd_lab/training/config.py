@@ -6,9 +6,12 @@ Where the paper's text does not give a value (layer, timestep, loss weights, opt
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gdrd_lab.errors import GdrdError
@@ -211,14 +214,6 @@ class Recipe:
             student=StudentConfig(backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3),
         )
 
-    def scaled(self, steps: int) -> Recipe:
-        """Return the same recipe with ``steps`` optimiser steps in every stage."""
-        stages = {
-            name: replace(getattr(self, name), loop=replace(getattr(self, name).loop, steps=steps))
-            for name in ("generative", "backbone", "head")
-        }
-        return replace(self, **stages)
-
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Turn any config into plain dictionaries, lists and numbers for JSON."""
@@ -254,3 +249,43 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
         raise GdrdError(f"{where} is {value!r}, which is no {getattr(hint, '__name__', hint)}", "Correct the value")
     return value
+
+
+def load_recipe(name: str) -> Recipe:
+    """Return the recipe called "smoke", "cpu" or "paper", or the one in a JSON file.
+
+    Raises:
+        GdrdError: there is no such recipe, or the file is no recipe.
+    """
+    named = {"smoke": Recipe.smoke, "cpu": Recipe.cpu, "paper": Recipe.paper}
+    if name in named:
+        return named[name]()
+    try:
+        values = json.loads(Path(name).read_text())
+    except (OSError, ValueError) as error:
+        raise GdrdError(f"{name!r} is no recipe ({error})", "Use smoke, cpu, paper or a JSON file of a recipe") from error
+    if not isinstance(values, dict):
+        raise GdrdError(f"{name} holds no recipe", "Write one with `json.dump(to_dict(Recipe.cpu()), file)`")
+    return from_dict(Recipe, values)
+
+
+def override(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Return the recipe with settings changed, each as "name.name=value" with a JSON value.
+
+    Raises:
+        GdrdError: a name is unknown or a value has the wrong type.
+    """
+    values = to_dict(recipe)
+    for change in changes:
+        path, separator, text = change.partition("=")
+        *groups, last = path.split(".")
+        place = values
+        for group in groups:
+            place = place.get(group) if isinstance(place, dict) else None  # type: ignore[assignment]
+        if not separator or not isinstance(place, dict) or last not in place:
+            raise GdrdError(f"{change!r} sets nothing", "Write it as head.loop.steps=2000")
+        try:
+            place[last] = json.loads(text)
+        except ValueError:
+            place[last] = text
+    return from_dict(Recipe, values)

@@ -82,6 +82,11 @@ class Batch:
         """Return the batch's rows, for one device and micro-batch."""
         return Batch(self.sharp[rows], self.low[rows], self.labels[rows], self.indices[rows], self.step)
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        moved = [tensor.to(device, non_blocking=True) for tensor in (self.sharp, self.low, self.labels, self.indices)]
+        return Batch(*moved, self.step)
+
 
 class StepBatches(Dataset):
     """Dataset whose item ``step`` is that step's whole Batch."""

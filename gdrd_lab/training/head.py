@@ -40,7 +40,7 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ClassificationLoss(size, identities)
-        super().__init__("head", trained)
+        super().__init__("head", trained, frozen=[student.backbone])
         self.config = config
         self._student, self._targets = (student,), (targets,)
 

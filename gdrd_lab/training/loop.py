@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,15 @@ class Stage(nn.Module):
     Args:
         name: folder name of its checkpoints.
         trained: the modules that learn, by name; a frozen teacher is not among them.
+        frozen: teachers and other networks that only run; the loop moves them to its device.
     """
 
-    def __init__(self, name: str, trained: Mapping[str, nn.Module]) -> None:
+    def __init__(self, name: str, trained: Mapping[str, nn.Module], frozen: Sequence[Any] = ()) -> None:
         super().__init__()
         self.name = name
         self.trained = nn.ModuleDict(dict(trained))
+        # In a tuple, so that they are no submodules: neither trained nor saved nor switched to training mode.
+        self.frozen = tuple(frozen)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the named losses of a batch, already weighted; their sum is minimised."""
@@ -103,6 +106,8 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
     average.state = {name: value.to(accelerator.device) for name, value in average.state.items()}
     for _ in range(start):
         schedule.step()
+    for network in stage.frozen:
+        network.to(accelerator.device)
     model, optimizer = accelerator.prepare(stage, optimizer)
     model.train()
     if accelerator.is_main_process:
@@ -114,7 +119,7 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
         for micro in range(config.accumulate):
             first = (micro * accelerator.num_processes + accelerator.process_index) * share
             with accelerator.autocast():
-                losses = model(batch.part(slice(first, first + share)))
+                losses = model(batch.part(slice(first, first + share)).to(accelerator.device))
                 total = torch.stack(list(losses.values())).sum()
             accelerator.backward(total / config.accumulate)
             for name, value in losses.items():

@@ -1,0 +1,50 @@
+"""`gdrd train`: the generative teacher, the student's backbone, its head, or all three in order."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    command = commands.add_parser(
+        "train",
+        help="train the generative teacher, the backbone, the head, or all",
+        description="Train in the paper's order: generative teacher, backbone (then frozen), head. "
+        "Run the same command again to go on from the last checkpoint.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("stage", choices=("generative", "backbone", "head", "all"), help="what to train")
+    command.add_argument("--config", default="cpu", help="smoke (minutes), cpu (hours), paper (GPU), or a JSON file of a recipe")
+    command.add_argument("--data", default="embedded", help="embedded, training (the folder in $GDRD_FACES), or a path to faces")
+    command.add_argument("--out", type=Path, default=Path("runs/default"), help="folder of checkpoints, logs and models")
+    command.add_argument("--seed", type=int, help="seed of everything random; the recipe's own if not given")
+    command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000")
+    command.add_argument("--generative", help="another generative teacher: a folder or hub id (backbone, all)")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train what was asked for."""
+    from gdrd_lab.faces import open_faces
+    from gdrd_lab.teachers.sface import load_sface
+    from gdrd_lab.training import pipeline
+    from gdrd_lab.training.config import load_recipe, override
+
+    recipe = load_recipe(arguments.config)
+    changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
+    recipe = override(recipe, changes)
+    faces = open_faces(arguments.data, training=True)
+    show, out, stage = not arguments.quiet, arguments.out, arguments.stage
+    generative = Path(arguments.generative) if arguments.generative else None
+    if stage in ("generative", "all") and generative is None:
+        pipeline.train_generative(recipe, faces, out, show)
+        print(f"Generative teacher: {out / 'generative'}")
+    if stage in ("backbone", "all"):
+        pipeline.train_backbone(recipe, faces, out, generative, show)
+        print(f"Backbone: {out / 'backbone'}")
+    if stage in ("head", "all"):
+        pipeline.train_head(recipe, faces, out, load_sface(), progress=show)
+        print(f"Student: {out / 'student'}")

@@ -1,0 +1,67 @@
+"""L_gen: the student's backbone regresses the features of the generative teacher's encoder."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.checks import check_pair, full_precision
+
+
+class TargetNormalisation(Enum):
+    """How the teacher's features are brought to unit scale before the student regresses them."""
+
+    NONE = 0
+    """As they are: the loss of the paper."""
+    CHANNEL = 1
+    """Each channel to zero mean and unit variance over the batch and space: no channel outweighs the others."""
+    LAYER = 2
+    """Each position to zero mean and unit variance over its channels: independent of the batch."""
+
+
+def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Tensor:
+    """Standardise features (N, C, H, W): (f - mean) / sqrt(variance + 1e-6), biased variance.
+
+    Raises:
+        GdrdError: CHANNEL with a single value per channel, or LAYER with a single channel: the target would be zero.
+    """
+    if normalisation is TargetNormalisation.NONE:
+        return features
+    over = (0, 2, 3) if normalisation is TargetNormalisation.CHANNEL else (1,)
+    if all(features.shape[dimension] == 1 for dimension in over):
+        raise GdrdError(
+            f"Features of shape {tuple(features.shape)} have one value to normalise over", "Use a larger batch or map"
+        )
+    variance, mean = torch.var_mean(features, dim=over, keepdim=True, correction=0)
+    return (features - mean) * torch.rsqrt(variance + 1e-6)
+
+
+def generative_loss(
+    student_features: Tensor,
+    teacher_features: Tensor,
+    normalise: TargetNormalisation = TargetNormalisation.NONE,
+) -> Tensor:
+    """Mean squared distance between the student's adapted features and the generative teacher's.
+
+    L_gen = 1 / (N C H W) * sum (A(f_s) - f_t)^2, with f_t detached; in [0, inf), 0 where A(f_s) equals the target.
+
+    Args:
+        student_features: (N, C, H, W), after the adapter A that brings them to the teacher's shape.
+        teacher_features: (N, C, H, W), the encoder's features of the same very-low-resolution faces.
+        normalise: standardise the target first. Not in the paper; it makes the loss comparable between blocks.
+
+    Returns:
+        Scalar tensor; a NaN or an infinity in the inputs is passed on.
+
+    Raises:
+        GdrdError: shapes differ or are not (N, C, H, W), or there is too little to normalise over.
+
+    Source: GDRD (arXiv 2409.06371), generative representation distillation.
+    """
+    check_pair(student_features, teacher_features, "N, C, H, W", "features")
+    target = normalise_target(full_precision(teacher_features.detach()), normalise)
+    return F.mse_loss(full_precision(student_features), target)

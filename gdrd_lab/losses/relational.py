@@ -1,0 +1,211 @@
+"""L_rcd: cross-resolution relational contrastive distillation, in memory linear in the number of negatives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.checks import check_labels, check_pair, check_positive, full_precision
+from gdrd_lab.losses.queue import NegativeQueue
+
+
+class RelationModule(nn.Module):
+    """The relation of two embeddings as a unit vector: v_ij = normalise(W2 ReLU(W1 (e_i - e_j))).
+
+    W1 (e_i - e_j) = W1 e_i - W1 e_j: ``project`` runs once per embedding, ``relate`` once per pair.
+
+    Args:
+        embedding_size: d.
+        hidden_size: rows of W1.
+        relation_size: rows of W2.
+        bias: add a bias to both layers. Without one, as the formula is written, a relation knows the direction of
+            e_i - e_j but not its length.
+
+    Source: CRRCD (arXiv 2409.02555), feature relation module.
+    """
+
+    def __init__(self, embedding_size: int, hidden_size: int = 128, relation_size: int = 128, *, bias: bool = False):
+        super().__init__()
+        if min(embedding_size, hidden_size, relation_size) < 1:
+            raise GdrdError(
+                f"A relation module of sizes {embedding_size}, {hidden_size}, {relation_size}", "Choose at least 1"
+            )
+        self.first = nn.Linear(embedding_size, hidden_size, bias=False)
+        self.shift = nn.Parameter(torch.zeros(hidden_size)) if bias else None
+        self.second = nn.Linear(hidden_size, relation_size, bias=bias)
+
+    def project(self, embeddings: Tensor) -> Tensor:
+        """W1 e: (..., d) to (..., hidden_size)."""
+        return self.first(embeddings)
+
+    def relate(self, first: Tensor, second: Tensor) -> Tensor:
+        """Relations of projected embeddings (..., hidden_size), broadcast: (..., relation_size), unit length."""
+        difference = first - second if self.shift is None else first - second + self.shift
+        # Two equal embeddings have no relation: the zero vector then, whose cosine with everything is 0.
+        return F.normalize(self.second(F.relu(difference)), dim=-1, eps=1e-6)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Relations of embeddings (..., d) to (..., d), broadcast: (..., relation_size), unit length."""
+        return self.relate(self.project(first), self.project(second))
+
+
+class RelationalContrastiveLoss(nn.Module):
+    """The relation of teacher to student follows that of teacher to teacher, against other students' relations.
+
+    With unit embeddings e, two relation modules F_t and F_ts, v_ij^t = F_t(e_i^t, e_j^t), v_ij^ts = F_ts(e_i^t, e_j^s)
+    and the critic h(u, v) = sigmoid(cos(u, v) / tau):
+
+        L_rcd = - mean_ij log h(v_ij^t, v_ij^ts) - mean_ij sum_k log[1 - h(v_ij^t, v_ik^ts)]
+
+    i runs over the anchors, j over the batch without i, k over the batch without i and j and over the queue. (k = i is
+    left out because e_i^t - e_i^s vanishes as the student learns and has no direction then.) In [0, inf); where
+    student = teacher and F_t = F_ts the first term is -log sigmoid(1 / tau). Embeddings are normalised here; the
+    teacher's are detached. F_t and F_ts train with the student: give their parameters to the optimiser.
+
+    Memory: the projected embeddings, O((N + K) hidden), and per chunk of c anchors, recomputed in the backward pass,
+    O(c (N + K) (N + hidden + relation)); never batch^2 x K x d.
+
+    Args:
+        embedding_size: d of both teacher and student.
+        hidden_size: width inside the relation modules.
+        relation_size: size of a relation vector.
+        bias: give the relation modules biases (see ``RelationModule``).
+        temperature: tau > 0. Not read in the paper: 0.1 is this project's choice.
+        queue_size: K, faces of earlier batches whose student embeddings are further negatives; 0 for none.
+        anchors: i runs over the first ``anchors`` faces of the (shuffled) batch; None for all.
+        chunk: anchors computed at a time. It changes memory and time, not the result; None takes all at once and
+            keeps activations instead of recomputing them (fastest, if O(N^2 (N + K)) fits).
+        mean_over_negatives: average over k instead of summing, so that the two terms weigh the same whatever the
+            batch and queue; the paper's formula sums.
+
+    Raises:
+        GdrdError: a size, temperature, count of anchors or chunk out of range.
+
+    Source: CRRCD (arXiv 2409.02555), relational contrastive distillation, as used by GDRD (arXiv 2409.06371).
+    """
+
+    def __init__(
+        self,
+        embedding_size: int,
+        *,
+        hidden_size: int = 128,
+        relation_size: int = 128,
+        bias: bool = False,
+        temperature: float = 0.1,
+        queue_size: int = 0,
+        anchors: int | None = None,
+        chunk: int | None = 16,
+        mean_over_negatives: bool = False,
+    ) -> None:
+        super().__init__()
+        check_positive(temperature, "temperature")
+        for value, name in ((anchors, "number of anchors"), (chunk, "chunk of anchors")):
+            if value is not None:
+                check_positive(value, name)
+        if queue_size < 0:
+            raise GdrdError(f"The queue size is {queue_size}", "Choose 0 for no queue, or a number of faces")
+        self.embedding_size = embedding_size
+        self.temperature = temperature
+        self.anchors = anchors
+        self.chunk = chunk
+        self.mean_over_negatives = mean_over_negatives
+        self.teacher_relations = RelationModule(embedding_size, hidden_size, relation_size, bias=bias)
+        self.cross_relations = RelationModule(embedding_size, hidden_size, relation_size, bias=bias)
+        self.queue = NegativeQueue(queue_size, embedding_size) if queue_size else None
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return L_rcd as a scalar and, in training mode, push the batch into the queue.
+
+        Args:
+            student: (N, d) embeddings of the low-resolution faces, N >= 2.
+            teacher: (N, d) embeddings of the same faces, sharp.
+            labels: (N,) identities, -1 unknown. Where given, a face k of j's identity is no negative for j. The
+                formula has no such exception (every k != j is a negative): this is the project's option.
+
+        Raises:
+            GdrdError: shapes differ, another embedding size than configured, or fewer than two faces.
+        """
+        positive, negative = self.terms(student, teacher, labels)
+        if self.queue is not None and self.training:
+            self.queue.push(_unit(student.detach()), _unit(teacher.detach()), labels)
+        return positive + negative
+
+    def terms(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the two terms of L_rcd, (positive, negative), each >= 0, and leave the queue as it is."""
+        self._check(student, teacher, labels)
+        # The critic's logarithms need float32 whatever precision the networks run in.
+        with torch.autocast(student.device.type, enabled=False):
+            return self._terms(_unit(student), _unit(teacher.detach()), labels)
+
+    def _terms(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        count = len(student)
+        anchors = min(self.anchors or count, count)
+        identities = _distinct(labels, count, student.device)
+        candidates, candidate_identities = student, identities
+        if self.queue is not None:
+            queued, _, queued_labels = self.queue.contents()
+            candidates = torch.cat([student, queued.to(student)])
+            hidden_labels = torch.full_like(queued_labels, -1) if labels is None else queued_labels
+            candidate_identities = torch.cat([identities, _distinct(hidden_labels, len(queued), student.device, count)])
+        allowed = identities[:, None] != candidate_identities[None, :]  # (N, N + K): k != j, nor of j's identity
+
+        inputs = (
+            self.teacher_relations.project(teacher),
+            self.cross_relations.project(teacher),
+            self.cross_relations.project(candidates),
+            allowed,
+        )
+        positive, negative = student.new_zeros(()), student.new_zeros(())
+        step = self.chunk or anchors
+        for start in range(0, anchors, step):
+            rows = torch.arange(start, min(start + step, anchors), device=student.device)
+            if self.chunk is None or not torch.is_grad_enabled():
+                sums = self._chunk_sums(rows, *inputs)
+            else:
+                sums = checkpoint(self._chunk_sums, rows, *inputs, use_reentrant=False, preserve_rng_state=False)
+            positive, negative = positive + sums[0], negative + sums[1]
+        pairs = anchors * (count - 1)
+        return positive / pairs, negative / pairs
+
+    def _chunk_sums(
+        self, rows: Tensor, teacher: Tensor, cross_teacher: Tensor, cross_student: Tensor, allowed: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Sums over i in ``rows`` and over j of both terms."""
+        count, total = allowed.shape
+        reference = self.teacher_relations.relate(teacher[rows, None], teacher[None])  # (c, N, r)
+        relations = self.cross_relations.relate(cross_teacher[rows, None], cross_student[None])  # (c, N + K, r)
+        logits = reference @ relations.transpose(1, 2) / self.temperature  # (c, N, N + K)
+        other = rows[:, None] != torch.arange(total, device=rows.device)  # (c, N + K): not the anchor itself
+        # -log h = softplus(-x) and -log(1 - h) = softplus(x) never overflow.
+        own = torch.diagonal(logits, dim1=1, dim2=2)  # (c, N): k = j
+        positive = (F.softplus(-own) * other[:, :count]).sum()
+        mask = allowed & other[:, None, :] & other[:, :count, None]
+        negative = (F.softplus(logits) * mask).sum(2)
+        if self.mean_over_negatives:
+            negative = negative / mask.sum(2).clamp_min(1)
+        return positive, negative.sum()
+
+    def _check(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> None:
+        check_pair(student, teacher, "N, d", "embeddings")
+        if student.shape[1] != self.embedding_size:
+            raise GdrdError(
+                f"Embeddings of size {student.shape[1]} came to a loss of size {self.embedding_size}",
+                "Build the loss with the teacher's embedding size",
+            )
+        if len(student) < 2:
+            raise GdrdError("Relations need two faces in a batch, not one", "Use larger batches or drop the last one")
+        if labels is not None:
+            check_labels(labels, len(student))
+
+
+def _unit(embeddings: Tensor) -> Tensor:
+    return F.normalize(full_precision(embeddings), dim=1)
+
+
+def _distinct(labels: Tensor | None, count: int, device: torch.device, offset: int = 0) -> Tensor:
+    """Labels (count,), the unknown (-1) each replaced by a negative number of its own, -2 - offset and down."""
+    unknown = -2 - offset - torch.arange(count, device=device)
+    return unknown if labels is None else torch.where(labels.to(device) < 0, unknown, labels.to(device).long())
