@@ -1,0 +1,226 @@
+"""Protocols: what is compared with what, for a recogniser on a face set.
+
+Two settings matter at very low resolution. In the *same-resolution* setting both faces are degraded, as two
+surveillance images are. In the *sharp-gallery* setting an enrolled face is sharp and only the probe is degraded, as
+when a surveillance image is searched among passport photographs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdrd_lab.degradation import Degradation
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation import identification, retrieval, verification
+from gdrd_lab.evaluation.identification import Enrolment
+from gdrd_lab.evaluation.retrieval import RetrievalResult
+from gdrd_lab.evaluation.verification import AccuracyResult, Roc
+
+if TYPE_CHECKING:
+    from gdrd_lab.faces.faceset import FaceSet
+    from gdrd_lab.faces.pairs import Pairs
+    from gdrd_lab.teachers.recogniser import Recogniser
+
+Array = np.ndarray
+
+# The degradation that leaves a face as it is.
+SHARP = Degradation(resolution=None)
+
+
+@dataclass(frozen=True)
+class VerificationResult:
+    """What verification measured; ``scores`` and ``genuine`` are (P,) and serve figures."""
+
+    accuracy: AccuracyResult
+    auc: float
+    eer: float
+    fars: tuple[float, ...]
+    tar_at_far: Array
+    scores: Array
+    genuine: Array
+
+    @property
+    def roc(self) -> Roc:
+        """The ROC curve of all pairs."""
+        return verification.roc(self.scores, self.genuine)
+
+
+@dataclass(frozen=True)
+class IdentificationResult:
+    """The rank of the right identity for each probe, the probes' labels, and how many identities are enrolled."""
+
+    ranks: Array
+    labels: Array
+    enrolled: int
+
+    def rank_k(self, k: int) -> float:
+        """Share of probes whose identity is among the ``k`` best."""
+        return identification.rank_k(self.ranks, k)
+
+    def cmc(self, highest: int = 20) -> Array:
+        """Rank-k accuracy for k = 1 ... ``highest``, or up to the number of identities."""
+        return identification.cmc(self.ranks, min(highest, self.enrolled))
+
+
+def pair_scores(first: Array, second: Array, pairs: Pairs) -> Array:
+    """Cosine similarity (P,) of each pair, ``first`` and ``second`` (N, d) holding unit embeddings of all faces."""
+    a, b = np.asarray(first)[pairs.first], np.asarray(second)[pairs.second]
+    return np.einsum("pd,pd->p", a, b, dtype=np.float64)
+
+
+def verify_embeddings(
+    probe: Array, gallery: Array, pairs: Pairs, *, fars: Sequence[float] = (0.01, 0.001), both_ways: bool = False
+) -> VerificationResult:
+    """Verify pairs of embedded faces: the first of each pair is taken from ``gallery``, the second from ``probe``.
+
+    Args:
+        probe: (N, d) unit embeddings of the faces as shown.
+        gallery: (N, d) unit embeddings of the same faces as enrolled; ``probe`` again for the same-resolution setting.
+        pairs: indices, which are genuine, and folds.
+        fars: false accept rates to report a TAR for.
+        both_ways: score each pair a second time with the parts exchanged; the 2P comparisons are judged together.
+    """
+    scores, genuine, fold = pair_scores(gallery, probe, pairs), pairs.genuine, pairs.fold
+    if both_ways:
+        scores = np.concatenate([scores, pair_scores(probe, gallery, pairs)])
+        genuine, fold = np.tile(genuine, 2), np.tile(fold, 2)
+    return VerificationResult(
+        accuracy=verification.lfw_accuracy(scores, genuine, fold),
+        auc=verification.auc(scores, genuine),
+        eer=verification.eer(scores, genuine),
+        fars=tuple(fars),
+        tar_at_far=verification.tar_at_far(scores, genuine, fars),
+        scores=scores,
+        genuine=genuine,
+    )
+
+
+def identify_embeddings(probe: Array, gallery: Array, labels: Array, enrolment: Enrolment) -> IdentificationResult:
+    """Identify embedded faces: the enrolled are rows of ``gallery``, the probes rows of ``probe`` (both (N, d))."""
+    shown, enrolled = labels[enrolment.probes], labels[enrolment.gallery]
+    ranks = identification.ranks(probe[enrolment.probes], shown, gallery[enrolment.gallery], enrolled)
+    return IdentificationResult(ranks, shown, len(np.unique(enrolled)))
+
+
+def embed_both(
+    recogniser: Recogniser,
+    faceset: FaceSet,
+    degradation: Degradation,
+    gallery: Degradation | None = None,
+    *,
+    flip: bool = False,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[Array, Array]:
+    """Embed the faces as probes and as gallery; ``gallery`` None, or equal to ``degradation``, embeds them once."""
+    from gdrd_lab.teachers.recogniser import embed_all
+
+    def embed(how: Degradation) -> Array:
+        return embed_all(recogniser, faceset, how, flip=flip, batch_size=batch_size, seed=seed, progress=progress)
+
+    probe = embed(degradation)
+    return probe, probe if gallery in (None, degradation) else embed(gallery or SHARP)
+
+
+def verify(
+    recogniser: Recogniser,
+    faceset: FaceSet,
+    pairs: Pairs,
+    degradation: Degradation,
+    gallery: Degradation | None = None,
+    *,
+    fars: Sequence[float] = (0.01, 0.001),
+    both_ways: bool = False,
+    flip: bool = False,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = False,
+) -> VerificationResult:
+    """Verify the pairs of a face set.
+
+    Args:
+        recogniser: the network.
+        faceset: N faces.
+        pairs: see ``verify_embeddings``.
+        degradation: of the probes (each pair's second face).
+        gallery: of the enrolled faces (each pair's first face): None as the probes, SHARP for a sharp gallery.
+        fars: false accept rates to report a TAR for.
+        both_ways: also compare with the parts exchanged.
+        flip: average the embeddings of each face and its mirror image.
+        batch_size: faces per forward pass.
+        seed: of the degradation.
+        progress: show a progress bar.
+
+    Raises:
+        GdrdError: no genuine or no impostor pairs, a single fold, or pairs that point outside the set.
+    """
+    check_pairs(faceset, pairs)
+    probe, stored = embed_both(
+        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+    )
+    return verify_embeddings(probe, stored, pairs, fars=fars, both_ways=both_ways)
+
+
+def identify(
+    recogniser: Recogniser,
+    faceset: FaceSet,
+    degradation: Degradation,
+    gallery: Degradation | None = None,
+    *,
+    enrolment: Enrolment | None = None,
+    flip: bool = False,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = False,
+) -> IdentificationResult:
+    """Identify every probe among the enrolled; ``enrolment`` None enrols one face of each identity drawn by ``seed``.
+
+    The other arguments are those of ``verify``.
+
+    Raises:
+        GdrdError: an identity has a single face (see ``identification.enrol``) or a probe's identity is not enrolled.
+    """
+    enrolment = enrolment or identification.enrol(faceset.labels, seed=seed)
+    probe, stored = embed_both(
+        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+    )
+    return identify_embeddings(probe, stored, faceset.labels, enrolment)
+
+
+def retrieve(
+    recogniser: Recogniser,
+    faceset: FaceSet,
+    degradation: Degradation,
+    gallery: Degradation | None = None,
+    *,
+    flip: bool = False,
+    batch_size: int = 64,
+    seed: int = 0,
+    progress: bool = False,
+) -> RetrievalResult:
+    """Search every face that has another of its identity among all other faces. Arguments are those of ``verify``.
+
+    Raises:
+        GdrdError: no identity has two faces, or all faces show one person.
+    """
+    probe, stored = embed_both(
+        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+    )
+    return retrieval.retrieve(probe, stored, faceset.labels)
+
+
+def check_pairs(faceset: FaceSet, pairs: Pairs) -> None:
+    """Raise GdrdError when there are no pairs, or some point outside the face set."""
+    if not len(pairs.first):
+        raise GdrdError("There are no pairs", "Give at least one genuine and one impostor pair in two folds")
+    used = np.concatenate([pairs.first, pairs.second])
+    if used.min() < 0 or used.max() >= len(faceset):
+        raise GdrdError(
+            f"Pairs point to face {int(used.max())} of {len(faceset)} in {faceset.name}",
+            "Give pairs made for this face set",
+        )

@@ -1,0 +1,238 @@
+"""Verification: are two faces the same person? Pure functions of scores and of which pairs are genuine.
+
+A pair is accepted when score >= threshold. FAR is the share of impostor pairs accepted, TAR the share of genuine
+pairs accepted. Scores are cosine similarities here, but anything that is larger for more alike faces will do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class AccuracyResult:
+    """Accuracy under the LFW protocol; arrays are (F,), one entry per fold."""
+
+    mean: float
+    standard_error: float
+    per_fold: Array
+    thresholds: Array
+
+
+@dataclass(frozen=True)
+class Roc:
+    """A ROC curve: false and true accept rates (T,) in rising order, the falling thresholds, and the pair counts."""
+
+    far: Array
+    tar: Array
+    thresholds: Array
+    genuine: int
+    impostors: int
+
+
+def best_threshold(scores: Array, genuine: Array) -> float:
+    """Return the threshold with the most pairs decided rightly, by exact search over every distinct decision.
+
+    Candidates lie half-way between neighbouring distinct scores, and at both ends. Where several do equally well, the
+    middle one of them is returned.
+    """
+    scores, genuine = _checked(scores, genuine)
+    order = np.argsort(scores)
+    ordered, truth = scores[order], genuine[order]
+    # right[k]: pairs decided rightly when the k lowest scores are rejected.
+    right = np.concatenate([[0], np.cumsum(np.where(truth, -1, 1))])
+    boundaries = np.flatnonzero(np.concatenate([[True], ordered[1:] > ordered[:-1], [True]]))
+    best = boundaries[right[boundaries] == right[boundaries].max()]
+    k = int(best[len(best) // 2])
+    if k == 0:
+        return float(ordered[0])
+    if k == len(ordered):
+        return float(np.nextafter(ordered[-1], np.inf))
+    middle = (ordered[k - 1] + ordered[k]) / 2
+    return float(middle if middle > ordered[k - 1] else ordered[k])
+
+
+def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
+    """Accuracy under the LFW protocol: each fold is judged at the threshold that suits the other folds best.
+
+    mean = sum_f a_f / F,   standard error = std(a_f, F - 1 degrees of freedom) / sqrt(F)
+
+    Args:
+        scores: (P,) similarity of each pair.
+        genuine: (P,) True where both faces are one person.
+        fold: (P,) fold of each pair; any integers, at least two different ones.
+
+    Raises:
+        GdrdError: no genuine or no impostor pairs, scores that are not finite, or a single fold.
+
+    Source: Huang et al., Labeled Faces in the Wild (UMass TR 07-49), section 2 (View 2).
+    """
+    scores, genuine = _checked(scores, genuine)
+    fold = np.asarray(fold)
+    folds = np.unique(fold)
+    if fold.shape != scores.shape or len(folds) < 2:
+        raise GdrdError(
+            f"{len(folds)} fold(s) in {fold.shape} for {len(scores)} pairs",
+            "Give one fold number per pair, at least two folds",
+        )
+    per_fold, thresholds = np.zeros(len(folds)), np.zeros(len(folds))
+    for i, number in enumerate(folds):
+        held_out = fold == number
+        thresholds[i] = best_threshold(scores[~held_out], genuine[~held_out])
+        per_fold[i] = np.mean((scores[held_out] >= thresholds[i]) == genuine[held_out])
+    error = float(per_fold.std(ddof=1) / math.sqrt(len(folds)))
+    return AccuracyResult(float(per_fold.mean()), error, per_fold, thresholds)
+
+
+def roc(scores: Array, genuine: Array) -> Roc:
+    """Compute the ROC curve with every threshold kept, from "accept nothing" to "accept everything"."""
+    from sklearn.metrics import roc_curve
+
+    scores, genuine = _checked(scores, genuine)
+    far, tar, thresholds = roc_curve(genuine, scores, drop_intermediate=False)
+    return Roc(far, tar, thresholds, int(genuine.sum()), int((~genuine).sum()))
+
+
+def auc(scores: Array, genuine: Array) -> float:
+    """Area under the ROC curve: the chance that a genuine pair outscores an impostor pair, ties counting one half."""
+    from sklearn.metrics import roc_auc_score
+
+    scores, genuine = _checked(scores, genuine)
+    return float(roc_auc_score(genuine, scores))
+
+
+def eer(scores: Array, genuine: Array) -> float:
+    """Equal error rate: the rate at which FAR = 1 - TAR, on straight lines between the points of the ROC curve."""
+    curve = roc(scores, genuine)
+    gap = curve.far + curve.tar - 1  # rises from -1 to 1
+    k = int(np.argmax(gap >= 0))
+    share = -gap[k - 1] / (gap[k] - gap[k - 1])
+    return float(curve.far[k - 1] + share * (curve.far[k] - curve.far[k - 1]))
+
+
+def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
+    """Return the lowest score that, as a threshold, accepts at most a share ``far`` of the impostor pairs.
+
+    Returns:
+        The threshold; NaN with fewer than 1 / ``far`` impostor pairs, which cannot show so low a rate.
+
+    Raises:
+        GdrdError: ``far`` is not above 0 and at most 1, or one kind of pairs is missing.
+    """
+    scores, genuine = _checked(scores, genuine)
+    if not 0 < far <= 1:
+        raise GdrdError(
+            f"A false accept rate of {far} makes no sense", "Choose one above 0 and at most 1, such as 0.001"
+        )
+    impostors = np.sort(scores[~genuine])[::-1]
+    allowed = math.floor(far * len(impostors) + 1e-9)
+    if allowed < 1:
+        return math.nan
+    if allowed >= len(impostors):
+        return float(scores.min())
+    above = scores[scores > impostors[allowed]]
+    return float(above.min() if len(above) else np.nextafter(impostors[allowed], np.inf))
+
+
+def tar_at_far(scores: Array, genuine: Array, fars: Sequence[float]) -> Array:
+    """True accept rate at given false accept rates.
+
+    No interpolation: the TAR is that of ``threshold_at_far``, the best among thresholds whose measured FAR does not
+    exceed the one asked for. Impostor pairs tied at the threshold are all accepted or all rejected together.
+
+    Returns:
+        (len(fars),) in [0, 1]; NaN where there are fewer than 1 / FAR impostor pairs.
+    """
+    accepted = np.asarray(scores, np.float64)[np.asarray(genuine, bool)]
+    thresholds = [threshold_at_far(scores, genuine, far) for far in fars]
+    return np.array([math.nan if math.isnan(t) else float(np.mean(accepted >= t)) for t in thresholds])
+
+
+def bootstrap(
+    statistic: Callable[[Array, Array], float],
+    scores: Array,
+    genuine: Array,
+    *,
+    identities: Array | None = None,
+    samples: int = 200,
+    seed: int = 0,
+) -> Array:
+    """Values of ``statistic(scores, genuine)`` on resampled pairs; their spread is the uncertainty of the statistic.
+
+    Args:
+        statistic: a function of scores and genuine mask.
+        scores: (P,).
+        genuine: (P,).
+        identities: (P, 2) the two people of each pair. Given, people are resampled (w_a copies of person a, so a pair
+            of a and b appears w_a w_b times, and w_a times where a = b), which honours that pairs share people.
+            None resamples genuine and impostor pairs, each as many as there are.
+        samples: how many resamplings.
+        seed: of the resampling.
+
+    Returns:
+        (samples,); values that could not be computed (one kind of pair gone) are NaN.
+
+    Source: the vertex bootstrap of Fogliato, Patil and Perona (arXiv 2306.01198).
+    """
+    scores, genuine = _checked(scores, genuine)
+    random = np.random.default_rng(seed)
+    values = np.full(samples, math.nan)
+    if identities is None:
+        kinds = [np.flatnonzero(genuine), np.flatnonzero(~genuine)]
+    else:
+        people, codes = np.unique(np.asarray(identities), return_inverse=True)
+        codes = codes.reshape(-1, 2)
+    for i in range(samples):
+        if identities is None:
+            rows = np.concatenate([random.choice(kind, len(kind)) for kind in kinds])
+        else:
+            copies = np.bincount(random.integers(0, len(people), len(people)), minlength=len(people))
+            a, b = copies[codes[:, 0]], copies[codes[:, 1]]
+            rows = np.repeat(np.arange(len(scores)), np.where(codes[:, 0] == codes[:, 1], a, a * b))
+        truth = genuine[rows]
+        if truth.any() and not truth.all():
+            values[i] = statistic(scores[rows], truth)
+    return values
+
+
+def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
+    """Percentile confidence interval of bootstrap ``values``, NaN left out."""
+    kept = values[~np.isnan(values)]
+    if not len(kept):
+        return math.nan, math.nan
+    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def spread(values: Array) -> float:
+    """Bootstrap standard error: the standard deviation of ``values``, NaN left out; NaN with fewer than two."""
+    kept = values[~np.isnan(values)]
+    return float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
+
+
+def _checked(scores: Any, genuine: Any) -> tuple[Array, Array]:
+    """Return scores as float64 and genuine as bool, both (P,); raise GdrdError where nothing can be measured."""
+    scores, genuine = np.asarray(scores, np.float64), np.asarray(genuine).astype(bool)
+    if scores.ndim != 1 or scores.shape != genuine.shape:
+        raise GdrdError(
+            f"Scores {scores.shape} and genuine {genuine.shape} differ in shape", "Give one of each per pair"
+        )
+    if not genuine.any():
+        raise GdrdError("There are no genuine pairs", "Add a second face of at least one person")
+    if genuine.all():
+        raise GdrdError("There are no impostor pairs", "Add faces of a second person")
+    if not np.isfinite(scores).all():
+        raise GdrdError(
+            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
+            "Check the recogniser: its embeddings hold NaN or infinity",
+        )
+    return scores, genuine
