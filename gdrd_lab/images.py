@@ -1,0 +1,126 @@
+"""Image files of any common kind as uint8 RGB arrays, or one clear line about what is wrong with the file."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gdrd_lab.errors import GdrdError
+
+MIN_SIDE = 8
+MAX_PIXELS = 50_000_000
+# Pillow's other readers are left out: some start programs (EPS), some are rare and little tested.
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+KINDS = "jpg jpeg jpe jfif png gif bmp webp tif tiff ppm pgm pbm pnm jp2 j2k avif"
+SUFFIXES = frozenset(f".{kind}" for kind in KINDS.split())
+REPLACE = "Give a whole image file such as JPEG or PNG"
+
+
+def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
+    """Read an image file as uint8 (H, W, 3), RGB, upright.
+
+    The EXIF orientation is applied, transparency is laid on white, 16-bit grey is divided by 257, and of an animation
+    the first frame is taken.
+
+    Args:
+        source: path, the file's bytes, or an open binary file.
+
+    Raises:
+        GdrdError: no such file, a folder, an empty file, no image, a truncated image, a side under 8 pixels, or more
+            than 50 million pixels (refused before anything is decoded).
+    """
+    name, file = _opened(source)
+    with file, warnings.catch_warnings():
+        # Pillow warns about damaged metadata, which does not matter here, and about size, which is checked below.
+        warnings.simplefilter("ignore")
+        try:
+            image = Image.open(file, formats=_formats())
+        except Image.DecompressionBombError as error:
+            raise _too_large(name, "") from error
+        except Exception as error:  # decoders of damaged files raise nearly anything, here and below
+            raise GdrdError(f"{name} is not an image that can be read", REPLACE) from error
+        width, height = image.size
+        if min(width, height) < MIN_SIDE:
+            raise GdrdError(
+                f"{name} is {width} x {height} pixels", f"Give an image of at least {MIN_SIDE} pixels a side"
+            )
+        if width * height > MAX_PIXELS:
+            raise _too_large(name, f"{width} x {height}, ")
+        try:
+            image.load()
+            return _to_rgb(_upright(image))
+        except Exception as error:
+            raise GdrdError(f"{name} is truncated or damaged ({_reason(error)})", REPLACE) from error
+
+
+def _opened(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        try:
+            if path.is_dir():
+                raise GdrdError(
+                    f"{path} is a folder, not an image", "Name a file in it, or use it as a folder of faces"
+                )
+            size = path.stat().st_size
+            file: BinaryIO = path.open("rb")
+        except (OSError, ValueError) as error:
+            raise GdrdError(
+                f"{path} cannot be read ({_reason(error)})", "Check the path and its permissions"
+            ) from error
+        name = str(path)
+    else:
+        content = source if isinstance(source, bytes) else source.read()
+        name, size, file = str(getattr(source, "name", None) or "The image"), len(content), io.BytesIO(content)
+    if size == 0:
+        file.close()
+        raise GdrdError(f"{name} is an empty file", REPLACE)
+    return name, file
+
+
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:80]
+
+
+def _too_large(name: str, sides: str) -> GdrdError:
+    limit = MAX_PIXELS // 1_000_000
+    return GdrdError(f"{name} has too many pixels ({sides}more than {limit} million)", "Give a smaller copy of it")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged EXIF block says nothing about which way is up
+        return image
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        grey = _eight_bit(np.asarray(image), image.mode)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    # A copy: arrays that look into Pillow's buffer are read-only.
+    return np.array(image.convert("RGB"))
+
+
+def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
+    """Bring deep grey to uint8: by the whole range of 16 bits, floats by 1, 255 or 65535, larger numbers by their maximum."""
+    grey = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0).clip(min=0)
+    highest = grey.max()
+    if mode == "F":
+        white = next((limit for limit in (1.0, 255.0, 65535.0) if highest <= limit), highest)
+    else:
+        white = 65535.0 if highest <= 65535 else highest
+    return np.rint(grey * (255 / white)).astype(np.uint8)
