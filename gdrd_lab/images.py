@@ -116,7 +116,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
-    """Bring deep grey to uint8: by the whole range of 16 bits, floats by 1, 255 or 65535, larger numbers by their maximum."""
+    """Bring deep grey to uint8: 16-bit by its whole range, floats by 1, 255 or 65535, the rest by its maximum."""
     grey = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0).clip(min=0)
     highest = grey.max()
     if mode == "F":
