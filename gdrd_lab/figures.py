@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette without black and yellow, which serve as text and are too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 INK, GREY, PALE = "#222222", "#777777", "#DDDDDD"
 # At 200 dots per inch a figure is 1280 px wide and still reads when it is shown at 600 px.
 WIDTH, HEIGHT, DPI = 6.4, 4.2, 200
@@ -135,7 +135,7 @@ def score_histogram(
     figure, axes = _figure()
     scores, genuine = np.asarray(scores, float), np.asarray(genuine, bool)
     ends = [scores.min(), scores.max(), threshold] + ([] if marked is None else [marked])
-    bins = np.linspace(min(ends), max(ends) + 1e-9, 41)
+    bins = np.linspace(min(ends), max(ends) + 1e-9, 41).tolist()
     looks = (("genuine pairs", genuine, COLOURS[0], ""), ("impostor pairs", ~genuine, COLOURS[1], "////"))
     for label, chosen, colour, hatch in looks:
         weights = np.full(int(chosen.sum()), 100 / max(int(chosen.sum()), 1))
@@ -210,19 +210,22 @@ def alt_text(figure: Figure) -> str:
     return str(figure.get_label())
 
 
+def render(figure: Figure, form: str = "png") -> bytes:
+    """Return the figure as the bytes of a "png" or "svg" file, the alt text in its metadata."""
+    content = io.BytesIO()
+    metadata = {"Description": alt_text(figure)} | ({"Date": None} if form == "svg" else {})
+    figure.savefig(content, format=form, dpi=DPI, facecolor="white", metadata=metadata)
+    return content.getvalue()
+
+
 def save(figure: Figure, path: Path | str) -> tuple[Path, Path]:
-    """Write ``path``.png and ``path``.svg (any suffix of ``path`` is replaced), atomically, the alt text inside.
+    """Write ``path``.png and ``path``.svg (a suffix of ``path`` is replaced), atomically.
 
     Raises:
         GdrdError: the place cannot be written or the disk is full.
     """
-    written = []
-    for suffix in (".png", ".svg"):
-        content = io.BytesIO()
-        metadata = {"Description": alt_text(figure)} | ({"Date": None} if suffix == ".svg" else {})
-        figure.savefig(content, format=suffix[1:], dpi=DPI, facecolor="white", metadata=metadata)
-        written.append(write_atomically(Path(path).with_suffix(suffix), content.getvalue()))
-    return written[0], written[1]
+    png, svg = (Path(path).with_suffix(suffix) for suffix in (".png", ".svg"))
+    return write_atomically(png, render(figure, "png")), write_atomically(svg, render(figure, "svg"))
 
 
 def _figure() -> tuple[Figure, Axes]:

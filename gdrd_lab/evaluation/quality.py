@@ -128,8 +128,8 @@ def quality(
                 bar.update(len(indices))
     means = values.mean(axis=2)
     spreads = means.std(axis=1, ddof=1) if len(seeds) > 1 else np.zeros(3)
-    numbers = [float(v) for pair in zip(means.mean(axis=1), spreads, strict=True) for v in pair]
-    return Quality(*numbers, faces=len(faceset), seeds=tuple(seeds))
+    (p, s, i), (dp, ds, di) = means.mean(axis=1).tolist(), spreads.tolist()
+    return Quality(p, dp, s, ds, i, di, len(faceset), tuple(seeds))
 
 
 def _same_shape(sharp: Tensor, output: Tensor) -> None:

@@ -136,21 +136,23 @@ def read_csv(path: Path | str) -> Report:
 def table(scores: Sequence[Score], metric: str = "accuracy") -> Table:
     """One table of one metric: methods as rows, degradations as columns, value and standard error in percent.
 
-    ``scores`` should be of one data set and one setting. Columns go from sharp to coarse as given, rows as given.
+    More than five degradations, or long names of them, become the rows, which a narrow screen can hold. ``scores``
+    should be of one data set and one setting; rows and columns come in the order given.
     """
     from rich import box
     from rich.table import Table
 
     chosen = [score for score in scores if score.metric == metric]
-    cells = {(s.method, _label(s)): s for s in chosen}
-    labels = list(dict.fromkeys(_label(s) for s in chosen))
+    cells = {(s.method, _label(s)): _cell(s) for s in chosen}
+    methods, labels = (list(dict.fromkeys(names)) for names in ([m for m, _ in cells], [c for _, c in cells]))
     head = f"{chosen[0].data}, {chosen[0].setting}: {metric}, %" if chosen else metric
     out = Table(title=head, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    out.add_column("method", overflow="fold")
-    for label in labels:
-        out.add_column(label, justify="right")
-    for method in dict.fromkeys(s.method for s in chosen):
-        out.add_row(method, *(_cell(cells.get((method, label))) for label in labels))
+    upright = len(labels) > 5 or sum(map(len, labels)) > 50
+    out.add_column("degradation" if upright else "method", overflow="fold")
+    for name in methods if upright else labels:
+        out.add_column(name, justify="right", overflow="fold")
+    for row in labels if upright else methods:
+        out.add_row(row, *(cells.get((m, row) if upright else (row, m), "") for m in (methods if upright else labels)))
     return out
 
 
@@ -166,9 +168,7 @@ def show(scores: Sequence[Score], metrics: Sequence[str] | None = None, console:
         console.print(f"Note: {note}", markup=False, highlight=False)
 
 
-def _cell(score: Score | None) -> str:
-    if score is None:
-        return ""
+def _cell(score: Score) -> str:
     if math.isnan(score.value):
         return "n/a"
     return f"{100 * score.value:.2f}" + ("" if math.isnan(score.spread) else f" ± {100 * score.spread:.2f}")

@@ -114,7 +114,9 @@ def severities(base: Degradation, name: str, values: Iterable[float]) -> list[De
     """
     if name not in asdict(base):
         raise GdrdError(f"There is no degradation called {name}", f"Choose one of {', '.join(asdict(base))}")
-    return [replace(base, **{name: value}) for value in values]
+    whole = name in ("resolution", "jpeg")
+    changes: list[dict[str, Any]] = [{name: int(value) if whole else value} for value in values]
+    return [replace(base, **change) for change in changes]
 
 
 def sweep(

@@ -103,11 +103,14 @@ def roc(scores: Array, genuine: Array) -> Roc:
 
 
 def auc(scores: Array, genuine: Array) -> float:
-    """Area under the ROC curve: the chance that a genuine pair outscores an impostor pair, ties counting one half."""
-    from sklearn.metrics import roc_auc_score
+    """Area under the ROC curve: the chance that a genuine pair outscores an impostor pair, ties counting one half.
 
+    AUC = mean over genuine g and impostor i of [s_g > s_i] + [s_g = s_i] / 2
+    """
     scores, genuine = _checked(scores, genuine)
-    return float(roc_auc_score(genuine, scores))
+    impostors = np.sort(scores[~genuine])
+    beaten = np.searchsorted(impostors, scores[genuine], "left") + np.searchsorted(impostors, scores[genuine], "right")
+    return float(beaten.mean() / 2 / len(impostors))
 
 
 def eer(scores: Array, genuine: Array) -> float:
@@ -152,7 +155,8 @@ def tar_at_far(scores: Array, genuine: Array, fars: Sequence[float]) -> Array:
     Returns:
         (len(fars),) in [0, 1]; NaN where there are fewer than 1 / FAR impostor pairs.
     """
-    accepted = np.asarray(scores, np.float64)[np.asarray(genuine, bool)]
+    scores, genuine = _checked(scores, genuine)
+    accepted = scores[genuine]
     thresholds = [threshold_at_far(scores, genuine, far) for far in fars]
     return np.array([math.nan if math.isnan(t) else float(np.mean(accepted >= t)) for t in thresholds])
 

@@ -1,0 +1,184 @@
+"""Protocols and sweeps, with a recogniser that averages pixels."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.faces.pairs import Pairs
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.degradation import Degradation
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.identification import enrol
+from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve, verify, verify_embeddings
+from gdrd_lab.evaluation.sweep import Measures, Setting, resolutions, severities, sweep
+
+LOW = Degradation(resolution=8)
+
+
+class Pooled:
+    """Embeds a face as its pixels averaged to 4 x 4, and counts what it embeds."""
+
+    embedding_size = 48
+
+    def __init__(self, name: str = "pooled") -> None:
+        self.name, self.faces_seen = name, 0
+
+    def embed(self, faces: Tensor) -> Tensor:
+        self.faces_seen += len(faces)
+        pooled = F.adaptive_avg_pool2d(faces, 4).flatten(1)
+        return F.normalize(pooled - pooled.mean(1, keepdim=True), dim=1)
+
+
+@pytest.fixture(scope="module")
+def faces() -> ArrayFaces:
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(12), 4)
+    coarse = random.random((12, 8, 8, 3))[labels] + 0.35 * random.normal(size=(48, 8, 8, 3))
+    pixels = (coarse.clip(0, 1) * 255).astype(np.uint8).repeat(4, 1).repeat(4, 2)
+    return ArrayFaces(pixels, labels, [f"face{i}" for i in range(48)], "squares")
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    random = np.random.default_rng(1)
+    person = random.integers(0, 12, 200)
+    other = (person + random.integers(1, 12, 200)) % 12
+    genuine = np.arange(200) % 2 == 0
+    first = person * 4 + random.integers(0, 2, 200)
+    second = np.where(genuine, person, other) * 4 + random.integers(2, 4, 200)
+    return Pairs(first, second, genuine, np.arange(200) // 20)
+
+
+def test_verify_degrades_both_faces_or_the_second_only(faces: ArrayFaces, pairs: Pairs) -> None:
+    def embed(index: int, size: int | None) -> Tensor:
+        face = torch.from_numpy(np.array(faces[index])).permute(2, 0, 1)[None].float() / 255
+        return Pooled().embed(Degradation(resolution=size)(face, seeds=[0]))[0]
+
+    same = verify(Pooled(), faces, pairs, LOW)
+    sharp = verify(Pooled(), faces, pairs, LOW, SHARP)
+    for i in range(5):
+        a, b = int(pairs.first[i]), int(pairs.second[i])
+        assert same.scores[i] == pytest.approx(float(embed(a, 8) @ embed(b, 8)), abs=1e-5)
+        assert sharp.scores[i] == pytest.approx(float(embed(a, None) @ embed(b, 8)), abs=1e-5)
+    assert 0.6 < same.accuracy.mean < 1 and same.auc > 0.8 and same.eer < 0.3
+    assert same.roc.impostors == 100
+
+
+def test_both_ways_judges_the_exchanged_pairs_too() -> None:
+    random = np.random.default_rng(2)
+    probe, gallery = (F.normalize(torch.tensor(random.normal(size=(40, 6))), dim=1).numpy() for _ in range(2))
+    some = Pairs(np.arange(20), np.arange(20, 40), np.arange(20) % 2 == 0, np.arange(20) // 4)
+    result = verify_embeddings(probe, gallery, some, both_ways=True)
+    expected = [gallery[i] @ probe[i + 20] for i in range(20)] + [probe[i] @ gallery[i + 20] for i in range(20)]
+    np.testing.assert_allclose(result.scores, expected, atol=1e-12)
+    assert result.genuine.sum() == 20 and len(result.accuracy.per_fold) == 5
+
+
+def test_flip_averages_the_mirror_image(faces: ArrayFaces, pairs: Pairs) -> None:
+    mirrored = ArrayFaces(np.stack([faces[i][:, ::-1] for i in range(48)]), faces.labels, faces.keys, "mirrored")
+    plain = verify(Pooled(), faces, pairs, LOW).scores
+    flipped = verify(Pooled(), faces, pairs, LOW, flip=True).scores
+    assert np.abs(plain - flipped).max() > 0.01
+    np.testing.assert_allclose(flipped, verify(Pooled(), mirrored, pairs, LOW, flip=True).scores, atol=1e-5)
+
+
+def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: ArrayFaces) -> None:
+    blurred = Degradation(resolution=8, blur=16, noise=0.3)
+    sharp, coarse = identify(Pooled(), faces, SHARP), identify(Pooled(), faces, blurred)
+    assert (sharp.enrolled, len(sharp.ranks)) == (12, 36)
+    assert 1 / 12 < coarse.rank_k(1) < sharp.rank_k(1)
+    assert sharp.cmc()[-1] == 1.0 and len(sharp.cmc()) == 12
+    assert (
+        retrieve(Pooled(), faces, blurred).mean_average_precision
+        < retrieve(Pooled(), faces, SHARP).mean_average_precision
+    )
+    own = identify(Pooled(), faces, SHARP, enrolment=enrol(faces.labels, 3))
+    assert len(own.ranks) == 12
+
+
+def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: Pairs) -> None:
+    recogniser = Pooled()
+    measures = Measures(pairs, fars=(0.1, 0.001), identification=True, retrieval=True, bootstrap=10)
+    scores = sweep([recogniser], faces, resolutions([8, 16, 32]), measures, progress=False)
+    # 8 and 16 px, and the native 32 px once for its own row and for every sharp gallery.
+    assert recogniser.faces_seen == 3 * 48
+    metrics = [
+        "accuracy",
+        "AUC",
+        "EER",
+        "TAR@FAR=0.1",
+        "TAR@FAR=0.001",
+        "rank-1",
+        "rank-5",
+        "mAP",
+        "recall@1",
+        "recall@5",
+    ]
+    assert [s.metric for s in scores] == metrics * 6
+    assert [s.resolution for s in scores[::10]] == [8, 8, 16, 16, 32, 32]
+    found = {(s.setting, s.resolution, s.metric): s for s in scores}
+    low = found[Setting.SAME, 8, "accuracy"]
+    direct = verify(Pooled(), faces, pairs, LOW)
+    assert (low.value, low.spread) == pytest.approx((direct.accuracy.mean, direct.accuracy.standard_error))
+    sharp = verify(Pooled(), faces, pairs, LOW, SHARP)
+    assert found[Setting.GALLERY, 8, "AUC"].value == pytest.approx(sharp.auc)
+    assert found[Setting.GALLERY, 8, "mAP"].value == pytest.approx(
+        retrieve(Pooled(), faces, LOW, SHARP).mean_average_precision
+    )
+    missing = found[Setting.SAME, 8, "TAR@FAR=0.001"]
+    assert math.isnan(missing.value) and math.isnan(missing.spread) and missing.n == 100
+    assert found[Setting.SAME, 32, "accuracy"].value == found[Setting.GALLERY, 32, "accuracy"].value
+    assert all(s.degradation["resolution"] == s.resolution and s.seconds >= 0 and s.data == "squares" for s in scores)
+
+
+def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> None:
+    noisy = severities(LOW, "noise", [0.0, 0.5])
+    assert [d.noise for d in noisy] == [0.0, 0.5] and noisy[1].resolution == 8
+    options = {"settings": [Setting.SAME], "progress": False}
+    measures = Measures(pairs, fars=(), bootstrap=0)
+    first, again, other = (sweep([Pooled()], faces, noisy, measures, seed=s, **options) for s in (0, 0, 1))
+    accuracy = [[s.value for s in scores if s.metric == "AUC"] for scores in (first, again, other)]
+    assert accuracy[0][0] > accuracy[0][1] + 0.02
+    assert accuracy[0] == accuracy[1] and accuracy[0][0] == accuracy[2][0] and accuracy[0][1] != accuracy[2][1]
+
+
+def test_both_ways_counts_in_the_sharp_gallery_setting_only(faces: ArrayFaces, pairs: Pairs) -> None:
+    scores = sweep([Pooled()], faces, [LOW], Measures(pairs, (), both_ways=True, bootstrap=0), progress=False)
+    assert [(s.setting, s.n) for s in scores if s.metric == "accuracy"] == [(Setting.SAME, 200), (Setting.GALLERY, 400)]
+
+
+def test_every_error_comes_before_the_first_face_is_embedded(faces: ArrayFaces, pairs: Pairs) -> None:
+    lone = ArrayFaces(np.stack([faces[0]] * 3), np.array([0, 0, 1]), ["a", "b", "c"], "lone")
+    same = Pairs(np.array([0]), np.array([1]), np.array([True]), np.array([0]))
+    recogniser = Pooled()
+    cases = [
+        ([], faces, Measures(pairs), "nothing to measure"),
+        ([recogniser], faces, Measures(), "nothing to measure"),
+        ([recogniser, Pooled()], faces, Measures(pairs), "share a name"),
+        ([recogniser], lone, Measures(pairs), "Pairs point to face"),
+        ([recogniser], lone, Measures(same), "no impostor pairs"),
+        ([recogniser], lone, Measures(identification=True), "1 of 2 identities have 1 face"),
+        ([recogniser], faces, Measures(Pairs(*(np.array([], int) for _ in range(4)))), "no pairs"),
+    ]
+    for recognisers, faceset, measures, words in cases:
+        with pytest.raises(GdrdError, match=words) as raised:
+            sweep(recognisers, faceset, [LOW], measures, progress=False)
+        assert "\n" not in str(raised.value)
+    assert recogniser.faces_seen == 0
+    kept = sweep([recogniser], lone, [LOW], Measures(identification=True, distractors=True), progress=False)
+    assert {s.n for s in kept} == {1}
+
+
+def test_an_unknown_severity_is_refused() -> None:
+    with pytest.raises(GdrdError, match="no degradation called fog"):
+        severities(LOW, "fog", [1])
+
+
+def test_pair_scores_are_exactly_one_for_a_face_and_itself() -> None:
+    unit = np.eye(3, dtype=np.float32)
+    pairs = Pairs(np.array([0, 0]), np.array([0, 1]), np.array([True, False]), np.array([0, 1]))
+    np.testing.assert_array_equal(pair_scores(unit, unit, pairs), [1.0, 0.0])

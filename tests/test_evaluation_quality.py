@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from gdrd_lab.faces.faceset import ArrayFaces
+from skimage.metrics import peak_signal_noise_ratio
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.degradation import Degradation
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.quality import bicubic, identity, psnr, quality, ssim
+
+
+class Pooled:
+    name, embedding_size = "pooled", 48
+
+    def embed(self, faces: Tensor) -> Tensor:
+        return F.normalize(F.adaptive_avg_pool2d(faces, 4).flatten(1) - 0.5, dim=1)
+
+
+@pytest.fixture
+def faces() -> ArrayFaces:
+    smooth = F.interpolate(torch.rand(5, 3, 6, 6, generator=torch.Generator().manual_seed(0)), 32, mode="bilinear")
+    pixels = (smooth * 255).byte().permute(0, 2, 3, 1).numpy()
+    return ArrayFaces(pixels, np.arange(5), list("abcde"), "smooth")
+
+
+def test_psnr_by_hand_and_against_skimage() -> None:
+    grey = torch.full((1, 3, 16, 16), 0.5)
+    assert psnr(grey, grey + 0.1)[0] == pytest.approx(20.0, abs=1e-5)
+    assert psnr(grey, grey)[0] == 100.0
+    a, b = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    expected = [
+        peak_signal_noise_ratio(x, y, data_range=1) for x, y in zip(a.double().numpy(), b.double().numpy(), strict=True)
+    ]
+    np.testing.assert_allclose(psnr(a, b), expected, rtol=1e-6)
+
+
+def test_ssim_of_constant_faces_is_the_luminance_term_alone() -> None:
+    a, b = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.7)
+    c1 = 0.01**2
+    assert ssim(a, b)[0] == pytest.approx((2 * 0.5 * 0.7 + c1) / (0.5**2 + 0.7**2 + c1), abs=1e-5)
+    assert ssim(a, a)[0] == pytest.approx(1.0)
+
+
+def test_ssim_against_a_slow_window() -> None:
+    a, b = torch.rand(1, 1, 11, 11).double(), torch.rand(1, 1, 11, 11).double()
+    x = np.arange(-5, 6)
+    window = np.exp(-(x**2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+    p, q = a[0, 0].numpy(), b[0, 0].numpy()
+    mp, mq = (window * p).sum(), (window * q).sum()
+    vp, vq, cov = (window * p**2).sum() - mp**2, (window * q**2).sum() - mq**2, (window * p * q).sum() - mp * mq
+    c1, c2 = 0.01**2, 0.03**2
+    expected = (2 * mp * mq + c1) * (2 * cov + c2) / ((mp**2 + mq**2 + c1) * (vp + vq + c2))
+    assert ssim(a, b)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_identity_is_one_for_the_same_face(faces: ArrayFaces) -> None:
+    a, b = torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)
+    np.testing.assert_allclose(identity(Pooled(), a, a), 1, atol=1e-6)
+    assert (identity(Pooled(), a, b) < 0.99).all()
+
+
+def test_quality_of_an_enlargement_has_no_spread_and_sharper_input_is_better(faces: ArrayFaces) -> None:
+    coarse, fine = (quality(bicubic(32), faces, Degradation(resolution=r), Pooled(), progress=False) for r in (6, 16))
+    assert coarse.psnr < fine.psnr and coarse.ssim < fine.ssim and coarse.identity < fine.identity <= 1
+    assert max(fine.psnr_spread, fine.ssim_spread, fine.identity_spread) < 1e-12
+    assert (fine.faces, fine.seeds) == (5, (0, 1, 2))
+
+
+def test_quality_over_seeds_does_not_depend_on_the_batch(faces: ArrayFaces) -> None:
+    def noisy(low: Tensor, seeds: list[int]) -> Tensor:
+        noise = [torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in seeds]
+        return F.interpolate(low, 16, mode="nearest") + 0.1 * torch.stack(noise)
+
+    how = Degradation(resolution=8, noise=0.1)
+    one, all_at_once = (quality(noisy, faces, how, Pooled(), batch_size=b, progress=False) for b in (1, 5))
+    assert one.psnr == pytest.approx(all_at_once.psnr) and one.psnr_spread > 0
+    assert one.identity == pytest.approx(all_at_once.identity, abs=1e-6)
+    assert quality(noisy, faces, how, Pooled(), seeds=(7,), progress=False).psnr_spread == 0
+
+
+def test_quality_that_cannot_be_measured(faces: ArrayFaces) -> None:
+    with pytest.raises(GdrdError, match="no seeds"):
+        quality(bicubic(32), faces, Degradation(), Pooled(), seeds=())
+    with pytest.raises(GdrdError, match="11 px"):
+        ssim(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
+    with pytest.raises(GdrdError, match="differ in size"):
+        psnr(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 9, 9))
