@@ -101,6 +101,7 @@ def contrastive_distillation_loss(
     logits = F.normalize(full_precision(student), dim=1) @ keys.T / temperature
     if labels is not None:
         check_labels(labels, count)
+        labels = labels.to(student.device)
         same = (labels[:, None] == labels[None]) & (labels[:, None] >= 0)
         same.fill_diagonal_(False)
         logits = logits.masked_fill(F.pad(same, (0, len(keys) - count)), -torch.inf)

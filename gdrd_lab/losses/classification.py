@@ -41,6 +41,7 @@ class _MarginLoss(nn.Module):
             )
         check_labels(labels, len(embeddings))
         weight: Tensor = self.criterion.W  # type: ignore[assignment]
+        labels = labels.to(embeddings.device)
         labelled = labels >= 0
         if not bool(labelled.any()):
             # Both operands keep their place in the graph, so that backward and gradient reduction find them.
