@@ -46,6 +46,13 @@ def test_value_follows_the_formula(normalise):
     assert value.item() == pytest.approx(reference(student.numpy(), teacher.numpy(), normalise), rel=1e-12)
 
 
+def test_true_standardises_channels_and_false_nothing():
+    student, teacher = features(0), features(1)
+    channel = generative_loss(student, teacher, TargetNormalisation.CHANNEL)
+    assert generative_loss(student, teacher, normalise=True) == channel
+    assert generative_loss(student, teacher, normalise=False) == generative_loss(student, teacher) != channel
+
+
 def test_known_value():
     assert generative_loss(torch.full(SHAPE, 3.0), torch.full(SHAPE, 1.0)).item() == 4.0
 

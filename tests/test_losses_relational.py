@@ -12,6 +12,15 @@ from gdrd_lab.losses import RelationalContrastiveLoss, RelationModule
 SIZE = 6
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Thousands of tiny operations: on a busy machine threads waiting for each other cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def faces(seed: int, rows: int = 5, size: int = SIZE) -> torch.Tensor:
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 

@@ -43,7 +43,7 @@ def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Te
 def generative_loss(
     student_features: Tensor,
     teacher_features: Tensor,
-    normalise: TargetNormalisation = TargetNormalisation.NONE,
+    normalise: TargetNormalisation | bool = False,
 ) -> Tensor:
     """Mean squared distance between the student's adapted features and the generative teacher's.
 
@@ -52,7 +52,7 @@ def generative_loss(
     Args:
         student_features: (N, C, H, W), after the adapter A that brings them to the teacher's shape.
         teacher_features: (N, C, H, W), the encoder's features of the same very-low-resolution faces.
-        normalise: standardise the target first. Not in the paper; it makes the loss comparable between blocks.
+        normalise: standardise the target first; False is NONE and True is CHANNEL. Not in the paper; it makes the loss comparable between blocks.
 
     Returns:
         Scalar tensor; a NaN or an infinity in the inputs is passed on.
@@ -63,5 +63,7 @@ def generative_loss(
     Source: GDRD (arXiv 2409.06371), generative representation distillation.
     """
     check_pair(student_features, teacher_features, "N, C, H, W", "features")
+    if isinstance(normalise, bool):
+        normalise = TargetNormalisation.CHANNEL if normalise else TargetNormalisation.NONE
     target = normalise_target(full_precision(teacher_features.detach()), normalise)
     return F.mse_loss(full_precision(student_features), target)
