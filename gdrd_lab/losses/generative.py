@@ -16,7 +16,7 @@ class TargetNormalisation(Enum):
     """How the teacher's features are brought to unit scale before the student regresses them."""
 
     NONE = 0
-    """As they are: the loss of the paper."""
+    """As they are: the plain squared distance."""
     CHANNEL = 1
     """Each channel to zero mean and unit variance over the batch and space: no channel outweighs the others."""
     LAYER = 2
@@ -52,7 +52,8 @@ def generative_loss(
     Args:
         student_features: (N, C, H, W), after the adapter A that brings them to the teacher's shape.
         teacher_features: (N, C, H, W), the encoder's features of the same very-low-resolution faces.
-        normalise: standardise the target first; False is NONE and True is CHANNEL. Not in the paper; it makes the loss comparable between blocks.
+        normalise: standardise the target first; False is NONE and True is CHANNEL. Not taken from
+            the paper; it makes the loss comparable between blocks.
 
     Returns:
         Scalar tensor; a NaN or an infinity in the inputs is passed on.
