@@ -1,0 +1,194 @@
+"""What a set of faces is, and how sets are cut, joined and read in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@runtime_checkable
+class FaceSet(Protocol):
+    """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB.
+
+    Attributes:
+        name: what messages and tables call it.
+        labels: int64 (N,), the identity of each face counted from 0, or -1 where it is unknown.
+        keys: a stable name for each face.
+        size: S, the side of the faces in pixels.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    @property
+    def keys(self) -> Sequence[str]: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+
+class ArrayFaces:
+    """A face set held in memory.
+
+    Args:
+        images: uint8 (N, S, S, 3), RGB.
+        labels: (N,) identities, -1 where unknown; all unknown if None.
+        keys: N names; the numbers from 0 if None.
+        name: what messages and tables call the set.
+
+    Raises:
+        GdrdError: the shapes or types do not fit.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        keys: Sequence[str] | None = None,
+        name: str = "faces",
+    ) -> None:
+        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
+            raise GdrdError(f"Faces must be uint8 (N, S, S, 3), not {images.dtype} {images.shape}", "Align them first")
+        self.images, self.name, self.size = images, name, images.shape[1]
+        self.labels = np.full(len(images), -1) if labels is None else np.asarray(labels, np.int64)
+        self.keys = list(keys) if keys is not None else [str(index) for index in range(len(images))]
+        if not len(images) == len(self.labels) == len(self.keys):
+            raise GdrdError(
+                f"{len(images)} faces came with {len(self.labels)} labels and {len(self.keys)} keys",
+                "Give one of each per face",
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.images[index]
+
+
+class Subset:
+    """The faces of another set at some indices; labels stay as they are there."""
+
+    def __init__(self, faceset: FaceSet, indices: Sequence[int] | np.ndarray, name: str | None = None) -> None:
+        self.faceset, self.indices = faceset, np.asarray(indices, np.int64)
+        self.name, self.size = name or faceset.name, faceset.size
+        self.labels = faceset.labels[self.indices]
+        self.keys = [faceset.keys[index] for index in self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.faceset[int(self.indices[index])]
+
+
+class Concatenation:
+    """Several sets one after the other; see ``concatenate``."""
+
+    def __init__(self, facesets: Sequence[FaceSet]) -> None:
+        self.facesets = list(facesets)
+        self.name, self.size = " + ".join(faces.name for faces in facesets), facesets[0].size
+        self.starts = np.cumsum([0] + [len(faces) for faces in facesets])
+        labels, offset = [], 0
+        for faces in facesets:
+            labels.append(np.where(faces.labels >= 0, faces.labels + offset, -1))
+            offset += int(faces.labels.max(initial=-1)) + 1
+        self.labels = np.concatenate(labels)
+        self.keys = [f"{faces.name}/{key}" for faces in facesets for key in faces.keys]
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        index = range(len(self))[index]
+        part = int(np.searchsorted(self.starts, index, "right")) - 1
+        return self.facesets[part][index - int(self.starts[part])]
+
+
+def subset(faceset: FaceSet, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceSet:
+    """Return the faces at ``indices`` as a face set; their labels stay as they are.
+
+    Raises:
+        GdrdError: an index points outside the set.
+    """
+    chosen = np.asarray(indices, np.int64)
+    if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(faceset)):
+        raise GdrdError(f"{faceset.name} has no face {int(chosen.max())}", f"Give indices from 0 to {len(faceset) - 1}")
+    return Subset(faceset, chosen, name)
+
+
+def concatenate(*facesets: FaceSet) -> FaceSet:
+    """Join face sets. Each set's identities get numbers after those before; -1 stays; keys get the set's name in front.
+
+    Raises:
+        GdrdError: there is no set, or their faces differ in size.
+    """
+    sizes = sorted({faces.size for faces in facesets})
+    if len(sizes) != 1:
+        raise GdrdError(f"Face sets of sizes {sizes} cannot be joined", "Join sets whose faces have one size")
+    return Concatenation(facesets)
+
+
+def batches(
+    faceset: FaceSet, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Yield the faces in order, as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]); the last may be smaller.
+
+    Args:
+        faceset: the faces.
+        batch_size: B.
+        indices: only these faces, in this order; all if None.
+    """
+    import torch
+
+    order = np.arange(len(faceset)) if indices is None else np.asarray(indices, np.int64)
+    for begin in range(0, len(order), batch_size):
+        chosen = order[begin : begin + batch_size]
+        pixels = torch.from_numpy(np.stack([faceset[int(index)] for index in chosen]))
+        yield chosen, pixels.permute(0, 3, 1, 2).float().div_(255).contiguous()
+
+
+def split_identities(faceset: FaceSet, fraction: float, seed: int = 0) -> tuple[FaceSet, FaceSet]:
+    """Hold out ``fraction`` of the identities: (the rest, held out), with no identity in both.
+
+    Faces of unknown identity stay with the rest, where they can still teach but judge nothing.
+
+    Raises:
+        GdrdError: a part would have no identity.
+    """
+    identities = np.unique(faceset.labels[faceset.labels >= 0])
+    count = round(fraction * len(identities))
+    if not 0 < count < len(identities):
+        raise GdrdError(
+            f"A fraction of {fraction} of the {len(identities)} identities of {faceset.name} leaves a part empty",
+            "Give a fraction between 0 and 1 and a set with enough identities",
+        )
+    held = np.random.default_rng(seed).choice(identities, count, replace=False)
+    out = np.isin(faceset.labels, held)
+    return (
+        subset(faceset, np.flatnonzero(~out), f"{faceset.name} (training part)"),
+        subset(faceset, np.flatnonzero(out), f"{faceset.name} (held out)"),
+    )
+
+
+def require_pairs(faceset: FaceSet) -> None:
+    """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
+    identities, counts = np.unique(faceset.labels[faceset.labels >= 0], return_counts=True)
+    if len(identities) < 2 or counts.max(initial=0) < 2:
+        raise GdrdError(
+            f"{faceset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
+            "Add a second image of an identity, and a second identity, each in a folder of its own",
+        )

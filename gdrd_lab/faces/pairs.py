@@ -1,0 +1,97 @@
+"""Pairs of faces to verify, in folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, islice
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of faces of one face set.
+
+    Args:
+        first: (P,) int64 indices.
+        second: (P,) int64 indices.
+        genuine: (P,) bool, whether a pair shows one identity.
+        fold: (P,) int64, the fold from 0 that a pair belongs to.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    genuine: np.ndarray
+    fold: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len({len(part) for part in (self.first, self.second, self.genuine, self.fold)}) != 1:
+            raise GdrdError("The parts of Pairs differ in length", "Give one entry of each per pair")
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def random_pairs(labels: np.ndarray, folds: int = 10, per_fold: int = 300, seed: int = 0) -> Pairs:
+    """Draw pairs for a set without a protocol: ``per_fold`` genuine and as many impostor pairs in each fold, as in LFW.
+
+    As in LFW, identities are divided among the folds, so that nobody is in two of them. No pair is drawn twice; where
+    a fold has fewer than ``per_fold`` different pairs, it gets what there is, as many genuine as impostor.
+
+    Args:
+        labels: (N,) identities, -1 where unknown: such faces are in no pair.
+        folds: number of folds.
+        per_fold: genuine pairs in each.
+        seed: of the draw.
+
+    Raises:
+        GdrdError: some fold gets no genuine or no impostor pair.
+    """
+    labels = np.asarray(labels)
+    identities, counts = np.unique(labels[labels >= 0], return_counts=True)
+    random = np.random.default_rng(seed)
+    several = random.permutation(identities[counts > 1])
+    single = random.permutation(identities[counts == 1])
+    if len(several) < folds or len(identities) < 2 * folds:
+        raise GdrdError(
+            f"{folds} folds of pairs need {folds} identities with two faces and {2 * folds} in all, "
+            f"but there are {len(several)} and {len(identities)}",
+            "Use fewer folds, or add images of the same identities",
+        )
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    for fold in range(folds):
+        members = np.concatenate([several[fold::folds], single[folds - 1 - fold :: folds]])
+        faces = np.flatnonzero(np.isin(labels, members))
+        genuine = _genuine(labels, faces, per_fold, random)
+        impostor = _impostor(labels, faces, len(genuine), random)
+        pairs = np.concatenate([genuine[: len(impostor)], impostor])
+        same = np.arange(len(pairs)) < len(impostor)
+        parts.append((pairs[:, 0], pairs[:, 1], same, np.full(len(pairs), fold)))
+    return Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _genuine(labels: np.ndarray, faces: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Up to ``most`` different pairs of one identity; each identity's first pair comes before anybody's second."""
+    drawn: list[tuple[int, int, int, int]] = []
+    for identity in np.unique(labels[faces]):
+        own = random.permutation(faces[labels[faces] == identity])
+        # Only so many: 10,000 images of one person would make 50 million.
+        pairs = list(islice(combinations(own, 2), 2 * most))
+        order = random.permutation(len(pairs))
+        drawn += [(turn, int(random.integers(2**31)), *pairs[k]) for turn, k in enumerate(order)]
+    drawn.sort()
+    return np.array([pair[2:] for pair in drawn[:most]], np.int64).reshape(-1, 2)
+
+
+def _impostor(labels: np.ndarray, faces: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Up to ``most`` different pairs of two identities."""
+    drawn: dict[tuple[int, int], None] = {}
+    for _ in range(20):
+        couples = np.sort(random.choice(faces, (4 * most, 2)), axis=1)
+        for first, second in couples[labels[couples[:, 0]] != labels[couples[:, 1]]]:
+            drawn.setdefault((int(first), int(second)))
+        if len(drawn) >= most:
+            break
+    return np.array(list(drawn)[:most], np.int64).reshape(-1, 2)
