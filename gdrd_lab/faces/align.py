@@ -163,13 +163,15 @@ def check_image(image: np.ndarray) -> None:
 def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
     """Map an image, uint8 (H, W, 3), so that its ``landmarks`` (5, 2) fall on the template: uint8 (size, size, 3).
 
-    Where the image shrinks, the face is drawn several times too large and averaged down, so that nothing aliases.
+    Where the image shrinks by a third or more, the face is drawn several times too large and averaged down, so that
+    nothing aliases. What lies outside the image is filled with its border.
     """
     import cv2
 
     matrix = similarity(landmarks, template(size))
-    times = min(max(1, math.ceil(1 / np.hypot(*matrix[:, 0]) - 0.05)), 64)
-    matrix = similarity(landmarks, template(size * times))
+    times = min(max(1, math.ceil(1 / np.hypot(*matrix[:, 0]) - 0.5)), 64)
+    if times > 1:
+        matrix = similarity(landmarks, template(size * times))
     side = (size * times, size * times)
     drawn = cv2.warpAffine(image, matrix, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return drawn if times == 1 else cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA)

@@ -15,26 +15,27 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class FaceSet(Protocol):
-    """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB.
-
-    Attributes:
-        name: what messages and tables call it.
-        labels: int64 (N,), the identity of each face counted from 0, or -1 where it is unknown.
-        keys: a stable name for each face.
-        size: S, the side of the faces in pixels.
-    """
+    """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB. Plain attributes serve as the properties."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What messages and tables call the set."""
+        ...
 
     @property
-    def labels(self) -> np.ndarray: ...
+    def labels(self) -> np.ndarray:
+        """The identity of each face counted from 0, or -1 where it is unknown: int64 (N,)."""
+        ...
 
     @property
-    def keys(self) -> Sequence[str]: ...
+    def keys(self) -> Sequence[str]:
+        """A stable name for each face."""
+        ...
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """The side S of the faces in pixels."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -104,6 +104,9 @@ def write_store(
             file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))
             file.flush()
             os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(draft, 0o666 & ~mask)  # mkstemp lets only the owner read
         os.replace(draft, path)
     except OSError as error:
         raise GdrdError(

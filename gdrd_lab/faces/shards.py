@@ -1,0 +1,223 @@
+"""Large sets: WebDataset shards (tar) and datasets saved by Hugging Face `datasets`, read face by face.
+
+Only images and small texts are read from a file: pickled members are never opened.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from array import array
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.faces.align import Aligner, Which
+from gdrd_lab.faces.template import TEMPLATE_SIZE
+from gdrd_lab.images import SUFFIXES, read_image
+
+IDENTITY_FIELDS = ("identity", "label", "cls", "class", "person", "id")
+IMAGE_FIELDS = ("image", "jpg", "img", "face", "png")
+
+
+class _Decoded:
+    """What both kinds share: image bytes to an aligned face."""
+
+    size = TEMPLATE_SIZE
+    keys: Sequence[str]
+    labels: np.ndarray
+
+    def __init__(self, name: str, align: bool | Literal["auto"], which: Which) -> None:
+        self.name, self._align, self._which = name, align, which
+        self._aligner: Aligner | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        index = range(len(self))[index]
+        try:
+            image = read_image(self._content(index))
+            aligned = image.shape == (self.size, self.size, 3)
+            if self._align is True or (self._align == "auto" and not aligned):
+                self._aligner = self._aligner or Aligner()
+                return self._aligner.align(image, self._which, self.size)
+        except GdrdError as error:
+            raise GdrdError(f"{self.keys[index]} in {self.name}: {error.what}", error.do) from error
+        if not aligned:
+            raise GdrdError(
+                f"{self.keys[index]} in {self.name} is {image.shape[1]} x {image.shape[0]} pixels, not {self.size}",
+                "Open the set with align=True",
+            )
+        return image
+
+    def _content(self, index: int) -> bytes:
+        raise NotImplementedError
+
+
+class ShardFaces(_Decoded):
+    """Faces in WebDataset shards: tar files with ``key.jpg`` and ``key.cls`` or ``key.json`` for each.
+
+    The tar files' tables are read once; after that a face is one seek and one read, in any order, and only the place
+    of each face stays in memory. The identity is the number in .cls, or a field of .json: identity, label, cls, class,
+    person or id; without one it is unknown (-1).
+
+    Args:
+        paths: tar files, not compressed.
+        align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
+            of another size.
+        which: the face to take from a photograph with several, see ``Aligner.align``.
+        name: what messages and tables call the set; the first file's folder if None.
+
+    Raises:
+        GdrdError: a file is missing, no tar file, compressed or cut off, or there are no images.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        align: bool | Literal["auto"] = "auto",
+        *,
+        which: Which = None,
+        name: str | None = None,
+    ) -> None:
+        self.paths = [Path(path) for path in paths]
+        if not self.paths:
+            raise GdrdError("There are no shards", "Name at least one .tar file")
+        super().__init__(name or self.paths[0].resolve().parent.name, align, which)
+        self._shards, self._offsets, self._sizes = array("I"), array("Q"), array("Q")
+        keys: list[str] = []
+        identities: list[str | None] = []
+        for number, path in enumerate(self.paths):
+            for key, offset, size, identity in _index(path):
+                self._shards.append(number)
+                self._offsets.append(offset)
+                self._sizes.append(size)
+                keys.append(key if len(self.paths) == 1 else f"{path.stem}/{key}")
+                identities.append(identity)
+        if not keys:
+            raise GdrdError(f"{self.paths[0]} has no images in it", "Name WebDataset shards with .jpg or .png members")
+        self.keys, self.labels = keys, number_identities(identities)
+
+    def _content(self, index: int) -> bytes:
+        path = self.paths[self._shards[index]]
+        try:
+            with path.open("rb") as file:  # opened anew: safe in threads and after a fork
+                file.seek(self._offsets[index])
+                return file.read(self._sizes[index])
+        except OSError as error:
+            raise GdrdError(
+                f"{path} cannot be read ({error.strerror})", "Leave it in place while it is used"
+            ) from error
+
+
+class SavedDataset(_Decoded):
+    """A dataset that Hugging Face ``datasets`` saved with ``save_to_disk``: memory-mapped Arrow files.
+
+    Args:
+        path: its folder.
+        align: as for ``ShardFaces``.
+        which: the face to take from a photograph with several, see ``Aligner.align``.
+
+    Raises:
+        GdrdError: `datasets` is not installed, this is no saved dataset, or it has no column of images.
+    """
+
+    def __init__(self, path: Path | str, align: bool | Literal["auto"] = "auto", *, which: Which = None) -> None:
+        try:
+            import datasets
+        except ImportError as error:
+            raise GdrdError("The library `datasets` is not installed", "pip install 'gdrd-lab[large]'") from error
+        super().__init__(Path(path).resolve().name, align, which)
+        try:
+            rows: Any = datasets.load_from_disk(str(path))
+        except Exception as error:  # a damaged folder raises anything from JSON's errors to Arrow's
+            raise GdrdError(f"{path} is no saved dataset ({str(error)[:80]})", "Make it with save_to_disk") from error
+        if isinstance(rows, datasets.DatasetDict):
+            rows = datasets.concatenate_datasets(list(rows.values()))
+        image = next((column for column in IMAGE_FIELDS if column in rows.column_names), None)
+        if image is None or not len(rows):
+            raise GdrdError(f"{path} has no column of images", f"Name the column {IMAGE_FIELDS[0]}")
+        self._rows, self._image = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image]), image
+        field = next((column for column in IDENTITY_FIELDS if column in rows.column_names), None)
+        values = rows.with_format("numpy")[field][:] if field else np.full(len(rows), -1)
+        self.labels = number_identities([None if value in (-1, None) else str(value) for value in values])
+        self.keys = [str(index) for index in range(len(rows))]
+
+    def _content(self, index: int) -> bytes:
+        row = self._rows[index][self._image]
+        if row["bytes"] is None:
+            raise GdrdError("The image itself is not in the dataset", "Save it with its images embedded")
+        return row["bytes"]
+
+
+def number_identities(identities: Sequence[str | None]) -> np.ndarray:
+    """Number identities from 0 in the order of their names (numbers as numbers): int64 (N,), -1 for None."""
+    names = sorted(
+        {name for name in identities if name is not None},
+        key=lambda name: (len(name), name) if name.isdigit() else (99, name),
+    )
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+    return np.array([numbers.get(name, -1) for name in identities], np.int64)
+
+
+def find_shards(path: Path) -> list[Path]:
+    """Return the tar files that a path names: itself, or those in the folder."""
+    return [path] if path.suffix == ".tar" and path.is_file() else sorted(path.glob("*.tar"))
+
+
+def is_saved_dataset(path: Path) -> bool:
+    """Whether a folder was written by ``save_to_disk`` of Hugging Face ``datasets``."""
+    return (path / "dataset_dict.json").is_file() or {"state.json", "dataset_info.json"} <= {
+        f.name for f in path.glob("*.json")
+    }
+
+
+def _index(path: Path) -> list[tuple[str, int, int, str | None]]:
+    """Return (key, offset, size, identity) of each image in a tar file, reading headers and labels only."""
+    images: dict[str, tuple[int, int]] = {}
+    identities: dict[str, str | None] = {}
+    try:
+        end = path.stat().st_size
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                if not member.isreg() or member.issparse():
+                    continue
+                if member.offset_data + member.size > end:
+                    raise tarfile.ReadError("cut off")
+                key, ending = _split(member.name)
+                if ending in SUFFIXES:
+                    images.setdefault(key, (member.offset_data, member.size))
+                elif ending in (".cls", ".json", ".txt") and member.size <= 1_000_000:
+                    file = tar.extractfile(member)
+                    found = _identity(file.read() if file else b"", ending)
+                    if found is not None:
+                        identities[key] = found
+                tar.members = []  # tarfile would keep a record of every member
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise GdrdError(
+            f"{path} cannot be read as a tar file ({error})", "Name a whole, uncompressed .tar file"
+        ) from error
+    return [(key, *place, identities.get(key)) for key, place in images.items()]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split as WebDataset does, at the first dot of the file's name: "a/b.left.jpg" is key "a/b", ending ".jpg"."""
+    path = PurePosixPath(name)
+    stem, _, _ = path.name.partition(".")
+    return (path.parent / stem).as_posix(), path.suffix.lower()
+
+
+def _identity(content: bytes, ending: str) -> str | None:
+    try:
+        text = content.decode().strip()
+        if ending == ".json":
+            fields = json.loads(text)
+            found = next((fields[field] for field in IDENTITY_FIELDS if field in fields), None)
+            return None if found is None or found == -1 else str(found)
+        return None if ending == ".txt" or text in ("", "-1") else text
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,75 @@
+"""Opening a face set by what a user calls it on the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.faces.align import Which
+from gdrd_lab.faces.celeba import celeba, is_celeba
+from gdrd_lab.faces.faceset import FaceSet, concatenate
+from gdrd_lab.faces.folder import FolderFaces
+from gdrd_lab.faces.lfw import is_lfw, lfw
+from gdrd_lab.faces.shards import SavedDataset, ShardFaces, find_shards, is_saved_dataset
+
+TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
+
+
+def open_faces(
+    spec: str | Path = "embedded", *, training: bool = False, which: Which = None, skip_unreadable: bool = False
+) -> FaceSet:
+    """Open a face set by name or path.
+
+    Args:
+        spec: "embedded", the default set, which is nobody's photograph; "lfw"; "training", the training sets in
+            $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, or a folder of images.
+        training: the faces will be trained on, so LFW is refused.
+        which: the face to take from a photograph with several, see ``Aligner.align``.
+        skip_unreadable: leave out images of a folder that cannot be used, with a warning.
+
+    Raises:
+        GdrdError: it is not there or cannot be used, or LFW would be trained on.
+    """
+    if str(spec) == "embedded":
+        from gdrd_lab.faces.embedded import embedded_faces
+
+        return embedded_faces()
+    if str(spec) == "training":
+        return training_faces()
+    path = Path(spec)
+    if str(spec) == "lfw" or is_lfw(path):
+        if training:
+            raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
+        return lfw(None if str(spec) == "lfw" else path)
+    if not path.exists():
+        raise GdrdError(
+            f"There are no faces named {spec}", "Say embedded, lfw, training, or a path to a folder or .tar file"
+        )
+    if is_celeba(path):
+        return celeba(path, skip_unreadable=skip_unreadable)
+    shards = find_shards(path)
+    if shards:
+        return ShardFaces(shards, which=which)
+    if is_saved_dataset(path):
+        return SavedDataset(path, which=which)
+    return FolderFaces(path, which=which, skip_unreadable=skip_unreadable)
+
+
+def training_faces(root: Path | str | None = None) -> FaceSet:
+    """Join the training sets below a folder: celeba10k with its identities, celebahq25k and utkface without.
+
+    Args:
+        root: the folder; $GDRD_FACES if None. Sets that are not in it are left out.
+
+    Raises:
+        GdrdError: none of them is there.
+    """
+    root = root or os.environ.get("GDRD_FACES")
+    there = [Path(root, name) for name in TRAINING_SETS if Path(root, name).is_dir()] if root else []
+    if not there:
+        raise GdrdError(
+            f"There are no training sets in {root or '$GDRD_FACES, which is not set'}",
+            f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}",
+        )
+    return concatenate(*(FolderFaces(path, align=False, check=False) for path in there))
