@@ -14,6 +14,9 @@ from gdrd_lab.faces.store import StoredFaces, write_store
 from gdrd_lab.faces.template import TEMPLATE_SIZE
 from gdrd_lab.machine import cache_folder
 
+REMEDY = (
+    "Remove them, leave them out (skip_unreadable), or choose among several faces with `gdrd faces align --several`"
+)
 VERSION = 1  # raise it when the same photograph would be aligned otherwise than before
 
 
@@ -61,7 +64,7 @@ def report(failed: Sequence[tuple[str, str]], count: int, name: str, skip: bool)
         return
     named = "; ".join(f"{key}: {reason}" for key, reason in failed[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-    raise GdrdError(f"{what} ({named}{more})", "Remove them, or allow that they are left out (skip_unreadable)")
+    raise GdrdError(f"{what} ({named}{more})", REMEDY)
 
 
 def fingerprint(files: Iterable[tuple[str, Path]], *settings: object) -> str:

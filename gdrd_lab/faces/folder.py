@@ -129,9 +129,15 @@ def list_images(path: Path) -> tuple[list[Path], list[str], np.ndarray]:
     keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
     if len(set(keys)) < len(keys):
         keys = [file.relative_to(path).as_posix() for file in files]
-    owners = [PurePosixPath(key).parent.as_posix() for key in keys]
+    owners = [_identity(PurePosixPath(key).parent) for key in keys]
     identities = {owner: label for label, owner in enumerate(sorted(set(owners) - {"."}))}
     return files, keys, np.array([identities.get(owner, -1) for owner in owners], np.int64)
+
+
+def _identity(folder: PurePosixPath) -> str:
+    # Parts of a set as Hugging Face image folders have them: the same name in two parts is the same person.
+    split = len(folder.parts) > 1 and folder.parts[0] in ("train", "validation", "val", "test")
+    return (PurePosixPath(*folder.parts[1:]) if split else folder).as_posix()
 
 
 def write_faces(faces: FaceSet, out: Path | str) -> None:

@@ -133,8 +133,13 @@ def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
 
 
 def is_lfw(path: Path) -> bool:
-    """Whether a folder is LFW's."""
-    return _find_below(path) is not None
+    """Whether a folder is LFW's: its images, with pairs.txt in it or beside it."""
+    if not any((folder / "pairs.txt").is_file() for folder in (path, path.parent)):
+        return False
+    try:
+        return _find_below(path) is not None
+    except GdrdError:  # some other pairs.txt
+        return False
 
 
 def _find_below(root: Path) -> tuple[Path, Path] | None:

@@ -20,7 +20,6 @@ from gdrd_lab.faces.template import TEMPLATE_SIZE
 from gdrd_lab.images import SUFFIXES, read_image
 
 IDENTITY_FIELDS = ("identity", "label", "cls", "class", "person", "id")
-IMAGE_FIELDS = ("image", "jpg", "img", "face", "png")
 
 
 class _Decoded:
@@ -134,14 +133,16 @@ class SavedDataset(_Decoded):
         super().__init__(Path(path).resolve().name, align, which)
         try:
             rows: Any = datasets.load_from_disk(str(path))
+            if isinstance(rows, datasets.DatasetDict):
+                rows = datasets.concatenate_datasets(list(rows.values()))
         except Exception as error:  # a damaged folder raises anything from JSON's errors to Arrow's
             raise GdrdError(f"{path} is no saved dataset ({str(error)[:80]})", "Make it with save_to_disk") from error
-        if isinstance(rows, datasets.DatasetDict):
-            rows = datasets.concatenate_datasets(list(rows.values()))
-        image = next((column for column in IMAGE_FIELDS if column in rows.column_names), None)
+        kinds = rows.features.items()
+        image = next((column for column, kind in kinds if isinstance(kind, datasets.Image)), None)
         if image is None or not len(rows):
-            raise GdrdError(f"{path} has no column of images", f"Name the column {IMAGE_FIELDS[0]}")
-        self._rows, self._image = rows.cast_column(image, datasets.Image(decode=False)).select_columns([image]), image
+            raise GdrdError(f"{path} has no column of images", "Give the dataset a column of type datasets.Image")
+        # Undecoded, so that bad images are met by read_image.
+        self._image, self._rows = image, rows.select_columns([image]).cast_column(image, datasets.Image(decode=False))
         field = next((column for column in IDENTITY_FIELDS if column in rows.column_names), None)
         values = rows.with_format("numpy")[field][:] if field else np.full(len(rows), -1)
         self.labels = number_identities([None if value in (-1, None) else str(value) for value in values])
@@ -156,11 +157,9 @@ class SavedDataset(_Decoded):
 
 def number_identities(identities: Sequence[str | None]) -> np.ndarray:
     """Number identities from 0 in the order of their names (numbers as numbers): int64 (N,), -1 for None."""
-    names = sorted(
-        {name for name in identities if name is not None},
-        key=lambda name: (len(name), name) if name.isdigit() else (99, name),
-    )
-    numbers: dict[str | None, int] = {name: number for number, name in enumerate(names)}
+    names = {name for name in identities if name is not None}
+    ordered = sorted(names, key=lambda name: (not name.isdigit(), len(name) if name.isdigit() else 0, name))
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(ordered)}
     return np.array([numbers.get(name, -1) for name in identities], np.int64)
 
 
@@ -171,9 +170,9 @@ def find_shards(path: Path) -> list[Path]:
 
 def is_saved_dataset(path: Path) -> bool:
     """Whether a folder was written by ``save_to_disk`` of Hugging Face ``datasets``."""
-    return (path / "dataset_dict.json").is_file() or {"state.json", "dataset_info.json"} <= {
-        f.name for f in path.glob("*.json")
-    }
+    return (path / "dataset_dict.json").is_file() or all(
+        (path / name).is_file() for name in ("state.json", "dataset_info.json")
+    )
 
 
 def _index(path: Path) -> list[tuple[str, int, int, str | None]]:
@@ -196,7 +195,7 @@ def _index(path: Path) -> list[tuple[str, int, int, str | None]]:
                     found = _identity(file.read() if file else b"", ending)
                     if found is not None:
                         identities[key] = found
-                tar.members = []  # tarfile would keep a record of every member
+                tar.members = []  # type: ignore[attr-defined]  # else tarfile keeps every member's record
     except (OSError, tarfile.TarError, EOFError) as error:
         raise GdrdError(
             f"{path} cannot be read as a tar file ({error})", "Name a whole, uncompressed .tar file"

@@ -38,9 +38,10 @@ def open_faces(
     if str(spec) == "training":
         return training_faces()
     path = Path(spec)
-    if str(spec) == "lfw" or is_lfw(path):
-        if training:
-            raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
+    named = str(spec) == "lfw" or is_lfw(path)
+    if training and (named or any(is_lfw(file.parent) for file in path.glob("*/pairs.txt"))):
+        raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
+    if named:
         return lfw(None if str(spec) == "lfw" else path)
     if not path.exists():
         raise GdrdError(
