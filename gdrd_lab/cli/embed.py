@@ -24,9 +24,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
     from gdrd_lab.degradation import Degradation
+    from gdrd_lab.embedding_file import write_embeddings
     from gdrd_lab.faces import open_faces
     from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.teachers.recogniser import embed_all, write_embeddings
+    from gdrd_lab.teachers.recogniser import embed_all
 
     recogniser = open_recogniser(arguments.model)
     faces = open_faces(arguments.data)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.losses.classification import ClassificationLoss
-from gdrd_lab.losses.distillation import embedding_distillation_loss
+from gdrd_lab.losses.classification import ArcFace
+from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.student.model import Student
 from gdrd_lab.training.config import HeadConfig
@@ -36,10 +36,10 @@ class HeadStage(Stage):
         size = student.embedding_size
         if config.weight_rcd:
             trained["relation"] = RelationalContrastiveLoss(
-                size, config.relation_size, temperature=config.temperature, queue_size=config.queue
+                size, relation_size=config.relation_size, temperature=config.temperature, queue_size=config.queue
             )
         if config.weight_cls and identities:
-            trained["classes"] = ClassificationLoss(size, identities)
+            trained["classes"] = ArcFace(identities, size)
         super().__init__("head", trained, frozen=[student.backbone])
         self.config = config
         self._student, self._targets = (student,), (targets,)
@@ -60,7 +60,7 @@ class HeadStage(Stage):
         target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
         if config.weight_kd:
-            losses["kd"] = config.weight_kd * embedding_distillation_loss(embedding, target)
+            losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:

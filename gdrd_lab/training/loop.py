@@ -100,12 +100,9 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
     set_seed(data.seed)
     parameters = [p for p in stage.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, config.steps))
     average = Average(stage.trained, config.ema)
     start = _resume(stage, optimizer, average, folder, facts)
     average.state = {name: value.to(accelerator.device) for name, value in average.state.items()}
-    for _ in range(start):
-        schedule.step()
     for network in stage.frozen:
         network.to(accelerator.device)
     model, optimizer = accelerator.prepare(stage, optimizer)
@@ -115,6 +112,8 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
     bar = tqdm(total=config.steps, initial=start, desc=stage.name, unit="step", disable=not progress or not accelerator.is_main_process)
     began = time.monotonic()
     for step, batch in enumerate(data.iterate(start, config.workers), start):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * learning_rate_factor(step, config.steps)
         totals: dict[str, float] = {}
         for micro in range(config.accumulate):
             first = (micro * accelerator.num_processes + accelerator.process_index) * share
@@ -131,7 +130,6 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
         accelerator.clip_grad_norm_(parameters, config.clip)
         optimizer.step()
         optimizer.zero_grad()
-        schedule.step()
         average.update(stage.trained, step)
         bar.update()
         if step % 20 == 0 or step == config.steps - 1:

@@ -1,0 +1,75 @@
+"""`gdrd evaluate`: score recognisers on a face set across resolutions and degradations."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    command = commands.add_parser(
+        "evaluate",
+        help="verification, identification and retrieval scores across resolutions",
+        description="Score recognisers. LFW uses View 2 (10 folds); other sets use random pairs in 10 folds. "
+        "Writes results as JSON and CSV and prints a table.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("--data", default="embedded", help="embedded, lfw, or a path to faces")
+    command.add_argument("--resolutions", type=int, nargs="+", default=[8, 16, 32, 112], metavar="PX", help="sides to reduce faces to")
+    command.add_argument(
+        "--methods",
+        nargs="+",
+        default=["sface", "super-resolved", "student"],
+        metavar="METHOD",
+        help="sface, super-resolved, student, dlib, or a student's folder",
+    )
+    command.add_argument("--generative", help="generative teacher of super-resolved; the shipped one if not given")
+    command.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
+    command.add_argument("--settings", nargs="+", choices=("same", "gallery"), default=["same", "gallery"], help="both faces degraded, or sharp gallery against degraded probe")
+    command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
+    command.add_argument("--retrieval", action="store_true", help="also mean average precision")
+    for name, kind, text in (
+        ("blur", float, "standard deviation in pixels of a 112 px face"),
+        ("noise", float, "standard deviation, 0 to 1"),
+        ("jpeg", int, "quality, 1 to 95"),
+        ("illumination", float, "strength, -1 to 1"),
+        ("occlusion", float, "share of the face, 0 to 0.9"),
+    ):
+        command.add_argument(f"--{name}", type=kind, nargs="+", default=[], metavar="VALUE", help=f"also sweep {name} at the first resolution: {text}")
+    command.add_argument("--flip", action="store_true", help="average each embedding with its mirror image's")
+    command.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
+    command.add_argument("--out", type=Path, default=Path("results/evaluation"), help="path of the results, without .json and .csv")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Evaluate, write and print."""
+    from gdrd_lab.degradation import Degradation
+    from gdrd_lab.evaluation import report, sweep
+    from gdrd_lab.faces import open_faces, open_pairs
+    from gdrd_lab.methods import open_recogniser
+
+    recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
+    faces = open_faces(arguments.data)
+    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
+    degradations = list(sweep.resolutions(arguments.resolutions))
+    for name in ("blur", "noise", "jpeg", "illumination", "occlusion"):
+        if values := getattr(arguments, name):
+            degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
+    scores = sweep.sweep(
+        recognisers,
+        faces,
+        degradations,
+        sweep.Measures(pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True),
+        settings=[sweep.Setting.SAME if name == "same" else sweep.Setting.GALLERY for name in arguments.settings],
+        flip=arguments.flip,
+        seed=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    whole = report.report(scores)
+    written = report.write_json(arguments.out.with_suffix(".json"), whole)
+    report.write_csv(arguments.out.with_suffix(".csv"), whole)
+    report.show(scores)
+    print(f"Results: {written} and .csv")

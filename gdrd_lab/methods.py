@@ -1,0 +1,54 @@
+"""The recognisers a user can name: teachers, the student, and the teacher on super-resolved faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.machine import data_folder
+from gdrd_lab.teachers.recogniser import Recogniser
+
+
+def shipped_student() -> Path:
+    """Return the folder of the shipped student."""
+    return data_folder() / "student"
+
+
+def shipped_generative() -> Path:
+    """Return the folder of the shipped generative teacher."""
+    return data_folder() / "generative"
+
+
+def open_recogniser(name: str, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
+    """Open a recogniser by the name a user types.
+
+    Args:
+        name: "sface", "dlib", "student" (the shipped one), "super-resolved" (SFace reading the generative teacher's
+            output), or the folder of a trained student.
+        generative: folder or hub id of the generative teacher for "super-resolved"; the shipped one by default.
+        steps: its denoising steps.
+
+    Raises:
+        GdrdError: the name is none of these, or what it needs is missing.
+    """
+    from gdrd_lab.teachers.sface import load_sface
+
+    if name == "sface":
+        return load_sface()
+    if name == "dlib":
+        from gdrd_lab.teachers.dlib import load_dlib
+
+        return load_dlib()
+    if name == "super-resolved":
+        from gdrd_lab.teachers.super_resolution import load_generative
+        from gdrd_lab.teachers.super_resolved import SuperResolved
+
+        return SuperResolved(load_generative(generative or shipped_generative()), load_sface(), steps)
+    from gdrd_lab.student.model import Student
+
+    folder = shipped_student() if name == "student" else Path(name)
+    if not folder.is_dir():
+        raise GdrdError(
+            f"{name!r} is no recogniser and no folder", "Use sface, dlib, student, super-resolved or a student's folder"
+        )
+    return Student.load(folder)

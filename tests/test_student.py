@@ -1,0 +1,90 @@
+"""The student: shapes, two separate modules, files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.student.adapter import FeatureAdapter
+from gdrd_lab.student.backbone import Backbone
+from gdrd_lab.student.model import Student
+from gdrd_lab.teachers.recogniser import Recogniser
+from gdrd_lab.training.config import StudentConfig
+
+SMALL = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
+
+
+def test_backbone_and_head_are_two_modules_that_make_the_student() -> None:
+    student = Student(SMALL).eval()
+    faces = torch.rand(2, 3, 16, 16)
+    features = student.backbone(faces)
+    assert features.shape == (2, 16, 8, 8)
+    assert torch.equal(student.head(features), student(faces))
+    names = {name.split(".")[0] for name, _ in student.named_parameters()}
+    assert names == {"backbone", "head"}
+
+
+@pytest.mark.parametrize("size", [6, 8, 16, 32, 112])
+@pytest.mark.parametrize("input_size", [16, 32, 48])
+def test_reads_any_resolution(size: int, input_size: int) -> None:
+    student = Student(StudentConfig(input_size, (8, 16), (1, 1), 16, 1)).eval()
+    assert isinstance(student, Recogniser)
+    embedding = student.embed(torch.rand(3, 3, size, size))
+    assert embedding.shape == (3, 128)
+    assert torch.allclose(embedding.norm(dim=1), torch.ones(3), atol=1e-5)
+
+
+def test_default_student_costs_at_most_a_quarter_of_sface() -> None:
+    """SFace needs about 560 M multiply-adds at 112 px."""
+    total = 0
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal total
+        if isinstance(module, torch.nn.Conv2d):
+            total += output[0].numel() * module.weight[0].numel()
+        elif isinstance(module, torch.nn.Linear):
+            total += module.weight.numel()
+
+    student = Student().eval()
+    for module in student.modules():
+        if not list(module.children()):
+            module.register_forward_hook(count)  # type: ignore[arg-type]
+    student(torch.rand(1, 3, 16, 16))
+    assert 50e6 < total <= 140e6
+
+
+def test_saved_student_is_the_same_and_half_precision_nearly(tmp_path: Path) -> None:
+    student = Student(SMALL).eval()
+    faces = torch.rand(4, 3, 16, 16)
+    student.save(tmp_path / "full")
+    student.save(tmp_path / "half", half=True)
+    assert torch.allclose(Student.load(tmp_path / "full").embed(faces), student.embed(faces), atol=1e-5)
+    assert torch.allclose(Student.load(tmp_path / "half").embed(faces), student.embed(faces), atol=5e-3)
+    assert not any(p.requires_grad for p in Student.load(tmp_path / "full").parameters())
+
+
+def test_damaged_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
+    Student(SMALL).save(tmp_path / "s")
+    with pytest.raises(GdrdError, match=r"no checkpoint: facts\.json is missing"):
+        Student.load(tmp_path / "nothing")
+    weights = tmp_path / "s" / "student.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GdrdError, match="damaged"):
+        Student.load(tmp_path / "s")
+    weights.write_bytes(whole)
+    facts = tmp_path / "s" / "facts.json"
+    facts.write_text(facts.read_text().replace('"head_channels": 16', '"head_channels": 24'))
+    with pytest.raises(GdrdError, match="another configuration"):
+        Student.load(tmp_path / "s")
+
+
+def test_input_size_must_fit_the_grid() -> None:
+    with pytest.raises(GdrdError, match="multiple of 16"):
+        Backbone(20)
+
+
+def test_adapter_gives_the_teachers_shape() -> None:
+    assert FeatureAdapter(16, 24, (4, 4))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 4, 4)
+    assert FeatureAdapter(16, 24, (16, 16))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 16, 16)

@@ -1,0 +1,154 @@
+"""The generative teacher: sampler, seeds, callbacks, features, files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.teachers.features import block_features, encoder_blocks, generative_features
+from gdrd_lab.teachers.sampling import sample, start_noise
+from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, build_scheduler, build_unet, load_generative
+from gdrd_lab.teachers.super_resolved import SuperResolved
+from gdrd_lab.training.generative import velocity_loss
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> SuperResolutionPipeline:
+    torch.manual_seed(0)
+    unet = build_unet(size=32, channels=(16, 32), layers=1, unshuffle=2)
+    return SuperResolutionPipeline(unet.eval(), build_scheduler(), size=32, unshuffle=2)
+
+
+@pytest.fixture
+def low() -> torch.Tensor:
+    return torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_seed_gives_the_same_face_in_any_batch(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    together = pipeline(low, steps=3, seeds=[5, 6, 7])
+    alone = torch.cat([pipeline(low[i : i + 1], steps=3, seeds=[5 + i]) for i in range(3)])
+    assert together.shape == (3, 3, 32, 32)
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert not torch.allclose(together, pipeline(low, steps=3, seeds=[8, 9, 10]), atol=1e-3)
+
+
+def test_callback_sees_every_step_and_ends_with_the_result(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    seen: list[tuple[int, torch.Tensor]] = []
+    result = pipeline(low, steps=4, callback=lambda step, face: seen.append((step, face)))
+    assert [step for step, _ in seen] == [0, 1, 2, 3]
+    assert torch.equal(seen[-1][1], result)
+    assert all(face.min() >= 0 and face.max() <= 1 for _, face in seen)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 20])
+def test_a_perfect_network_recovers_the_data(steps: int) -> None:
+    """With the exact velocity, DDIM must end on x_0 whatever the number of steps."""
+    scheduler = build_scheduler()
+    truth = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+
+    def exact(noisy: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        alpha = scheduler.alphas_cumprod[timestep]
+        noise = (noisy - alpha.sqrt() * truth) / (1 - alpha).sqrt()
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * truth
+
+    noise, generators = start_noise([0, 1], (3, 4, 4))
+    out = sample(exact, scheduler, noise, steps, generators, lambda step, estimate: None)
+    assert torch.allclose(out, truth, atol=1e-3)
+
+
+@pytest.mark.parametrize("scheduler", [DDPMScheduler, DPMSolverMultistepScheduler])
+def test_other_diffusers_schedulers_keep_seeds_apart(pipeline: SuperResolutionPipeline, low: torch.Tensor, scheduler: type) -> None:
+    other = SuperResolutionPipeline(pipeline.unet, scheduler(prediction_type="v_prediction"), size=32, unshuffle=2)
+    together = other(low, steps=3, seeds=[5, 6, 7])
+    assert torch.allclose(together[1:2], other(low[1:2], steps=3, seeds=[6]), atol=1e-4)
+
+
+def test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula(low: torch.Tensor) -> None:
+    class Exact(SuperResolutionPipeline):
+        def predict(self, noisy: torch.Tensor, condition: torch.Tensor, timestep: torch.Tensor | int) -> torch.Tensor:
+            alpha = self.scheduler.alphas_cumprod[timestep][:, None, None, None]
+            return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean + offset
+
+    model = Exact(build_unet(32, (16, 32), 1, 2), build_scheduler(), 32, 2)
+    sharp, noise = torch.rand(3, 3, 32, 32), torch.randn(3, 3, 32, 32)
+    clean, offset = model.residual(sharp, low), 0.0
+    timesteps = torch.tensor([10, 500, 990])
+    assert velocity_loss(model, sharp, low, timesteps, noise, 0).item() == pytest.approx(0, abs=1e-9)
+    offset = 0.5
+    assert velocity_loss(model, sharp, low, timesteps, noise, 0).item() == pytest.approx(0.25, rel=1e-4)
+    ratio = (model.scheduler.alphas_cumprod / (1 - model.scheduler.alphas_cumprod))[timesteps].double()
+    expected = (0.25 * torch.minimum(ratio, torch.tensor(5.0)) / (ratio + 1) * 6 / 5).mean().item()
+    assert velocity_loss(model, sharp, low, timesteps, noise, 5).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_features_of_every_block_and_timestep(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    assert encoder_blocks(pipeline.unet) == ["down_blocks.0", "down_blocks.1", "mid_block"]
+    shapes = [tuple(generative_features(pipeline, low, block=b).shape) for b in encoder_blocks(pipeline.unet)]
+    assert shapes == [(3, 16, 8, 8), (3, 32, 8, 8), (3, 32, 8, 8)]
+    clean = generative_features(pipeline, low)
+    assert not clean.requires_grad
+    assert not torch.allclose(clean, generative_features(pipeline, low, timestep=500))
+    sharp = torch.rand(3, 3, 32, 32)
+    assert not torch.allclose(clean, generative_features(pipeline, low, sharp=sharp))
+    noisy = generative_features(pipeline, low, timestep=500, seeds=[1, 2, 3])
+    assert torch.allclose(noisy[:1], generative_features(pipeline, low[:1], timestep=500, seeds=[1]), atol=1e-5)
+
+
+def test_features_are_what_the_full_network_computes(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    kept: list[torch.Tensor] = []
+    handle = pipeline.unet.mid_block.register_forward_hook(lambda module, inputs, output: kept.append(output))
+    with torch.no_grad():
+        pipeline.predict(torch.zeros(3, 3, 32, 32), pipeline.condition(low), 0)
+    handle.remove()
+    assert torch.allclose(kept[0], generative_features(pipeline, low), atol=1e-6)
+
+
+def test_any_diffusers_unet_can_stand_in(tmp_path: Path, low: torch.Tensor) -> None:
+    """An unconditional 3-channel UNet, saved and read back as a stranger's would be."""
+    shape = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2, "norm_num_groups": 8}
+    UNet2DModel(32, 3, 3, block_out_channels=(8, 16), layers_per_block=1, **shape).save_pretrained(tmp_path)
+    unet = UNet2DModel.from_pretrained(tmp_path, use_safetensors=True)
+    stranger = SuperResolutionPipeline(unet, DDPMScheduler(), size=32, unshuffle=1)
+    assert generative_features(stranger, low, block="down_blocks.1", timestep=100).shape == (3, 16, 16, 16)
+    assert block_features(unet, torch.rand(1, 3, 32, 32), 5).shape == (1, 16, 16, 16)
+
+
+def test_unknown_block_names_the_known_ones(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    with pytest.raises(GdrdError, match=r"no block 'bottleneck'.*down_blocks\.0"):
+        generative_features(pipeline, low, block="bottleneck")
+
+
+def test_save_and_load_give_the_same_faces(pipeline: SuperResolutionPipeline, low: torch.Tensor, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "teacher", safe_serialization=True)
+    loaded = load_generative(tmp_path / "teacher")
+    assert (loaded.size, loaded.unshuffle) == (32, 2)
+    assert torch.allclose(loaded(low, steps=2), pipeline(low, steps=2), atol=1e-6)
+    weights = next((tmp_path / "teacher" / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(GdrdError, match="No generative teacher could be loaded"):
+        load_generative(tmp_path / "teacher")
+
+
+def test_wrong_channels_steps_and_seeds_are_named(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    with pytest.raises(GdrdError, match="reads 24 channels"):
+        SuperResolutionPipeline(pipeline.unet, build_scheduler(), size=32, unshuffle=4)
+    with pytest.raises(GdrdError, match="0 sampling steps"):
+        pipeline(low, steps=0)
+    with pytest.raises(GdrdError, match="2 seeds for 3 faces"):
+        pipeline(low, seeds=[1, 2])
+
+
+def test_super_resolved_recogniser_leaves_sharp_faces_alone(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+    class Mean:
+        name, embedding_size = "mean", 2
+
+        def embed(self, faces: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.normalize(torch.stack([faces.mean((1, 2, 3)), faces[:, 0, 0, 0]], 1), dim=1)
+
+    method = SuperResolved(pipeline, Mean(), steps=2)
+    sharp = torch.rand(2, 3, 112, 112)
+    assert torch.equal(method.embed(sharp), Mean().embed(sharp))
+    assert torch.allclose(method.embed(low)[1:], method.embed(low[1:]), atol=1e-4)
+    assert not torch.allclose(method.embed(low), Mean().embed(low), atol=1e-3)

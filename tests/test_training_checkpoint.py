@@ -1,0 +1,64 @@
+"""Checkpoints: atomic, strict, free of pickle."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.training import checkpoint
+
+
+def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.rand(4, 3)).sum().backward()
+    optimizer.step()
+    tensors, rest = checkpoint.flatten_optimizer(optimizer.state_dict())
+    checkpoint.write_folder(tmp_path / "c", {"optimizer": tensors}, {"optimizer": rest})
+    found, facts = checkpoint.read_folder(tmp_path / "c")
+    restored = checkpoint.unflatten_optimizer(found["optimizer"], facts["optimizer"])
+    original = optimizer.state_dict()
+    assert restored["state"].keys() == original["state"].keys()
+    for index, values in original["state"].items():
+        for name, value in values.items():
+            assert torch.equal(restored["state"][index][name], value)
+    torch.optim.AdamW(layer.parameters()).load_state_dict(restored)
+    assert {file.suffix for file in (tmp_path / "c").iterdir()} == {".safetensors", ".json"}
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.ones(2)}}, {"step": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(GdrdError, match="No space left on device.*Free disk space.*nothing was lost"):
+        checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.zeros(2)}}, {"step": 2})
+    tensors, facts = checkpoint.read_folder(tmp_path / "c")
+    assert facts["step"] == 1 and torch.equal(tensors["w"]["x"], torch.ones(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_overwriting_is_whole(tmp_path: Path) -> None:
+    checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.ones(2)}, "extra": {"y": torch.ones(1)}}, {"step": 1})
+    checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.zeros(2)}}, {"step": 2})
+    tensors, facts = checkpoint.read_folder(tmp_path / "c")
+    assert set(tensors) == {"w"} and facts["step"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 99}'])
+def test_unreadable_facts_are_named(tmp_path: Path, content: str) -> None:
+    checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.ones(2)}}, {})
+    (tmp_path / "c" / "facts.json").write_text(content)
+    with pytest.raises(GdrdError, match="damaged|format"):
+        checkpoint.read_folder(tmp_path / "c")
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        checkpoint.write_folder(tmp_path / f"step-{step:07d}", {}, {"step": step})
+    checkpoint.remove_old(tmp_path, 2)
+    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-0000010", "step-0000015"]

@@ -1,0 +1,190 @@
+"""The loop: bit-exact resume, accumulation, averages, and what each stage trains or leaves frozen."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.student.model import Student
+from gdrd_lab.training import checkpoint, pipeline
+from gdrd_lab.training.backbone import BackboneStage
+from gdrd_lab.training.config import AugmentConfig, LoopConfig, Recipe, StudentConfig
+from gdrd_lab.training.data import Batch, StepBatches, augment, step_generator, step_indices
+from gdrd_lab.training.generative import build_pipeline
+from gdrd_lab.training.head import HeadStage
+from gdrd_lab.training.loop import Average, Stage, learning_rate_factor, run
+
+SHAPE = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
+
+
+@pytest.fixture(scope="module")
+def faces() -> ArrayFaces:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+    labels = np.array([0, 0, 1, 1, 2, 2, 3, 3] + [-1] * 12)
+    return ArrayFaces(pixels, labels, [f"face{i}" for i in range(20)], "noise")
+
+
+class Colour(Stage):
+    """A tiny stage: predict the mean colour, with dropout-free BatchNorm so that buffers matter."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        layers = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.LazyLinear(3))
+        layers(torch.rand(2, 3, 8, 8))
+        super().__init__("colour", {"net": layers})
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"colour": (self.trained["net"](batch.low) - batch.sharp.mean((2, 3))).square().mean()}
+
+
+def train(folder: Path, faces: ArrayFaces, steps: int, stop: int | None = None, **changes: object) -> Colour:
+    config = replace(LoopConfig(steps=steps, batch_size=8, learning_rate=1e-2, ema=0.9, checkpoint_every=3), **changes)  # type: ignore[arg-type]
+    stage = Colour()
+    data = StepBatches(faces, 8, (8,), AugmentConfig(), seed=0, steps=stop or steps)
+    run(stage, data, config, folder, {"seed": 0}, progress=False)
+    return stage
+
+
+def test_resume_is_bit_exact(faces: ArrayFaces, tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole", faces, 8)
+    train(tmp_path / "parts", faces, 8, stop=5)  # interrupted after step 5; the last checkpoint is at step 3
+    resumed = train(tmp_path / "parts", faces, 8)
+    for name, value in whole.trained.state_dict().items():
+        assert torch.equal(value, resumed.trained.state_dict()[name]), name
+    losses = [list(csv.reader((tmp_path / part / "losses.csv").open())) for part in ("whole", "parts")]
+    assert [[row[0], row[2]] for row in losses[0]] == [[row[0], row[2]] for row in losses[1]]
+    assert [row[0] for row in losses[0][1:]] == [str(step) for step in range(8)]
+
+
+def test_a_checkpoint_cut_in_half_falls_back_to_the_one_before(faces: ArrayFaces, tmp_path: Path) -> None:
+    whole = train(tmp_path / "run", faces, 8)
+    newest = checkpoint.checkpoints(tmp_path / "run")[-1] / "weights.safetensors"
+    newest.write_bytes(newest.read_bytes()[:100])
+    again = train(tmp_path / "run", faces, 8)
+    for name, value in whole.trained.state_dict().items():
+        assert torch.equal(value, again.trained.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(faces: ArrayFaces, tmp_path: Path) -> None:
+    train(tmp_path, faces, 3)
+    data = StepBatches(faces, 8, (8,), AugmentConfig(), seed=0, steps=6)
+    with pytest.raises(GdrdError, match=r"another configuration \(seed\)"):
+        run(Colour(), data, LoopConfig(6, 8, 1e-2), tmp_path, {"seed": 1}, progress=False)
+
+
+def test_accumulation_splits_the_batch_that_the_user_asked_for(faces: ArrayFaces, tmp_path: Path) -> None:
+    with pytest.raises(GdrdError, match="batch of 8 cannot be split"):
+        train(tmp_path / "odd", faces, 2, accumulate=3)
+    train(tmp_path / "even", faces, 3, accumulate=2)
+    assert len((tmp_path / "even" / "losses.csv").read_text().splitlines()) == 4
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(faces: ArrayFaces, tmp_path: Path) -> None:
+    class Broken(Colour):
+        def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+            return {"colour": super().forward(batch)["colour"] * float("nan")}
+
+    data = StepBatches(faces, 8, (8,), AugmentConfig(), seed=0, steps=2)
+    with pytest.raises(GdrdError, match="not finite at step 0.*Lower the learning rate"):
+        run(Broken(), data, LoopConfig(2, 8, 1e-2), tmp_path, {}, progress=False)
+
+
+def test_average_follows_its_formula() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    average, expected = Average(layer, 0.9), layer.weight.item()
+    for step in range(40):
+        layer.weight.data.fill_(float(step))
+        average.update(layer, step)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+    assert average.state["weight"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    factors = [learning_rate_factor(step, 100) for step in range(100)]
+    assert factors[0] == pytest.approx(0.2) and factors[4] == pytest.approx(1.0)
+    assert factors[99] < 0.001 and all(a >= b for a, b in zip(factors[5:], factors[6:], strict=False))
+
+
+def test_every_face_once_per_epoch() -> None:
+    seen = np.concatenate([step_indices(20, 8, 0, step) for step in range(5)])
+    assert sorted(seen[:20]) == list(range(20)) and sorted(seen[20:]) == list(range(20))
+    assert list(seen[:20]) != list(seen[20:])
+
+
+def test_augmentation_is_seeded_and_off_when_asked(faces: ArrayFaces) -> None:
+    pixels = torch.rand(4, 3, 32, 32)
+    first = augment(pixels, AugmentConfig(), step_generator(0, 3))
+    assert torch.equal(first, augment(pixels, AugmentConfig(), step_generator(0, 3)))
+    assert not torch.equal(first, augment(pixels, AugmentConfig(), step_generator(0, 4)))
+    still = augment(pixels, AugmentConfig(False, 0, 0, 0, 0), step_generator(0, 3))
+    assert torch.allclose(still, pixels, atol=1e-5)
+
+
+def test_frozen_backbone_keeps_parameters_and_batchnorm_statistics(faces: ArrayFaces, tmp_path: Path) -> None:
+    student = Student(SHAPE)
+    before = {name: value.clone() for name, value in student.backbone.state_dict().items()}
+    head_before = {name: value.clone() for name, value in student.head.state_dict().items()}
+    recipe = Recipe.smoke()
+    targets = torch.nn.functional.normalize(torch.randn(20, 128, generator=torch.Generator().manual_seed(0)), dim=1)
+    stage = HeadStage(recipe.head, student, targets, 4, seed=0)
+    data = StepBatches(faces, 8, (8, 16), recipe.head.augment, seed=0, steps=3)
+    run(stage, data, LoopConfig(3, 8, 1e-2), tmp_path, {}, progress=False)
+    for name, value in student.backbone.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert any(not torch.equal(value, head_before[name]) for name, value in student.head.state_dict().items())
+    assert any("running_mean" in name for name in before)
+
+
+def test_unfrozen_backbone_is_trained(faces: ArrayFaces, tmp_path: Path) -> None:
+    student = Student(SHAPE)
+    before = student.backbone.stem[0].weight.clone()
+    recipe = replace(Recipe.smoke().head, freeze_backbone=False)
+    stage = HeadStage(recipe, student, torch.nn.functional.normalize(torch.randn(20, 128), dim=1), 4, seed=0)
+    data = StepBatches(faces, 8, (8,), recipe.augment, seed=0, steps=2)
+    run(stage, data, LoopConfig(2, 8, 1e-2), tmp_path, {}, progress=False)
+    assert not torch.equal(student.backbone.stem[0].weight, before)
+
+
+def test_backbone_stage_leaves_teacher_and_head_alone_and_lowers_its_loss(faces: ArrayFaces, tmp_path: Path) -> None:
+    recipe = Recipe.smoke()
+    teacher = build_pipeline(recipe.generative)
+    teacher.unet.eval().requires_grad_(False)
+    student = Student(SHAPE)
+    head = {name: value.clone() for name, value in student.head.state_dict().items()}
+    unet = {name: value.clone() for name, value in teacher.unet.state_dict().items()}
+    stage = BackboneStage(recipe.backbone, student, teacher, seed=0)
+    data = StepBatches(faces, 8, (8, 16), recipe.backbone.augment, seed=0, steps=12)
+    run(stage, data, LoopConfig(12, 8, 1e-2), tmp_path, {}, progress=False)
+    losses = np.loadtxt(tmp_path / "losses.csv", delimiter=",", skiprows=1)[:, 2]
+    assert losses[-3:].mean() < losses[:3].mean()
+    assert all(torch.equal(value, head[name]) for name, value in student.head.state_dict().items())
+    assert all(torch.equal(value, unet[name]) for name, value in teacher.unet.state_dict().items())
+
+
+def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+
+    class Teacher:
+        name, embedding_size = "flat", 128
+
+        def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.normalize(pixels.flatten(1)[:, :128] - 0.5, dim=1)
+
+    recipe = Recipe.smoke()
+    short = {stage: replace(getattr(recipe, stage), loop=replace(getattr(recipe, stage).loop, steps=2)) for stage in ("generative", "backbone", "head")}
+    recipe = replace(recipe, **short)
+    with pytest.raises(GdrdError, match="No generative teacher could be loaded"):
+        pipeline.train_backbone(recipe, faces, tmp_path / "run", progress=False)
+    student = pipeline.train_all(recipe, faces, tmp_path / "run", Teacher(), progress=False)
+    loaded = Student.load(tmp_path / "run" / "student")
+    probe = torch.rand(2, 3, 16, 16)
+    assert torch.allclose(loaded.embed(probe), student.embed(probe), atol=1e-5)
+    other = replace(recipe, student=replace(recipe.student, head_channels=48))
+    with pytest.raises(GdrdError, match="another shape"):
+        pipeline.train_head(other, faces, tmp_path / "run", Teacher(), progress=False)
