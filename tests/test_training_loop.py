@@ -56,7 +56,7 @@ def test_resume_is_bit_exact(faces: ArrayFaces, tmp_path: Path) -> None:
     resumed = train(tmp_path / "parts", faces, 8)
     for name, value in whole.trained.state_dict().items():
         assert torch.equal(value, resumed.trained.state_dict()[name]), name
-    losses = [list(csv.reader((tmp_path / part / "losses.csv").open())) for part in ("whole", "parts")]
+    losses = [list(csv.reader((tmp_path / part / "losses.csv").read_text().splitlines())) for part in ("whole", "parts")]
     assert [[row[0], row[2]] for row in losses[0]] == [[row[0], row[2]] for row in losses[1]]
     assert [row[0] for row in losses[0][1:]] == [str(step) for step in range(8)]
 

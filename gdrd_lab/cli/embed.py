@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
     from gdrd_lab.degradation import Degradation
     from gdrd_lab.embedding_file import write_embeddings
-    from gdrd_lab.faces import open_faces
+    from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser
     from gdrd_lab.teachers.recogniser import embed_all
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.degradation import Degradation
     from gdrd_lab.evaluation import report, sweep
-    from gdrd_lab.faces import open_faces, open_pairs
+    from gdrd_lab.faces.sources import open_faces, open_pairs
     from gdrd_lab.methods import open_recogniser
 
     recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]

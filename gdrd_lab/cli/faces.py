@@ -36,7 +36,7 @@ def run_info(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.faces import open_faces
+    from gdrd_lab.faces.sources import open_faces
 
     faces = open_faces(arguments.data)
     labels, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)

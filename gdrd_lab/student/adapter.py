@@ -23,5 +23,6 @@ class FeatureAdapter(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, g, g) to (N, outputs, h, w)."""
         shrinks = features.shape[-1] > self.size[-1]
-        resized = F.interpolate(features, self.size, mode="bilinear", antialias=shrinks, align_corners=False)
+        # float32: antialiasing knows no bfloat16.
+        resized = F.interpolate(features.float(), self.size, mode="bilinear", antialias=shrinks, align_corners=False)
         return self.project(resized)
