@@ -128,8 +128,10 @@ class Aligner:
         if (height, width) != image.shape[:2]:
             seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         border = round(margin * max(height, width))
-        # A black margin: mirrored or stretched borders grow faces of their own.
-        seen = cv2.copyMakeBorder(seen, border, border, border, border, cv2.BORDER_CONSTANT)
+        # A black margin: mirrored or stretched borders grow faces of their own. Under 33 pixels a side YuNet reads
+        # memory it never wrote, and finds faces of any size there.
+        low, right = (max(border, 64 - border - side) for side in (height, width))
+        seen = cv2.copyMakeBorder(seen, border, low, border, right, cv2.BORDER_CONSTANT)
         detector = self._detector()
         detector.setInputSize(seen.shape[1::-1])
         rows = detector.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))[1]
