@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.align import Which
 from gdrd_lab.faces.celeba import celeba, is_celeba
-from gdrd_lab.faces.faceset import FaceSet, concatenate
+from gdrd_lab.faces.faceset import FaceSet, concatenate, require_pairs
 from gdrd_lab.faces.folder import FolderFaces
-from gdrd_lab.faces.lfw import is_lfw, lfw
+from gdrd_lab.faces.lfw import is_lfw, lfw, view2
+from gdrd_lab.faces.pairs import Pairs, random_pairs
 from gdrd_lab.faces.shards import SavedDataset, ShardFaces, find_shards, is_saved_dataset
 
 TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
@@ -74,3 +77,21 @@ def training_faces(root: Path | str | None = None) -> FaceSet:
             f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}",
         )
     return concatenate(*(FolderFaces(path, align=False, check=False) for path in there))
+
+
+def open_pairs(spec: str | Path, faces: FaceSet, seed: int = 0) -> Pairs:
+    """Return the pairs to verify for what ``open_faces(spec)`` gave: View 2 for LFW, else random pairs in 10 folds.
+
+    Sets with few identities get fewer folds.
+
+    Raises:
+        GdrdError: the set has no genuine or no impostor pairs.
+    """
+    if str(spec) == "lfw":
+        return view2(None, faces)
+    if Path(spec).is_dir() and is_lfw(Path(spec)):
+        return view2(spec, faces)
+    require_pairs(faces)
+    identities, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
+    folds = max(2, min(10, int((counts > 1).sum()), len(identities) // 2))
+    return random_pairs(faces.labels, folds=folds, seed=seed)

@@ -155,7 +155,9 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
         GdrdError: nothing is there, the files are damaged, or the hub cannot be reached.
     """
     try:
-        pipeline = SuperResolutionPipeline.from_pretrained(str(path), use_safetensors=True, local_files_only=Path(path).exists())
+        pipeline = SuperResolutionPipeline.from_pretrained(
+            str(path), use_safetensors=True, local_files_only=Path(path).exists(), torch_dtype=torch.float32
+        )
     except Exception as error:  # diffusers raises many kinds; each means the same to the user
         reason = str(error).strip().splitlines()[0][:200]
         raise GdrdError(
