@@ -6,6 +6,7 @@ Source: Huang et al., Labeled Faces in the Wild, University of Massachusetts, Te
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -161,7 +162,9 @@ def _download() -> Path:
 
     try:
         # Downloads everything (230 MB, SHA-256 checked), and decodes only the one person with 500 images.
-        fetch_lfw_people(min_faces_per_person=500, resize=0.1, n_retries=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about trying again; the error below says what came of it
+            fetch_lfw_people(min_faces_per_person=500, resize=0.1, n_retries=1)
     except (OSError, RuntimeError) as error:
         raise GdrdError(
             f"LFW is not on this machine and cannot be downloaded ({type(error).__name__})", WHERE

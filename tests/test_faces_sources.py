@@ -1,0 +1,98 @@
+"""A face set is opened by name or path, and LFW is never trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_faces import drawn_face, encoded, noise_face, save, write_tar
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.faces import open_faces, training_faces
+from gdrd_lab.faces.folder import FolderFaces
+from gdrd_lab.faces.shards import SavedDataset, ShardFaces
+
+PAIRS = "1\t1\nAnn_Able\t1\t2\nAnn_Able\t1\tBo_Bell\t1\n"
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as $GDRD_FACES is: LFW and the training sets."""
+    root = tmp_path / "shared"
+    monkeypatch.setenv("GDRD_FACES", str(root))
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    for key in ("Ann_Able/Ann_Able_0001", "Ann_Able/Ann_Able_0002", "Bo_Bell/Bo_Bell_0001"):
+        save(root / "lfw" / f"{key}.jpg", drawn_face(176))
+    (root / "lfw" / "pairs.txt").write_text(PAIRS)
+    for seed, name in enumerate(
+        ["celeba10k/3/1.png", "celeba10k/3/2.png", "celeba10k/5/1.png", "celebahq25k/1.png", "utkface/9_1.png"]
+    ):
+        save(root / name, noise_face(seed))
+    return root
+
+
+def test_training_sets_are_joined(shared: Path) -> None:
+    for faces in (training_faces(shared), training_faces(), open_faces("training", training=True)):
+        assert faces.labels.tolist() == [0, 0, 1, -1, -1]
+        assert list(faces.keys)[-2:] == ["celebahq25k/1", "utkface/9_1"]
+        np.testing.assert_array_equal(faces[3], noise_face(3))
+
+
+def test_training_sets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GdrdError, match="no training sets"):
+        training_faces(tmp_path)
+    monkeypatch.delenv("GDRD_FACES", raising=False)
+    with pytest.raises(GdrdError, match="GDRD_FACES"):
+        training_faces()
+
+
+def test_lfw_by_name_and_by_path(shared: Path) -> None:
+    for spec in ("lfw", shared / "lfw", str(shared / "lfw")):
+        faces = open_faces(spec)
+        assert faces.name == "LFW" and faces.labels.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("place", ["lfw", ".", "lfw/."])
+def test_lfw_is_refused_for_training(place: str, shared: Path) -> None:
+    specs = ["lfw", shared / place] if place == "lfw" else [shared / place]
+    for spec in specs:
+        with pytest.raises(GdrdError, match="for testing only"):
+            open_faces(spec, training=True)
+
+
+def test_folders_shards_and_datasets_are_told_apart(shared: Path, tmp_path: Path) -> None:
+    assert isinstance(open_faces(shared / "celeba10k", training=True), FolderFaces)
+    tar = write_tar(tmp_path / "a.tar", {"0.png": encoded(noise_face(0))})
+    assert isinstance(open_faces(tar), ShardFaces)
+    (tmp_path / "many").mkdir()
+    for name in "ab":
+        write_tar(tmp_path / "many" / f"{name}.tar", {"0.png": encoded(noise_face(0))})
+    assert list(open_faces(tmp_path / "many").keys) == ["a/0", "b/0"]
+    celeba = tmp_path / "celeba"
+    save(celeba / "img_align_celeba" / "000001.jpg", drawn_face(178))
+    (celeba / "identity_CelebA.txt").write_text("000001.jpg 4\n")
+    assert open_faces(celeba).name == "CelebA"
+
+
+def test_saved_dataset_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip(
+        "datasets", reason="the optional extra is not installed: pip install 'gdrd-lab[large]'"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rows = datasets.Dataset.from_dict({"image": [{"bytes": encoded(noise_face(0)), "path": None}]})
+    rows.cast_column("image", datasets.Image()).save_to_disk(str(tmp_path / "saved"))
+    assert isinstance(open_faces(tmp_path / "saved"), SavedDataset)
+
+
+def test_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(GdrdError, match=r"no faces named nonsense\. Say embedded, lfw, training"):
+        open_faces("nonsense")
+
+
+def test_embedded_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    import types
+
+    module = types.ModuleType("gdrd_lab.faces.embedded")
+    module.embedded_faces = lambda: "the embedded faces"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gdrd_lab.faces.embedded", module)
+    assert open_faces() == "the embedded faces"
