@@ -28,7 +28,7 @@ test: $(READY)
 	$(BIN)/pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
 
 notebooks: $(READY)
-	$(BIN)/jupytext --sync notebooks/*.py
+	$(BIN)/python notebooks/build.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

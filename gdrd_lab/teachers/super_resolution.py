@@ -156,7 +156,7 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
     """
     try:
         pipeline = SuperResolutionPipeline.from_pretrained(
-            str(path), use_safetensors=True, local_files_only=Path(path).exists(), torch_dtype=torch.float32
+            str(path), use_safetensors=True, local_files_only=Path(path).exists()
         )
     except Exception as error:  # diffusers raises many kinds; each means the same to the user
         reason = str(error).strip().splitlines()[0][:200]
@@ -164,5 +164,5 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
             f"No generative teacher could be loaded from {path} ({type(error).__name__}: {reason})",
             "Give a folder written by `gdrd train generative`, or a hub id while online",
         ) from error
-    pipeline.unet.eval().requires_grad_(False)
+    pipeline.unet.float().eval().requires_grad_(False)  # shipped in half precision, used in single
     return pipeline

@@ -1,0 +1,92 @@
+"""The command line: help without heavy imports, one-line errors, and the whole path at the smallest size."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gdrd_lab.cli import COMMANDS, main, parser
+from gdrd_lab.embedding_file import read_embeddings
+from gdrd_lab.evaluation.report import read_json
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.folder import write_faces
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_or_parsing_loads_nothing_heavy() -> None:
+    heavy = {"torch", "diffusers", "cv2", "sklearn", "gradio", "matplotlib", "onnx", "pandas"}
+    assert not heavy & loaded_by("import gdrd_lab")
+    assert not heavy & loaded_by("from gdrd_lab.cli import parser; parser()")
+
+
+@pytest.mark.parametrize("command", ["", *(module.__name__.rsplit(".", 1)[1] for module in COMMANDS)])
+def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parser().parse_args([*command.split(), "--help"])
+    assert stop.value.code == 0
+    assert "usage: gdrd" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "--data", "/nowhere"], "no faces named /nowhere"),
+        (["evaluate", "--resolutions", "2"], "resolution=2 is out of range"),
+        (["evaluate", "--methods", "nobody"], "'nobody' is no recogniser"),
+        (["train", "all", "--config", "huge"], "'huge' is no recipe"),
+        (["train", "all", "--set", "head.x=1"], "sets nothing"),
+    ],
+)
+def test_errors_are_one_line_with_a_remedy(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GDRD_FACES", raising=False)
+    assert main([*words, "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gdrd: ") and message in error and error.count("\n") == 1
+
+
+def test_sample_embed_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_faces(embedded_faces(identities=3, per_identity=2, size=112), tmp_path / "faces")
+    out = tmp_path / "out" / "e.parquet"
+    assert main(["embed", str(tmp_path / "faces"), str(out), "--model", "sface", "--resolution", "16"]) == 0
+    keys, identities, embeddings, facts = read_embeddings(out)
+    assert len(keys) == 6 and list(identities) == [0, 0, 1, 1, 2, 2]
+    assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+    assert facts["model"] == "SFace" and facts["resolution"] == "16"
+    assert main(["faces", "info", str(tmp_path / "faces")]) == 0
+    assert "identities" in capsys.readouterr().out
+
+
+def test_evaluate_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--methods", "student", "--resolutions", "16", "--settings", "same", "--out", str(tmp_path / "r"), "--quiet"]
+    assert main(words) == 0
+    report = read_json(tmp_path / "r.json")
+    accuracy = next(score for score in report.scores if score.metric == "accuracy")
+    assert 0.5 < accuracy.value <= 1 and accuracy.n > 100 and accuracy.commit is not None
+    assert f"{accuracy.value * 100:.1f}" in capsys.readouterr().out
+    assert (tmp_path / "r.csv").exists()
+
+
+def test_train_all_smoke_then_its_student_evaluates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    steps = [f"{stage}.loop.steps=2" for stage in ("generative", "backbone", "head")]
+    run = tmp_path / "run"
+    assert main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--set", *steps]) == 0
+    assert (run / "student" / "student.safetensors").exists()
+    assert main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--seed", "5", "--set", *steps]) == 2
+
+
+def test_doctor_finds_the_shipped_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for line in ("SFace", "YuNet", "student (shipped)", "embedded face set"):
+        assert line in out
