@@ -43,7 +43,7 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
         except Image.DecompressionBombError as error:
             raise _too_large(name, "") from error
         except Exception as error:  # decoders of damaged files raise nearly anything, here and below
-            raise GdrdError(f"{name} is not an image that can be read", REPLACE) from error
+            raise GdrdError(f"{name} cannot be read as an image", REPLACE) from error
         width, height = image.size
         if min(width, height) < MIN_SIDE:
             raise GdrdError(

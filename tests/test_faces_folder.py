@@ -128,7 +128,7 @@ def test_damaged_aligned_image_is_found_before_the_run(tmp_path: Path) -> None:
 def test_folder_of_nothing_usable(skip: bool, tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.jpg").write_text("no image at all")
-    with pytest.raises(GdrdError, match="not an image"):
+    with pytest.raises(GdrdError, match="as an image"):
         FolderFaces(tmp_path, skip_unreadable=skip, progress=False)
 
 

@@ -100,7 +100,7 @@ def test_image_without_a_face_is_cut_at_the_usual_place(tmp_path: Path) -> None:
 def test_damaged_image_is_named(tmp_path: Path) -> None:
     make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
     (tmp_path / "lfw" / "Cy_Cole" / "Cy_Cole_0001.jpg").write_bytes(b"broken")
-    with pytest.raises(GdrdError, match=r"Cy_Cole_0001\.jpg is not an image"):
+    with pytest.raises(GdrdError, match=r"Cy_Cole_0001\.jpg cannot be read as an image"):
         lfw(tmp_path / "lfw", progress=False)
 
 

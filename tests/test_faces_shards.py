@@ -79,7 +79,7 @@ def test_pickled_members_are_never_opened(tmp_path: Path, monkeypatch: pytest.Mo
     faces = ShardFaces([path])
     assert faces.labels.tolist() == [-1, -1]
     np.testing.assert_array_equal(faces[0], noise_face(0))
-    with pytest.raises(GdrdError, match=r"1 in .*not an image"):
+    with pytest.raises(GdrdError, match=r"1 in .*as an image"):
         faces[1]
     assert not (tmp_path / "sprung").exists()
 
@@ -174,7 +174,7 @@ def test_saved_dataset_of_hugging_face(tmp_path: Path) -> None:
     assert isinstance(faces, FaceSet)
     assert faces.labels.tolist() == [1, 0, 1, -1, 0] and faces.name == "one" and len(faces.keys) == 5
     np.testing.assert_array_equal(faces[2], noise_face(2))
-    with pytest.raises(GdrdError, match="4 in one: The image is not an image"):
+    with pytest.raises(GdrdError, match="4 in one: The image cannot be read as an image"):
         faces[4]
     assert len(SavedDataset(tmp_path / "two")) == 10
 

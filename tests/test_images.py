@@ -176,11 +176,11 @@ def test_bombs_are_refused_by_their_header(
 def test_file_that_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("Dear diary, today I am a photograph.")
-    assert "notes.jpg is not an image" in refusal(path)
+    assert "notes.jpg cannot be read as an image" in refusal(path)
 
 
 def test_formats_that_start_other_programs_are_not_tried() -> None:
-    assert "not an image" in refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
+    assert "as an image" in refusal(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
 
 
 def test_empty_missing_and_folder(tmp_path: Path) -> None:
