@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
@@ -31,10 +32,10 @@ def checkup() -> list[Check]:
     """Look at packages, teachers, models, data and the machine; nothing is changed and nothing downloaded."""
     checks = [Check("Python", sys.version_info >= (3, 11), platform.python_version())]
     for name in PACKAGES:
-        checks.append(_try(name, lambda name=name: importlib.metadata.version(name), "run `make install`"))
+        checks.append(_try(name, partial(importlib.metadata.version, name), "run `make install`"))
     for name, extra in EXTRAS.items():
         hint = f"optional; pip install 'gdrd-lab[{extra}]'"
-        checks.append(_try(name, lambda name=name: importlib.metadata.version(name), hint))
+        checks.append(_try(name, partial(importlib.metadata.version, name), hint))
     checks += [
         _try("discriminative teacher (SFace)", _sface, ""),
         _try("face detector (YuNet)", _yunet, ""),
@@ -44,7 +45,11 @@ def checkup() -> list[Check]:
     ]
     faces = os.environ.get("GDRD_FACES")
     found = faces is not None and Path(faces).is_dir()
-    checks.append(Check("real faces ($GDRD_FACES)", found, faces if faces and found else "optional; set it to a folder of face sets"))
+    checks.append(
+        Check(
+            "real faces ($GDRD_FACES)", found, faces if faces and found else "optional; set it to a folder of face sets"
+        )
+    )
     return checks + _machine()
 
 
@@ -86,7 +91,9 @@ def _student() -> str:
     from gdrd_lab.student.model import Student
 
     student = Student.load(data_folder() / "student")
-    return f"{student.config.input_size} px input, {sum(p.numel() for p in student.parameters()) / 1e6:.1f} M parameters"
+    return (
+        f"{student.config.input_size} px input, {sum(p.numel() for p in student.parameters()) / 1e6:.1f} M parameters"
+    )
 
 
 def _embedded() -> str:
@@ -103,7 +110,11 @@ def _machine() -> list[Check]:
     return [
         Check("threads", True, f"{torch.get_num_threads()} of {os.cpu_count()} cores, {capability}"),
         Check("GPU", True, ", ".join(gpus) if gpus else "none; smoke and cpu recipes are meant for this machine"),
-        Check("allocator keeps freed memory", keep_freed_memory(), "about twice as fast on glibc" if sys.platform == "linux" else "glibc only"),
+        Check(
+            "allocator keeps freed memory",
+            keep_freed_memory(),
+            "about twice as fast on glibc" if sys.platform == "linux" else "glibc only",
+        ),
         Check("cache", True, str(cache_folder())),
         Check("code", True, commit() or "installed package"),
     ]

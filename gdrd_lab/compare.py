@@ -56,7 +56,9 @@ def compare(
 
 
 @torch.inference_mode()
-def thresholds(recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int], far: float = 0.01) -> dict[int, float]:
+def thresholds(
+    recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int], far: float = 0.01
+) -> dict[int, float]:
     """Return, per resolution, the score that a share ``far`` of a set's impostor pairs exceeds.
 
     Args:

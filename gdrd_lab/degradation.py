@@ -158,7 +158,9 @@ class Degradation:
         """Say the degradation in a few words, for tables and titles."""
         words = [f"{self.resolution} px" if self.resolution else "native"]
         words += [
-            f"{name} {value:g}" for name, value in asdict(self).items() if name != "resolution" and value not in (None, 0)
+            f"{name} {value:g}"
+            for name, value in asdict(self).items()
+            if name != "resolution" and value not in (None, 0)
         ]
         return ", ".join(words)
 

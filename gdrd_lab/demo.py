@@ -61,7 +61,9 @@ def table(comparison: Comparison, resolution: int) -> list[list[str]]:
     for name, scores in comparison.scores.items():
         limit = calibration()[name][resolution]
         side = "above" if scores[place] >= limit else "below"
-        rows.append([name, f"{scores[place]:.3f}", f"{limit:.3f}", f"{side} the threshold at a false match rate of {FAR:.0%}"])
+        rows.append(
+            [name, f"{scores[place]:.3f}", f"{limit:.3f}", f"{side} the threshold at a false match rate of {FAR:.0%}"]
+        )
     return rows
 
 
@@ -92,19 +94,39 @@ def build() -> gr.Blocks:
     """Build the page."""
     with gr.Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(600, 600)) as page:
         gr.Markdown(f"# GDRD Lab: teacher and student across resolutions\n{NOTICE}")
-        step = gr.Slider(0, len(RESOLUTIONS) - 1, value=3, step=1, label="Resolution, from 6 px (left) to 112 px (right)")
+        step = gr.Slider(
+            0, len(RESOLUTIONS) - 1, value=3, step=1, label="Resolution, from 6 px (left) to 112 px (right)"
+        )
         heading = gr.Markdown()
         with gr.Row():
             uploads, numbers, pictures = [], [], []
             for name, start in (("First", 0), ("Second", 1)):
                 with gr.Column():
-                    pictures.append(gr.Image(label=f"{name} face, as the networks get it", interactive=False, height=240))
-                    uploads.append(gr.Image(label=f"{name} photograph (optional)", type="filepath", sources=["upload", "webcam", "clipboard"], height=180))
+                    pictures.append(
+                        gr.Image(label=f"{name} face, as the networks get it", interactive=False, height=240)
+                    )
+                    uploads.append(
+                        gr.Image(
+                            label=f"{name} photograph (optional)",
+                            type="filepath",
+                            sources=["upload", "webcam", "clipboard"],
+                            height=180,
+                        )
+                    )
                     last = len(examples()) - 1
-                    numbers.append(gr.Slider(0, last, value=start, step=1, label=f"{name} embedded face (3 of each identity)"))
+                    numbers.append(
+                        gr.Slider(0, last, value=start, step=1, label=f"{name} embedded face (3 of each identity)")
+                    )
         scores = gr.Dataframe(headers=["method", "score", "threshold", "reading"], label="Scores", interactive=False)
         curve = gr.Plot(label="Score across resolutions")
         inputs = [*uploads, *numbers, step]
         outputs = [*pictures, heading, scores, curve]
-        gr.on([page.load, *(item.change for item in inputs)], view, inputs, outputs, show_progress="hidden", api_name="compare")
+        gr.on(
+            [page.load, *(item.change for item in inputs)],
+            view,
+            inputs,
+            outputs,
+            show_progress="hidden",
+            api_name="compare",
+        )
     return page

@@ -62,4 +62,6 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict
         facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         return table["key"].to_pylist(), table["identity"].to_numpy(), embeddings, facts
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise GdrdError(f"{path} is no file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`") from error
+        raise GdrdError(
+            f"{path} is no file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`"
+        ) from error

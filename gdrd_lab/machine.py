@@ -36,7 +36,9 @@ def commit() -> str:
         return ""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, check=False
+        ).stdout.strip()
 
     head = git("rev-parse", "--short=12", "HEAD")
     return head + ("+" if head and git("status", "--porcelain", "--untracked-files=no") else "")

@@ -95,7 +95,11 @@ def picture(face):
 film = [shown(picture(face[0]), 64, 112) for face in steps]
 show(face_strip({"estimate": film}, [f"step {k + 1}" for k in range(6)]))
 seeds = [shown(picture(generative(low[:1], steps=4, seeds=[seed])[0]), 64, 112) for seed in range(4)]
-show(face_strip({"16 px input, 4 seeds": [shown(faces[0], 16, 112), *seeds]}, ["input", *(f"seed {k}" for k in range(4))]))
+show(
+    face_strip(
+        {"16 px input, 4 seeds": [shown(faces[0], 16, 112), *seeds]}, ["input", *(f"seed {k}" for k in range(4))]
+    )
+)
 
 # %% [markdown]
 # ## What its encoder knows
@@ -153,7 +157,15 @@ results = sweep.sweep(
     progress=False,
 )
 show(accuracy_curves(curves(results), title="Embedded faces, both images at the same resolution"))
-display(Markdown("\n".join(f"- {s.method} at {s.resolution} px: {s.value:.3f} ± {s.spread:.3f}" for s in results if s.metric == "accuracy")))
+display(
+    Markdown(
+        "\n".join(
+            f"- {s.method} at {s.resolution} px: {s.value:.3f} ± {s.spread:.3f}"
+            for s in results
+            if s.metric == "accuracy"
+        )
+    )
+)
 
 # %% [markdown]
 # ## Summary

@@ -67,7 +67,18 @@ def test_sample_embed_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_evaluate_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["evaluate", "--methods", "student", "--resolutions", "16", "--settings", "same", "--out", str(tmp_path / "r"), "--quiet"]
+    words = [
+        "evaluate",
+        "--methods",
+        "student",
+        "--resolutions",
+        "16",
+        "--settings",
+        "same",
+        "--out",
+        str(tmp_path / "r"),
+        "--quiet",
+    ]
     assert main(words) == 0
     report = read_json(tmp_path / "r.json")
     accuracy = next(score for score in report.scores if score.metric == "accuracy")
@@ -82,7 +93,9 @@ def test_train_all_smoke_then_its_student_evaluates(tmp_path: Path, monkeypatch:
     run = tmp_path / "run"
     assert main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--set", *steps]) == 0
     assert (run / "student" / "student.safetensors").exists()
-    assert main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--seed", "5", "--set", *steps]) == 2
+    assert (
+        main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--seed", "5", "--set", *steps]) == 2
+    )
 
 
 def test_doctor_finds_the_shipped_models(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def test_page_is_served_with_nothing_from_outside(monkeypatch: pytest.MonkeyPatc
     page = demo.build()
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, server_name="127.0.0.1")
     try:
-        text = urllib.request.urlopen(address, timeout=20).read().decode()  # noqa: S310
+        text = urllib.request.urlopen(address, timeout=20).read().decode()
     finally:
         page.close()
     assert "GDRD Lab" in text

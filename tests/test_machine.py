@@ -26,7 +26,11 @@ for _ in range(5):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
     faults = [
-        int(subprocess.run([sys.executable, "-c", code.format(package=name)], capture_output=True, text=True, check=True).stdout)
+        int(
+            subprocess.run(
+                [sys.executable, "-c", code.format(package=name)], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for name in ("gdrd_lab", "json")
     ]
     assert faults[0] * 20 < faults[1]

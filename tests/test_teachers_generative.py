@@ -34,7 +34,9 @@ def test_a_seed_gives_the_same_face_in_any_batch(pipeline: SuperResolutionPipeli
     assert not torch.allclose(together, pipeline(low, steps=3, seeds=[8, 9, 10]), atol=1e-3)
 
 
-def test_callback_sees_every_step_and_ends_with_the_result(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+def test_callback_sees_every_step_and_ends_with_the_result(
+    pipeline: SuperResolutionPipeline, low: torch.Tensor
+) -> None:
     seen: list[tuple[int, torch.Tensor]] = []
     result = pipeline(low, steps=4, callback=lambda step, face: seen.append((step, face)))
     assert [step for step, _ in seen] == [0, 1, 2, 3]
@@ -59,7 +61,9 @@ def test_a_perfect_network_recovers_the_data(steps: int) -> None:
 
 
 @pytest.mark.parametrize("scheduler", [DDPMScheduler, DPMSolverMultistepScheduler])
-def test_other_diffusers_schedulers_keep_seeds_apart(pipeline: SuperResolutionPipeline, low: torch.Tensor, scheduler: type) -> None:
+def test_other_diffusers_schedulers_keep_seeds_apart(
+    pipeline: SuperResolutionPipeline, low: torch.Tensor, scheduler: type
+) -> None:
     other = SuperResolutionPipeline(pipeline.unet, scheduler(prediction_type="v_prediction"), size=32, unshuffle=2)
     together = other(low, steps=3, seeds=[5, 6, 7])
     assert torch.allclose(together[1:2], other(low[1:2], steps=3, seeds=[6]), atol=1e-4)
@@ -120,7 +124,9 @@ def test_unknown_block_names_the_known_ones(pipeline: SuperResolutionPipeline, l
         generative_features(pipeline, low, block="bottleneck")
 
 
-def test_save_and_load_give_the_same_faces(pipeline: SuperResolutionPipeline, low: torch.Tensor, tmp_path: Path) -> None:
+def test_save_and_load_give_the_same_faces(
+    pipeline: SuperResolutionPipeline, low: torch.Tensor, tmp_path: Path
+) -> None:
     pipeline.save_pretrained(tmp_path / "teacher", safe_serialization=True)
     loaded = load_generative(tmp_path / "teacher")
     assert (loaded.size, loaded.unshuffle) == (32, 2)
@@ -140,7 +146,9 @@ def test_wrong_channels_steps_and_seeds_are_named(pipeline: SuperResolutionPipel
         pipeline(low, seeds=[1, 2])
 
 
-def test_super_resolved_recogniser_leaves_sharp_faces_alone(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:
+def test_super_resolved_recogniser_leaves_sharp_faces_alone(
+    pipeline: SuperResolutionPipeline, low: torch.Tensor
+) -> None:
     class Mean:
         name, embedding_size = "mean", 2
 

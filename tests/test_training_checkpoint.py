@@ -34,7 +34,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(GdrdError, match="No space left on device.*Free disk space.*nothing was lost"):
+    with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space.*nothing was lost"):
         checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.zeros(2)}}, {"step": 2})
     tensors, facts = checkpoint.read_folder(tmp_path / "c")
     assert facts["step"] == 1 and torch.equal(tensors["w"]["x"], torch.ones(2))
@@ -53,7 +53,7 @@ def test_overwriting_is_whole(tmp_path: Path) -> None:
 def test_unreadable_facts_are_named(tmp_path: Path, content: str) -> None:
     checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.ones(2)}}, {})
     (tmp_path / "c" / "facts.json").write_text(content)
-    with pytest.raises(GdrdError, match="damaged|format"):
+    with pytest.raises(GdrdError, match=r"damaged|format"):
         checkpoint.read_folder(tmp_path / "c")
 
 

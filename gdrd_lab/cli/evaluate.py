@@ -16,7 +16,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     command.add_argument("--data", default="embedded", help="embedded, lfw, or a path to faces")
-    command.add_argument("--resolutions", type=int, nargs="+", default=[8, 16, 32, 112], metavar="PX", help="sides to reduce faces to")
+    command.add_argument(
+        "--resolutions", type=int, nargs="+", default=[8, 16, 32, 112], metavar="PX", help="sides to reduce faces to"
+    )
     command.add_argument(
         "--methods",
         nargs="+",
@@ -26,7 +28,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--generative", help="generative teacher of super-resolved; the shipped one if not given")
     command.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
-    command.add_argument("--settings", nargs="+", choices=("same", "gallery"), default=["same", "gallery"], help="both faces degraded, or sharp gallery against degraded probe")
+    command.add_argument(
+        "--settings",
+        nargs="+",
+        choices=("same", "gallery"),
+        default=["same", "gallery"],
+        help="both faces degraded, or sharp gallery against degraded probe",
+    )
     command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
     command.add_argument("--retrieval", action="store_true", help="also mean average precision")
     for name, kind, text in (
@@ -36,10 +44,19 @@ def add(commands: argparse._SubParsersAction) -> None:
         ("illumination", float, "strength, -1 to 1"),
         ("occlusion", float, "share of the face, 0 to 0.9"),
     ):
-        command.add_argument(f"--{name}", type=kind, nargs="+", default=[], metavar="VALUE", help=f"also sweep {name} at the first resolution: {text}")
+        command.add_argument(
+            f"--{name}",
+            type=kind,
+            nargs="+",
+            default=[],
+            metavar="VALUE",
+            help=f"also sweep {name} at the first resolution: {text}",
+        )
     command.add_argument("--flip", action="store_true", help="average each embedding with its mirror image's")
     command.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
-    command.add_argument("--out", type=Path, default=Path("results/evaluation"), help="path of the results, without .json and .csv")
+    command.add_argument(
+        "--out", type=Path, default=Path("results/evaluation"), help="path of the results, without .json and .csv"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=run)
 
@@ -62,7 +79,9 @@ def run(arguments: argparse.Namespace) -> None:
         recognisers,
         faces,
         degradations,
-        sweep.Measures(pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True),
+        sweep.Measures(
+            pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
+        ),
         settings=[sweep.Setting.SAME if name == "same" else sweep.Setting.GALLERY for name in arguments.settings],
         flip=arguments.flip,
         seed=arguments.seed,

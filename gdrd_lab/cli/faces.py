@@ -12,13 +12,20 @@ def add(commands: argparse._SubParsersAction) -> None:
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     info = actions.add_parser("info", help="count faces and identities")
-    info.add_argument("data", nargs="?", default="embedded", help="embedded, lfw, training, or a path (default: embedded)")
+    info.add_argument(
+        "data", nargs="?", default="embedded", help="embedded, lfw, training, or a path (default: embedded)"
+    )
     info.set_defaults(run=run_info)
 
     align = actions.add_parser("align", help="align a folder of photographs to 112 px faces")
     align.add_argument("source", type=Path, help="folder of photographs or of identity folders")
     align.add_argument("out", type=Path, help="folder that receives the aligned faces as PNG")
-    align.add_argument("--several", choices=("refuse", "largest", "central"), default="refuse", help="which face to take where there are several")
+    align.add_argument(
+        "--several",
+        choices=("refuse", "largest", "central"),
+        default="refuse",
+        help="which face to take where there are several",
+    )
     align.set_defaults(run=run_align)
 
     sample = actions.add_parser("sample", help="write faces of the embedded set, which are nobody's photograph")

@@ -16,12 +16,22 @@ def add(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     command.add_argument("stage", choices=("generative", "backbone", "head", "all"), help="what to train")
-    command.add_argument("--config", default="cpu", help="smoke (minutes), cpu (hours), paper (GPU), or a JSON file of a recipe")
-    command.add_argument("--data", default="embedded", help="embedded, training (the folder in $GDRD_FACES), or a path to faces")
-    command.add_argument("--out", type=Path, default=Path("runs/default"), help="folder of checkpoints, logs and models")
-    command.add_argument("--hold-out", type=float, default=0.0, metavar="SHARE", help="share of the identities never trained on")
+    command.add_argument(
+        "--config", default="cpu", help="smoke (minutes), cpu (hours), paper (GPU), or a JSON file of a recipe"
+    )
+    command.add_argument(
+        "--data", default="embedded", help="embedded, training (the folder in $GDRD_FACES), or a path to faces"
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path("runs/default"), help="folder of checkpoints, logs and models"
+    )
+    command.add_argument(
+        "--hold-out", type=float, default=0.0, metavar="SHARE", help="share of the identities never trained on"
+    )
     command.add_argument("--seed", type=int, help="seed of everything random; the recipe's own if not given")
-    command.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000")
+    command.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000"
+    )
     command.add_argument("--generative", help="another generative teacher: a folder or hub id (backbone, all)")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=run)
@@ -29,8 +39,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
-    from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.faces.faceset import split_identities
+    from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.teachers.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.config import load_recipe, override

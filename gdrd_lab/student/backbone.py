@@ -53,7 +53,9 @@ class Backbone(nn.Module):
         GdrdError: input_size is not a multiple of 16.
     """
 
-    def __init__(self, input_size: int = 32, channels: Sequence[int] = (64, 128), blocks: Sequence[int] = (2, 3)) -> None:
+    def __init__(
+        self, input_size: int = 32, channels: Sequence[int] = (64, 128), blocks: Sequence[int] = (2, 3)
+    ) -> None:
         super().__init__()
         if input_size % GRID:
             raise GdrdError(f"input_size {input_size} is no multiple of {GRID}", "Choose 16, 32, 48, ...")
@@ -64,10 +66,7 @@ class Backbone(nn.Module):
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(channels[0]), nn.PReLU(channels[0]))
         widths = [channels[0], *channels]
         self.stages = nn.Sequential(
-            *(
-                residual_stage(widths[k], widths[k + 1], blocks[k], 1 if k == 0 else 2)
-                for k in range(len(channels))
-            )
+            *(residual_stage(widths[k], widths[k + 1], blocks[k], 1 if k == 0 else 2) for k in range(len(channels)))
         )
         self.channels = channels[-1]
         self.grid = GRID >> (len(channels) - 1)

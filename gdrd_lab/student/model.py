@@ -45,7 +45,10 @@ class Student(nn.Module):
         Raises:
             GdrdError: the disk is full; what was there stays.
         """
-        state = {name: value.half() if half and value.is_floating_point() else value for name, value in self.state_dict().items()}
+        state = {
+            name: value.half() if half and value.is_floating_point() else value
+            for name, value in self.state_dict().items()
+        }
         write_folder(folder, {"student": state}, {"student": to_dict(self.config), **(facts or {})})
 
     @classmethod
@@ -57,7 +60,13 @@ class Student(nn.Module):
         """
         tensors, facts = read_folder(Path(folder))
         if "student" not in tensors or "student" not in facts:
-            raise GdrdError(f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student")
+            raise GdrdError(
+                f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student"
+            )
         student = cls(from_dict(StudentConfig, facts["student"]))
-        load_into(student, {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()}, folder)
+        load_into(
+            student,
+            {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},
+            folder,
+        )
         return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

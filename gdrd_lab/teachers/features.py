@@ -22,7 +22,9 @@ def encoder_blocks(unet: nn.Module) -> list[str]:
     return [*downs, "mid_block"]
 
 
-def block_features(unet: nn.Module, sample: Tensor, timestep: Tensor | int, block: str = "mid_block", **inputs: Any) -> Tensor:
+def block_features(
+    unet: nn.Module, sample: Tensor, timestep: Tensor | int, block: str = "mid_block", **inputs: Any
+) -> Tensor:
     """Run a diffusers UNet up to ``block`` and return that block's output (N, C, h, w).
 
     Args:
@@ -38,7 +40,9 @@ def block_features(unet: nn.Module, sample: Tensor, timestep: Tensor | int, bloc
     try:
         module = unet.get_submodule(block)
     except AttributeError as error:
-        raise GdrdError(f"The UNet has no block {block!r}", f"Choose one of {', '.join(encoder_blocks(unet))}") from error
+        raise GdrdError(
+            f"The UNet has no block {block!r}", f"Choose one of {', '.join(encoder_blocks(unet))}"
+        ) from error
     found: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:

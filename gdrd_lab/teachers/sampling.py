@@ -60,5 +60,7 @@ def sample(
         output = predict(scheduler.scale_model_input(current, timestep), timestep)
         result = scheduler.step(output, timestep, current, **extra)
         current = result.prev_sample
-        callback(step, getattr(result, "pred_original_sample", None) if step < steps - 1 else current)
+        estimate = getattr(result, "pred_original_sample", None)
+        # Not every scheduler tells its estimate of x_0; then the current sample has to do.
+        callback(step, current if estimate is None or step == steps - 1 else estimate)
     return current

@@ -83,7 +83,9 @@ def _state_from_onnx(path: Path) -> dict[str, Tensor]:
             options = {attribute.name: attribute.i for attribute in node.attribute}
             axis, block = options.get("axis", 0), options["block_size"]
 
-            def spread(array: np.ndarray, axis: int = axis, block: int = block, like: np.ndarray = quantised) -> np.ndarray:
+            def spread(
+                array: np.ndarray, axis: int = axis, block: int = block, like: np.ndarray = quantised
+            ) -> np.ndarray:
                 return np.take(np.repeat(array, block, axis), np.arange(like.shape[axis]), axis)
 
             values[node.output[0]] = (quantised - spread(zero)) * spread(scales)

@@ -21,7 +21,9 @@ class SuperResolved:
         seed: a face's noise depends on this and on its own pixels, so that no batch changes it.
     """
 
-    def __init__(self, pipeline: SuperResolutionPipeline, recogniser: Recogniser, steps: int = 4, seed: int = 0) -> None:
+    def __init__(
+        self, pipeline: SuperResolutionPipeline, recogniser: Recogniser, steps: int = 4, seed: int = 0
+    ) -> None:
         self.pipeline, self.recogniser, self.steps, self.seed = pipeline, recogniser, steps, seed
         self.name = f"{recogniser.name} on super-resolved"
         self.embedding_size = recogniser.embedding_size

@@ -33,7 +33,9 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], fact
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for name, group in tensors.items():
-            save_file({key: value.detach().cpu().contiguous() for key, value in group.items()}, draft / f"{name}.safetensors")
+            save_file(
+                {key: value.detach().cpu().contiguous() for key, value in group.items()}, draft / f"{name}.safetensors"
+            )
         (draft / "facts.json").write_text(json.dumps({"format": FORMAT, **facts}, indent=1))
         for file in draft.iterdir():
             with file.open("rb") as opened:
@@ -63,10 +65,13 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
         facts = json.loads((folder / "facts.json").read_text())
         tensors = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
     except FileNotFoundError as error:
-        raise GdrdError(f"{folder} is no checkpoint: facts.json is missing", "Give a folder that `gdrd train` wrote") from error
+        raise GdrdError(
+            f"{folder} is no checkpoint: facts.json is missing", "Give a folder that `gdrd train` wrote"
+        ) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise GdrdError(
-            f"The checkpoint {folder} is damaged ({str(error)[:120]})", "Delete it; training goes on from the one before"
+            f"The checkpoint {folder} is damaged ({str(error)[:120]})",
+            "Delete it; training goes on from the one before",
         ) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise GdrdError(f"{folder} has another checkpoint format", "Train again with this version")

@@ -198,7 +198,7 @@ class Recipe:
     @classmethod
     def paper(cls) -> Recipe:
         """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
-        gpu = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
+        gpu: dict[str, Any] = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
         return cls(
             generative=GenerativeConfig(
                 loop=LoopConfig(steps=400_000, batch_size=256, learning_rate=1e-4, **gpu),
@@ -207,11 +207,17 @@ class Recipe:
                 layers=2,
                 unshuffle=2,
             ),
-            backbone=BackboneConfig(loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)),
-            head=HeadConfig(
-                loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu), queue=16_384, resolutions=(16,)
+            backbone=BackboneConfig(
+                loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)
             ),
-            student=StudentConfig(backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3),
+            head=HeadConfig(
+                loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu),
+                queue=16_384,
+                resolutions=(16,),
+            ),
+            student=StudentConfig(
+                backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3
+            ),
         )
 
 
@@ -230,7 +236,9 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):
         raise GdrdError(f"{kind.__name__} has no setting {unknown[0]!r}", f"Use {', '.join(sorted(known))}")
-    required = {n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    required = {
+        n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
     if missing := sorted(required - set(values)):
         raise GdrdError(f"{kind.__name__} lacks the setting {missing[0]!r}", "Add it")
     return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in values.items()})
@@ -263,7 +271,9 @@ def load_recipe(name: str) -> Recipe:
     try:
         values = json.loads(Path(name).read_text())
     except (OSError, ValueError) as error:
-        raise GdrdError(f"{name!r} is no recipe ({error})", "Use smoke, cpu, paper or a JSON file of a recipe") from error
+        raise GdrdError(
+            f"{name!r} is no recipe ({error})", "Use smoke, cpu, paper or a JSON file of a recipe"
+        ) from error
     if not isinstance(values, dict):
         raise GdrdError(f"{name} holds no recipe", "Write one with `json.dump(to_dict(Recipe.cpu()), file)`")
     return from_dict(Recipe, values)

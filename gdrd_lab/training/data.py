@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from gdrd_lab.degradation import downscale
-
 from gdrd_lab.training.config import AugmentConfig
 
 if TYPE_CHECKING:
@@ -84,15 +83,22 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        moved = [tensor.to(device, non_blocking=True) for tensor in (self.sharp, self.low, self.labels, self.indices)]
-        return Batch(*moved, self.step)
+        tensors = (self.sharp, self.low, self.labels, self.indices)
+        sharp, low, labels, indices = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return Batch(sharp, low, labels, indices, self.step)
 
 
 class StepBatches(Dataset):
     """Dataset whose item ``step`` is that step's whole Batch."""
 
     def __init__(
-        self, faces: FaceSet, batch_size: int, resolutions: Sequence[int], augmentation: AugmentConfig, seed: int, steps: int
+        self,
+        faces: FaceSet,
+        batch_size: int,
+        resolutions: Sequence[int],
+        augmentation: AugmentConfig,
+        seed: int,
+        steps: int,
     ) -> None:
         self.faces, self.batch_size, self.resolutions = faces, batch_size, tuple(resolutions)
         self.augmentation, self.seed, self.steps = augmentation, seed, steps

@@ -73,7 +73,9 @@ class Average:
         module.load_state_dict({name: value.to(current[name].dtype) for name, value in self.state.items()})
 
 
-def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts: Mapping[str, Any], progress: bool = True) -> None:
+def run(
+    stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts: Mapping[str, Any], progress: bool = True
+) -> None:
     """Train a stage, going on from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
@@ -91,11 +93,12 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
     """
     accelerator = Accelerator(mixed_precision=config.precision, log_with="tensorboard", project_dir=str(folder))
     accelerator.init_trackers(stage.name)
-    share = config.batch_size // (accelerator.num_processes * config.accumulate)
-    if share * accelerator.num_processes * config.accumulate != config.batch_size:
+    parts = accelerator.num_processes * config.accumulate
+    share = config.batch_size // parts
+    if share * parts != config.batch_size:
         raise GdrdError(
-            f"A batch of {config.batch_size} cannot be split over {accelerator.num_processes} processes x {config.accumulate}",
-            "Choose a batch_size that is a multiple of both",
+            f"A batch of {config.batch_size} cannot be split into {parts} parts (devices x accumulate)",
+            "Choose a batch_size that is a multiple of it",
         )
     set_seed(data.seed)
     parameters = [p for p in stage.parameters() if p.requires_grad]
@@ -109,7 +112,13 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
     model.train()
     if accelerator.is_main_process:
         _cut_losses(folder / "losses.csv", start)
-    bar = tqdm(total=config.steps, initial=start, desc=stage.name, unit="step", disable=not progress or not accelerator.is_main_process)
+    bar = tqdm(
+        total=config.steps,
+        initial=start,
+        desc=stage.name,
+        unit="step",
+        disable=not progress or not accelerator.is_main_process,
+    )
     began = time.monotonic()
     for step, batch in enumerate(data.iterate(start, config.workers), start):
         for group in optimizer.param_groups:
@@ -125,7 +134,8 @@ def run(stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts
                 totals[name] = totals.get(name, 0.0) + value.item() / config.accumulate
         if not all(math.isfinite(value) for value in totals.values()):
             raise GdrdError(
-                f"The loss of {stage.name} is not finite at step {step} ({totals})", "Lower the learning rate; resume from the last checkpoint"
+                f"The loss of {stage.name} is not finite at step {step} ({totals})",
+                "Lower the learning rate; resume from the last checkpoint",
             )
         accelerator.clip_grad_norm_(parameters, config.clip)
         optimizer.step()
@@ -154,7 +164,9 @@ def _save(stage: Stage, optimizer: Any, average: Average, folder: Path, facts: M
     checkpoint.remove_old(folder, keep)
 
 
-def _resume(stage: Stage, optimizer: torch.optim.Optimizer, average: Average, folder: Path, facts: Mapping[str, Any]) -> int:
+def _resume(
+    stage: Stage, optimizer: torch.optim.Optimizer, average: Average, folder: Path, facts: Mapping[str, Any]
+) -> int:
     """Load the newest whole checkpoint, if any, and return the step to go on from."""
     for path in reversed(checkpoint.checkpoints(folder)):
         try:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
-
 from gdrd_lab.training.backbone import BackboneStage
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, to_dict
 from gdrd_lab.training.data import StepBatches
@@ -41,7 +40,9 @@ def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool =
     return stage.pipeline
 
 
-def train_backbone(recipe: Recipe, faces: FaceSet, out: Path, generative: Path | None = None, progress: bool = True) -> Student:
+def train_backbone(
+    recipe: Recipe, faces: FaceSet, out: Path, generative: Path | None = None, progress: bool = True
+) -> Student:
     """Stage 1: regress the generative teacher's encoder features with the student's backbone; saves ``out/backbone``.
 
     Args:
@@ -62,7 +63,12 @@ def train_backbone(recipe: Recipe, faces: FaceSet, out: Path, generative: Path |
 
 
 def train_head(
-    recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, backbone: Path | None = None, progress: bool = True
+    recipe: Recipe,
+    faces: FaceSet,
+    out: Path,
+    recogniser: Recogniser,
+    backbone: Path | None = None,
+    progress: bool = True,
 ) -> Student:
     """Stage 2: train the student's head under the discriminative teacher on the frozen backbone; saves ``out/student``.
 
@@ -80,7 +86,9 @@ def train_head(
     source = backbone or out / "backbone"
     student = Student.load(source)
     if student.config != recipe.student:
-        raise GdrdError(f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with")
+        raise GdrdError(
+            f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
+        )
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
@@ -113,5 +121,3 @@ def _train(
     data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
     facts = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
     run(stage, data, loop, out / "checkpoints" / stage.name, {**facts, "seed": recipe.seed}, progress)
-
-

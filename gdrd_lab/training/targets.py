@@ -43,5 +43,7 @@ def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = 
         draft.replace(path)
     except (OSError, SafetensorError) as error:
         draft.unlink(missing_ok=True)
-        tqdm.write(f"The embeddings could not be kept in {path.parent} ({error}); they will be computed again next time.")
+        tqdm.write(
+            f"The embeddings could not be kept in {path.parent} ({error}); they will be computed again next time."
+        )
     return embeddings
