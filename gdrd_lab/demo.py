@@ -55,19 +55,27 @@ def aligned(upload: str | None, example: int) -> np.ndarray:
 
 
 def table(comparison: Comparison, resolution: int) -> list[list[str]]:
-    """Return the rows of the score table at one resolution: method, score, threshold, how it reads."""
+    """Return the rows of the score table at one resolution: method, score, threshold, how it reads.
+
+    Between the calibrated resolutions the threshold is interpolated.
+    """
     place = comparison.resolutions.index(resolution)
     rows = []
     for name, scores in comparison.scores.items():
-        limit = calibration()[name][resolution]
-        side = "above" if scores[place] >= limit else "below"
+        limit = float(np.interp(resolution, RESOLUTIONS, [calibration()[name][r] for r in RESOLUTIONS]))
+        position = "above" if scores[place] >= limit else "below"
         rows.append(
-            [name, f"{scores[place]:.3f}", f"{limit:.3f}", f"{side} the threshold at a false match rate of {FAR:.0%}"]
+            [
+                name,
+                f"{scores[place]:.3f}",
+                f"{limit:.3f}",
+                f"{position} the threshold at a false match rate of {FAR:.0%}",
+            ]
         )
     return rows
 
 
-def view(first: str | None, second: str | None, first_example: int, second_example: int, step: int) -> tuple[Any, ...]:
+def view(first: str | None, second: str | None, first_example: int, second_example: int, side: int) -> tuple[Any, ...]:
     """Return what the page shows: both faces as seen at the resolution, the score table and the curve.
 
     Raises:
@@ -79,8 +87,8 @@ def view(first: str | None, second: str | None, first_example: int, second_examp
         faces = aligned(first, first_example), aligned(second, second_example)
     except GdrdError as error:
         raise gr.Error(str(error), duration=None) from error
-    resolution = RESOLUTIONS[int(step)]
-    comparison = compare(*faces, recognisers(), RESOLUTIONS)
+    resolution = int(side)
+    comparison = compare(*faces, recognisers(), sorted({*RESOLUTIONS, resolution}))
     curves = [
         Curve(name, "this pair", comparison.resolutions, scores, [0.0] * len(scores))
         for name, scores in comparison.scores.items()
@@ -91,12 +99,11 @@ def view(first: str | None, second: str | None, first_example: int, second_examp
 
 
 def build() -> gr.Blocks:
-    """Build the page."""
+    """Build the page, with models and thresholds ready."""
+    calibration()
     with gr.Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(600, 600)) as page:
         gr.Markdown(f"# GDRD Lab: teacher and student across resolutions\n{NOTICE}")
-        step = gr.Slider(
-            0, len(RESOLUTIONS) - 1, value=3, step=1, label="Resolution, from 6 px (left) to 112 px (right)"
-        )
+        side = gr.Slider(RESOLUTIONS[0], RESOLUTIONS[-1], value=16, step=2, label="Resolution in pixels on a side")
         heading = gr.Markdown()
         with gr.Row():
             uploads, numbers, pictures = [], [], []
@@ -119,7 +126,7 @@ def build() -> gr.Blocks:
                     )
         scores = gr.Dataframe(headers=["method", "score", "threshold", "reading"], label="Scores", interactive=False)
         curve = gr.Plot(label="Score across resolutions")
-        inputs = [*uploads, *numbers, step]
+        inputs = [*uploads, *numbers, side]
         outputs = [*pictures, heading, scores, curve]
         gr.on(
             [page.load, *(item.change for item in inputs)],

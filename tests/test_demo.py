@@ -13,7 +13,7 @@ from gdrd_lab.teachers.recogniser import Recogniser
 
 
 def test_view_shows_both_faces_and_a_score_per_method() -> None:
-    first, second, heading, rows, figure = demo.view(None, None, 0, 1, 3)
+    first, second, heading, rows, figure = demo.view(None, None, 0, 1, 16)
     assert first.shape == second.shape == (224, 224, 3)
     assert "16 x 16" in heading
     assert [row[0] for row in rows] == ["SFace", "student"]
@@ -48,7 +48,7 @@ def test_a_photograph_without_a_face_is_answered_in_a_sentence(tmp_path: Path) -
     blank = tmp_path / "blank.png"
     Image.new("RGB", (200, 200), "white").save(blank)
     with pytest.raises(gr.Error, match="face"):
-        demo.view(str(blank), None, 0, 1, 3)
+        demo.view(str(blank), None, 0, 1, 18)
 
 
 def test_page_is_served_with_nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
