@@ -110,7 +110,12 @@ def build() -> gr.Blocks:
             for name, start in (("First", 0), ("Second", 1)):
                 with gr.Column():
                     pictures.append(
-                        gr.Image(label=f"{name} face, as the networks get it", interactive=False, height=240)
+                        gr.Image(
+                            label=f"{name} face, as the networks get it",
+                            interactive=False,
+                            height=240,
+                            buttons=["fullscreen"],
+                        )
                     )
                     uploads.append(
                         gr.Image(
@@ -124,8 +129,11 @@ def build() -> gr.Blocks:
                     numbers.append(
                         gr.Slider(0, last, value=start, step=1, label=f"{name} embedded face (3 of each identity)")
                     )
-        scores = gr.Dataframe(headers=["method", "score", "threshold", "reading"], label="Scores", interactive=False)
-        curve = gr.Plot(label="Score across resolutions")
+        with gr.Row():
+            scores = gr.Dataframe(
+                headers=["method", "score", "threshold", "reading"], label="Scores", interactive=False, wrap=True
+            )
+            curve = gr.Plot(label="Score across resolutions")
         inputs = [*uploads, *numbers, side]
         outputs = [*pictures, heading, scores, curve]
         gr.on(

@@ -1,5 +1,11 @@
 """The app's callbacks are plain functions, and the page is served."""
 
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import gradio as gr
@@ -51,13 +57,24 @@ def test_a_photograph_without_a_face_is_answered_in_a_sentence(tmp_path: Path) -
         demo.view(str(blank), None, 0, 1, 18)
 
 
-def test_page_is_served_with_nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    import urllib.request
-
-    page = demo.build()
-    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, share=False, server_name="127.0.0.1")
+def test_app_serves_the_page_on_this_machine() -> None:
+    """Start `python app.py` as a user does and read its page."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = Path(__file__).resolve().parent.parent / "app.py"
+    process = subprocess.Popen([sys.executable, str(app), "--port", str(port)], stdout=subprocess.DEVNULL)
     try:
-        text = urllib.request.urlopen(address, timeout=20).read().decode()
+        for _ in range(240):
+            assert process.poll() is None, "app.py ended by itself"
+            try:
+                text = urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=20).read().decode()
+                break
+            except urllib.error.URLError:
+                time.sleep(0.5)
+        else:
+            pytest.fail("the page did not come within 2 minutes")
     finally:
-        page.close()
+        process.terminate()
+        process.wait(20)
     assert "GDRD Lab" in text

@@ -68,13 +68,13 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.faces.sources import open_faces, open_pairs
     from gdrd_lab.methods import open_recogniser
 
-    recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
-    faces = open_faces(arguments.data)
-    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     degradations = list(sweep.resolutions(arguments.resolutions))
     for name in ("blur", "noise", "jpeg", "illumination", "occlusion"):
         if values := getattr(arguments, name):
             degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
+    recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
+    faces = open_faces(arguments.data)
+    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     scores = sweep.sweep(
         recognisers,
         faces,

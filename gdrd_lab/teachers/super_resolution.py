@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers.utils import logging
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -154,6 +155,7 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
     Raises:
         GdrdError: nothing is there, the files are damaged, or the hub cannot be reached.
     """
+    logging.disable_progress_bar()  # a bar over two files says nothing
     try:
         pipeline = SuperResolutionPipeline.from_pretrained(
             str(path), use_safetensors=True, local_files_only=Path(path).exists()
@@ -164,5 +166,7 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
             f"No generative teacher could be loaded from {path} ({type(error).__name__}: {reason})",
             "Give a folder written by `gdrd train generative`, or a hub id while online",
         ) from error
+    finally:
+        logging.enable_progress_bar()
     pipeline.unet.float().eval().requires_grad_(False)  # shipped in half precision, used in single
     return pipeline
