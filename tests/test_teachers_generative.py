@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from diffusers import DDPMPipeline, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.teachers.features import block_features, encoder_blocks, generative_features
@@ -77,7 +77,7 @@ def test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula(lo
 
     model = Exact(build_unet(32, (16, 32), 1, 2), build_scheduler(), 32, 2)
     sharp, noise = torch.rand(3, 3, 32, 32), torch.randn(3, 3, 32, 32)
-    clean, offset = model.residual(sharp, low), 0.0
+    clean, offset = model.clean(sharp, low), 0.0
     timesteps = torch.tensor([10, 500, 990])
     assert velocity_loss(model, sharp, low, timesteps, noise, 0).item() == pytest.approx(0, abs=1e-9)
     offset = 0.5
@@ -109,14 +109,19 @@ def test_features_are_what_the_full_network_computes(pipeline: SuperResolutionPi
     assert torch.allclose(kept[0], generative_features(pipeline, low), atol=1e-6)
 
 
-def test_any_diffusers_unet_can_stand_in(tmp_path: Path, low: torch.Tensor) -> None:
-    """An unconditional 3-channel UNet, saved and read back as a stranger's would be."""
+@pytest.mark.parametrize("as_pipeline", [False, True])
+def test_any_diffusers_unet_can_stand_in(tmp_path: Path, low: torch.Tensor, as_pipeline: bool) -> None:
+    """A stranger's unconditional 3-channel UNet, alone or in a pipeline of its own, read back from its folder."""
     shape = {"down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2, "norm_num_groups": 8}
-    UNet2DModel(32, 3, 3, block_out_channels=(8, 16), layers_per_block=1, **shape).save_pretrained(tmp_path)
-    unet = UNet2DModel.from_pretrained(tmp_path, use_safetensors=True)
-    stranger = SuperResolutionPipeline(unet, DDPMScheduler(), size=32, unshuffle=1)
-    assert generative_features(stranger, low, block="down_blocks.1", timestep=100).shape == (3, 16, 16, 16)
-    assert block_features(unet, torch.rand(1, 3, 32, 32), 5).shape == (1, 16, 16, 16)
+    torch.manual_seed(0)
+    unet = UNet2DModel(32, 3, 3, block_out_channels=(8, 16), layers_per_block=1, **shape)
+    (DDPMPipeline(unet, DDPMScheduler()) if as_pipeline else unet).save_pretrained(tmp_path)
+    stranger = load_generative(tmp_path)
+    features = generative_features(stranger, low, block="down_blocks.1", timestep=100)
+    assert features.shape == (3, 16, 16, 16)
+    assert (features[0] - features[1]).abs().max() > 1e-3  # it sees the faces
+    assert block_features(stranger.unet, torch.rand(1, 3, 32, 32), 5).shape == (1, 16, 16, 16)
+    assert stranger(low, steps=2).shape == (3, 3, 32, 32)
 
 
 def test_unknown_block_names_the_known_ones(pipeline: SuperResolutionPipeline, low: torch.Tensor) -> None:

@@ -57,6 +57,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("results/evaluation"), help="path of the results, without .json and .csv"
     )
+    command.add_argument("--figure", type=Path, help="also draw accuracy against resolution as PNG and SVG")
+    command.add_argument(
+        "--beside", type=Path, nargs="+", default=[], metavar="JSON", help="earlier results in the same figure"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=run)
 
@@ -66,6 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.degradation import Degradation
     from gdrd_lab.evaluation import report, sweep
     from gdrd_lab.faces.sources import open_faces, open_pairs
+    from gdrd_lab.figures import accuracy_curves, curves, save
     from gdrd_lab.methods import open_recogniser
 
     degradations = list(sweep.resolutions(arguments.resolutions))
@@ -90,5 +95,10 @@ def run(arguments: argparse.Namespace) -> None:
     whole = report.report(scores)
     written = report.write_json(arguments.out.with_suffix(".json"), whole)
     report.write_csv(arguments.out.with_suffix(".csv"), whole)
+    if arguments.figure:
+        shown = [*scores, *(score for path in arguments.beside for score in report.read_json(path).scores)]
+        shown = [score for score in shown if score.setting == sweep.Setting.SAME]
+        figure = accuracy_curves(curves(shown), title="Both faces at the same resolution")
+        save(figure, arguments.figure)
     report.show(scores)
     print(f"Results: {written} and .csv")

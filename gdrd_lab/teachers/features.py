@@ -74,7 +74,7 @@ def generative_features(
     Args:
         teacher: the generative teacher.
         low: (N, 3, r, r) in [0, 1], the condition.
-        sharp: (N, 3, S, S) in [0, 1]; then the encoder also sees their residual. None: the residual is zero, so the
+        sharp: (N, 3, S, S) in [0, 1]; then the encoder also sees what the low-resolution faces lack. None: the
             features tell what the low-resolution face alone supports.
         timestep: noise level, 0 (clean) to 999.
         block: see ``encoder_blocks``.
@@ -86,7 +86,7 @@ def generative_features(
     device = teacher.device
     low = low.to(device)
     condition = teacher.condition(low)
-    clean = torch.zeros_like(condition) if sharp is None else teacher.residual(sharp.to(device), low)
+    clean = teacher.clean(None if sharp is None else sharp.to(device), low)
     alpha = teacher.scheduler.alphas_cumprod[timestep].to(clean)
     noisy = alpha.sqrt() * clean
     if seeds is not None:

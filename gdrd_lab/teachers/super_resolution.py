@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UNet2DModel
 from diffusers.utils import logging
 from torch import Tensor
 from torch.nn import functional as F
@@ -65,7 +66,8 @@ class SuperResolutionPipeline(DiffusionPipeline):
         scheduler: a diffusers scheduler.
         size: side in pixels of the faces made.
         unshuffle: pixel-unshuffle factor in front of the UNet.
-        residual_scale: standard deviation s of y - c, for faces in [-1, 1].
+        residual_scale: standard deviation s of y - c, for faces in [-1, 1]; None for a model that generates the face
+            itself, x_0 = y.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class SuperResolutionPipeline(DiffusionPipeline):
         scheduler: DDIMScheduler,
         size: int = 64,
         unshuffle: int = 2,
-        residual_scale: float = 0.14,
+        residual_scale: float | None = 0.14,
     ) -> None:
         super().__init__()
         self.register_modules(unet=unet, scheduler=scheduler)
@@ -91,9 +93,16 @@ class SuperResolutionPipeline(DiffusionPipeline):
         """Enlarge faces (N, 3, r, r) in [0, 1] to the condition c (N, 3, size, size) in [-1, 1]."""
         return enlarge(low, self.size) * 2 - 1
 
-    def residual(self, sharp: Tensor, low: Tensor) -> Tensor:
-        """Return x_0 = (y - c) / s (N, 3, size, size) for sharp faces (N, 3, S, S) in [0, 1] and their low versions."""
-        return (enlarge(sharp, self.size) * 2 - 1 - self.condition(low)) / self.residual_scale
+    def clean(self, sharp: Tensor | None, low: Tensor) -> Tensor:
+        """Return x_0 (N, 3, size, size): (y - c) / s, or y itself where ``residual_scale`` is None.
+
+        Args:
+            sharp: (N, 3, S, S) in [0, 1]; None stands for the enlarged low-resolution face, y = c.
+            low: (N, 3, r, r) in [0, 1].
+        """
+        condition = self.condition(low)
+        face = condition if sharp is None else enlarge(sharp, self.size) * 2 - 1
+        return face if self.residual_scale is None else (face - condition) / self.residual_scale
 
     def unet_input(self, noisy: Tensor, condition: Tensor) -> Tensor:
         """Stack x_t and c, unshuffled, as the UNet reads them (N, 6 f^2, size / f, size / f)."""
@@ -107,9 +116,10 @@ class SuperResolutionPipeline(DiffusionPipeline):
         output = self.unet(self.unet_input(noisy, condition), timestep).sample
         return F.pixel_shuffle(output, self.unshuffle)
 
-    def to_face(self, residual: Tensor, condition: Tensor) -> Tensor:
-        """Turn a residual estimate back into faces (N, 3, size, size) in [0, 1]."""
-        return ((condition + self.residual_scale * residual + 1) / 2).clamp(0, 1)
+    def to_face(self, clean: Tensor, condition: Tensor) -> Tensor:
+        """Turn an estimate of x_0 back into faces (N, 3, size, size) in [0, 1]."""
+        face = clean if self.residual_scale is None else condition + self.residual_scale * clean
+        return ((face + 1) / 2).clamp(0, 1)
 
     @torch.no_grad()
     def __call__(
@@ -143,30 +153,45 @@ class SuperResolutionPipeline(DiffusionPipeline):
             if callback is not None:
                 callback(step, self.to_face(estimate, condition))
 
-        residual = sample(
+        clean = sample(
             lambda noisy, t: self.predict(noisy, condition, t), self.scheduler, noise, steps, generators, show
         )
-        return self.to_face(residual, condition)
+        return self.to_face(clean, condition)
 
 
 def load_generative(path: str | Path) -> SuperResolutionPipeline:
-    """Load a generative teacher from a folder or a hub id written by ``save_pretrained``; safetensors only.
+    """Load a generative teacher from a folder or a hub id; safetensors only.
+
+    Besides what ``save_pretrained`` of this pipeline wrote, any UNet2DModel in pixel space will do, alone or as the
+    ``unet`` of another diffusers pipeline; it then generates faces themselves, not residuals.
 
     Raises:
         GdrdError: nothing is there, the files are damaged, or the hub cannot be reached.
     """
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": Path(path).exists()}
     logging.disable_progress_bar()  # a bar over two files says nothing
     try:
-        pipeline = SuperResolutionPipeline.from_pretrained(
-            str(path), use_safetensors=True, local_files_only=Path(path).exists()
-        )
+        pipeline = _load(str(path), options)
     except Exception as error:  # diffusers raises many kinds; each means the same to the user
         reason = str(error).strip().splitlines()[0][:200]
         raise GdrdError(
             f"No generative teacher could be loaded from {path} ({type(error).__name__}: {reason})",
-            "Give a folder written by `gdrd train generative`, or a hub id while online",
+            "Give a folder written by `gdrd train generative`, a diffusers UNet, or a hub id while online",
         ) from error
     finally:
         logging.enable_progress_bar()
     pipeline.unet.float().eval().requires_grad_(False)  # shipped in half precision, used in single
     return pipeline
+
+
+def _load(path: str, options: dict[str, Any]) -> SuperResolutionPipeline:
+    try:
+        kind = DiffusionPipeline.load_config(path, local_files_only=options["local_files_only"])["_class_name"]
+    except OSError:
+        kind = None  # no pipeline: a UNet alone
+    if kind == SuperResolutionPipeline.__name__:
+        return SuperResolutionPipeline.from_pretrained(path, **options)
+    unet = UNet2DModel.from_pretrained(path, **options, **({"subfolder": "unet"} if kind else {}))
+    size = unet.config.sample_size
+    size = size if isinstance(size, int) else size[0]
+    return SuperResolutionPipeline(unet, DDPMScheduler(), size, unshuffle=1, residual_scale=None)

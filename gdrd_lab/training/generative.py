@@ -33,7 +33,7 @@ def velocity_loss(
     Source: v-prediction, Salimans and Ho (arXiv 2202.00512); Min-SNR, Hang et al. (arXiv 2303.09556), section 3.4.
     """
     condition = pipeline.condition(low)
-    clean = pipeline.residual(sharp, low)
+    clean = pipeline.clean(sharp, low)
     alpha = pipeline.scheduler.alphas_cumprod.to(clean)[timesteps]
     weight = torch.ones_like(alpha)
     if min_snr:
