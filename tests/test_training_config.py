@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.config import Recipe, from_dict, load_recipe, override, to_dict
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.recipe_file import from_dict, load_recipe, override, to_dict
 
 RECIPES = [Recipe.smoke, Recipe.cpu, Recipe.paper]
 

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.teachers.sface import load_sface
     from gdrd_lab.training import pipeline
-    from gdrd_lab.training.config import load_recipe, override
+    from gdrd_lab.training.recipe_file import load_recipe, override
 
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])

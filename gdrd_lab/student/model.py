@@ -14,7 +14,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.backbone import Backbone
 from gdrd_lab.student.head import Head
 from gdrd_lab.training.checkpoint import load_into, read_folder, write_folder
-from gdrd_lab.training.config import StudentConfig, from_dict, to_dict
+from gdrd_lab.training.config import StudentConfig
+from gdrd_lab.training.recipe_file import from_dict, to_dict
 
 
 class Student(nn.Module):

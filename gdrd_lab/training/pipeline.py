@@ -9,11 +9,12 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, to_dict
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.generative import GenerativeStage
 from gdrd_lab.training.head import HeadStage
 from gdrd_lab.training.loop import Stage, run
+from gdrd_lab.training.recipe_file import to_dict
 from gdrd_lab.training.targets import teacher_embeddings
 
 if TYPE_CHECKING:
