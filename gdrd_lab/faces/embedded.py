@@ -138,7 +138,8 @@ def load_face_model(path: Path | str | None = None) -> FaceModel:
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
         raise GdrdError(f"The face model {place} is damaged: it holds values that are not finite", remedy)
     model.load_state_dict(state)
-    return model.eval().requires_grad_(False)
+    # channels_last draws faster on CPUs.
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def sample_identities(model: FaceModel, count: int, seed: int = 0, spread: Spread | None = None) -> Tensor:
@@ -184,7 +185,7 @@ def smooth(faces: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int = 50) -> np.ndarray:
+def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int = 100) -> np.ndarray:
     """Draw faces, uint8 (N, size, size, 3), RGB, aligned to the ArcFace template, of codes (N, 192).
 
     The decoder draws 64 px, smoothed by ``smooth``; other sizes are bicubic from there.

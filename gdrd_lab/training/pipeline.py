@@ -59,7 +59,7 @@ def train_backbone(
     teacher = load_generative(generative or out / "generative")
     stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
     _train(stage, recipe.backbone, recipe, faces, out, progress)
-    stage.student.save(out / "backbone", _facts(recipe, faces))
+    stage.student.save(out / "backbone", _facts(recipe, recipe.backbone, faces))
     return stage.student
 
 
@@ -93,7 +93,7 @@ def train_head(
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
-    student.save(out / "student", _facts(recipe, faces))
+    student.save(out / "student", _facts(recipe, recipe.head, faces))
     return student
 
 
@@ -104,8 +104,8 @@ def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser,
     return train_head(recipe, faces, out, recogniser, progress=progress)
 
 
-def _facts(recipe: Recipe, faces: FaceSet) -> dict[str, Any]:
-    return {"recipe": to_dict(recipe), "data": faces.name, "faces": len(faces)}
+def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) -> dict[str, Any]:
+    return {"config": to_dict(config), "seed": recipe.seed, "data": faces.name, "faces": len(faces)}
 
 
 def _train(
