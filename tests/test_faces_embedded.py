@@ -82,7 +82,7 @@ def test_file_is_small_and_without_pickle() -> None:
 def test_accuracy_falls_with_resolution() -> None:
     from gdrd_lab.teachers.sface import load_sface
 
-    faces, sface = embedded_faces(60, 3, seed=0), load_sface()
+    faces, sface = embedded_faces(40, 3, seed=0), load_sface()
     accuracy = {resolution: pair_accuracy(sface, faces, resolution) for resolution in (64, 32, 16, 8)}
     assert accuracy[64] >= 0.95
     assert accuracy[64] > accuracy[16] + 0.02 and accuracy[32] > accuracy[16] > accuracy[8] + 0.05
