@@ -34,7 +34,7 @@ def checkup() -> list[Check]:
     for name in PACKAGES:
         checks.append(_try(name, partial(importlib.metadata.version, name), "run `make install`"))
     for name, extra in EXTRAS.items():
-        hint = f"optional; pip install 'gdrd-lab[{extra}]'"
+        hint = f"optional; pip install '.[{extra}]' in the checkout"
         checks.append(_try(name, partial(importlib.metadata.version, name), hint))
     checks += [
         _try("discriminative teacher (SFace)", _sface, ""),

@@ -83,7 +83,7 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFi
     report = read_json(tmp_path / "r.json")
     accuracy = next(score for score in report.scores if score.metric == "accuracy")
     assert 0.5 < accuracy.value <= 1 and accuracy.n > 100 and accuracy.commit is not None
-    assert f"{accuracy.value * 100:.1f}" in capsys.readouterr().out
+    assert f"{accuracy.value * 100:.2f}" in capsys.readouterr().out
     assert (tmp_path / "r.csv").exists()
 
 

