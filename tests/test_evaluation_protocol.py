@@ -5,8 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.faces.pairs import Pairs
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,6 +13,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.identification import enrol
 from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve, verify, verify_embeddings
 from gdrd_lab.evaluation.sweep import Measures, Setting, resolutions, severities, sweep
+from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.faces.pairs import Pairs
 
 LOW = Degradation(resolution=8)
 

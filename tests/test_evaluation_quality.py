@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from gdrd_lab.faces.faceset import ArrayFaces
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,6 +8,7 @@ from torch.nn import functional as F
 from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.quality import bicubic, identity, psnr, quality, ssim
+from gdrd_lab.faces.faceset import ArrayFaces
 
 
 class Pooled:
