@@ -69,7 +69,7 @@ def table(comparison: Comparison, resolution: int) -> list[list[str]]:
                 name,
                 f"{scores[place]:.3f}",
                 f"{limit:.3f}",
-                f"{position} the threshold at a false match rate of {FAR:.0%}",
+                f"{position} threshold",
             ]
         )
     return rows
@@ -131,9 +131,12 @@ def build() -> gr.Blocks:
                     )
         with gr.Row():
             scores = gr.Dataframe(
-                headers=["method", "score", "threshold", "reading"], label="Scores", interactive=False, wrap=True
+                headers=["method", "score", "threshold", "reading"],
+                label=f"Scores; thresholds at a false match rate of {FAR:.0%}",
+                interactive=False,
+                wrap=True,
             )
-            curve = gr.Plot(label="Score across resolutions")
+            curve = gr.Plot(label="Score across resolutions", show_label=False)
         inputs = [*uploads, *numbers, side]
         outputs = [*pictures, heading, scores, curve]
         gr.on(
