@@ -12,6 +12,10 @@ from PIL import Image, ImageOps
 
 from gdrd_lab.errors import GdrdError
 
+# Pillow warns about damaged metadata, which does not matter here, and about size, which is checked below. One lasting
+# filter: to set and restore filters around each image, in several threads at once, would leave them in disorder.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 MIN_SIDE = 8
 MAX_PIXELS = 50_000_000
 # Pillow's other readers are left out: some start programs (EPS), some are rare and little tested.
@@ -35,12 +39,10 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
             than 50 million pixels (refused before anything is decoded).
     """
     name, file = _opened(source)
-    with file, warnings.catch_warnings():
-        # Pillow warns about damaged metadata, which does not matter here, and about size, which is checked below.
-        warnings.simplefilter("ignore")
+    with file:
         try:
             image = Image.open(file, formats=_formats())
-        except Image.DecompressionBombError as error:
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_large(name, "") from error
         except Exception as error:  # decoders of damaged files raise nearly anything, here and below
             raise GdrdError(f"{name} cannot be read as an image", REPLACE) from error

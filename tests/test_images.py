@@ -2,7 +2,11 @@
 
 import io
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +177,25 @@ def test_bombs_are_refused_by_their_header(
     assert not recwarn.list
 
 
+def test_bomb_is_one_line_for_a_user_too(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(png_header(10_000, 10_000))  # in the range where Pillow warns
+    code = (
+        "import sys; from gdrd_lab import images\ntry: images.read_image(sys.argv[1])\nexcept Exception as e: print(e)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert run.stderr == "" and run.stdout.count("\n") == 1 and "10000 x 10000" in run.stdout
+
+
+def test_reading_in_threads_leaves_warnings_alone(drawing: Image.Image) -> None:
+    content, before = encode(drawing, "PNG"), list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read_image, [content] * 400))
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="still heard"):
+        warnings.warn("still heard", stacklevel=1)
+
+
 def test_file_that_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("Dear diary, today I am a photograph.")
@@ -192,6 +215,7 @@ def test_empty_missing_and_folder(tmp_path: Path) -> None:
     assert "cannot be read" in refusal("a\0b.png")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as the module's own filter does where warnings are no errors
 def test_damaged_exif_does_not_cost_the_picture(drawing: Image.Image) -> None:
     content = encode(drawing, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff garbage")
     assert read_image(content).shape == (30, 40, 3)
