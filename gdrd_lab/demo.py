@@ -36,6 +36,12 @@ def recognisers() -> tuple[Recogniser, ...]:
 
 
 @lru_cache(maxsize=1)
+def aligner() -> Aligner:
+    """Load the face detector once."""
+    return Aligner()
+
+
+@lru_cache(maxsize=1)
 def examples() -> FaceSet:
     """Return the embedded faces that the page offers, nobody's photographs."""
     return embedded_faces(identities=20, per_identity=3, size=112, seed=0)
@@ -51,7 +57,7 @@ def aligned(upload: str | None, example: int) -> np.ndarray:
     """Return the face to compare, uint8 (112, 112, 3): the upload's largest face, or an example where there is none."""
     if upload is None:
         return examples()[int(example)]
-    return Aligner().align(read_image(upload), which="largest")
+    return aligner().align(read_image(upload), which="largest")
 
 
 def table(comparison: Comparison, resolution: int) -> list[list[str]]:
@@ -64,14 +70,7 @@ def table(comparison: Comparison, resolution: int) -> list[list[str]]:
     for name, scores in comparison.scores.items():
         limit = float(np.interp(resolution, RESOLUTIONS, [calibration()[name][r] for r in RESOLUTIONS]))
         position = "above" if scores[place] >= limit else "below"
-        rows.append(
-            [
-                name,
-                f"{scores[place]:.3f}",
-                f"{limit:.3f}",
-                f"{position} threshold",
-            ]
-        )
+        rows.append([name, f"{scores[place]:.3f}", f"{limit:.3f}", f"{position} threshold"])
     return rows
 
 
@@ -89,10 +88,7 @@ def view(first: str | None, second: str | None, first_example: int, second_examp
         raise gr.Error(str(error), duration=None) from error
     resolution = int(side)
     comparison = compare(*faces, recognisers(), sorted({*RESOLUTIONS, resolution}))
-    curves = [
-        Curve(name, "this pair", comparison.resolutions, scores, [0.0] * len(scores))
-        for name, scores in comparison.scores.items()
-    ]
+    curves = [Curve(name, "this pair", comparison.resolutions, scores) for name, scores in comparison.scores.items()]
     figure = accuracy_curves(curves, title="Score of this pair across resolutions", metric="cosine score", chance=None)
     seen = [shown(face, resolution) for face in faces]
     return *seen, f"### Both faces at {resolution} x {resolution} pixels", table(comparison, resolution), figure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.files import whole_file
 
 if TYPE_CHECKING:
     from gdrd_lab.faces.faceset import FaceSet
@@ -36,14 +37,8 @@ def write_embeddings(path: Path, faces: FaceSet, embeddings: np.ndarray, model: 
         "embedding": pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1]),
     }
     facts = {"model": model, "data": faces.name, "resolution": str(resolution or "native")}
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table(columns).replace_schema_metadata(facts), draft)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise GdrdError(f"{path} could not be written ({error})", "Free disk space or choose another place") from error
+    with whole_file(path) as file:
+        pq.write_table(pa.table(columns).replace_schema_metadata(facts), file)
 
 
 def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict[str, str]]:

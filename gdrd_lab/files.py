@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from gdrd_lab.errors import GdrdError
 
+REMEDY = "Free disk space or choose another place; nothing was lost"
 
-def write_atomically(path: Path | str, content: bytes) -> Path:
-    """Write ``content`` to ``path``: to a temporary neighbour first, flushed to disk, then renamed over it.
 
-    Folders above it are made. After a crash or on a full disk an earlier file of that name is still whole.
+@contextmanager
+def whole_file(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
+    """Give a file to write that takes the name ``path`` only when the block ends well.
+
+    It is a temporary neighbour, flushed to disk and then renamed over ``path``; folders above it are made. After an
+    exception, a crash or on a full disk an earlier file of that name is still whole.
 
     Raises:
-        GdrdError: the place cannot be written or the disk is full.
+        GdrdError: the place cannot be written or the disk is full; it says ``remedy``.
     """
     path = Path(path)
     draft: str | None = None
@@ -23,7 +30,7 @@ def write_atomically(path: Path | str, content: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files only their owner can read; give the permissions any new file would have.
@@ -32,10 +39,18 @@ def write_atomically(path: Path | str, content: bytes) -> Path:
         os.chmod(draft, 0o666 & ~mask)
         os.replace(draft, path)
     except OSError as error:
+        raise GdrdError(f"{path} could not be written ({error.strerror or error})", remedy) from error
+    finally:
         if draft is not None and os.path.exists(draft):
             os.unlink(draft)
-        raise GdrdError(
-            f"{path} could not be written ({error.strerror or error})",
-            "Free disk space or choose another place; nothing was lost",
-        ) from error
-    return path
+
+
+def write_atomically(path: Path | str, content: bytes) -> Path:
+    """Write ``content`` to ``path`` as ``whole_file`` does; returns the path.
+
+    Raises:
+        GdrdError: the place cannot be written or the disk is full.
+    """
+    with whole_file(path) as file:
+        file.write(content)
+    return Path(path)

@@ -26,6 +26,7 @@ from IPython.display import Image, Markdown, display
 from gdrd_lab.compare import compare, shown
 from gdrd_lab.degradation import Degradation
 from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.figures import Curve, accuracy_curves, alt_text, curves, face_strip, render
 from gdrd_lab.methods import open_recogniser, shipped_generative
 
@@ -64,7 +65,7 @@ show(face_strip(rows, ["A1", "A2", "B1", "B2", "C1", "C2"]))
 # differentiable here, so that a student can learn from it.
 
 # %%
-sharp = torch.stack([torch.from_numpy(faces[k].copy()).permute(2, 0, 1).float() / 255 for k in range(8)])
+sharp = to_tensor([faces[k] for k in range(8)])
 low = Degradation(16)(sharp, seeds=range(8))
 with torch.inference_mode():
     scores = teacher.embed(sharp) @ teacher.embed(low).T

@@ -5,6 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+# Degradations that can be swept besides resolution: type and help of their values.
+SWEEPS = {
+    "blur": (float, "standard deviation in pixels of a 112 px face"),
+    "noise": (float, "standard deviation, 0 to 1"),
+    "jpeg": (int, "quality, 1 to 95"),
+    "illumination": (float, "strength, -1 to 1"),
+    "occlusion": (float, "share of the face, 0 to 0.9"),
+}
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
@@ -37,13 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
     command.add_argument("--retrieval", action="store_true", help="also mean average precision")
-    for name, kind, text in (
-        ("blur", float, "standard deviation in pixels of a 112 px face"),
-        ("noise", float, "standard deviation, 0 to 1"),
-        ("jpeg", int, "quality, 1 to 95"),
-        ("illumination", float, "strength, -1 to 1"),
-        ("occlusion", float, "share of the face, 0 to 0.9"),
-    ):
+    for name, (kind, text) in SWEEPS.items():
         command.add_argument(
             f"--{name}",
             type=kind,
@@ -74,9 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.methods import open_recogniser
 
     degradations = list(sweep.resolutions(arguments.resolutions))
-    for name in ("blur", "noise", "jpeg", "illumination", "occlusion"):
+    for name in SWEEPS:
         if values := getattr(arguments, name):
             degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
+    beside = [score for path in arguments.beside for score in report.read_json(path).scores]
     recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
     faces = open_faces(arguments.data)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
@@ -96,8 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     written = report.write_json(arguments.out.with_suffix(".json"), whole)
     report.write_csv(arguments.out.with_suffix(".csv"), whole)
     if arguments.figure:
-        shown = [*scores, *(score for path in arguments.beside for score in report.read_json(path).scores)]
-        shown = [score for score in shown if score.setting == sweep.Setting.SAME]
+        shown = [score for score in [*scores, *beside] if score.setting == sweep.Setting.SAME]
         figure = accuracy_curves(curves(shown), title="Both faces at the same resolution")
         save(figure, arguments.figure)
     report.show(scores)

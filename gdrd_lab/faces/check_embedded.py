@@ -75,9 +75,6 @@ def report_neighbours(photographs: Photographs, sface: Recogniser, seed: int = 0
 
 def main() -> None:
     """Print the table, and the neighbours where photographs are given."""
-    from gdrd_lab.machine import keep_freed_memory
-
-    keep_freed_memory()
     parser = argparse.ArgumentParser(description="Measure the embedded face set with SFace.")
     parser.add_argument("--faces", type=Path, help="the photographs the model was fitted on")
     parser.add_argument("--seeds", type=int, default=5)

@@ -143,6 +143,13 @@ def concatenate(*facesets: FaceSet) -> FaceSet:
     return Concatenation(facesets)
 
 
+def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
+    """Turn N faces, uint8 (S, S, 3), into a float32 tensor (N, 3, S, S) in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float().div_(255).contiguous()
+
+
 def batches(
     faceset: FaceSet, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
@@ -153,13 +160,10 @@ def batches(
         batch_size: B.
         indices: only these faces, in this order; all if None.
     """
-    import torch
-
     order = np.arange(len(faceset)) if indices is None else np.asarray(indices, np.int64)
     for begin in range(0, len(order), batch_size):
         chosen = order[begin : begin + batch_size]
-        pixels = torch.from_numpy(np.stack([faceset[int(index)] for index in chosen]))
-        yield chosen, pixels.permute(0, 3, 1, 2).float().div_(255).contiguous()
+        yield chosen, to_tensor([faceset[int(index)] for index in chosen])
 
 
 def split_identities(faceset: FaceSet, fraction: float, seed: int = 0) -> tuple[FaceSet, FaceSet]:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from gdrd_lab.degradation import downscale
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.embedded import FORMAT, IDENTITY, NATIVE, VARIATION, Decoder, FaceModel
+from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.files import write_atomically
 from gdrd_lab.teachers.sface import SFace, load_sface
 
@@ -75,7 +76,7 @@ def read_photographs(folder: Path, sface: SFace) -> Photographs:
             images = [read_image(file) for file in files[begin : begin + 64]]
             if any(image.shape != (112, 112, 3) for image in images):
                 raise GdrdError(f"{folder} holds faces that are not 112 x 112", "Align them first: gdrd faces align")
-            sharp = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+            sharp = to_tensor(images)
             embeddings.append(sface.embed(sharp.contiguous(memory_format=torch.channels_last)))
             faces.append((downscale(sharp, NATIVE) * 255).round().byte())
     labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
@@ -251,9 +252,6 @@ def save(model: FaceModel, path: Path) -> None:
 
 def main() -> None:
     """Fit the face model and write it."""
-    from gdrd_lab.machine import keep_freed_memory
-
-    keep_freed_memory()
     parser = argparse.ArgumentParser(description="Fit the embedded face model on aligned 112 px faces.")
     parser.add_argument("--faces", type=Path, required=True, help="folder of identity folders of aligned faces")
     parser.add_argument("--out", type=Path, default=Path("data/face_model.safetensors"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.files import whole_file
 
 HEADER = 4096  # bytes kept for the header, which is only known when all faces are written
 
@@ -72,47 +71,29 @@ def write_store(
     Raises:
         GdrdError: no image gave a face, or the file cannot be written; an earlier one is left as it was.
     """
-    draft: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(bytes(8 + HEADER))
-            failed: dict[int, GdrdError] = {}
-            for index, result in enumerate(results):
-                if isinstance(result, GdrdError):
-                    failed[index] = result
-                elif result.shape == (size, size, 3) and result.dtype == np.uint8:
-                    file.write(result.tobytes())
-                else:
-                    raise ValueError(f"a face is {result.dtype} {result.shape}, not uint8 ({size}, {size}, 3)")
-            kept = [index for index in range(len(keys)) if index not in failed]
-            if not kept:
-                raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
-            count = len(kept)
-            parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
-            facts = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
-            text = json.dumps(facts).encode()
-            parts.append(("keys", "U8", [len(text)], text))
-            offset = count * size * size * 3
-            header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}
-            for part, kind, shape, content in parts:
-                file.write(content)
-                header[part] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(content)]}
-                offset += len(content)
-            file.seek(0)
-            file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))
-            file.flush()
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(draft, 0o666 & ~mask)  # mkstemp lets only the owner read
-        os.replace(draft, path)
-    except OSError as error:
-        raise GdrdError(
-            f"{path} could not be written ({error.strerror or error})",
-            "Free disk space, or set GDRD_CACHE to a folder that can be written to",
-        ) from error
-    finally:
-        if draft is not None and os.path.exists(draft):
-            os.unlink(draft)
+    with whole_file(path, "Free disk space, or set GDRD_CACHE to a folder that can be written to") as file:
+        file.write(bytes(8 + HEADER))
+        failed: dict[int, GdrdError] = {}
+        for index, result in enumerate(results):
+            if isinstance(result, GdrdError):
+                failed[index] = result
+            elif result.shape == (size, size, 3) and result.dtype == np.uint8:
+                file.write(result.tobytes())
+            else:
+                raise ValueError(f"a face is {result.dtype} {result.shape}, not uint8 ({size}, {size}, 3)")
+        kept = [index for index in range(len(keys)) if index not in failed]
+        if not kept:
+            raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
+        count = len(kept)
+        parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
+        facts = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
+        text = json.dumps(facts).encode()
+        parts.append(("keys", "U8", [len(text)], text))
+        offset = count * size * size * 3
+        header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}
+        for part, kind, shape, content in parts:
+            file.write(content)
+            header[part] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(content)]}
+            offset += len(content)
+        file.seek(0)
+        file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))

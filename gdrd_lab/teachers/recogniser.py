@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.degradation import Degradation, downscale
 
 if TYPE_CHECKING:
     from gdrd_lab.faces.faceset import FaceSet
@@ -29,10 +29,9 @@ class Recogniser(Protocol):
 
 def enlarge(faces: Tensor, size: int) -> Tensor:
     """Resize faces (N, 3, H, W) to (N, 3, size, size) by bicubic interpolation, kept in [0, 1]."""
-    if faces.shape[-2:] == (size, size):
-        return faces
-    shrinks = faces.shape[-1] > size
-    return F.interpolate(faces, (size, size), mode="bicubic", antialias=shrinks, align_corners=False).clamp(0, 1)
+    if faces.shape[-1] > size or faces.shape[-2:] == (size, size):
+        return downscale(faces, size)
+    return F.interpolate(faces, (size, size), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
 @torch.inference_mode()

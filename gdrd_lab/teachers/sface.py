@@ -97,6 +97,7 @@ def _state_from_onnx(path: Path) -> dict[str, Tensor]:
     def norm(target: str, source: str) -> None:
         parts = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
         state.update({f"{target}.{ours}": values[f"{source}_{theirs}"] for ours, theirs in parts.items()})
+        state[f"{target}.num_batches_tracked"] = np.array(0)
 
     def unit(target: str, source: str) -> None:
         state[f"{target}.0.weight"] = values[f"{source}_conv2d_weight_reshaped"]
@@ -111,6 +112,4 @@ def _state_from_onnx(path: Path) -> dict[str, Tensor]:
     state["linear.weight"] = values["pre_fc1_weight_dequantized"]
     state["linear.bias"] = values["pre_fc1_bias_dequantized"]
     norm("embedding_norm", "fc1")
-    tensors = {name: torch.from_numpy(np.array(value, np.float32)) for name, value in state.items()}
-    counters = [name for name in SFace().state_dict() if name.endswith("num_batches_tracked")]
-    return tensors | {name: torch.tensor(0) for name in counters}
+    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in state.items()}

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.training.config import AugmentConfig
 
 if TYPE_CHECKING:
@@ -108,10 +109,8 @@ class StepBatches(Dataset):
 
     def __getitem__(self, step: int) -> Batch:
         indices = step_indices(len(self.faces), self.batch_size, self.seed, step)
-        pixels = torch.from_numpy(np.stack([self.faces[int(i)] for i in indices]))
-        sharp = pixels.permute(0, 3, 1, 2).float() / 255
         generator = step_generator(self.seed, step)
-        sharp = augment(sharp, self.augmentation, generator)
+        sharp = augment(to_tensor([self.faces[int(i)] for i in indices]), self.augmentation, generator)
         resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
         labels = torch.from_numpy(self.faces.labels[indices])
         return Batch(sharp, downscale(sharp, resolution), labels, torch.from_numpy(indices), step)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.files import write_atomically
 from gdrd_lab.machine import cache_folder
 from gdrd_lab.teachers.recogniser import embed_all
 
@@ -36,14 +38,8 @@ def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = 
         except (SafetensorError, OSError, KeyError):
             tqdm.write(f"{path} is damaged and is made again.")
     embeddings = torch.from_numpy(embed_all(recogniser, faces, progress=progress))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{torch.randint(2**31, ()).item()}.part")
     try:
-        save_file({"embeddings": embeddings}, draft)
-        draft.replace(path)
-    except (OSError, SafetensorError) as error:
-        draft.unlink(missing_ok=True)
-        tqdm.write(
-            f"The embeddings could not be kept in {path.parent} ({error}); they will be computed again next time."
-        )
+        write_atomically(path, save({"embeddings": embeddings}))
+    except GdrdError as error:
+        tqdm.write(f"{error} The embeddings will be computed again next time.")
     return embeddings
