@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gdrd_lab.figures import Curve
 
 DASHES = ("solid", "dash", "dot", "dashdot")
+TOP, BOTTOM = 36, 105  # margins in pixels
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 
 
@@ -120,10 +121,11 @@ def _lay_out(figure: Figure, title: str, x: str, y: str, height: int) -> None:
         template="none",
         title={"text": title, "font": {"size": 14}, "x": 0.02},
         height=height,
-        margin={"l": 55, "r": 12, "t": 36, "b": 95},
-        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
-        xaxis_title=x,
-        yaxis_title=y,
+        margin={"l": 55, "r": 12, "t": TOP, "b": BOTTOM},
+        # Under the axis's title, whatever the height.
+        legend={"orientation": "h", "y": -50 / (height - TOP - BOTTOM), "yanchor": "top", "x": 0},
+        xaxis_title={"text": x, "standoff": 8},
+        yaxis_title={"text": y, "standoff": 8},
     )
 
 

@@ -12,11 +12,12 @@ from gdrd_lab.analysis.attention import ScoreCurve, attention, deletion, inserti
 from gdrd_lab.analysis.drawings import attention_figure, curves_figure, overlay
 from gdrd_lab.analysis.interactive import fraction_plot
 from gdrd_lab.compare import reduced
+from gdrd_lab.degradation import Degradation
 from gdrd_lab.page import models
 from gdrd_lab.page.chart import chart_value
 from gdrd_lab.page.face import Face
 from gdrd_lab.page.generate_tab import chosen
-from gdrd_lab.page.pictures import picture, picture_link, row, table
+from gdrd_lab.page.pictures import picture, picture_link, row, sides, table
 from gdrd_lab.page.view import View
 
 SIZES = (8, 16, 32, 112)
@@ -51,15 +52,28 @@ def looks(view: View, first: Face, second: Face) -> list[Look]:
             faces, maps = {}, {}
             for size in sizes(view):
                 at = replace(view.degradation, resolution=size)
-                target = None
-                if view.target == "the other face":
-                    with torch.no_grad():
-                        target = network.embed(reduced(other.image, at, other_seed))
+                towards = None if view.target == "itself" else (other, other_seed)
                 faces[size] = face.small(at, seed)
-                maps[size] = attention(network, reduced(face.image, at, seed), target)[0]
+                maps[size] = _map(network, name, face, at, seed, towards)
             low, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
             found.append(Look(name, faces, maps, deletion(trained, low, here), insertion(trained, low, here)))
     return found
+
+
+def _map(
+    network: torch.nn.Module, name: str, face: Face, at: Degradation, seed: int, towards: tuple[Face, int] | None
+) -> torch.Tensor:
+    """Return one map, computed once while the face is on the page."""
+    key = ("map", name, at, seed, towards and (id(towards[0].image), towards[1]))
+    found = face.kept.get(key)
+    if found is None:
+        target = None
+        if towards is not None:
+            with torch.no_grad():
+                target = network.embed(reduced(towards[0].image, at, towards[1]))  # type: ignore[operator]
+        found = attention(network, reduced(face.image, at, seed), target)[0].numpy()
+        face.kept[key] = found
+    return torch.from_numpy(found)
 
 
 def sizes(view: View) -> list[int]:
@@ -82,7 +96,7 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
             for size in look.maps
         ]
         rows.append(row(pictures, look.name))
-    return "".join(rows), scores(view, found), *(_chart(view, found, removed) for removed in (True, False))
+    return sides(rows), scores(view, found), *(_chart(view, found, removed) for removed in (True, False))
 
 
 def scores(view: View, found: list[Look]) -> str:

@@ -5,7 +5,8 @@ const colours = (layout) => {
   const ink = getComputedStyle(element).color;
   const clear = "rgba(0,0,0,0)";
   const axis = { color: ink, gridcolor: "rgba(128,128,128,0.25)", linecolor: ink, zeroline: false };
-  const result = { ...layout, paper_bgcolor: clear, plot_bgcolor: clear, font: { ...(layout.font || {}), color: ink } };
+  const tools = { bgcolor: clear, color: "rgba(128,128,128,0.8)", activecolor: ink };
+  const result = { ...layout, modebar: tools, paper_bgcolor: clear, plot_bgcolor: clear, font: { ...(layout.font || {}), color: ink } };
   for (const name of ["xaxis", "yaxis"]) result[name] = { ...axis, ...(layout[name] || {}) };
   return result;
 };

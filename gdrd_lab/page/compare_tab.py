@@ -12,7 +12,7 @@ from gdrd_lab.figures import score_histogram
 from gdrd_lab.page import models
 from gdrd_lab.page.chart import chart_value
 from gdrd_lab.page.face import Face, compare_faces
-from gdrd_lab.page.pictures import notes, picture, picture_link, row, table
+from gdrd_lab.page.pictures import notes, picture, picture_link, row, sides, table
 from gdrd_lab.page.reading import HEADINGS, caption, hints, score_rows
 from gdrd_lab.page.view import View
 from gdrd_lab.teachers.recogniser import enlarge
@@ -46,7 +46,7 @@ def inputs(view: View, first: Face, second: Face) -> str:
                 picture(picture_link(_bytes(enlarge(low, side)), 132), f"{recogniser.name} sees {side} px", css="sharp")
             )
         parts.append(row(pictures, f"{title} face"))
-    return "".join(parts)
+    return sides(parts)
 
 
 def input_side(recogniser: object, resolution: int) -> int:

@@ -16,7 +16,7 @@ from gdrd_lab.analysis.maps import nearest, seed_agreement, trust
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.page.chart import chart_value
 from gdrd_lab.page.gallery import Gallery
-from gdrd_lab.page.pictures import notes, picture, row, table
+from gdrd_lab.page.pictures import notes, picture, row, sides, table
 from gdrd_lab.page.view import View
 
 SIZES = (8, 16, 32, 112)  # shown together when resolution is the colour
@@ -118,7 +118,7 @@ def neighbours_html(view: View, gallery: Gallery) -> str:
             score = float(low[face] @ known.embeddings[-1][other])
             pictures.append(picture(gallery.thumbnails[other], f"{gallery.faces.keys[other]}: {score:.2f}{same}", 84))
         parts.append(row(pictures, f"Nearest in {name}'s original space, sharp faces"))
-    return "".join(parts)
+    return sides(parts)
 
 
 def gallery_html(view: View, gallery: Gallery) -> str:
@@ -169,6 +169,12 @@ def figure(view: View, gallery: Gallery, number: int) -> Figure:
     )
 
 
+def _path_names(resolutions: tuple[int, ...], here: int) -> list[str]:
+    """Name the path's ends and the point nearest to the view's resolution; more names would cover each other."""
+    named = {resolutions[0], resolutions[-1], min(resolutions, key=lambda size: abs(size - here))}
+    return [f"{size} px" if size in named else "" for size in resolutions]
+
+
 def _chart(view: View, gallery: Gallery, name: str, item: Shown) -> str:
     picked = set(selected(view, gallery))
     words = [gallery.faces.keys[face] for face in item.faces]
@@ -181,7 +187,7 @@ def _chart(view: View, gallery: Gallery, name: str, item: Shown) -> str:
         title=f"{view.method} of {name}",
         gradual=item.gradual,
         path=item.path,
-        path_names=[f"{size} px" for size in gallery.known[name].resolutions],
+        path_names=_path_names(gallery.known[name].resolutions, view.resolution),
         selected=[k for k, face in enumerate(item.faces) if face in picked],
         ids=item.faces.tolist(),
     )

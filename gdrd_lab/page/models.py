@@ -57,6 +57,17 @@ def untrained(number: int) -> Any:
     return randomised(recognisers()[number])
 
 
+def warm_up() -> None:
+    """Load what the first visit to a tab would wait for; for a thread of its own, after the page is served."""
+    from gdrd_lab.analysis.maps import trust
+
+    for number in range(len(recognisers())):
+        untrained(number)
+    generative()
+    known = calibrations()[recognisers()[0].name].embeddings[0]
+    trust(known, known[:, :2])
+
+
 def generative() -> SuperResolutionPipeline:
     """Return the shipped generative teacher."""
     with _loading:

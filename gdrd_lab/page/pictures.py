@@ -46,6 +46,11 @@ def row(pictures: Sequence[str], title: str = "") -> str:
     return f'<div class="gdrd-group">{heading}<div class="gdrd-row">{"".join(pictures)}</div></div>'
 
 
+def sides(groups: Sequence[str]) -> str:
+    """Return groups in two columns where the page is wide enough."""
+    return f'<div class="gdrd-sides">{"".join(groups)}</div>'
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
     """Return a table of words; the first cell of each row names it."""
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in headings)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import FrameType
 
@@ -36,6 +37,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None) -> None:
 def _serve(host: str, port: int | None) -> None:
     import gradio as gr
 
+    from gdrd_lab.page import models
     from gdrd_lab.page.build import build
     from gdrd_lab.page.chart import plotly_file
 
@@ -43,6 +45,7 @@ def _serve(host: str, port: int | None) -> None:
     page = build()
     page.queue(default_concurrency_limit=USERS, max_size=64)
     page.launch(
+        prevent_thread_lock=True,
         server_name=host,
         server_port=port,
         share=False,
@@ -55,6 +58,8 @@ def _serve(host: str, port: int | None) -> None:
         css_paths=[HERE / "page.css"],
         head=f"<script>{(HERE / 'keys.js').read_text()}</script>",
     )
+    threading.Thread(target=models.warm_up, daemon=True).start()
+    page.block_thread()
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -63,6 +63,7 @@ def state_links(view: View, gallery: Gallery) -> str:
         + download(table, "text/csv", "selection.csv", f"Save {count} as CSV")
         + download(view.to_json().encode(), "application/json", "view.json", "Save the state as JSON")
         + f'<a class="gdrd-link" id="gdrd-view-link" href="{query}">Link to this view</a></div>'
+        '<p class="gdrd-keys">The link and the JSON hold every setting, but no face of your own.</p>'
     )
 
 
