@@ -31,9 +31,9 @@ def test_every_value_goes_through_json_and_link() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "no json", "[1, 2]", "null", '{"resolution": 5}', '{"resolution": "16"}', '{"resolution": null}', '{"first": 60}',
+        "no json", "[1, 2]", '{"resolution": 5}', '{"resolution": "16"}', '{"resolution": null}', '{"first": 60}',
         '{"tab": "secret"}', '{"tab": ["map"]}', '{"selected": 3}', '{"selected": ["a"]}', '{"selected": [-1]}',
-        '{"blur": 1e99}', '{"noise": NaN}', '{"__class__": 1}', '{"slow": 1}', '{"seed": true}', "[" * 5000,
+        '{"blur": 1e99}', '{"noise": NaN}', '{"__class__": 1}', '{"slow": 1}', '{"seed": true}', "[" * 5000, "null",
         json.dumps({"selected": list(range(2000))}), '{"method": "TSNE"}', "http://localhost/?theme=dark",
     ],
 )  # fmt: skip
