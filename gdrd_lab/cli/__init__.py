@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from gdrd_lab import __version__
-from gdrd_lab.cli import doctor, embed, evaluate, faces, train
+from gdrd_lab.cli import ablate, doctor, embed, evaluate, faces, train
 from gdrd_lab.errors import GdrdError
 
-COMMANDS = (faces, train, evaluate, embed, doctor)
+COMMANDS = (faces, train, evaluate, ablate, embed, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -156,6 +156,7 @@ class HeadConfig:
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
         weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
+        weight_rkd: weight of RKD, distances + 2 x angles (losses.baselines), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
         relation_size: width of the relation vectors.
         temperature: of the critic.
@@ -170,6 +171,7 @@ class HeadConfig:
     weight_rcd: float = 0.1
     weight_kd: float = 10.0
     weight_crd: float = 0.0
+    weight_rkd: float = 0.0
     weight_cls: float = 0.05
     relation_size: int = 128
     temperature: float = 0.1

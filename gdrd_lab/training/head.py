@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.losses.baselines import contrastive_distillation_loss
+from gdrd_lab.losses.baselines import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
@@ -67,6 +67,9 @@ class HeadStage(Stage):
         if config.weight_crd:
             labels = batch.labels.to(embedding.device)
             losses["crd"] = config.weight_crd * contrastive_distillation_loss(embedding, target, labels)
+        if config.weight_rkd:
+            rkd = rkd_distance_loss(embedding, target) + 2 * rkd_angle_loss(embedding, target)
+            losses["rkd"] = config.weight_rkd * rkd
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:
