@@ -40,7 +40,7 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
-        super().__init__("head", trained, frozen=[student.backbone])
+        super().__init__("head", trained, frozen=[student.backbone], losses=("relation", "classes"))
         self.config = config
         self._student, self._targets = (student,), (targets,)
 
@@ -64,5 +64,6 @@ class HeadStage(Stage):
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:
-            losses["cls"] = config.weight_cls * self.trained["classes"](embedding, batch.labels)
+            classification = self.trained["classes"](embedding, batch.labels)
+            losses["cls"] = config.weight_cls * batch.labelled_share * classification
         return losses

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
@@ -34,10 +37,13 @@ def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool =
     Returns:
         The pipeline with averaged weights, in evaluation mode.
     """
+    torch.manual_seed(recipe.seed)
     stage = GenerativeStage(recipe.generative, recipe.seed)
     _train(stage, recipe.generative, recipe, faces, out, progress)
     stage.pipeline.unet.requires_grad_(False)
-    stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
+    with distributed.main_process_first() as main:
+        if main:
+            stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
     return stage.pipeline
 
 
@@ -57,9 +63,10 @@ def train_backbone(
         GdrdError: there is no generative teacher yet.
     """
     teacher = load_generative(generative or out / "generative")
+    torch.manual_seed(recipe.seed)
     stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
     _train(stage, recipe.backbone, recipe, faces, out, progress)
-    stage.student.save(out / "backbone", _facts(recipe, recipe.backbone, faces))
+    _save(stage.student, out / "backbone", _facts(recipe, recipe.backbone, faces))
     return stage.student
 
 
@@ -93,7 +100,7 @@ def train_head(
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
-    student.save(out / "student", _facts(recipe, recipe.head, faces))
+    _save(student, out / "student", _facts(recipe, recipe.head, faces))
     return student
 
 
@@ -102,6 +109,12 @@ def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser,
     train_generative(recipe, faces, out, progress)
     train_backbone(recipe, faces, out, progress=progress)
     return train_head(recipe, faces, out, recogniser, progress=progress)
+
+
+def _save(student: Student, folder: Path, facts: dict[str, Any]) -> None:
+    with distributed.main_process_first() as main:
+        if main:
+            student.save(folder, facts)
 
 
 def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) -> dict[str, Any]:
