@@ -23,8 +23,12 @@ class LoopConfig:
         ema: decay of the exponential moving average of the weights; 0 turns it off.
         clip: largest gradient norm.
         checkpoint_every: steps between checkpoints.
+        checkpoint_minutes: most minutes between checkpoints; 0 counts steps alone.
         keep: checkpoints kept.
-        workers: processes that decode faces; 0 decodes in the training process.
+        workers: processes that decode faces, for each training process; 0 decodes in the training process.
+        sync_norm: BatchNorm over the faces of all processes, so that several train as one would.
+        compile: run the networks through torch.compile; it pays on GPUs and in long runs.
+        tracker: where losses go besides losses.csv, as accelerate names it: "tensorboard", "wandb" and others.
     """
 
     steps: int
@@ -36,8 +40,12 @@ class LoopConfig:
     ema: float = 0.999
     clip: float = 1.0
     checkpoint_every: int = 500
+    checkpoint_minutes: float = 10.0
     keep: int = 2
     workers: int = 0
+    sync_norm: bool = True
+    compile: bool = False
+    tracker: str = "tensorboard"
 
 
 @dataclass(frozen=True)

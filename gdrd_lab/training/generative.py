@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, build_scheduler, build_unet
 from gdrd_lab.training.config import GenerativeConfig
-from gdrd_lab.training.data import Batch, step_generator
+from gdrd_lab.training.data import Batch, step_noise
 from gdrd_lab.training.loop import Stage
 
 
@@ -55,10 +55,9 @@ class GenerativeStage(Stage):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"denoise": loss}."""
-        generator = step_generator(self.seed, batch.step, 1 + int(batch.indices[0]))
-        timesteps = torch.randint(1000, (len(batch.low),), generator=generator)
         size = self.config.size
-        noise = torch.randn(len(batch.low), 3, size, size, generator=generator)
+        numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
+        timesteps = (numbers * 1000).long().clamp_max(999)
         device = batch.low.device
         args = (batch.sharp, batch.low, timesteps.to(device), noise.to(device), self.config.min_snr)
         return {"denoise": velocity_loss(self.pipeline, *args)}
