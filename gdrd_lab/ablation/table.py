@@ -40,13 +40,11 @@ def _cell(values: Sequence[float]) -> Cell:
     return Cell(float(np.mean(values)), deviation, len(values))
 
 
-def columns(scores: Sequence[Score], metrics: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return {row: {"metric, setting, N px": "mean ± deviation"}} for a table of several metrics, in percent."""
+def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, str]]:
+    """Return {row: {"setting, N px": "mean ± deviation"}} of one metric, in percent."""
     out: dict[str, dict[str, str]] = {}
-    settings = list(dict.fromkeys(score.setting for score in scores))
-    for metric in metrics:
-        for setting in settings:
-            for row, cells in aggregate(scores, metric, setting).items():
-                for size, cell in cells.items():
-                    out.setdefault(row, {})[f"{metric}, {setting}, {size} px"] = str(cell)
+    for setting in dict.fromkeys(score.setting for score in scores):
+        for row, cells in aggregate(scores, metric, setting).items():
+            for size, cell in cells.items():
+                out.setdefault(row, {})[f"{setting}, {size} px"] = str(cell)
     return out

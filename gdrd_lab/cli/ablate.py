@@ -57,9 +57,13 @@ def run(arguments: argparse.Namespace) -> None:
     whole = report(scores)
     written = write_json(arguments.out / "ablation.json", whole)
     write_csv(arguments.out / "ablation.csv", whole)
-    cells = columns(scores, ["accuracy", "rank-1"])
-    table = Table("row", *next(iter(cells.values())), title="Ablation, %, mean ± standard deviation over seeds")
-    for row, values in cells.items():
-        table.add_row(row, *values.values())
-    Console().print(table)
+    for metric in ("accuracy", "rank-1"):
+        cells = columns(scores, metric)
+        table = Table(title=f"{metric}, %, mean ± standard deviation over seeds", title_justify="left")
+        table.add_column("row", no_wrap=True)
+        for name in next(iter(cells.values())):
+            table.add_column(name, justify="right", min_width=10)
+        for row, values in cells.items():
+            table.add_row(row, *values.values())
+        Console().print(table)
     print(f"Results: {written} and .csv")
