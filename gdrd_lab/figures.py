@@ -146,9 +146,7 @@ def score_histogram(
     verdict = ""
     if marked is not None:
         axes.axvline(marked, color=COLOURS[2], linewidth=2.2, label=f"this pair {marked:.2f}")
-        verdict = (
-            f" The marked pair scores {marked:.2f}: {'the same person' if marked >= threshold else 'different people'}."
-        )
+        verdict = f" The marked pair scores {marked:.2f}: {'above' if marked >= threshold else 'below'} the threshold."
     _finish(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
     return _say(
         figure,
