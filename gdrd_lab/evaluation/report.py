@@ -56,9 +56,15 @@ class Report:
 
 def report(scores: Sequence[Score], command: str | None = None) -> Report:
     """Wrap scores with date, package version, command line (this process's unless given) and notes."""
+    found = provenance(command)
+    return Report(tuple(scores), found["command"], found["date"], found["version"], tuple(notes(scores)))
+
+
+def provenance(command: str | None = None) -> dict[str, str]:
+    """Return where a result comes from: command (this process's unless given), date (UTC, ISO 8601) and version."""
     words = command if command is not None else shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    return Report(tuple(scores), words, date, __version__, tuple(notes(scores)))
+    return {"command": words, "date": date, "version": __version__}
 
 
 def notes(scores: Iterable[Score]) -> list[str]:

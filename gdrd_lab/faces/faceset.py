@@ -131,6 +131,13 @@ def subset(faceset: FaceSet, indices: Sequence[int] | np.ndarray, name: str | No
     return Subset(faceset, chosen, name)
 
 
+def draw(faceset: FaceSet, count: int, seed: int = 0) -> FaceSet:
+    """Return ``count`` faces drawn without repetition, in their order; all of them if there are no more."""
+    if len(faceset) <= count:
+        return faceset
+    return subset(faceset, np.sort(np.random.default_rng(seed).permutation(len(faceset))[:count]))
+
+
 def concatenate(*facesets: FaceSet) -> FaceSet:
     """Join face sets. Each set's identities get numbers after those before; -1 stays; keys get the set's name in front.
 

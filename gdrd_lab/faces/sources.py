@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.align import Which
 from gdrd_lab.faces.celeba import celeba, is_celeba
@@ -14,7 +12,7 @@ from gdrd_lab.faces.faceset import FaceSet, concatenate, require_pairs
 from gdrd_lab.faces.folder import FolderFaces
 from gdrd_lab.faces.insightface_bin import BinFaces, bin_pairs
 from gdrd_lab.faces.lfw import is_lfw, lfw, view2
-from gdrd_lab.faces.pairs import Pairs, random_pairs
+from gdrd_lab.faces.pairs import Pairs, folds_that_fit, random_pairs
 from gdrd_lab.faces.recordio import RecordFaces
 from gdrd_lab.faces.shards import SavedDataset, ShardFaces, find_shards, is_saved_dataset
 
@@ -101,9 +99,7 @@ def open_pairs(spec: str | Path, faces: FaceSet, seed: int = 0) -> Pairs:
     if isinstance(faces, BinFaces):
         return bin_pairs(faces)
     require_pairs(faces)
-    identities, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
-    folds = max(2, min(10, int((counts > 1).sum()), len(identities) // 2))
-    return random_pairs(faces.labels, folds=folds, seed=seed)
+    return random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=seed)
 
 
 def is_plain_folder(path: Path) -> bool:
