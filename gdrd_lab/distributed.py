@@ -31,7 +31,17 @@ def join(hours: float = 3.0) -> None:
 
         # Under torchrun accelerate takes processes without a GPU for strangers unless told that they are CPUs.
         options = InitProcessGroupKwargs(timeout=timedelta(hours=hours)).to_kwargs()
-        PartialState(cpu=not torch.accelerator.is_available(), **options)
+        PartialState(cpu=not torch.accelerator.is_available(), **options, **_store_of_this_attempt())
+
+
+def _store_of_this_attempt() -> dict[str, Any]:
+    """Where processes that torchrun restarted meet: torchrun keeps its store, and in it the dead ones' addresses."""
+    place = os.environ
+    if place.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or place.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+        return {}
+    store = dist.TCPStore(place["MASTER_ADDR"], int(place["MASTER_PORT"]), is_master=False)
+    attempt = dist.PrefixStore(f"attempt-{place['TORCHELASTIC_RESTART_COUNT']}", store)
+    return {"store": attempt, "rank": int(place["RANK"]), "world_size": int(place["WORLD_SIZE"])}
 
 
 def processes() -> int:

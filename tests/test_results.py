@@ -20,8 +20,6 @@ from gdrd_lab.results.page import sections, write_page
 def score(
     method: str, value: float, metric: str = "accuracy", setting: str = "same resolution", **how: object
 ) -> Score:
-    method: str, value: float, metric: str = "accuracy", setting: str = "same resolution", **how: object
-) -> Score:
     degradation = replace(Degradation(16), **how)
     size = degradation.resolution or 112
     return Score(method, "faces", setting, size, asdict(degradation), metric, value, 0.0123, 700, 0, "abc", 1.0)

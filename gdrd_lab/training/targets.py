@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.faceset import subset
+from gdrd_lab.faces.faceset import Subset, subset
+from gdrd_lab.faces.shards import ShardFaces
 from gdrd_lab.files import write_atomically
 from gdrd_lab.machine import cache_folder
 from gdrd_lab.teachers.recogniser import embed_all
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 
 def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = True) -> Tensor:
-    """Return unit embeddings (len(faces), d) of the sharp faces, from the cache where they are already known.
+    """Return unit embeddings (len(faces), d) of the sharp faces, from the shards or cache that hold them already.
 
     The cache key is the recogniser's name, the face set's name and keys, and the pixels of 16 of its faces.
     """
+    if (packed := _packed(recogniser, faces)) is not None:
+        return packed
     digest = hashlib.sha256(f"{recogniser.name}/{recogniser.embedding_size}/{faces.name}/{faces.size}".encode())
     for key in faces.keys:
         digest.update(key.encode())
@@ -50,6 +53,14 @@ def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = 
     except GdrdError as error:
         tqdm.write(f"{error} The embeddings will be computed again next time.")
     return embeddings
+
+
+def _packed(recogniser: Recogniser, faces: FaceSet) -> Tensor | None:
+    """Embeddings that lie beside the faces' shards, also of a part of them."""
+    if isinstance(faces, Subset):
+        whole = _packed(recogniser, faces.faceset)
+        return None if whole is None else whole[torch.from_numpy(faces.indices)]
+    return faces.cached_embeddings(recogniser.name) if isinstance(faces, ShardFaces) else None
 
 
 def _embed_together(recogniser: Recogniser, faces: FaceSet, progress: bool) -> Tensor:
