@@ -17,7 +17,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("stage", choices=("generative", "backbone", "head", "all"), help="what to train")
     command.add_argument(
-        "--config", default="cpu", help="smoke (minutes), cpu (hours), paper (GPU), or a JSON file of a recipe"
+        "--config",
+        default="cpu",
+        help="smoke (minutes), cpu, best or assistant (hours), paper (GPU), or a JSON file of a recipe",
     )
     command.add_argument(
         "--data", default="embedded", help="embedded, training (the folder in $GDRD_FACES), or a path to faces"

@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.backbone import Backbone
 from gdrd_lab.student.head import Head
+from gdrd_lab.student.separable import SeparableBackbone, SeparableHead, warm_start
+from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.training.checkpoint import load_into, read_folder, write_folder
-from gdrd_lab.training.config import StudentConfig
-from gdrd_lab.training.recipe_file import from_dict, to_dict
+from gdrd_lab.training.config import SeparableConfig, StudentConfig
+from gdrd_lab.training.recipe_file import shape_from_dict, to_dict
 
 
 class Student(nn.Module):
@@ -23,14 +25,25 @@ class Student(nn.Module):
 
     name = "student"
 
-    def __init__(self, config: StudentConfig | None = None) -> None:
+    def __init__(self, config: StudentConfig | SeparableConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
-        self.embedding_size = config.embedding_size
-        self.backbone = Backbone(config.input_size, config.backbone_channels, config.backbone_blocks)
-        self.head = Head(
-            self.backbone.channels, self.backbone.grid, config.head_channels, config.head_blocks, config.embedding_size
-        )
+        self.embedding_size = size = config.embedding_size
+        self.backbone: Backbone | SeparableBackbone
+        self.head: Head | SeparableHead
+        if isinstance(config, SeparableConfig):
+            self.backbone = SeparableBackbone(config.input_size, config.stem, config.backbone_blocks)
+            self.head = SeparableHead(self.backbone.channels, self.backbone.grid, config.head_blocks, size)
+        else:
+            self.backbone = Backbone(config.input_size, config.backbone_channels, config.backbone_blocks)
+            self.head = Head(self.backbone.channels, self.backbone.grid, config.head_channels, config.head_blocks, size)
+
+    @classmethod
+    def from_sface(cls, config: SeparableConfig, sface: SFace) -> Student:
+        """Build a separable student that starts from SFace's weights wherever the shapes agree."""
+        student = cls(config)
+        warm_start(student.backbone, student.head, sface)  # type: ignore[arg-type]
+        return student
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return raw embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1]."""
@@ -64,7 +77,7 @@ class Student(nn.Module):
             raise GdrdError(
                 f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student"
             )
-        student = cls(from_dict(StudentConfig, facts["student"]))
+        student = cls(shape_from_dict(facts["student"]))
         load_into(
             student,
             {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},

@@ -18,9 +18,17 @@ from gdrd_lab.teachers.recogniser import enlarge
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
 
-def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+def convolution_unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution, BatchNorm and PReLU; the side is divided by ``stride``, rounded up."""
+    padding = (kernel - 1) // 2
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=1e-3), nn.PReLU(outputs))
+
+
+def separable_block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """A depthwise 3 x 3 unit and a pointwise one."""
+    depthwise = convolution_unit(inputs, inputs, 3, stride, groups=inputs)
+    return nn.Sequential(depthwise, convolution_unit(inputs, outputs, 1))
 
 
 class SFace(nn.Module):
@@ -32,10 +40,10 @@ class SFace(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _unit(3, 32, 3)
+        self.stem = convolution_unit(3, 32, 3)
         blocks, width = [], 32
         for outputs, stride in BLOCKS:
-            blocks.append(nn.Sequential(_unit(width, width, 3, stride, groups=width), _unit(width, outputs, 1)))
+            blocks.append(separable_block(width, outputs, stride))
             width = outputs
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(width, eps=2e-5)

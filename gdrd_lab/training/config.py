@@ -5,7 +5,7 @@ Where the paper's text does not give a value (layer, timestep, loss weights, opt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -73,6 +73,31 @@ class StudentConfig:
 
 
 @dataclass(frozen=True)
+class SeparableConfig:
+    """Shape of a student of depthwise-separable blocks, which can start from SFace's weights (student.separable).
+
+    Args:
+        input_size: side the student enlarges or reduces its input to.
+        stem: (channels, kernel, stride) of the first convolution.
+        backbone_blocks: (channels, stride) of each block of the backbone.
+        head_blocks: (channels, stride) of each block of the head.
+        embedding_size: must be the discriminative teacher's.
+    """
+
+    input_size: int = 56
+    stem: tuple[int, int, int] = (128, 4, 2)
+    backbone_blocks: tuple[tuple[int, int], ...] = ((256, 2), (256, 1), (512, 2), *[(512, 1)] * 5)
+    head_blocks: tuple[tuple[int, int], ...] = ((1024, 2), (1024, 1))
+    embedding_size: int = 128
+
+    @classmethod
+    def whole(cls) -> SeparableConfig:
+        """Return SFace's own shape: 112 px and all thirteen blocks, for an assistant."""
+        first = ((64, 1), (128, 2), (128, 1))
+        return cls(input_size=112, stem=(32, 3, 1), backbone_blocks=(*first, *cls().backbone_blocks))
+
+
+@dataclass(frozen=True)
 class GenerativeConfig:
     """The generative teacher: an SR3-style diffusion model (see teachers.super_resolution).
 
@@ -127,8 +152,10 @@ class HeadConfig:
     Args:
         loop: optimisation.
         freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
+        freeze_norm: keep the BatchNorm statistics the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
+        weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
         relation_size: width of the relation vectors.
         temperature: of the critic.
@@ -139,8 +166,10 @@ class HeadConfig:
 
     loop: LoopConfig
     freeze_backbone: bool = True
+    freeze_norm: bool = False
     weight_rcd: float = 0.1
     weight_kd: float = 10.0
+    weight_crd: float = 0.0
     weight_cls: float = 0.05
     relation_size: int = 128
     temperature: float = 0.1
@@ -151,12 +180,22 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole run: the three stages in the paper's order, and the student they make."""
+    """A whole run: the three stages in the paper's order, and the student they make.
+
+    Args:
+        generative: the generative teacher.
+        backbone: stage 1.
+        head: stage 2.
+        student: the student's shape.
+        warm_start: start a separable student from SFace's weights and train it whole in stage 2, without stage 1.
+        seed: of everything random.
+    """
 
     generative: GenerativeConfig
     backbone: BackboneConfig
     head: HeadConfig
-    student: StudentConfig = field(default_factory=StudentConfig)
+    student: StudentConfig | SeparableConfig = field(default_factory=StudentConfig)
+    warm_start: bool = False
     seed: int = 0
 
     @classmethod
@@ -184,6 +223,34 @@ class Recipe:
                 loop=LoopConfig(steps=12_000, batch_size=128, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
             ),
         )
+
+    @classmethod
+    def best(cls) -> Recipe:
+        """Return what won here: a student cut from SFace, trained whole under its embeddings, without stage 1."""
+        loop = LoopConfig(
+            steps=6_000, batch_size=64, learning_rate=1e-3, weight_decay=0.05, precision="bf16", checkpoint_every=250
+        )
+        return replace(
+            cls.cpu(),
+            head=HeadConfig(
+                loop=loop,
+                freeze_backbone=False,
+                weight_rcd=0.0,
+                weight_kd=10.0,
+                weight_crd=0.5,
+                weight_cls=0.0,
+                resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
+            ),
+            student=SeparableConfig(),
+            warm_start=True,
+        )
+
+    @classmethod
+    def assistant(cls) -> Recipe:
+        """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
+        best = cls.best()
+        loop = replace(best.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
+        return replace(best, head=replace(best.head, loop=loop, freeze_norm=True), student=SeparableConfig.whole())
 
     @classmethod
     def paper(cls) -> Recipe:

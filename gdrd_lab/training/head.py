@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gdrd_lab.losses.baselines import contrastive_distillation_loss
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
@@ -47,7 +48,9 @@ class HeadStage(Stage):
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
         super().train(mode)
-        self._student[0].backbone.train(mode and not self.config.freeze_backbone)
+        moves = mode and not self.config.freeze_norm
+        self._student[0].backbone.train(moves and not self.config.freeze_backbone)
+        self._student[0].head.train(moves)
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -61,6 +64,9 @@ class HeadStage(Stage):
         losses = {}
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
+        if config.weight_crd:
+            labels = batch.labels.to(embedding.device)
+            losses["crd"] = config.weight_crd * contrastive_distillation_loss(embedding, target, labels)
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:

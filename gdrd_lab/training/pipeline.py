@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
+from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, SeparableConfig
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.generative import GenerativeStage
 from gdrd_lab.training.head import HeadStage
@@ -84,8 +87,11 @@ def train_head(
     Raises:
         GdrdError: there is no backbone yet, or its shape is not the recipe's.
     """
-    source = backbone or out / "backbone"
-    student = Student.load(source)
+    if recipe.warm_start:
+        student = _warm_student(recipe, recogniser)
+    else:
+        source = backbone or out / "backbone"
+        student = Student.load(source)
     if student.config != recipe.student:
         raise GdrdError(
             f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
@@ -98,10 +104,21 @@ def train_head(
 
 
 def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, progress: bool = True) -> Student:
-    """Run the three stages one after the other; each goes on from its own checkpoints."""
-    train_generative(recipe, faces, out, progress)
-    train_backbone(recipe, faces, out, progress=progress)
+    """Run the recipe's stages one after the other; each goes on from its own checkpoints."""
+    if not recipe.warm_start:
+        train_generative(recipe, faces, out, progress)
+        train_backbone(recipe, faces, out, progress=progress)
     return train_head(recipe, faces, out, recogniser, progress=progress)
+
+
+def _warm_student(recipe: Recipe, recogniser: Recogniser) -> Student:
+    if not isinstance(recipe.student, SeparableConfig):
+        raise GdrdError("Only a separable student can start from SFace", "Give the recipe a SeparableConfig")
+    if not isinstance(recogniser, SFace):
+        raise GdrdError(f"A warm start copies SFace's weights, not {recogniser.name}'s", "Set warm_start=false")
+    torch.manual_seed(recipe.seed)
+    student = Student.from_sface(recipe.student, recogniser)
+    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.config import Recipe, SeparableConfig, StudentConfig
 
 T = typing.TypeVar("T")
 
@@ -39,11 +39,22 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in values.items()})
 
 
+def shape_from_dict(values: dict[str, Any]) -> StudentConfig | SeparableConfig:
+    """Build the student's shape from plain values: separable if they have a stem.
+
+    Raises:
+        GdrdError: as ``from_dict``.
+    """
+    return from_dict(SeparableConfig, values) if "stem" in values else from_dict(StudentConfig, values)
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise GdrdError(f"{where} is {value!r}, not a group of settings", "Give its settings by name")
         return from_dict(hint, value)  # type: ignore[arg-type]
+    if StudentConfig in typing.get_args(hint) and isinstance(value, dict):
+        return shape_from_dict(value)
     origin = typing.get_origin(hint)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
@@ -55,19 +66,19 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return the recipe called "smoke", "cpu" or "paper", or the one in a JSON file.
+    """Return the recipe called "smoke", "cpu", "best", "assistant" or "paper", or the one in a JSON file.
 
     Raises:
         GdrdError: there is no such recipe, or the file is no recipe.
     """
-    named = {"smoke": Recipe.smoke, "cpu": Recipe.cpu, "paper": Recipe.paper}
-    if name in named:
-        return named[name]()
+    for recipe in (Recipe.smoke, Recipe.cpu, Recipe.best, Recipe.assistant, Recipe.paper):
+        if name == recipe.__name__:
+            return recipe()
     try:
         values = json.loads(Path(name).read_text())
     except (OSError, ValueError) as error:
         raise GdrdError(
-            f"{name!r} is no recipe ({error})", "Use smoke, cpu, paper or a JSON file of a recipe"
+            f"{name!r} is no recipe ({error})", "Use smoke, cpu, best, assistant, paper or a JSON file of a recipe"
         ) from error
     if not isinstance(values, dict):
         raise GdrdError(f"{name} holds no recipe", "Write one with `json.dump(to_dict(Recipe.cpu()), file)`")

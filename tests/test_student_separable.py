@@ -1,0 +1,60 @@
+"""The separable student: shapes, its start from SFace, files."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.student.model import Student
+from gdrd_lab.teachers.sface import load_sface
+from gdrd_lab.training.config import Recipe, SeparableConfig, StudentConfig
+from gdrd_lab.training.recipe_file import from_dict, override, to_dict
+
+SMALL = SeparableConfig(24, (16, 4, 2), ((32, 2),), ((64, 2),))
+
+
+def test_whole_shape_started_from_sface_is_sface() -> None:
+    sface = load_sface()
+    faces = torch.rand(2, 3, 112, 112)
+    student = Student.from_sface(SeparableConfig.whole(), sface).eval()
+    assert torch.allclose(student.embed(faces), sface.embed(faces), atol=1e-5)
+
+
+def test_small_shape_takes_sfaces_last_blocks() -> None:
+    sface = load_sface()
+    student = Student.from_sface(SeparableConfig(), sface).eval()
+    assert torch.equal(student.head.blocks[1][1][0].weight, sface.blocks[12][1][0].weight)
+    assert torch.equal(student.backbone.blocks[0][1][0].weight, sface.blocks[3][1][0].weight)
+    # A constant map has no places: the resized linear layer must give nearly what SFace's gives.
+    values = torch.rand(1024)
+    ours = student.head.linear(values[None, :, None, None].expand(1, -1, 4, 4).flatten(1))
+    theirs = sface.linear(values[None, :, None, None].expand(1, -1, 7, 7).flatten(1))
+    assert F.cosine_similarity(ours, theirs).item() > 0.97
+    assert 0.8 < (ours.norm() / theirs.norm()).item() < 1.25
+
+
+@pytest.mark.parametrize("size", [6, 16, 24, 112])
+def test_reads_any_resolution(size: int) -> None:
+    student = Student(SMALL).eval()
+    faces = torch.rand(3, 3, size, size)
+    assert student.backbone(faces).shape == (3, 32, student.backbone.grid, student.backbone.grid)
+    assert torch.allclose(student.embed(faces).norm(dim=1), torch.ones(3), atol=1e-5)
+
+
+def test_file_keeps_the_shape(tmp_path: Path) -> None:
+    student = Student(SMALL).eval()
+    student.save(tmp_path / "s")
+    loaded = Student.load(tmp_path / "s")
+    assert loaded.config == SMALL
+    faces = torch.rand(2, 3, 16, 16)
+    assert torch.equal(loaded.embed(faces), student.embed(faces))
+
+
+def test_recipe_with_either_shape_survives_json() -> None:
+    for recipe in (Recipe.best(), Recipe.cpu()):
+        assert from_dict(Recipe, to_dict(recipe)) == recipe
+    assert override(Recipe.best(), ["student.input_size=48"]).student == SeparableConfig(input_size=48)
+    with pytest.raises(GdrdError, match="StudentConfig has no setting 'sides'"):
+        from_dict(Recipe, {**to_dict(Recipe.cpu()), "student": {**to_dict(StudentConfig()), "sides": 3}})
