@@ -101,26 +101,3 @@ def guesses(
     figure.set_figheight(2.0 + 0.4 * len(names))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
     return _say(figure, f"{question} {said}.")
-
-
-def scatter(points: np.ndarray, labels: np.ndarray, *, title: str = "", x_label: str = "", y_label: str = "") -> Figure:
-    """Draw a map of faces (N, 2), colour and marker by identity; the alt text tells how tightly identities lie."""
-    figure, axes = _figure()
-    points, labels = np.asarray(points, float), np.asarray(labels)
-    for label in np.unique(labels):
-        own = points[labels == label]
-        look: dict[str, Any] = {"color": COLOURS[int(label) % len(COLOURS)]}
-        look["marker"] = MARKERS[int(label) // len(COLOURS) % len(MARKERS)]
-        axes.plot(own[:, 0], own[:, 1], linestyle="", markersize=6, alpha=0.85, **look)
-    axes.set_xlabel(x_label, fontsize=SMALL, color=INK)
-    axes.set_ylabel(y_label, fontsize=SMALL, color=INK)
-    axes.set_title(title, fontsize=SMALL + 2, color=INK, loc="left")
-    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
-    same = labels[:, None] == labels[None]
-    np.fill_diagonal(same, False)
-    ratio = distance[same].mean() / distance[labels[:, None] != labels[None]].mean() if same.any() else float("nan")
-    return _say(
-        figure,
-        f"{title or 'Map of faces'}. {len(points)} faces of {len(np.unique(labels))} identities; faces of one identity "
-        f"lie {ratio:.2f} times as far apart as faces of different ones.",
-    )

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdrd_lab.analysis.drawings import map_figure
+from gdrd_lab.analysis.interactive import map_plot
+from gdrd_lab.analysis.maps import nearest
 from gdrd_lab.course.show import show
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import COLOURS, alt_text, face_strip, render
+from gdrd_lab.figures import alt_text, face_strip, render
 
 if TYPE_CHECKING:
     from ipywidgets import Box
     from matplotlib.figure import Figure
 
 MOST_SHOWN = 8
-SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 
 
 def slider(
@@ -101,8 +104,8 @@ def film(frames: Sequence[np.ndarray], words: Sequence[str], *, label: str = "st
     )
 
 
-class EmbeddingMap:
-    """A scatter map of faces with a lasso: selected faces and their nearest neighbours appear below it.
+class LassoMap:
+    """A map of faces with a lasso: selected faces and their nearest neighbours appear below it.
 
     Neighbours are found in the ORIGINAL embedding space, by cosine, not on the map: a map of two dimensions must tear
     some neighbours apart.
@@ -113,7 +116,7 @@ class EmbeddingMap:
         labels: (N,) identities, which colour and shape the points.
         embeddings: (N, d) unit vectors, the original space.
         title: above the map.
-        neighbours: shown for the first selected faces.
+        neighbours: shown for each of the first selected faces.
 
     Raises:
         GdrdError: the parts differ in length.
@@ -127,7 +130,7 @@ class EmbeddingMap:
         embeddings: np.ndarray,
         *,
         title: str = "",
-        neighbours: int = 5,
+        neighbours: int = 3,
     ) -> None:
         if len({len(points), len(pictures), len(labels), len(embeddings)}) != 1:
             raise GdrdError("Points, pictures, labels and embeddings differ in length", "Give one of each per face")
@@ -136,66 +139,49 @@ class EmbeddingMap:
         self.neighbours = min(neighbours, len(self.points) - 1)
         self.selected: list[int] = list(range(min(MOST_SHOWN, len(self.points))))
 
-    def nearest(self, index: int) -> list[int]:
-        """Return the nearest other faces by cosine in the original space, the nearest first."""
-        scores = self.embeddings @ self.embeddings[index]
-        scores[index] = -np.inf
-        return [int(i) for i in np.argsort(-scores, kind="stable")[: self.neighbours]]
-
     def gallery(self, selected: Sequence[int]) -> Figure:
-        """Draw the selected faces (at most eight), and below each its nearest neighbours in the original space."""
+        """Draw the selected faces (at most eight), and below each its nearest neighbours in the original space.
+
+        Raises:
+            GdrdError: nothing is selected.
+        """
         chosen = list(selected)[:MOST_SHOWN]
         if not chosen:
             raise GdrdError("No face is selected", "Draw a lasso around some points")
-        columns = [f"id {self.labels[i]}" for i in chosen]
+        near = [nearest(self.embeddings, i, self.neighbours) for i in chosen]
         rows = {"selected": [self.pictures[i] for i in chosen]}
-        near = [self.nearest(i) for i in chosen]
         for k in range(self.neighbours):
-            rows[f"neighbour {k + 1}"] = [self.pictures[n[k]] for n in near]
-        hits = np.mean([self.labels[j] == self.labels[i] for i, n in zip(chosen, near, strict=True) for j in n])
-        title = f"{len(selected)} selected; {hits:.0%} of the neighbours shown are the same person"
-        return face_strip(rows, columns, title=title)
+            rows[f"neighbour {k + 1}"] = [self.pictures[found[k]] for found in near]
+        same = np.mean([self.labels[j] == self.labels[i] for i, found in zip(chosen, near, strict=True) for j in found])
+        title = f"{len(selected)} selected; {same:.0%} of the neighbours shown are the same person"
+        return face_strip(rows, [f"id {self.labels[i]}" for i in chosen], title=title)
 
     def scatter(self) -> Figure:
-        """Draw the map as a static figure, a colour and marker for each identity."""
-        from gdrd_lab.course.plots import scatter
-
-        return scatter(self.points, self.labels, title=self.title)
+        """Draw the map as a static figure."""
+        return map_figure(self.points, self.labels, title=self.title)
 
     def widget(self) -> Box:
         """Return the live map: a plotly FigureWidget with a lasso, and the gallery as a picture below it."""
         import ipywidgets as widgets
         import plotly.graph_objects as go
 
-        look = {
-            "color": [COLOURS[int(label) % len(COLOURS)] for label in self.labels],
-            "symbol": [SYMBOLS[int(label) // len(COLOURS) % len(SYMBOLS)] for label in self.labels],
-            "size": 9,
-        }
-        trace = go.Scatter(
-            x=self.points[:, 0],
-            y=self.points[:, 1],
-            mode="markers",
-            marker=look,
-            text=[f"face {i}, identity {label}" for i, label in enumerate(self.labels)],
-            hoverinfo="text",
-        )
-        figure = go.FigureWidget(data=[trace])
-        figure.update_layout(
-            dragmode="lasso", width=640, height=460, title=self.title, template="plotly_white", margin={"t": 48, "b": 20}
-        )
+        names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
+        figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
+        figure.update_layout(width=640)
         picture = widgets.Image(format="png", layout=widgets.Layout(width="640px"))
         said = widgets.HTML()
 
+        def draw(selected: Sequence[int]) -> None:
+            self.selected = [int(index) for index in selected]
+            drawn = self.gallery(self.selected)
+            picture.value, said.value = render(drawn, "png"), _small(alt_text(drawn))
+
         def select(_trace: Any, points: Any, _selector: Any) -> None:
             if points.point_inds:
-                self.selected = list(points.point_inds)
-                drawn = self.gallery(self.selected)
-                picture.value, said.value = render(drawn, "png"), _small(alt_text(drawn))
+                draw(points.point_inds)
 
-        first = self.gallery(self.selected)
-        picture.value, said.value = render(first, "png"), _small(alt_text(first))
         figure.data[0].on_selection(select)
+        draw(self.selected)
         return widgets.VBox([figure, picture, said])
 
     def show(self) -> None:
@@ -208,6 +194,4 @@ class EmbeddingMap:
 
 
 def _small(words: str) -> str:
-    import html
-
     return f'<div style="max-width:640px;font-size:12px;line-height:1.4">{html.escape(words)}</div>'
