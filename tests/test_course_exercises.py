@@ -47,6 +47,37 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("sum of variances", "/ 2))", "))"),
         ("turned around", "same.mean() - other.mean()", "other.mean() - same.mean()"),
     ],
+    # 01 the diffusion teacher
+    "add_noise": [
+        ("no square roots", "alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt()", "alpha_bar * clean + (1 - alpha_bar)"),
+        (
+            "signal and noise exchanged",
+            "* clean + (1 - alpha_bar).sqrt() * noise",
+            "* noise + (1 - alpha_bar).sqrt() * clean",
+        ),
+    ],
+    "clean_estimate": [
+        ("wrong sign", " - (1", " + (1"),
+        (
+            "gives the noise",
+            "alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt()",
+            "(1 - alpha_bar).sqrt() * noisy + alpha_bar.sqrt()",
+        ),
+        ("divides by nothing", "alpha_bar.sqrt() * noisy -", "noisy / alpha_bar.sqrt() -"),
+    ],
+    "residual_target": [
+        ("not brought to [-1, 1]", "((2 * sharp - 1) - (2 * enlarged - 1))", "(sharp - enlarged)"),
+        ("not scaled", " / scale", ""),
+        ("enlarged minus sharp", "(2 * sharp - 1) - (2 * enlarged - 1)", "(2 * enlarged - 1) - (2 * sharp - 1)"),
+    ],
+    "ddim_step": [
+        (
+            "stays at its noise level",
+            "alpha_bar_before.sqrt() * clean + (1 - alpha_bar_before)",
+            "alpha_bar.sqrt() * clean + (1 - alpha_bar)",
+        ),
+        ("jumps to x_0", "alpha_bar_before.sqrt() * clean + (1 - alpha_bar_before).sqrt() * noise", "clean"),
+    ],
 }
 
 

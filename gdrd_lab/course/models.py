@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline
 
 
-def lesson_recipe(generative_steps: int = 150, backbone_steps: int = 120, head_steps: int = 120) -> Recipe:
+def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_steps: int = 120) -> Recipe:
     """Return a recipe for a lesson: a UNet and a student small enough to learn something in a minute on 2 cores."""
 
     def loop(steps: int, batch_size: int, learning_rate: float) -> LoopConfig:
@@ -62,7 +62,7 @@ def generative_teacher(
 def stage_one(
     recipe: Recipe, faces: FaceSet, generative: Path | None = None, *, progress: bool = True
 ) -> tuple[Student, Path]:
-    """Train the lesson's backbone on a generative teacher's features (the shipped one's by default), or take it kept."""
+    """Train the lesson's backbone on a generative teacher's features (the shipped one's by default), or take it."""
     from gdrd_lab.student.model import Student
     from gdrd_lab.training.pipeline import train_backbone
 
