@@ -104,7 +104,7 @@ print("sharp face k against the same face at 16 px:", np.round(scores.numpy(), 2
 
 # %% [markdown]
 # ## Predict, then run
-# Two sharp faces of *different* people score near 0. What is the mean score of different people at 16 px and at 8 px?
+# In an ideal embedding two *different* people score near 0. What is their mean score at 112 px, at 16 px and at 8 px?
 # Move the sliders, then run the next cell. (Untouched, they keep the stated default, so the notebook also runs alone.)
 
 # %%
@@ -122,8 +122,9 @@ guess.reveal({f"at {size} px": float(values[~pairs.genuine].mean()) for size, va
 
 # %% [markdown]
 # Small faces are enlarged before SFace reads them, and all enlarged faces are blurred alike: they share something, and
-# the score of strangers rises. So **a threshold chosen at one resolution is wrong at another**. That is the first thing
-# to know about very low resolution.
+# the score of strangers rises. So **a threshold chosen at one resolution need not suit another**. That is the first thing
+# to know about very low resolution. (The embedded people are drawn from one model and are more alike than real strangers,
+# so their scores are high at 112 px already.)
 #
 # ## A decision
 # A pair is accepted when its score reaches a threshold $\theta$. The accuracy counts both kinds of pairs:
@@ -332,7 +333,7 @@ show(
 
 # %% [markdown]
 # ## Summary
-# - A face of 16 x 16 pixels still tells people apart, one of 8 x 8 much less so.
+# - For the teacher, a face of 16 x 16 pixels still tells people apart, one of 8 x 8 less so.
 # - Strangers' scores rise as faces shrink: a threshold belongs to a resolution.
 # - A threshold must be chosen on other pairs than those it is judged on.
 # - Two teachers: one knows how faces look (generative), one knows who is who (discriminative).

@@ -78,6 +78,27 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("jumps to x_0", "alpha_bar_before.sqrt() * clean + (1 - alpha_bar_before).sqrt() * noise", "clean"),
     ],
+    # 02 feature regression
+    "feature_loss": [
+        ("teacher not detached", ".detach()", ""),
+        ("student detached instead", "(student - teacher.detach())", "(student.detach() - teacher)"),
+        ("sum instead of mean", ".mean()", ".sum()"),
+        ("absolute difference", ".square()", ".abs()"),
+    ],
+    "standardise": [
+        ("each face by itself", "(0, 2, 3)", "(2, 3)"),
+        ("divides by the variance", "(variance + 1e-6).sqrt()", "(variance + 1e-6)"),
+        ("everything at once", "mean((0, 2, 3), keepdim=True)", "mean()"),
+    ],
+    "freeze": [
+        ("BatchNorm moves on", ".eval()", ""),
+        ("gradients go on", ".requires_grad_(False)", ""),
+        ("switches to training mode", ".eval()", ".train()"),
+    ],
+    "explained": [
+        ("share not explained", "1 - np.square", "np.square"),
+        ("its own mean", "target - mean)", "target - target.mean(0))"),
+    ],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -55,3 +56,36 @@ def linear_probe(
     error = np.square(targets[~train] - model.predict(features[~train])).sum()
     total = np.square(targets[~train] - targets[train].mean(0)).sum()
     return float(1 - error / total)
+
+
+def adapter_errors(
+    fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], *, ridge: float = 1e-3
+) -> tuple[float, float]:
+    """Mean squared errors of the best linear adapter from features to a target: on the faces fitted on, and on others.
+
+    The adapter is a bilinear resize and a 1 x 1 convolution with bias, as in stage 1, fitted by least squares. Both
+    targets are standardised by the channel statistics of the first, so that predicting the mean costs 1 there.
+
+    Args:
+        fitted: features (N, C, g, g) and target (N, D, h, w) to fit on.
+        judged: the same of other faces.
+        ridge: penalty per row, relative to the mean variance of the features.
+    """
+    deviation, mean = torch.std_mean(fitted[1].double(), dim=(0, 2, 3), correction=0)
+
+    def rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        shrinks = features.shape[-1] > target.shape[-1]
+        size = (target.shape[-2], target.shape[-1])
+        resized = F.interpolate(features.float(), size, mode="bilinear", antialias=shrinks, align_corners=False)
+        x = resized.permute(0, 2, 3, 1).flatten(0, 2).double()
+        y = (target.permute(0, 2, 3, 1).flatten(0, 2).double() - mean) / deviation.clamp_min(1e-9)
+        return x, y
+
+    (x, y), (other_x, other_y) = rows(*fitted), rows(*judged)
+    centre = x.mean(0)
+    x, other_x = x - centre, other_x - centre
+    offset = y.mean(0)
+    gram = x.T @ x
+    gram.diagonal().add_(ridge * len(x) * float(x.square().mean()))
+    weight = torch.linalg.solve(gram, x.T @ (y - offset))
+    return tuple(float((b - offset - a @ weight).square().mean()) for a, b in ((x, y), (other_x, other_y)))  # type: ignore[return-value]

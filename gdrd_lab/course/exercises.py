@@ -99,7 +99,7 @@ def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> t
 
 def number(value: Any, what: str = "Your function") -> float:
     """Return the attempt's answer as a float, or say that it is no single number."""
-    return float(tensor(value, (), what))
+    return float(tensor(value, (), what).detach())
 
 
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:

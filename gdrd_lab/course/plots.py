@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import COLOURS, DASHES, GREY, INK, MARKERS, SMALL, _figure, _finish, _say
+from gdrd_lab.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, _figure, _finish, _say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,3 +101,27 @@ def guesses(
     figure.set_figheight(2.0 + 0.4 * len(names))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
     return _say(figure, f"{question} {said}.")
+
+
+def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "cosine") -> Figure:
+    """Draw square matrices (N, N) side by side on one scale of colours, which also rises evenly in lightness."""
+    from matplotlib.figure import Figure
+
+    size = (0.6 + 2.4 * len(named), 3.1 if title else 2.8)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    grid = figure.subplots(1, len(named), squeeze=False)[0]
+    low = min(float(matrix.min()) for matrix in named.values())
+    high = max(float(matrix.max()) for matrix in named.values())
+    for axes, (name, matrix) in zip(grid, named.items(), strict=True):
+        drawn = axes.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest")
+        axes.set_title(name, fontsize=SMALL, color=INK)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    figure.colorbar(drawn, ax=list(grid), label=scale, shrink=0.8)
+    if title:
+        figure.suptitle(title, fontsize=SMALL + 2, color=INK)
+    off = {name: matrix[~np.eye(len(matrix), dtype=bool)] for name, matrix in named.items()}
+    said = "; ".join(
+        f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items()
+    )
+    return _say(figure, f"{title or 'Matrices of ' + scale}. {said}.")

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-SHOWN_WIDTH = 640
+DOTS_PER_INCH = 100  # on the page; files have twice as many
 
 
-def show(figure: Figure, widget: DOMWidget | None = None, width: int = SHOWN_WIDTH) -> None:
+def shown_width(figure: Figure) -> int:
+    """Return the width in pixels that a figure has on the page."""
+    return round(figure.get_figwidth() * DOTS_PER_INCH)
+
+
+def show(figure: Figure, widget: DOMWidget | None = None) -> None:
     """Display a figure as a picture with its alt text; where a live widget is given, JupyterLab shows that instead.
 
     Args:
         figure: from gdrd_lab.figures or gdrd_lab.course.plots; what GitHub and the HTML site show.
         widget: its live form.
-        width: width on the page in pixels.
     """
     from IPython.display import display
 
@@ -36,7 +40,7 @@ def show(figure: Figure, widget: DOMWidget | None = None, width: int = SHOWN_WID
     }
     if widget is not None:
         data[VIEW] = view(widget)
-    display(data, metadata={"image/png": {"width": width, "alt": words}}, raw=True)
+    display(data, metadata={"image/png": {"width": shown_width(figure), "alt": words}}, raw=True)
 
 
 def show_words(widget: DOMWidget, words: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from gdrd_lab.analysis.drawings import map_figure
 from gdrd_lab.analysis.interactive import map_plot
 from gdrd_lab.analysis.maps import nearest
-from gdrd_lab.course.show import show
+from gdrd_lab.course.show import show, shown_width
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.figures import alt_text, face_strip, render
 
@@ -42,10 +42,19 @@ def slider(
 
     if not values:
         raise GdrdError(f"The slider {label!r} has no values", "Give at least one")
-    drawn = lru_cache(maxsize=None)(lambda index: (lambda f: (render(f, "png"), alt_text(f)))(draw(values[index])))
-    content, words = drawn(start)
-    picture = widgets.Image(value=content, format="png", layout=widgets.Layout(width="640px"))
-    said = widgets.HTML(_small(words))
+
+    @cache
+    def drawn(index: int) -> tuple[bytes, str, str]:
+        figure = draw(values[index])
+        return render(figure, "png"), _small(alt_text(figure)), f"{shown_width(figure)}px"
+
+    picture = widgets.Image(format="png")
+    said = widgets.HTML()
+
+    def put(index: int) -> None:
+        picture.value, said.value, picture.layout.width = drawn(index)
+
+    put(start)
     handle = widgets.SelectionSlider(
         options=[(str(value), index) for index, value in enumerate(values)],
         index=start,
@@ -55,11 +64,7 @@ def slider(
         layout=widgets.Layout(width="38em"),
     )
 
-    def move(change: dict[str, Any]) -> None:
-        picture.value, text = drawn(change["new"])
-        said.value = _small(text)
-
-    handle.observe(move, names="value")
+    handle.observe(lambda change: put(change["new"]), names="value")
     controls: list[Any] = [handle]
     if play:
         film = widgets.Play(min=0, max=len(values) - 1, interval=700, value=start)
@@ -168,13 +173,14 @@ class LassoMap:
         names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
         figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
         figure.update_layout(width=640)
-        picture = widgets.Image(format="png", layout=widgets.Layout(width="640px"))
+        picture = widgets.Image(format="png")
         said = widgets.HTML()
 
         def draw(selected: Sequence[int]) -> None:
             self.selected = [int(index) for index in selected]
             drawn = self.gallery(self.selected)
             picture.value, said.value = render(drawn, "png"), _small(alt_text(drawn))
+            picture.layout.width = f"{shown_width(drawn)}px"
 
         def select(_trace: Any, points: Any, _selector: Any) -> None:
             if points.point_inds:
