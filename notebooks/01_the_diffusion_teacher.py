@@ -97,6 +97,8 @@ clean = shipped.clean(sharp, low)
 print(f"s = {shipped.residual_scale}; standard deviation of x_0 on these faces: {clean.std():.2f}")
 
 # %% [markdown]
+# (Below 1 here: the embedded faces have less fine detail than the photographs that $s$ belongs to.)
+#
 # SR3's idea is then simple: **stack** the noisy image and the condition as the network's input channels. Both pass a
 # pixel-unshuffle first, which moves blocks of pixels into channels so that the UNet works on a smaller grid.
 
@@ -278,8 +280,8 @@ rows["pixels"] = linear_probe(everyone.flatten(1).double().numpy(), targets, fit
 show(bars(rows, y_label="R² on 15 people not fitted on", title="Identity, read off by a linear map at t = 0"))
 
 # %% [markdown]
-# Read this figure honestly: how far above the random network and the pixels does the trained encoder stand? What a diffusion
-# encoder adds need not be identity; it may be what makes faces look like faces. Notebook 02 gives it to the student,
+# Read this figure honestly: does the trained encoder stand above the random network, and does it stand above the pixels? What
+# a diffusion encoder adds need not be identity; it may be what makes faces look like faces. Notebook 02 gives it to the student,
 # notebook 03 adds identity from the other teacher.
 #
 # ## Exercises

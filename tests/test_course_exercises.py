@@ -99,6 +99,52 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("share not explained", "1 - np.square", "np.square"),
         ("its own mean", "target - mean)", "target - target.mean(0))"),
     ],
+    # 03 relational contrastive distillation
+    "relation": [
+        ("no normalisation", "F.normalize(w2 @ hidden, dim=0)", "w2 @ hidden"),
+        ("second to first", "first - second", "second - first"),
+        ("no ReLU", "torch.relu(w1 @ (first - second))", "w1 @ (first - second)"),
+    ],
+    "critic": [
+        ("dot product", "F.cosine_similarity(u, v, dim=1)", "(u * v).sum(1)"),
+        ("multiplies by tau", "/ tau", "* tau"),
+        (
+            "no sigmoid",
+            "torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau)",
+            "F.cosine_similarity(u, v, dim=1) / tau",
+        ),
+    ],
+    "positive_term": [
+        ("teacher not detached", "teacher.detach()", "teacher"),
+        (
+            "student and teacher swapped",
+            "cross = torch.relu(teacher[:, None] - student[None])",
+            "cross = torch.relu(student[:, None] - teacher[None])",
+        ),
+        ("student to student", "cross = torch.relu(teacher[:, None]", "cross = torch.relu(student[:, None]"),
+        ("pairs i = j counted", "[~torch.eye(len(student), dtype=torch.bool)]", ""),
+        ("log h without its sign", "-F.logsigmoid", "F.logsigmoid"),
+    ],
+    "negative_term": [
+        ("the positive is a negative", " & differ[None, :, :]", ""),
+        ("k = i is a negative", " & differ[:, None, :]", ""),
+        ("mean over k", "(n * (n - 1))", "(n * (n - 1) * (n - 2))"),
+        ("log h instead of log(1 - h)", "F.logsigmoid(-logits)", "F.logsigmoid(logits)"),
+        (
+            "no normalisation",
+            "F.normalize(teacher[:, None] - student[None], dim=2)",
+            "teacher[:, None] - student[None]",
+        ),
+    ],
+    "embedding_loss": [
+        ("teacher not detached", ".detach()", ""),
+        (
+            "no normalisation",
+            "F.cosine_similarity(student, teacher.detach(), dim=1)",
+            "(student * teacher.detach()).sum(1)",
+        ),
+        ("cosine instead of one minus it", "1 - F.cosine", "F.cosine"),
+    ],
 }
 
 

@@ -69,7 +69,7 @@ def check_freeze(attempt: Callable[..., Any]) -> None:
     need(frozen is module, "Return the module itself, not something new.")
     open_ones = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     need(not open_ones, f"Some parameters still ask for gradients ({', '.join(open_ones[:3])}).")
-    norm = module[1]
+    norm: Any = module[1]
     before = norm.running_mean.clone()
     with torch.no_grad():
         module(torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(8)) + 3)
