@@ -19,7 +19,7 @@
 # %%
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: F401 (for your answers)
+from torch.nn import functional as F
 
 from gdrd_lab.course.models import lesson_recipe, stage_one
 from gdrd_lab.course.plots import bars, lines, matrices

@@ -132,8 +132,8 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("log h instead of log(1 - h)", "F.logsigmoid(-logits)", "F.logsigmoid(logits)"),
         (
             "no normalisation",
-            "F.normalize(teacher[:, None] - student[None], dim=2)",
-            "teacher[:, None] - student[None]",
+            "F.normalize(torch.relu(teacher[:, None] - student[None]), dim=2)",
+            "torch.relu(teacher[:, None] - student[None])",
         ),
     ],
     "embedding_loss": [
