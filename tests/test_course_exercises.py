@@ -145,6 +145,29 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("cosine instead of one minus it", "1 - F.cosine", "F.cosine"),
     ],
+    # 05 embeddings and attention
+    "shown_variance": [
+        ("not centred", "embeddings - embeddings.mean(0)", "embeddings"),
+        ("singular values, not variances", ") ** 2", ")"),
+        ("one direction", "values[:2]", "values[:1]"),
+    ],
+    "kept_neighbours": [
+        ("its own neighbour", "np.fill_diagonal(distance, np.inf)", "pass"),
+        ("dot products on the map", "np.linalg.norm(points[:, None] - points[None], axis=2)", "-(points @ points.T)"),
+        ("a count", "len(set(a) & set(b)) / k", "len(set(a) & set(b))"),
+        ("farthest on the map", "np.argsort(distance, 1)", "np.argsort(-distance, 1)"),
+    ],
+    "cka": [
+        ("not centred", "x - x.mean(0), y - y.mean(0)", "x, y"),
+        ("not squared", "np.linalg.norm(y.T @ x) ** 2", "np.linalg.norm(y.T @ x)"),
+        ("not divided", " / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))", ""),
+        ("centred along the wrong axis", "x - x.mean(0)", "x - x.mean(1, keepdims=True)"),
+    ],
+    "deletion_score": [
+        ("mean of the scores", "(np.diff(fractions) * (scores[1:] + scores[:-1]) / 2).sum()", "scores.mean()"),
+        ("left ends", "(scores[1:] + scores[:-1]) / 2", "scores[:-1]"),
+        ("turned around", "np.diff(fractions)", "-np.diff(fractions)"),
+    ],
 }
 
 
