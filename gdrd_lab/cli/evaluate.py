@@ -14,6 +14,8 @@ SWEEPS = {
     "occlusion": (float, "share of the face, 0 to 0.9"),
 }
 
+SETTINGS = {"same": "same resolution", "gallery": "sharp gallery", "teacher": "sharp gallery by the teacher"}
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
@@ -44,9 +46,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--settings",
         nargs="+",
-        choices=("same", "gallery"),
-        default=["same", "gallery"],
-        help="both faces degraded, or sharp gallery against degraded probe",
+        choices=tuple(SETTINGS),
+        default=list(SETTINGS),
+        help="both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)",
     )
     command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
     command.add_argument("--retrieval", action="store_true", help="also mean average precision")
@@ -81,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.faces.sources import open_faces, open_pairs
     from gdrd_lab.figures import accuracy_curves, curves, save
     from gdrd_lab.methods import open_recogniser
+    from gdrd_lab.teachers.sface import load_sface
 
     degradations = list(sweep.resolutions(arguments.resolutions))
     for name in SWEEPS:
@@ -104,7 +107,8 @@ def run(arguments: argparse.Namespace) -> None:
         sweep.Measures(
             pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
         ),
-        settings=[sweep.Setting.SAME if name == "same" else sweep.Setting.GALLERY for name in arguments.settings],
+        settings=[sweep.Setting(SETTINGS[name]) for name in arguments.settings],
+        teacher=load_sface(),
         flip=arguments.flip,
         seed=arguments.seed,
         progress=not arguments.quiet,

@@ -24,6 +24,7 @@ class Student(nn.Module):
     """Backbone and head. A Recogniser: reads faces of any resolution, best near its own input size."""
 
     name = "student"
+    learned_from = ""  # the discriminative teacher's name, whose space the embeddings live in
 
     def __init__(self, config: StudentConfig | SeparableConfig | None = None) -> None:
         super().__init__()
@@ -83,4 +84,5 @@ class Student(nn.Module):
             {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},
             folder,
         )
+        student.learned_from = str(facts.get("teacher", ""))
         return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -104,7 +104,7 @@ def train_head(
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
-    _save(student, out / "student", _facts(recipe, recipe.head, faces))
+    _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "teacher": recogniser.name})
     return student
 
 
