@@ -168,6 +168,39 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("left ends", "(scores[1:] + scores[:-1]) / 2", "scores[:-1]"),
         ("turned around", "np.diff(fractions)", "-np.diff(fractions)"),
     ],
+    # 06 does it work?
+    "rates": [
+        (
+            "exchanged",
+            "accepted[~genuine].mean()), float(accepted[genuine].mean())",
+            "accepted[genuine].mean()), float(accepted[~genuine].mean())",
+        ),
+        ("share of all pairs", "float(accepted[~genuine].mean())", "float((accepted & ~genuine).mean())"),
+        ("share of the accepted", "float(accepted[~genuine].mean())", "float((~genuine)[accepted].mean())"),
+    ],
+    "held_out_accuracy": [
+        ("chosen on the judged fold", "accuracy(~judged, c)", "accuracy(judged, c)"),
+        ("chosen on all pairs", "accuracy(~judged, c)", "accuracy(fold >= 0, c)"),
+        ("judged on the others", "accuracy(judged, best)", "accuracy(~judged, best)"),
+    ],
+    "pair_copies": [
+        ("adds", "copies[first] * copies[second]", "copies[first] + copies[second]"),
+        (
+            "squares one person",
+            "np.where(first == second, copies[first], copies[first] * copies[second])",
+            "copies[first] * copies[second]",
+        ),
+        ("forgets the second", "copies[first] * copies[second])", "copies[first])"),
+    ],
+    "group_false_match": [
+        ("genuine pairs counted", " & ~genuine", ""),
+        (
+            "all pairs below the line",
+            "accepted[(groups == g) & ~genuine].mean()",
+            "(accepted & ~genuine)[groups == g].mean()",
+        ),
+        ("rejected instead of accepted", "scores >= threshold", "scores < threshold"),
+    ],
 }
 
 
