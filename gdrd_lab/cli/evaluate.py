@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         default=["sface", "super-resolved", "student"],
         metavar="METHOD",
-        help="sface, super-resolved, student, dlib, or a student's folder",
+        help="sface, super-resolved, student, dlib, a student's folder or .onnx file",
     )
     command.add_argument("--generative", help="generative teacher of super-resolved; the shipped one if not given")
     command.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
