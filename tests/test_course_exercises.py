@@ -201,6 +201,26 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("rejected instead of accepted", "scores >= threshold", "scores < threshold"),
     ],
+    # 07 bring your own faces
+    "similarity_matrix": [
+        ("template to points", "x, y = points.T", "points, template = template, points\n    x, y = points.T"),
+        ("shift forgotten", "[a, -b, right], [b, a, down]", "[a, -b, 0], [b, a, 0]"),
+        ("turns the other way", "[a, -b, right], [b, a, down]", "[a, b, right], [-b, a, down]"),
+    ],
+    "hold_out": [
+        ("draws faces", "people = np.unique(labels)", "people = np.arange(len(labels)); labels = people"),
+        ("ignores the seed", "default_rng(seed)", "default_rng(0)"),
+        ("holds out the rest", "return np.isin(labels, drawn)", "return ~np.isin(labels, drawn)"),
+    ],
+    "enrol_mean": [
+        ("mean not normalised", "means / np.linalg.norm(means, axis=1, keepdims=True)", "means"),
+        ("long embeddings outweigh", "embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)", "embeddings"),
+    ],
+    "who": [
+        ("names every stranger", "np.where(scores.max(1) >= threshold, scores.argmax(1), -1)", "scores.argmax(1)"),
+        ("threshold the wrong way", ">= threshold", "< threshold"),
+        ("first above the threshold", "scores.argmax(1), -1", "(scores >= threshold).argmax(1), -1"),
+    ],
 }
 
 

@@ -27,7 +27,7 @@ def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: 
         turn, zoom = random.uniform(-12, 12), random.uniform(0.9, 1.4)
         place = random.uniform([100, 110], [140, 150])
         matrix = cv2.getRotationMatrix2D((56, 56), float(turn), float(zoom))
-        matrix[:, 2] += place - 56
+        matrix[:, 2] = matrix[:, 2] + place - 56
         picture = cv2.warpAffine(faces[index], matrix, (240, 320), borderMode=cv2.BORDER_REPLICATE)
         inside = cv2.warpAffine(np.full((112, 112), 255, np.uint8), matrix, (240, 320))
         weight = cv2.GaussianBlur(cv2.erode(inside, np.ones((9, 9), np.uint8)), (0, 0), 5)[..., None] / 255.0
