@@ -24,7 +24,7 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
 
     Args:
         name: "sface", "dlib", "student" (the shipped one), "super-resolved" (SFace reading the generative teacher's
-            output), or the folder of a trained student.
+            output), the folder of a trained student, or a .onnx file of `gdrd export`.
         generative: folder or hub id of the generative teacher for "super-resolved"; the shipped one by default.
         steps: its denoising steps.
 
@@ -44,11 +44,21 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
         from gdrd_lab.teachers.super_resolved import SuperResolved
 
         return SuperResolved(load_generative(generative or shipped_generative()), load_sface(), steps)
+    if name.endswith(".onnx"):
+        from gdrd_lab.export.read import OnnxRecogniser
+
+        return OnnxRecogniser(name)
+    if name.endswith(".pt2"):
+        raise GdrdError(
+            f"{name} is a torch.export program, and opening one can run code hidden in it",
+            "Use the same student as a folder or .onnx file; in your own code, torch.export.load opens it",
+        )
     from gdrd_lab.student.model import Student
 
     folder = shipped_student() if name == "student" else Path(name)
     if not folder.is_dir():
         raise GdrdError(
-            f"{name!r} is no recogniser and no folder", "Use sface, dlib, student, super-resolved or a student's folder"
+            f"{name!r} is no recogniser and no folder",
+            "Use sface, dlib, student, super-resolved, a student's folder or .onnx file",
         )
     return Student.load(folder)

@@ -151,7 +151,7 @@ guess.reveal(found)
 # - **L_kd + L_rcd**: with the weights of the project's recipe (10 and 0.1).
 
 # %%
-from gdrd_lab.course.heads import fit_head, judge_head
+from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
 from gdrd_lab.losses import (
     contrastive_distillation_loss,
     cosine_distillation_loss,
@@ -166,18 +166,6 @@ with torch.inference_mode():
     features = base.backbone(low)
 features = features.clone()
 learn, judged = faces.labels < 45, faces.labels >= 45
-
-
-class KdAndRcd(torch.nn.Module):
-    """10 L_kd + 0.1 L_rcd, the recipe's weights; holds the relation networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.rcd = RelationalContrastiveLoss(128, temperature=0.1, chunk=None)
-
-    def forward(self, student, teacher, labels):
-        """Return the weighted sum for a batch."""
-        return 10 * cosine_distillation_loss(student, teacher) + 0.1 * self.rcd(student, teacher, labels)
 
 
 def losses():

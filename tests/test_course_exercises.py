@@ -145,6 +145,82 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("cosine instead of one minus it", "1 - F.cosine", "F.cosine"),
     ],
+    # 05 embeddings and attention
+    "shown_variance": [
+        ("not centred", "embeddings - embeddings.mean(0)", "embeddings"),
+        ("singular values, not variances", ") ** 2", ")"),
+        ("one direction", "values[:2]", "values[:1]"),
+    ],
+    "kept_neighbours": [
+        ("its own neighbour", "np.fill_diagonal(distance, np.inf)", "pass"),
+        ("dot products on the map", "np.linalg.norm(points[:, None] - points[None], axis=2)", "-(points @ points.T)"),
+        ("a count", "len(set(a) & set(b)) / k", "len(set(a) & set(b))"),
+        ("farthest on the map", "np.argsort(distance, 1)", "np.argsort(-distance, 1)"),
+    ],
+    "cka": [
+        ("not centred", "x - x.mean(0), y - y.mean(0)", "x, y"),
+        ("not squared", "np.linalg.norm(y.T @ x) ** 2", "np.linalg.norm(y.T @ x)"),
+        ("not divided", " / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))", ""),
+        ("centred along the wrong axis", "x - x.mean(0)", "x - x.mean(1, keepdims=True)"),
+    ],
+    "deletion_score": [
+        ("mean of the scores", "(np.diff(fractions) * (scores[1:] + scores[:-1]) / 2).sum()", "scores.mean()"),
+        ("left ends", "(scores[1:] + scores[:-1]) / 2", "scores[:-1]"),
+        ("turned around", "np.diff(fractions)", "-np.diff(fractions)"),
+    ],
+    # 06 does it work?
+    "rates": [
+        (
+            "exchanged",
+            "accepted[~genuine].mean()), float(accepted[genuine].mean())",
+            "accepted[genuine].mean()), float(accepted[~genuine].mean())",
+        ),
+        ("share of all pairs", "float(accepted[~genuine].mean())", "float((accepted & ~genuine).mean())"),
+        ("share of the accepted", "float(accepted[~genuine].mean())", "float((~genuine)[accepted].mean())"),
+    ],
+    "held_out_accuracy": [
+        ("chosen on the judged fold", "accuracy(~judged, c)", "accuracy(judged, c)"),
+        ("chosen on all pairs", "accuracy(~judged, c)", "accuracy(fold >= 0, c)"),
+        ("judged on the others", "accuracy(judged, best)", "accuracy(~judged, best)"),
+    ],
+    "pair_copies": [
+        ("adds", "copies[first] * copies[second]", "copies[first] + copies[second]"),
+        (
+            "squares one person",
+            "np.where(first == second, copies[first], copies[first] * copies[second])",
+            "copies[first] * copies[second]",
+        ),
+        ("forgets the second", "copies[first] * copies[second])", "copies[first])"),
+    ],
+    "group_false_match": [
+        ("genuine pairs counted", " & ~genuine", ""),
+        (
+            "all pairs below the line",
+            "accepted[(groups == g) & ~genuine].mean()",
+            "(accepted & ~genuine)[groups == g].mean()",
+        ),
+        ("rejected instead of accepted", "scores >= threshold", "scores < threshold"),
+    ],
+    # 07 bring your own faces
+    "similarity_matrix": [
+        ("template to points", "x, y = points.T", "points, template = template, points\n    x, y = points.T"),
+        ("shift forgotten", "[a, -b, right], [b, a, down]", "[a, -b, 0], [b, a, 0]"),
+        ("turns the other way", "[a, -b, right], [b, a, down]", "[a, b, right], [-b, a, down]"),
+    ],
+    "hold_out": [
+        ("draws faces", "people = np.unique(labels)", "people = np.arange(len(labels)); labels = people"),
+        ("ignores the seed", "default_rng(seed)", "default_rng(0)"),
+        ("holds out the rest", "return np.isin(labels, drawn)", "return ~np.isin(labels, drawn)"),
+    ],
+    "enrol_mean": [
+        ("mean not normalised", "means / np.linalg.norm(means, axis=1, keepdims=True)", "means"),
+        ("long embeddings outweigh", "embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)", "embeddings"),
+    ],
+    "who": [
+        ("names every stranger", "np.where(scores.max(1) >= threshold, scores.argmax(1), -1)", "scores.argmax(1)"),
+        ("threshold the wrong way", ">= threshold", "< threshold"),
+        ("first above the threshold", "scores.argmax(1), -1", "(scores >= threshold).argmax(1), -1"),
+    ],
 }
 
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from gdrd_lab import __version__
-from gdrd_lab.cli import ablate, data, doctor, embed, evaluate, faces, failures, quality, results, train
+from gdrd_lab.cli import ablate, data, doctor, embed, evaluate, export, faces, failures, quality, results, train
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.training.stop import Stopped
 
-COMMANDS = (faces, data, train, evaluate, quality, failures, ablate, results, embed, doctor)
+COMMANDS = (faces, data, train, evaluate, quality, failures, ablate, results, embed, export, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

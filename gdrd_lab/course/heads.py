@@ -10,8 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.evaluation.verification import auc
+from gdrd_lab.losses.distillation import cosine_distillation_loss
+from gdrd_lab.losses.relational import RelationalContrastiveLoss
+from gdrd_lab.training.config import Recipe
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class KdAndRcd(nn.Module):
+    """w_kd L_kd + w_rcd L_rcd with the weights of the project's recipe; holds the relation networks."""
+
+    def __init__(self, embedding_size: int = 128) -> None:
+        super().__init__()
+        config = Recipe.cpu().head
+        self.weights = (config.weight_kd, config.weight_rcd)
+        self.relation = RelationalContrastiveLoss(embedding_size, temperature=config.temperature, chunk=None)
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted sum for a batch of unit embeddings (N, d) and labels (N,)."""
+        kd, rcd = self.weights
+        return kd * cosine_distillation_loss(student, teacher) + rcd * self.relation(student, teacher, labels)
 
 
 def fit_head(
