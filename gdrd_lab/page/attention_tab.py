@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.attention import ScoreCurve, attention, deletion, insertion, rank_agreement
 from gdrd_lab.analysis.drawings import attention_figure, curves_figure, overlay
@@ -20,7 +20,11 @@ from gdrd_lab.page.generate_tab import chosen
 from gdrd_lab.page.pictures import picture, picture_link, row, sides, table
 from gdrd_lab.page.view import View
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SIZES = (8, 16, 32, 112)
+STEPS = 8  # of the curves; more make them smoother and the page slower
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def looks(view: View, first: Face, second: Face) -> list[Look]:
                 faces[size] = face.small(at, seed)
                 maps[size] = _map(network, name, face, at, seed, towards)
             low, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
-            found.append(Look(name, faces, maps, deletion(trained, low, here), insertion(trained, low, here)))
+            found.append(
+                Look(name, faces, maps, *(judge(trained, low, here, STEPS) for judge in (deletion, insertion)))
+            )
     return found
 
 
