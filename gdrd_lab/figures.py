@@ -203,6 +203,23 @@ def cmc_figure(cmcs: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     return _say(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
 
 
+def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
+    """Draw accuracy against multiply-adds on a logarithmic axis.
+
+    Args:
+        points: {method: (multiply-adds, accuracy, its standard error)}.
+        title: above the axes.
+    """
+    figure, axes = _figure()
+    for i, (name, (cost, value, error)) in enumerate(points.items()):
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **look)
+    axes.set_xscale("log")
+    _finish(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
+    told = (f"{name}: {value:.3f} at {cost / 1e6:.0f} million" for name, (cost, value, _) in points.items())
+    return _say(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
+
+
 def alt_text(figure: Figure) -> str:
     """Say in words what a figure of this module shows, for screen readers and for files."""
     return str(figure.get_label())

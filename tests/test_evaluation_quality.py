@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,19 @@ from torch.nn import functional as F
 
 from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.quality import bicubic, identity, psnr, quality, ssim
+from gdrd_lab.evaluation.quality import (
+    bicubic,
+    compare_steps,
+    identity,
+    psnr,
+    quality,
+    read_quality,
+    ssim,
+    write_quality,
+)
 from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.generative import build_pipeline
 
 
 class Pooled:
@@ -88,3 +101,19 @@ def test_quality_that_cannot_be_measured(faces: ArrayFaces) -> None:
         ssim(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8))
     with pytest.raises(GdrdError, match="differ in size"):
         psnr(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 9, 9))
+
+
+def test_steps_are_compared_with_bicubic_and_kept_in_a_file(tmp_path: Path) -> None:
+    pipeline = build_pipeline(Recipe.smoke().generative)
+    pipeline.unet.eval().requires_grad_(False)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
+    faces = ArrayFaces(pixels, np.zeros(3, int))
+    rows = compare_steps(pipeline, faces, Pooled(), resolutions=(8,), steps=(1, 2), seeds=(0, 1), progress=False)
+    assert [row.method for row in rows] == ["bicubic", "1 step", "2 steps"]
+    assert rows[0].quality == quality(bicubic(64), faces, Degradation(8), Pooled(), seeds=(0,), progress=False)
+    assert rows[1].quality.psnr_spread > 0
+    write_quality(tmp_path / "quality.json", rows)
+    assert read_quality(tmp_path / "quality.json") == rows
+    (tmp_path / "quality.json").write_text('{"rows": [{"data": 1}]}')
+    with pytest.raises(GdrdError, match="no quality results"):
+        read_quality(tmp_path / "quality.json")

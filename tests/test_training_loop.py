@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.student.model import Student
 from gdrd_lab.training import checkpoint, pipeline
 from gdrd_lab.training.backbone import BackboneStage
@@ -196,3 +198,45 @@ def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, mo
     other = replace(recipe, student=replace(recipe.student, head_channels=48))
     with pytest.raises(GdrdError, match="another shape"):
         pipeline.train_head(other, faces, tmp_path / "run", Teacher(), progress=False)
+
+
+class Classes(Stage):
+    """No BatchNorm, a mean over the faces and one over the labelled faces alone."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        super().__init__("classes", {"net": torch.nn.Linear(192, 4), "classes": ArcFace(4, 4)}, losses=["classes"])
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        out = self.trained["net"](batch.low.flatten(1))
+        return {
+            "size": out.square().mean(),
+            "cls": self.trained["classes"](out, batch.labels) * batch.labelled_share,
+        }
+
+
+@pytest.mark.parametrize("accumulate", [2, 4, 8])
+def test_accumulated_gradients_are_those_of_the_whole_batch(faces: ArrayFaces, tmp_path: Path, accumulate: int) -> None:
+    learnt = []
+    for parts in (1, accumulate):
+        stage = Classes()
+        data = StepBatches(faces, 8, (8,), AugmentConfig(), seed=0, steps=5)
+        run(stage, data, LoopConfig(5, 8, 1e-3, accumulate=parts, ema=0), tmp_path / str(parts), {}, progress=False)
+        learnt.append(stage.trained.state_dict())
+    for name, value in learnt[0].items():
+        torch.testing.assert_close(value, learnt[1][name], rtol=1e-4, atol=2e-6)
+    rows = [np.loadtxt(tmp_path / str(parts) / "losses.csv", delimiter=",", skiprows=1) for parts in (1, accumulate)]
+    np.testing.assert_allclose(rows[0][:, 2:], rows[1][:, 2:], rtol=1e-5)
+
+
+def test_the_run_tells_how_long_it_waited_for_data(faces: ArrayFaces, tmp_path: Path) -> None:
+    class Slow(ArrayFaces):
+        def __getitem__(self, index: int) -> np.ndarray:
+            time.sleep(0.005)
+            return super().__getitem__(index)
+
+    slow = Slow(faces.images, faces.labels, faces.keys, "slow")
+    stage, data = Colour(), StepBatches(slow, 8, (8,), AugmentConfig(), seed=0, steps=4)
+    timing = run(stage, data, LoopConfig(4, 8, 1e-2), tmp_path, {}, progress=False)
+    assert timing.steps == 4 and 4 * 8 * 0.005 <= timing.waited <= timing.seconds
+    assert timing.data_share == timing.waited / timing.seconds

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from gdrd_lab import __version__
-from gdrd_lab.cli import doctor, embed, evaluate, faces, train
+from gdrd_lab.cli import ablate, data, doctor, embed, evaluate, export, faces, failures, quality, results, train
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.training.stop import Stopped
 
-COMMANDS = (faces, train, evaluate, embed, doctor)
+COMMANDS = (faces, data, train, evaluate, quality, failures, ablate, results, embed, export, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,13 +29,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 2 an error that is the user's to mend, 130 interrupted."""
+    """Run one command; returns the exit status: 0 done, 2 the user's to mend, 130 interrupted, 143 SIGTERM."""
     arguments = parser().parse_args(words)
     try:
         arguments.run(arguments)
     except GdrdError as error:
         print(f"gdrd: {error}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"gdrd: {stop}; run the same command again to go on.", file=sys.stderr)
+        return int(stop.code or 0)
     except KeyboardInterrupt:
         print("gdrd: interrupted; run the same command again to go on.", file=sys.stderr)
         return 130

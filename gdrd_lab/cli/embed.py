@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("data", help="folder of photographs, embedded, lfw, or another path to faces")
     command.add_argument("out", type=Path, help="parquet file to write: key, identity, embedding")
     command.add_argument(
-        "--model", default="student", help="student (the shipped one), sface, dlib, or a student's folder"
+        "--model", default="student", help="student (the shipped one), sface, dlib, a student's folder or .onnx file"
     )
     command.add_argument("--resolution", type=int, help="reduce the faces to this side first, 4 to 112")
     command.add_argument("--flip", action="store_true", help="average with the mirror image")

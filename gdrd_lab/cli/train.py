@@ -41,6 +41,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
+    from gdrd_lab import distributed
     from gdrd_lab.faces.faceset import split_identities
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.teachers.sface import load_sface
@@ -50,17 +51,21 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
     recipe = override(recipe, changes)
-    faces = open_faces(arguments.data, training=True)
+    distributed.join()
+    with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
+        faces = open_faces(arguments.data, training=True)
     if arguments.hold_out:
         faces, _ = split_identities(faces, arguments.hold_out)
-    show, out, stage = not arguments.quiet, arguments.out, arguments.stage
+    show, out, stage = main and not arguments.quiet, arguments.out, arguments.stage
+    say = print if main else lambda text: None
     generative = Path(arguments.generative) if arguments.generative else None
     if stage in ("generative", "all") and generative is None:
         pipeline.train_generative(recipe, faces, out, show)
-        print(f"Generative teacher: {out / 'generative'}")
+        say(f"Generative teacher: {out / 'generative'}")
     if stage in ("backbone", "all"):
         pipeline.train_backbone(recipe, faces, out, generative, show)
-        print(f"Backbone: {out / 'backbone'}")
+        say(f"Backbone: {out / 'backbone'}")
     if stage in ("head", "all"):
         pipeline.train_head(recipe, faces, out, load_sface(), progress=show)
-        print(f"Student: {out / 'student'}")
+        say(f"Student: {out / 'student'}")
+    distributed.leave()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +14,14 @@ from torch import Tensor
 
 from gdrd_lab.degradation import Degradation, downscale
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.report import provenance
+from gdrd_lab.files import write_atomically
 from gdrd_lab.teachers.recogniser import enlarge
 
 if TYPE_CHECKING:
     from gdrd_lab.faces.faceset import FaceSet
     from gdrd_lab.teachers.recogniser import Recogniser
+    from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline
 
 # Makes faces (N, 3, S, S) of low-resolution faces (N, 3, r, r) and one seed per face.
 Generate = Callable[[Tensor, Sequence[int]], Tensor]
@@ -130,6 +135,69 @@ def quality(
     spreads = means.std(axis=1, ddof=1) if len(seeds) > 1 else np.zeros(3)
     (p, s, i), (dp, ds, di) = means.mean(axis=1).tolist(), spreads.tolist()
     return Quality(p, dp, s, ds, i, di, len(faceset), tuple(seeds))
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """The quality of one method at one input resolution, on one face set."""
+
+    data: str
+    resolution: int
+    method: str
+    quality: Quality
+
+
+def compare_steps(
+    pipeline: SuperResolutionPipeline,
+    faceset: FaceSet,
+    recogniser: Recogniser,
+    *,
+    resolutions: Sequence[int] = (8, 16),
+    steps: Sequence[int] = (1, 4, 20),
+    seeds: Sequence[int] = (0, 1, 2),
+    progress: bool = True,
+) -> list[QualityRow]:
+    """Compare the generative teacher's faces, by number of denoising steps, with bicubic enlargement to its size.
+
+    Raises:
+        GdrdError: no faces or no seeds.
+    """
+    size = pipeline.size
+    out = []
+    for resolution in resolutions:
+        degradation = Degradation(resolution)
+        plain = quality(bicubic(size), faceset, degradation, recogniser, seeds=seeds[:1], progress=progress)
+        out.append(QualityRow(faceset.name, resolution, "bicubic", plain))
+        for count in steps:
+
+            def generate(low: Tensor, of: Sequence[int], count: int = count) -> Tensor:
+                return pipeline(low, steps=count, seeds=of)
+
+            found = quality(generate, faceset, degradation, recogniser, seeds=seeds, progress=progress)
+            out.append(QualityRow(faceset.name, resolution, f"{count} step" + "s" * (count > 1), found))
+    return out
+
+
+def write_quality(path: Path | str, rows: Sequence[QualityRow]) -> Path:
+    """Write rows as JSON, whole or not at all, with the command and date that made them."""
+    document = {**provenance(), "rows": [asdict(row) for row in rows]}
+    return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def read_quality(path: Path | str) -> list[QualityRow]:
+    """Read what ``write_quality`` wrote.
+
+    Raises:
+        GdrdError: the file is missing or damaged.
+    """
+    try:
+        rows = json.loads(Path(path).read_text())["rows"]
+        return [
+            QualityRow(**{**row, "quality": Quality(**{**row["quality"], "seeds": tuple(row["quality"]["seeds"])})})
+            for row in rows
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GdrdError(f"{path} holds no quality results ({error})", "Write it with `gdrd quality`") from error
 
 
 def _same_shape(sharp: Tensor, output: Tensor) -> None:

@@ -34,6 +34,12 @@ class Pairs:
         return len(self.first)
 
 
+def folds_that_fit(labels: np.ndarray, most: int = 10) -> int:
+    """Return how many folds these identities (N,) can fill, 2 to ``most``."""
+    identities, counts = np.unique(labels[labels >= 0], return_counts=True)
+    return max(2, min(most, int((counts > 1).sum()), len(identities) // 2))
+
+
 def random_pairs(labels: np.ndarray, folds: int = 10, per_fold: int = 300, seed: int = 0) -> Pairs:
     """Draw pairs for a set without a protocol: ``per_fold`` genuine and as many impostor pairs in each fold, as in LFW.
 

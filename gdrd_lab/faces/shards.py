@@ -10,20 +10,31 @@ import tarfile
 from array import array
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.align import Aligner, Which
+from gdrd_lab.faces.shard_index import NumberedKeys, ShardIndex, read_shard_embeddings, read_shard_index
 from gdrd_lab.faces.template import TEMPLATE_SIZE
 from gdrd_lab.images import SUFFIXES, read_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IDENTITY_FIELDS = ("identity", "label", "cls", "class", "person", "id")
 
 
-class _Decoded:
-    """What both kinds share: image bytes to an aligned face."""
+class EncodedFaces:
+    """A face set whose images lie somewhere as files' bytes: subclasses set ``keys``, ``labels`` and give ``content``.
+
+    Args:
+        name: what messages and tables call the set.
+        align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
+            of another size.
+        which: the face to take from a photograph with several, see ``Aligner.align``.
+    """
 
     size = TEMPLATE_SIZE
     keys: Sequence[str]
@@ -33,13 +44,18 @@ class _Decoded:
         self.name, self._align, self._which = name, align, which
         self._aligner: Aligner | None = None
 
+    @property
+    def takes_as_it_is(self) -> bool:
+        """Whether an image of the right size is taken for an aligned face."""
+        return self._align is not True
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
         try:
-            image = read_image(self._content(index))
+            image = read_image(self.content(index))
             aligned = image.shape == (self.size, self.size, 3)
             if self._align is True or (self._align == "auto" and not aligned):
                 self._aligner = self._aligner or Aligner()
@@ -53,16 +69,17 @@ class _Decoded:
             )
         return image
 
-    def _content(self, index: int) -> bytes:
+    def content(self, index: int) -> bytes:
+        """Return the image file's bytes of a face."""
         raise NotImplementedError
 
 
-class ShardFaces(_Decoded):
+class ShardFaces(EncodedFaces):
     """Faces in WebDataset shards: tar files with ``key.jpg`` and ``key.cls`` or ``key.json`` for each.
 
-    The tar files' tables are read once; after that a face is one seek and one read, in any order, and only the place
-    of each face stays in memory. The identity is the number in .cls, or a field of .json: identity, label, cls, class,
-    person or id; without one it is unknown (-1).
+    The tar files' tables are read once, or their indices where `gdrd data pack` wrote them; after that a face is one
+    seek and one read, in any order, and only the place of each face stays in memory. The identity is the number in
+    .cls, or a field of .json: identity, label, cls, class, person or id; without one it is unknown (-1).
 
     Args:
         paths: tar files, not compressed.
@@ -74,6 +91,11 @@ class ShardFaces(_Decoded):
     Raises:
         GdrdError: a file is missing, no tar file, compressed or cut off, or there are no images.
     """
+
+    teacher: str | None = None
+    _shards: array | np.ndarray
+    _offsets: array | np.ndarray
+    _sizes: array | np.ndarray
 
     def __init__(
         self,
@@ -87,6 +109,10 @@ class ShardFaces(_Decoded):
         if not self.paths:
             raise GdrdError("There are no shards", "Name at least one .tar file")
         super().__init__(name or self.paths[0].resolve().parent.name, align, which)
+        indices = [read_shard_index(path) for path in self.paths]
+        if all(indices):
+            self._open_indexed([index for index in indices if index])
+            return
         self._shards, self._offsets, self._sizes = array("I"), array("Q"), array("Q")
         keys: list[str] = []
         identities: list[str | None] = []
@@ -101,19 +127,42 @@ class ShardFaces(_Decoded):
             raise GdrdError(f"{self.paths[0]} has no images in it", "Name WebDataset shards with .jpg or .png members")
         self.keys, self.labels = keys, number_identities(identities)
 
-    def _content(self, index: int) -> bytes:
+    def _open_indexed(self, indices: Sequence[ShardIndex]) -> None:
+        counts = [len(index.offsets) for index in indices]
+        self._shards = np.repeat(np.arange(len(indices), dtype=np.uint32), counts)
+        self._offsets = np.concatenate([index.offsets for index in indices])
+        self._sizes = np.concatenate([index.sizes for index in indices])
+        labels = np.concatenate([index.labels for index in indices])
+        known = labels >= 0
+        self.labels = np.full(len(labels), -1)
+        self.labels[known] = np.unique(labels[known], return_inverse=True)[1]
+        prefixes = [""] if len(indices) == 1 else [f"{path.stem}/" for path in self.paths]
+        self.keys = NumberedKeys(prefixes, [index.first for index in indices], counts)
+        if all(index.teacher and index.teacher == indices[0].teacher for index in indices):
+            self.teacher = indices[0].teacher
+
+    def cached_embeddings(self, teacher: str) -> Tensor | None:
+        """Return the embeddings (N, d) that `gdrd data pack` cached with the faces, or None if not this teacher's."""
+        if self.teacher != teacher:
+            return None
+        import torch
+
+        return torch.cat([read_shard_embeddings(path) for path in self.paths]).float()
+
+    def content(self, index: int) -> bytes:
+        """Return the image file's bytes of a face."""
         path = self.paths[self._shards[index]]
         try:
             with path.open("rb") as file:  # opened anew: safe in threads and after a fork
-                file.seek(self._offsets[index])
-                return file.read(self._sizes[index])
+                file.seek(int(self._offsets[index]))
+                return file.read(int(self._sizes[index]))
         except OSError as error:
             raise GdrdError(
                 f"{path} cannot be read ({error.strerror})", "Leave it in place while it is used"
             ) from error
 
 
-class SavedDataset(_Decoded):
+class SavedDataset(EncodedFaces):
     """A dataset that Hugging Face ``datasets`` saved with ``save_to_disk``: memory-mapped Arrow files.
 
     Args:
@@ -148,7 +197,8 @@ class SavedDataset(_Decoded):
         self.labels = number_identities([None if value in (-1, None) else str(value) for value in values])
         self.keys = [str(index) for index in range(len(rows))]
 
-    def _content(self, index: int) -> bytes:
+    def content(self, index: int) -> bytes:
+        """Return the image file's bytes of a face."""
         row = self._rows[index][self._image]
         if row["bytes"] is None:
             raise GdrdError("The image itself is not in the dataset", "Save it with its images embedded")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.align import Which
 from gdrd_lab.faces.celeba import celeba, is_celeba
 from gdrd_lab.faces.faceset import FaceSet, concatenate, require_pairs
 from gdrd_lab.faces.folder import FolderFaces
+from gdrd_lab.faces.insightface_bin import BinFaces, bin_pairs
 from gdrd_lab.faces.lfw import is_lfw, lfw, view2
-from gdrd_lab.faces.pairs import Pairs, random_pairs
+from gdrd_lab.faces.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.faces.recordio import RecordFaces
 from gdrd_lab.faces.shards import SavedDataset, ShardFaces, find_shards, is_saved_dataset
 
 TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
@@ -26,7 +26,8 @@ def open_faces(
 
     Args:
         spec: "embedded", the default set, which is nobody's photograph; "lfw"; "training", the training sets in
-            $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, or a folder of images.
+            $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
+            its verification .bin files, or a folder of images.
         training: the faces will be trained on, so LFW is refused.
         which: the face to take from a photograph with several, see ``Aligner.align``.
         skip_unreadable: leave out images of a folder that cannot be used, with a warning.
@@ -50,6 +51,10 @@ def open_faces(
         raise GdrdError(
             f"There are no faces named {spec}", "Say embedded, lfw, training, or a path to a folder or .tar file"
         )
+    if path.suffix == ".rec" or (path / "train.rec").is_file():
+        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", which=which)
+    if path.suffix == ".bin":
+        return BinFaces(path, which=which)
     if is_celeba(path):
         return celeba(path, skip_unreadable=skip_unreadable)
     shards = find_shards(path)
@@ -91,7 +96,13 @@ def open_pairs(spec: str | Path, faces: FaceSet, seed: int = 0) -> Pairs:
         return view2(None, faces)
     if Path(spec).is_dir() and is_lfw(Path(spec)):
         return view2(spec, faces)
+    if isinstance(faces, BinFaces):
+        return bin_pairs(faces)
     require_pairs(faces)
-    identities, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
-    folds = max(2, min(10, int((counts > 1).sum()), len(identities) // 2))
-    return random_pairs(faces.labels, folds=folds, seed=seed)
+    return random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=seed)
+
+
+def is_plain_folder(path: Path) -> bool:
+    """Whether a path is a folder of image files and of no known layout."""
+    known = is_lfw(path) or is_celeba(path) or bool(find_shards(path)) or is_saved_dataset(path)
+    return path.is_dir() and not known and not (path / "train.rec").is_file()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses.checks import check_pair, full_precision
 
@@ -18,7 +19,7 @@ class TargetNormalisation(Enum):
     NONE = 0
     """As they are: the plain squared distance."""
     CHANNEL = 1
-    """Each channel to zero mean and unit variance over the batch and space: no channel outweighs the others."""
+    """Each channel to zero mean and unit variance over the whole batch and space: no channel outweighs the others."""
     LAYER = 2
     """Each position to zero mean and unit variance over its channels: independent of the batch."""
 
@@ -36,6 +37,12 @@ def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Te
         raise GdrdError(
             f"Features of shape {tuple(features.shape)} have one value to normalise over", "Use a larger batch or map"
         )
+    if normalisation is TargetNormalisation.CHANNEL and distributed.processes() > 1:
+        # The batch is that of all processes.
+        parts = distributed.processes()
+        centred = features - distributed.total(features.mean(over, keepdim=True)) / parts
+        variance = distributed.total(centred.square().mean(over, keepdim=True)) / parts
+        return centred * torch.rsqrt(variance + 1e-6)
     variance, mean = torch.var_mean(features, dim=over, keepdim=True, correction=0)
     return (features - mean) * torch.rsqrt(variance + 1e-6)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses.checks import check_labels, check_pair, check_positive, full_precision
 from gdrd_lab.losses.queue import NegativeQueue
@@ -68,6 +69,12 @@ class RelationalContrastiveLoss(nn.Module):
     Memory: the projected embeddings, O((N + K) hidden), and per chunk of c anchors, recomputed in the backward pass,
     O(c (N + K) (N + hidden + relation)); never batch^2 x K x d.
 
+    Several processes: N is the batch of all of them. Embeddings are gathered, and every process takes its share of the
+    anchors i against all j and k; its value is scaled so that the mean over the processes is L_rcd of the whole batch.
+    Gradients flow to all gathered parts, not to the local one alone: an anchor's loss depends on the faces of every
+    process, and because each anchor is computed once, dropping those parts would change the gradient. So the gradient
+    equals one process's, and work and memory per process fall with their number.
+
     Args:
         embedding_size: d of both teacher and student.
         hidden_size: width inside the relation modules.
@@ -128,17 +135,27 @@ class RelationalContrastiveLoss(nn.Module):
         Raises:
             GdrdError: shapes differ, another embedding size than configured, or fewer than two faces.
         """
-        positive, negative = self.terms(student, teacher, labels)
+        self._check(student, teacher, labels)
+        whole = self._gather(student, teacher, labels)
+        positive, negative = self._at_full_precision(*whole)
         if self.queue is not None and self.training:
-            self.queue.push(_unit(student.detach()), _unit(teacher.detach()), labels)
+            self.queue.push(whole[0].detach(), whole[1], whole[2])
         return positive + negative
 
     def terms(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the two terms of L_rcd, (positive, negative), each >= 0, and leave the queue as it is."""
         self._check(student, teacher, labels)
+        return self._at_full_precision(*self._gather(student, teacher, labels))
+
+    def _gather(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Unit embeddings and labels of all processes' faces."""
+        known = None if labels is None else distributed.gather(labels.to(student.device))
+        return distributed.gather(_unit(student)), distributed.gather(_unit(teacher.detach())), known
+
+    def _at_full_precision(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         # The critic's logarithms need float32 whatever precision the networks run in.
         with torch.autocast(student.device.type, enabled=False):
-            return self._terms(_unit(student), _unit(teacher.detach()), labels)
+            return self._terms(student, teacher, labels)
 
     def _terms(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         count = len(student)
@@ -159,16 +176,18 @@ class RelationalContrastiveLoss(nn.Module):
             allowed,
         )
         positive, negative = student.new_zeros(()), student.new_zeros(())
-        step = self.chunk or anchors
-        for start in range(0, anchors, step):
-            rows = torch.arange(start, min(start + step, anchors), device=student.device)
+        parts, share = distributed.processes(), 1.0
+        own = torch.arange(distributed.rank(), anchors, parts, device=student.device)
+        if not len(own):  # more processes than anchors: this one still takes part in the gradient's exchange
+            own, share = torch.zeros(1, dtype=torch.int64, device=student.device), 0.0
+        for rows in own.split(self.chunk or anchors):
             if self.chunk is None or not torch.is_grad_enabled():
                 sums = self._chunk_sums(rows, *inputs)
             else:
                 sums = checkpoint(self._chunk_sums, rows, *inputs, use_reentrant=False, preserve_rng_state=False)
             positive, negative = positive + sums[0], negative + sums[1]
         pairs = anchors * (count - 1)
-        return positive / pairs, negative / pairs
+        return positive * (parts * share / pairs), negative * (parts * share / pairs)
 
     def _chunk_sums(
         self, rows: Tensor, teacher: Tensor, cross_teacher: Tensor, cross_student: Tensor, allowed: Tensor

@@ -63,12 +63,14 @@ def embed_all(
 
     from gdrd_lab.faces.faceset import batches
 
+    device = next(iter(recogniser.parameters())).device if isinstance(recogniser, torch.nn.Module) else "cpu"
     out = np.zeros((len(faceset), recogniser.embedding_size), np.float32)
     bar = tqdm(total=len(faceset), desc=recogniser.name, unit="face", disable=not progress, leave=False)
     with bar:
         for indices, faces in batches(faceset, batch_size):
             if degradation is not None:
                 faces = degradation(faces, seeds=[seed * 1_000_003 + int(i) for i in indices])
+            faces = faces.to(device)
             embedding = recogniser.embed(faces)
             if flip:
                 embedding = F.normalize(embedding + recogniser.embed(faces.flip(-1)), dim=1)

@@ -46,6 +46,9 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], fact
             folder.rename(old)
         draft.chmod(0o755)
         draft.rename(folder)
+        place = os.open(folder.parent, os.O_RDONLY)
+        os.fsync(place)  # the name itself, too, must survive a power cut
+        os.close(place)
         if old is not None:
             shutil.rmtree(old.parent)
     except (OSError, SafetensorError) as error:

@@ -23,8 +23,12 @@ class LoopConfig:
         ema: decay of the exponential moving average of the weights; 0 turns it off.
         clip: largest gradient norm.
         checkpoint_every: steps between checkpoints.
+        checkpoint_minutes: most minutes between checkpoints; 0 counts steps alone.
         keep: checkpoints kept.
-        workers: processes that decode faces; 0 decodes in the training process.
+        workers: processes that decode faces, for each training process; 0 decodes in the training process.
+        sync_norm: BatchNorm over the faces of all processes, so that several train as one would.
+        compile: run the networks through torch.compile; it pays on GPUs and in long runs.
+        tracker: where losses go besides losses.csv, as accelerate names it: "tensorboard", "wandb" and others.
     """
 
     steps: int
@@ -36,8 +40,12 @@ class LoopConfig:
     ema: float = 0.999
     clip: float = 1.0
     checkpoint_every: int = 500
+    checkpoint_minutes: float = 10.0
     keep: int = 2
     workers: int = 0
+    sync_norm: bool = True
+    compile: bool = False
+    tracker: str = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,7 @@ class HeadConfig:
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
         weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
+        weight_rkd: weight of RKD, distances + 2 x angles (losses.baselines), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
         relation_size: width of the relation vectors.
         temperature: of the critic.
@@ -170,6 +179,7 @@ class HeadConfig:
     weight_rcd: float = 0.1
     weight_kd: float = 10.0
     weight_crd: float = 0.0
+    weight_rkd: float = 0.0
     weight_cls: float = 0.05
     relation_size: int = 128
     temperature: float = 0.1

@@ -1,10 +1,14 @@
-"""Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs."""
+"""Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs.
+
+A process of several makes only its own rows of a batch, and they are those of the whole batch.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,15 +36,44 @@ def step_indices(faces: int, batch_size: int, seed: int, step: int) -> np.ndarra
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     out = np.empty(batch_size, np.int64)
     for epoch in np.unique(positions // faces):
-        order = np.random.default_rng([seed, int(epoch)]).permutation(faces)
+        order = _epoch_order(faces, seed, int(epoch))
         chosen = positions // faces == epoch
         out[chosen] = order[positions[chosen] % faces]
     return out
 
 
-def augment(faces: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
-    """Mirror, move, turn, resize and recolour faces (N, 3, S, S) in [0, 1], each at random."""
-    count, size = len(faces), faces.shape[-1]
+@lru_cache(maxsize=2)  # a batch can span two epochs; drawing the order of 10 million faces takes half a second
+def _epoch_order(faces: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(faces)
+
+
+def step_noise(seed: int, step: int, rows: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Draw for each row of a step a number in [0, 1) and unit Gaussian noise: (N,) and (N, *shape).
+
+    Each depends on seed, step and row alone, so it does not matter how a batch is split.
+    """
+    generators = [step_generator(seed, step, 1 + int(row)) for row in rows]
+    numbers = torch.stack([torch.rand((), generator=generator) for generator in generators])
+    return numbers, torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+
+
+def augment(
+    faces: Tensor,
+    config: AugmentConfig,
+    generator: torch.Generator,
+    rows: Sequence[int] | np.ndarray | None = None,
+    whole: int | None = None,
+) -> Tensor:
+    """Mirror, move, turn, resize and recolour faces (N, 3, S, S) in [0, 1], each at random.
+
+    Args:
+        faces: the faces, or some rows of a batch.
+        config: what may change and how much.
+        generator: draws for the whole batch.
+        rows: which rows of the batch the faces are; all if None.
+        whole: size of that batch; N if None.
+    """
+    count, size = whole or len(faces), faces.shape[-1]
 
     def spread(width: float) -> Tensor:
         return (torch.rand(count, generator=generator) * 2 - 1) * width
@@ -54,15 +87,19 @@ def augment(faces: Tensor, config: AugmentConfig, generator: torch.Generator) ->
     theta[:, 0, 0], theta[:, 0, 1] = mirror * angle.cos() * zoom, -angle.sin() * zoom
     theta[:, 1, 0], theta[:, 1, 1] = mirror * angle.sin() * zoom, angle.cos() * zoom
     theta[:, :, 2] = move
-    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
+    tint = gain[:, None] * tint
+    if rows is not None:
+        chosen = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
+        theta, tint, offset = theta[chosen], tint[chosen], offset[chosen]
+    grid = F.affine_grid(theta, [len(faces), 3, size, size], align_corners=False)
     moved = F.grid_sample(faces, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    recoloured = (moved - 0.5) * (gain[:, None] * tint)[:, :, None, None] + 0.5 + offset[:, None, None, None]
+    recoloured = (moved - 0.5) * tint[:, :, None, None] + 0.5 + offset[:, None, None, None]
     return recoloured.clamp(0, 1)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's faces.
+    """One step's faces, or the part of them that one process takes at once.
 
     Args:
         sharp: (N, 3, S, S) in [0, 1], augmented.
@@ -70,6 +107,9 @@ class Batch:
         labels: (N,) int64, -1 where no identity is known.
         indices: (N,) int64 into the face set.
         step: the optimiser step, counted over all micro-batches.
+        rows: (N,) int64, places of the faces within the step's whole batch.
+        labelled_share: labelled faces per face here, over the same in the step's whole batch (1 where that is 0). A
+            mean over the labelled faces times this, averaged over equal parts of a batch, is the whole batch's mean.
     """
 
     sharp: Tensor
@@ -77,16 +117,27 @@ class Batch:
     labels: Tensor
     indices: Tensor
     step: int
+    rows: Tensor
+    labelled_share: float = 1.0
 
     def part(self, rows: slice) -> Batch:
-        """Return the batch's rows, for one device and micro-batch."""
-        return Batch(self.sharp[rows], self.low[rows], self.labels[rows], self.indices[rows], self.step)
+        """Return some rows of the batch, for one micro-batch."""
+        labels = self.labels[rows]
+        here, there = (float((part >= 0).float().mean()) if len(part) else 0.0 for part in (labels, self.labels))
+        share = self.labelled_share * (here / there if there else 1.0)
+        return Batch(self.sharp[rows], self.low[rows], labels, self.indices[rows], self.step, self.rows[rows], share)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        tensors = (self.sharp, self.low, self.labels, self.indices)
-        sharp, low, labels, indices = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(sharp, low, labels, indices, self.step)
+        tensors = (self.sharp, self.low, self.labels, self.indices, self.rows)
+        sharp, low, labels, indices, rows = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return Batch(sharp, low, labels, indices, self.step, rows, self.labelled_share)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in pinned memory, from where a GPU takes it without waiting."""
+        tensors = (self.sharp, self.low, self.labels, self.indices, self.rows)
+        sharp, low, labels, indices, rows = (tensor.pin_memory() for tensor in tensors)
+        return Batch(sharp, low, labels, indices, self.step, rows, self.labelled_share)
 
 
 class StepBatches(Dataset):
@@ -108,14 +159,57 @@ class StepBatches(Dataset):
         return self.steps
 
     def __getitem__(self, step: int) -> Batch:
-        indices = step_indices(len(self.faces), self.batch_size, self.seed, step)
-        generator = step_generator(self.seed, step)
-        sharp = augment(to_tensor([self.faces[int(i)] for i in indices]), self.augmentation, generator)
-        resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
-        labels = torch.from_numpy(self.faces.labels[indices])
-        return Batch(sharp, downscale(sharp, resolution), labels, torch.from_numpy(indices), step)
+        return self.part(step, np.arange(self.batch_size))
 
-    def iterate(self, start: int, workers: int) -> Iterator[Batch]:
-        """Yield the batches from step ``start`` on, decoded ahead by ``workers`` processes."""
-        loader = DataLoader(self, batch_size=None, sampler=range(start, self.steps), num_workers=workers)
-        yield from loader
+    def part(self, step: int, rows: np.ndarray) -> Batch:
+        """Return some rows of a step's batch; only their faces are read."""
+        everyone = step_indices(len(self.faces), self.batch_size, self.seed, step)
+        indices = everyone[rows]
+        generator = step_generator(self.seed, step)
+        faces = to_tensor([self.faces[int(i)] for i in indices])
+        sharp = augment(faces, self.augmentation, generator, rows, self.batch_size)
+        resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
+        labels = self.faces.labels
+        known = float((labels[everyone] >= 0).mean())
+        share = float((labels[indices] >= 0).mean()) / known if known else 1.0
+        return Batch(
+            sharp,
+            downscale(sharp, resolution),
+            torch.from_numpy(labels[indices]),
+            torch.from_numpy(indices),
+            step,
+            torch.from_numpy(rows),
+            share,
+        )
+
+    def iterate(self, start: int, workers: int, rows: np.ndarray | None = None, pin: bool = False) -> Iterator[Batch]:
+        """Yield the batches from step ``start`` on, decoded ahead by ``workers`` processes.
+
+        Args:
+            start: the first step.
+            workers: processes; 0 decodes when the batch is asked for.
+            rows: the rows of each batch to make; all if None.
+            pin: put the batches into pinned memory (for a GPU).
+        """
+        wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
+        yield from DataLoader(
+            _Parts(self, wanted),
+            batch_size=None,
+            sampler=range(start, self.steps),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            pin_memory=pin,
+        )
+
+
+class _Parts(Dataset):
+    """The same rows of every step."""
+
+    def __init__(self, batches: StepBatches, rows: np.ndarray) -> None:
+        self.batches, self.rows = batches, rows
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.batches.part(step, self.rows)

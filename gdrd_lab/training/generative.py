@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gdrd_lab.teachers.diffusion import noised, velocity
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, build_scheduler, build_unet
 from gdrd_lab.training.config import GenerativeConfig
-from gdrd_lab.training.data import Batch, step_generator
+from gdrd_lab.training.data import Batch, step_noise
 from gdrd_lab.training.loop import Stage
 
 
@@ -39,10 +40,8 @@ def velocity_loss(
     if min_snr:
         # SNR = abar / (1 - abar), so min(SNR, gamma) / (SNR + 1) = min(abar, gamma (1 - abar)).
         weight = torch.minimum(alpha, min_snr * (1 - alpha)) / (min_snr / (min_snr + 1))
-    root, rest = alpha.sqrt()[:, None, None, None], (1 - alpha).sqrt()[:, None, None, None]
-    velocity = root * noise - rest * clean
-    predicted = pipeline.predict(root * clean + rest * noise, condition, timesteps)
-    return (weight * (predicted.float() - velocity).square().mean((1, 2, 3))).mean()
+    predicted = pipeline.predict(noised(clean, noise, alpha), condition, timesteps)
+    return (weight * (predicted.float() - velocity(clean, noise, alpha)).square().mean((1, 2, 3))).mean()
 
 
 class GenerativeStage(Stage):
@@ -55,10 +54,9 @@ class GenerativeStage(Stage):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"denoise": loss}."""
-        generator = step_generator(self.seed, batch.step, 1 + int(batch.indices[0]))
-        timesteps = torch.randint(1000, (len(batch.low),), generator=generator)
         size = self.config.size
-        noise = torch.randn(len(batch.low), 3, size, size, generator=generator)
+        numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
+        timesteps = (numbers * 1000).long().clamp_max(999)
         device = batch.low.device
         args = (batch.sharp, batch.low, timesteps.to(device), noise.to(device), self.config.min_snr)
         return {"denoise": velocity_loss(self.pipeline, *args)}

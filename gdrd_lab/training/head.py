@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.losses.baselines import contrastive_distillation_loss
+from gdrd_lab import distributed
+from gdrd_lab.losses.baselines import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
@@ -41,7 +42,7 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
-        super().__init__("head", trained, frozen=[student.backbone])
+        super().__init__("head", trained, frozen=[student.backbone], losses=("relation", "classes"))
         self.config = config
         self._student, self._targets = (student,), (targets,)
 
@@ -64,11 +65,18 @@ class HeadStage(Stage):
         losses = {}
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
+        if config.weight_crd or config.weight_rkd:
+            # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.
+            everyone, targets = distributed.gather(embedding), distributed.gather(target)
         if config.weight_crd:
-            labels = batch.labels.to(embedding.device)
-            losses["crd"] = config.weight_crd * contrastive_distillation_loss(embedding, target, labels)
+            labels = distributed.gather(batch.labels.to(embedding.device))
+            losses["crd"] = config.weight_crd * contrastive_distillation_loss(everyone, targets, labels)
+        if config.weight_rkd:
+            rkd = rkd_distance_loss(everyone, targets) + 2 * rkd_angle_loss(everyone, targets)
+            losses["rkd"] = config.weight_rkd * rkd
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:
-            losses["cls"] = config.weight_cls * self.trained["classes"](embedding, batch.labels)
+            classification = self.trained["classes"](embedding, batch.labels)
+            losses["cls"] = config.weight_cls * batch.labelled_share * classification
         return losses

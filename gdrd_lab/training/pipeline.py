@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.teachers.sface import SFace
@@ -37,10 +38,13 @@ def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool =
     Returns:
         The pipeline with averaged weights, in evaluation mode.
     """
+    torch.manual_seed(recipe.seed)
     stage = GenerativeStage(recipe.generative, recipe.seed)
     _train(stage, recipe.generative, recipe, faces, out, progress)
     stage.pipeline.unet.requires_grad_(False)
-    stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
+    with distributed.main_process_first() as main:
+        if main:
+            stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
     return stage.pipeline
 
 
@@ -60,9 +64,10 @@ def train_backbone(
         GdrdError: there is no generative teacher yet.
     """
     teacher = load_generative(generative or out / "generative")
+    torch.manual_seed(recipe.seed)
     stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
     _train(stage, recipe.backbone, recipe, faces, out, progress)
-    stage.student.save(out / "backbone", _facts(recipe, recipe.backbone, faces))
+    _save(stage.student, out / "backbone", _facts(recipe, recipe.backbone, faces))
     return stage.student
 
 
@@ -96,10 +101,11 @@ def train_head(
         raise GdrdError(
             f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
         )
+    student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
-    student.save(out / "student", _facts(recipe, recipe.head, faces))
+    _save(student, out / "student", _facts(recipe, recipe.head, faces))
     return student
 
 
@@ -119,6 +125,12 @@ def _warm_student(recipe: Recipe, recogniser: Recogniser) -> Student:
     torch.manual_seed(recipe.seed)
     student = Student.from_sface(recipe.student, recogniser)
     return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _save(student: Student, folder: Path, facts: dict[str, Any]) -> None:
+    with distributed.main_process_first() as main:
+        if main:
+            student.save(folder, facts)
 
 
 def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""Train and score every row of the ablation; what is done is kept and not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from tqdm.auto import tqdm
+
+from gdrd_lab.ablation.rows import AblationConfig, Row, rows
+from gdrd_lab.evaluation import report, sweep
+from gdrd_lab.faces.faceset import split_identities
+from gdrd_lab.faces.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.student.model import Student
+from gdrd_lab.training import pipeline
+from gdrd_lab.training.recipe_file import to_dict
+
+if TYPE_CHECKING:
+    from gdrd_lab.evaluation.sweep import Score
+    from gdrd_lab.faces.faceset import FaceSet
+    from gdrd_lab.teachers.recogniser import Recogniser
+
+
+def ablate(
+    config: AblationConfig,
+    faces: FaceSet,
+    generative: Path,
+    teacher: Recogniser,
+    out: Path,
+    *,
+    beside: Sequence[Recogniser] = (),
+    progress: bool = True,
+) -> list[Score]:
+    """Train every row with every seed on most identities and score it on the others.
+
+    Each run is saved in ``out`` as it ends; the same call goes on where an earlier one stopped.
+
+    Args:
+        config: size of it all.
+        faces: labelled faces; ``config.hold_out`` of the identities are scored, the rest trained on.
+        generative: folder or hub id of the generative teacher.
+        teacher: the discriminative teacher.
+        out: folder of the runs.
+        beside: other recognisers, scored as they are.
+        progress: show progress bars.
+
+    Returns:
+        Scores of all runs; ``method`` is the row's name, ``seed`` the run's.
+    """
+    training, held_out = split_identities(faces, config.hold_out)
+    pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
+    scores: list[Score] = []
+    for recogniser in tqdm(beside, desc="as they are", unit="method", disable=not progress):
+        scores += _scored(recogniser, recogniser.name, config, held_out, pairs, 0, out / "beside")
+    runs = [(seed, row) for seed in config.seeds for row in rows(config)]
+    for seed, row in (bar := tqdm(runs, desc="ablation", unit="run", disable=not progress)):
+        bar.set_postfix_str(f"{row.name.strip()}, seed {seed}")
+        folder = out / f"seed-{seed}"
+        if (found := _found(row.name, config, folder)) is None:
+            student = _train(row, config, seed, training, generative, teacher, folder)
+            found = _scored(student, row.name, config, held_out, pairs, seed, folder)
+        scores += found
+    return scores
+
+
+def _train(
+    row: Row, config: AblationConfig, seed: int, faces: FaceSet, generative: Path, teacher: Recogniser, folder: Path
+) -> Student:
+    """Train a row; rows with the same stage 1 share its backbone."""
+    recipe = row.recipe(config, seed)
+    backbone = folder / f"backbone-{_digest(to_dict(recipe.backbone) if row.backbone else 'random')}"
+    if not (backbone / "backbone").is_dir():
+        if row.backbone:
+            pipeline.train_backbone(recipe, faces, backbone, generative, progress=False)
+        else:
+            torch.manual_seed(seed)
+            Student(recipe.student).save(backbone / "backbone")
+    place = folder / f"head-{_digest(row.name)}"
+    return pipeline.train_head(recipe, faces, place, teacher, backbone / "backbone", progress=False)
+
+
+def _scored(
+    recogniser: Recogniser, name: str, config: AblationConfig, faces: FaceSet, pairs: Pairs, seed: int, folder: Path
+) -> list[Score]:
+    """Score a recogniser and keep the scores."""
+    if (found := _found(name, config, folder)) is not None:
+        return found
+    measures = sweep.Measures(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
+    degradations = sweep.resolutions(config.resolutions)
+    measured = sweep.sweep([recogniser], faces, degradations, measures, progress=False)
+    scores = [replace(score, method=name, seed=seed) for score in measured]
+    report.write_json(_file(name, config, folder), report.report(scores))
+    return scores
+
+
+def _found(name: str, config: AblationConfig, folder: Path) -> list[Score] | None:
+    path = _file(name, config, folder)
+    return list(report.read_json(path).scores) if path.exists() else None
+
+
+def _file(name: str, config: AblationConfig, folder: Path) -> Path:
+    # The name of the file tells the configuration, so that scores of another one are not taken for these.
+    # Seeds do not count: more of them may be asked for later, or each by a process of its own.
+    return folder / f"scores-{_digest([name, to_dict(replace(config, seeds=()))])}.json"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]

@@ -1,0 +1,38 @@
+"""SIGTERM, as batch systems send it before they kill: finish the step, write a checkpoint, end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Stopped(SystemExit):
+    """A run was asked to stop and did, with a checkpoint. As a SystemExit its status is 143, what SIGTERM gives."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(128 + signal.SIGTERM)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM inside the block: gives a function that says whether it has come. Only the main thread can."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested.is_set
+        return
+
+    def note(*_: Any) -> None:
+        requested.set()
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield requested.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

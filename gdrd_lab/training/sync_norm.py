@@ -1,0 +1,55 @@
+"""BatchNorm over the batch of all processes, on any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gdrd_lab import distributed
+
+
+class WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm whose statistics are those of all processes' faces together, so that N processes train as one would.
+
+    torch's own SyncBatchNorm runs on GPUs only. In evaluation mode it is an ordinary BatchNorm. Two small all-reduces
+    per layer forward and two backward.
+    """
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any (N, C) or (N, C, ...) will do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, ...) over all processes' N and all further dimensions."""
+        if not self.training or distributed.processes() == 1:
+            return super().forward(x)
+        over = [0, *range(2, x.ndim)]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        with torch.autocast(x.device.type, enabled=False):
+            values = x.float()
+            count = values.numel() // values.shape[1] * distributed.processes()
+            mean = distributed.total(values.sum(over)) / count
+            centred = values - mean.view(shape)
+            variance = distributed.total(centred.square().sum(over)) / count
+            if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+                with torch.no_grad():
+                    self.num_batches_tracked.add_(1)
+                    momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                    self.running_mean.lerp_(mean, momentum)
+                    self.running_var.lerp_(variance * (count / max(1, count - 1)), momentum)
+            out = centred * torch.rsqrt(variance + self.eps).view(shape)
+            if self.weight is not None:
+                out = out * self.weight.view(shape) + self.bias.view(shape)
+        return out.to(x.dtype)
+
+
+def share_batch_norms(module: nn.Module) -> None:
+    """Replace every BatchNorm below ``module`` by one over all processes; parameters, buffers and names stay."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            shared = WholeBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
+            shared._parameters, shared._buffers = child._parameters, child._buffers
+            shared.track_running_stats = child.track_running_stats
+            shared.train(child.training)
+            setattr(module, name, shared)
+        else:
+            share_batch_norms(child)

@@ -1,0 +1,116 @@
+"""The ablation: rows of one budget, every row trained and scored, nothing done twice, the table's arithmetic."""
+
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gdrd_lab.ablation.rows import AblationConfig, rows
+from gdrd_lab.ablation.run import ablate
+from gdrd_lab.ablation.table import aggregate, columns
+from gdrd_lab.cli import main
+from gdrd_lab.evaluation.report import read_json
+from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.generative import build_pipeline
+
+CONFIGS = [AblationConfig.smoke(), AblationConfig.cpu(), AblationConfig.paper()]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["smoke", "cpu", "paper"])
+def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -> None:
+    listed = rows(config)
+    assert len({row.name for row in listed}) == len(listed)
+    for row in listed:
+        recipe = row.recipe(config, seed=1)
+        first = recipe.backbone.loop.steps if row.backbone else 0
+        assert first + recipe.head.loop.steps == config.loop.steps and recipe.seed == 1
+        assert recipe.head.loop.batch_size == recipe.backbone.loop.batch_size == config.loop.batch_size
+
+
+def test_rows_train_what_their_names_say() -> None:
+    by_name = {row.name: row for row in rows(AblationConfig.smoke())}
+    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_rcd")
+
+    def used(name: str) -> set[str]:
+        return {weight for weight in weights if getattr(by_name[name].head, weight)}
+
+    assert used("class labels only (L_cls)") == {"weight_cls"}
+    assert used("RKD only") == {"weight_rkd"}
+    assert used("L_rcd only") == {"weight_rcd"}
+    paper = by_name["L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)"]
+    assert used(paper.name) == {"weight_cls", "weight_kd", "weight_rcd"}
+    assert paper.head.freeze_backbone and paper.backbone is not None
+    random = by_name["random frozen backbone, then the same"]
+    assert random.backbone is None and random.head == paper.head
+    assert not by_name["L_gen, not frozen, then the same"].head.freeze_backbone
+    assert by_name["... features of the sharp image"].backbone == replace(paper.backbone, sharp=True)
+
+
+class FlatTeacher:
+    """Embeds a face as some of its pixels, so that the test needs no network."""
+
+    name, embedding_size = "flat", 128
+
+    def embed(self, faces: torch.Tensor) -> torch.Tensor:
+        small = torch.nn.functional.interpolate(faces, (8, 8), mode="area")
+        return torch.nn.functional.normalize(small.flatten(1)[:, :128] - 0.5, dim=1)
+
+
+def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    random = np.random.default_rng(0)
+    identities = np.repeat(np.arange(20), 3)
+    means = random.integers(0, 255, (20, 32, 32, 3))
+    pixels = np.clip(means[identities] + random.normal(0, 20, (60, 32, 32, 3)), 0, 255).astype(np.uint8)
+    faces = ArrayFaces(pixels, identities, name="drawn")
+    config = replace(AblationConfig.smoke(), seeds=(0, 1))
+    config = replace(config, loop=replace(config.loop, steps=2, batch_size=8))
+    build_pipeline(Recipe.smoke().generative).save_pretrained(tmp_path / "generative")
+    run = (config, faces, tmp_path / "generative", FlatTeacher(), tmp_path / "out")
+    scores = ablate(*run, beside=[FlatTeacher()], progress=False)
+    names = {row.name for row in rows(config)} | {"flat"}
+    assert {score.method for score in scores} == names
+    table = aggregate(scores, "accuracy", "same resolution")
+    assert {cell.runs for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
+
+    monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
+    again = ablate(*run, beside=[FlatTeacher()], progress=False)
+    assert [(s.method, s.metric, str(s.value)) for s in again] == [(s.method, s.metric, str(s.value)) for s in scores]
+
+
+def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:
+    from gdrd_lab.evaluation.sweep import Score
+
+    values = [0.5, 0.6, 0.85]
+    scores = [
+        Score("row", "d", "same resolution", 16, {}, "accuracy", value, 0.01, 100, seed, "c", 0.1)
+        for seed, value in enumerate(values)
+    ]
+    cell = aggregate(scores, "accuracy", "same resolution")["row"][16]
+    assert cell.mean == pytest.approx(statistics.mean(values))
+    assert cell.deviation == pytest.approx(statistics.stdev(values))
+    assert columns(scores, "accuracy") == {"row": {"same resolution, 16 px": "65.0 ± 18.0"}}
+    assert str(aggregate(scores[:1], "accuracy", "same resolution")["row"][16]) == "50.0"
+
+
+def test_lfw_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ablate", "--config", "smoke", "--data", "lfw", "--out", str(tmp_path)]) == 2
+    assert "testing only" in capsys.readouterr().err
+
+
+def test_the_command_ends_with_a_table_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    words = ["ablate", "--config", "smoke", "--beside", "sface", "student", "--out", str(tmp_path), "--quiet"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    for row in [*rows(AblationConfig.smoke()), *("SFace", "student")]:
+        assert getattr(row, "name", row) in shown
+    scores = read_json(tmp_path / "ablation.json").scores
+    assert {score.seed for score in scores} == {0, 1} and (tmp_path / "ablation.csv").exists()
