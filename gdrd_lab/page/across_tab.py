@@ -53,7 +53,7 @@ def strip(view: View, first: Face, second: Face) -> str:
     for title, face, seed in (("First", first, view.seeds[0]), ("Second", second, view.seeds[1])):
         pictures = []
         for size in RESOLUTIONS:
-            link = picture_link(face.small(replace(view.degradation, resolution=size), seed), 112)
+            link = picture_link(face.small(replace(view.degradation, resolution=size), seed))
             css = "sharp marked" if size == nearest else "sharp"
             pictures.append(picture(link, f"{size} px", 92, css))
         parts.append(row(pictures, f"{title} face"))

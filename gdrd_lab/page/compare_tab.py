@@ -42,12 +42,12 @@ def inputs(view: View, first: Face, second: Face) -> str:
         low = reduced(face.image, view.degradation, seed)
         pictures = [picture(picture_link(face.image), f"{title} face, aligned ({face.name})")]
         pictures.append(
-            picture(picture_link(_bytes(low), 132), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
+            picture(picture_link(_bytes(low)), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
         )
         for recogniser in models.recognisers():
             side = input_side(recogniser, view.resolution)
             pictures.append(
-                picture(picture_link(_bytes(enlarge(low, side)), 132), f"{recogniser.name} sees {side} px", css="sharp")
+                picture(picture_link(_bytes(enlarge(low, side))), f"{recogniser.name} sees {side} px", css="sharp")
             )
         parts.append(row(pictures, f"{title} face"))
     return sides(parts)

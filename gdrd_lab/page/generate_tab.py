@@ -104,9 +104,7 @@ def remarks(view: View) -> list[str]:
 def seeds_html(view: View, face: Face, found: Generated, seed: int) -> str:
     """Return progress and the four faces with SFace's agreement."""
     pictures = [
-        picture(
-            picture_link(_bytes(image), 132), f"seed {view.noise_seed + k}: identity agreement {value:.2f}", css="seed"
-        )
+        picture(picture_link(_bytes(image)), f"seed {view.noise_seed + k}: identity agreement {value:.2f}", css="seed")
         for k, (image, value) in enumerate(zip(found.faces, found.agreement, strict=True))
     ]
     share = round(100 * found.step / found.steps)
@@ -121,7 +119,7 @@ def seeds_html(view: View, face: Face, found: Generated, seed: int) -> str:
 
 def slider_html(found: Generated) -> str:
     """Return the plain enlargement over the first seed's face, divided where a slider stands."""
-    plain, made = (picture_link(_bytes(image[0]), 256) for image in (found.bicubic, found.faces))
+    plain, made = (picture_link(_bytes(image[0])) for image in (found.bicubic, found.faces))
     return (
         '<div class="gdrd-group"><h4>Bicubic (left) and generated (right)</h4><div class="gdrd-curtain">'
         f'<img src="{made}" alt="generated face, first seed"><img class="over" src="{plain}" alt="bicubic enlargement">'
@@ -147,9 +145,9 @@ def _known(view: View, face: Face, seed: int, plain: float | None = None) -> lis
     said = "" if plain is None else f": identity agreement {plain:.2f}"
     size = models.generative().size
     return [
-        picture(picture_link(face.image, 132), "sharp face, which it does not see"),
-        picture(picture_link(_bytes(low[0]), 132), f"input, {view.resolution} px", css="sharp"),
-        picture(picture_link(_bytes(enlarge(low, size)[0]), 132), f"bicubic enlargement{said}"),
+        picture(picture_link(face.image), "sharp face, which it does not see"),
+        picture(picture_link(_bytes(low[0])), f"input, {view.resolution} px", css="sharp"),
+        picture(picture_link(_bytes(enlarge(low, size)[0])), f"bicubic enlargement{said}"),
     ]
 
 

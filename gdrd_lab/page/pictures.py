@@ -10,13 +10,18 @@ from html import escape
 import numpy as np
 from PIL import Image
 
+EXACT = 64
 
-def picture_link(image: np.ndarray, side: int | None = None) -> str:
-    """Return an image, uint8 (H, W, 3), as a data link (PNG); enlarged to ``side`` with each pixel a square."""
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    if side is not None:
-        picture = picture.resize((side, side), Image.Resampling.NEAREST)
-    return file_link(_encoded(picture, "PNG"), "image/png")
+
+def picture_link(image: np.ndarray) -> str:
+    """Return an image, uint8 (H, W, 3), as a data link: a few pixels exactly (PNG), more of them as JPEG.
+
+    The page draws a small image larger by itself, each pixel a square; so little travels while a slider moves.
+    """
+    drawn = Image.fromarray(np.ascontiguousarray(image))
+    if max(drawn.size) <= EXACT:
+        return file_link(_encoded(drawn, "PNG"), "image/png")
+    return file_link(_encoded(drawn, "JPEG"), "image/jpeg")
 
 
 def photograph_link(image: np.ndarray, longest: int = 480) -> str:
@@ -71,5 +76,5 @@ def notes(lines: Sequence[str]) -> str:
 
 def _encoded(picture: Image.Image, kind: str) -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind, **({"compress_level": 1} if kind == "PNG" else {"quality": 85}))
+    picture.save(file, kind, **({"compress_level": 1} if kind == "PNG" else {"quality": 92}))
     return file.getvalue()
