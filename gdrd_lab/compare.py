@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from gdrd_lab.degradation import downscale
+from gdrd_lab.calibration import calibrate
+from gdrd_lab.degradation import Degradation, downscale
 from gdrd_lab.faces.faceset import to_tensor
 
 if TYPE_CHECKING:
@@ -36,22 +37,41 @@ def shown(face: np.ndarray, resolution: int, side: int = 224) -> np.ndarray:
     return torch.nn.functional.interpolate(small, (side, side), mode="nearest")[0].permute(1, 2, 0).numpy()
 
 
+def reduced(face: np.ndarray, degradation: Degradation, seed: int = 0) -> torch.Tensor:
+    """Return what a degradation leaves of an aligned face, uint8 (S, S, 3), as a tensor (1, 3, r, r) in [0, 1]."""
+    return degradation(to_tensor([face]), seeds=[seed])
+
+
 @torch.inference_mode()
 def compare(
-    first: np.ndarray, second: np.ndarray, recognisers: Sequence[Recogniser], resolutions: Sequence[int]
+    first: np.ndarray,
+    second: np.ndarray,
+    recognisers: Sequence[Recogniser],
+    resolutions: Sequence[int],
+    degradation: Degradation | None = None,
+    seeds: tuple[int, int] = (0, 1),
 ) -> Comparison:
-    """Score two aligned faces, uint8 (S, S, 3), with every recogniser at every resolution, both faces reduced alike."""
+    """Score two aligned faces with every recogniser at every resolution, both faces reduced alike.
+
+    Args:
+        first: uint8 (S, S, 3), RGB.
+        second: uint8 (S, S, 3), RGB.
+        recognisers: the networks.
+        resolutions: sides in pixels.
+        degradation: what happens to the faces besides; its own resolution is not used.
+        seeds: of what is random in it, one per face.
+    """
+    plain = degradation or Degradation()
     scores: dict[str, list[float]] = {recogniser.name: [] for recogniser in recognisers}
-    faces = [to_tensor([face]) for face in (first, second)]
     for resolution in resolutions:
-        pair = torch.cat([downscale(face, resolution) for face in faces])
+        at = replace(plain, resolution=resolution)
+        pair = torch.cat([reduced(face, at, seed) for face, seed in zip((first, second), seeds, strict=True)])
         for recogniser in recognisers:
             a, b = recogniser.embed(pair)
             scores[recogniser.name].append(float(a @ b))
     return Comparison(tuple(resolutions), {name: tuple(values) for name, values in scores.items()})
 
 
-@torch.inference_mode()
 def thresholds(
     recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int], far: float = 0.01
 ) -> dict[int, float]:
@@ -63,14 +83,5 @@ def thresholds(
         resolutions: sides in pixels.
         far: accepted share of impostor pairs (false match rate).
     """
-    from gdrd_lab.degradation import Degradation
-    from gdrd_lab.evaluation.verification import threshold_at_far
-    from gdrd_lab.teachers.recogniser import embed_all
-
-    first, second = np.triu_indices(len(faces), 1)
-    genuine = faces.labels[first] == faces.labels[second]
-    found = {}
-    for resolution in resolutions:
-        embeddings = embed_all(recogniser, faces, Degradation(resolution), progress=False)
-        found[resolution] = float(threshold_at_far((embeddings @ embeddings.T)[first, second], genuine, far))
-    return found
+    known = calibrate(recogniser, faces, resolutions, progress=False)
+    return dict(zip(known.resolutions, known.thresholds(far), strict=True))

@@ -146,9 +146,7 @@ def score_histogram(
     verdict = ""
     if marked is not None:
         axes.axvline(marked, color=COLOURS[2], linewidth=2.2, label=f"this pair {marked:.2f}")
-        verdict = (
-            f" The marked pair scores {marked:.2f}: {'the same person' if marked >= threshold else 'different people'}."
-        )
+        verdict = f" The marked pair scores {marked:.2f}: {'above' if marked >= threshold else 'below'} the threshold."
     _finish(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
     return _say(
         figure,
@@ -203,6 +201,23 @@ def cmc_figure(cmcs: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     _finish(figure, axes, title, "Rank k", "Share of probes found within rank k")
     points = (f"{name}: {v[0]:.3f} at rank 1, {v[-1]:.3f} at rank {len(v)}" for name, v in cmcs.items())
     return _say(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
+
+
+def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
+    """Draw accuracy against multiply-adds on a logarithmic axis.
+
+    Args:
+        points: {method: (multiply-adds, accuracy, its standard error)}.
+        title: above the axes.
+    """
+    figure, axes = _figure()
+    for i, (name, (cost, value, error)) in enumerate(points.items()):
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **look)
+    axes.set_xscale("log")
+    _finish(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
+    told = (f"{name}: {value:.3f} at {cost / 1e6:.0f} million" for name, (cost, value, _) in points.items())
+    return _say(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
 
 
 def alt_text(figure: Figure) -> str:

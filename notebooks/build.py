@@ -1,4 +1,10 @@
-"""Make every notebook from its text file: `python notebooks/build.py`. The text is the source; ids follow its order."""
+"""Make the notebooks from their text: `python notebooks/build.py`.
+
+One text `NN_name.py` makes two files: `NN_name.ipynb` for the student, where each exercise has its stub and the solution
+is folded away below it, and `solutions/NN_name.ipynb`, where the solution stands in the stub's place. Tags in the text
+tell them apart: a cell tagged "stub" is the student's, one tagged "solution" the solution's. Cell ids follow the order
+in the text, so that both files, and every build, give a cell the same id.
+"""
 
 from pathlib import Path
 
@@ -8,11 +14,19 @@ import nbformat
 FOLDER = Path(__file__).resolve().parent
 
 
-def build(source: Path) -> str:
-    """Return the notebook of a text file as JSON, without outputs."""
+def build(source: Path, *, solutions: bool = False) -> str:
+    """Return a text file's notebook as JSON, without outputs."""
     notebook = jupytext.read(source)
+    cells = []
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
+        tags = cell.metadata.get("tags", [])
+        if solutions and "stub" in tags:
+            continue
+        if "solution" in tags and not solutions:
+            cell = folded(cell)
+        cells.append(cell)
+    notebook.cells = cells
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -21,11 +35,27 @@ def build(source: Path) -> str:
     return nbformat.writes(notebook, version=4) + "\n"
 
 
+def folded(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Turn a solution's code cell into a folded text of the same id."""
+    text = f"<details><summary>Solution</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
+    made = nbformat.v4.new_markdown_cell(text, metadata={"tags": ["solution"]})
+    made["id"] = cell["id"]
+    return made
+
+
 def sources() -> list[Path]:
     """List the text files."""
-    return sorted(path for path in FOLDER.glob("*.py") if path.name != "build.py")
+    return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+
+
+def targets(source: Path) -> dict[Path, str]:
+    """Return what a text makes: the student's and the solution's file, each with its content."""
+    made = source.with_suffix(".ipynb")
+    return {made: build(source), FOLDER / "solutions" / made.name: build(source, solutions=True)}
 
 
 if __name__ == "__main__":
+    (FOLDER / "solutions").mkdir(exist_ok=True)
     for path in sources():
-        path.with_suffix(".ipynb").write_text(build(path))
+        for target, content in targets(path).items():
+            target.write_text(content)

@@ -182,3 +182,16 @@ def test_pair_scores_are_exactly_one_for_a_face_and_itself() -> None:
     unit = np.eye(3, dtype=np.float32)
     pairs = Pairs(np.array([0, 0]), np.array([0, 1]), np.array([True, False]), np.array([0, 1]))
     np.testing.assert_array_equal(pair_scores(unit, unit, pairs), [1.0, 0.0])
+
+
+def test_teachers_gallery_is_for_its_own_students(faces: ArrayFaces, pairs: Pairs) -> None:
+    teacher, student, stranger = Pooled(), Pooled(), Pooled()
+    teacher.name, student.name, stranger.name = "teacher", "student", "stranger"
+    student.learned_from = "teacher"  # type: ignore[attr-defined]
+    options = {"settings": (Setting.GALLERY, Setting.TEACHER), "progress": False}
+    scores = sweep([student, stranger], faces, [LOW], Measures(pairs, (), bootstrap=0), teacher=teacher, **options)
+    assert [s.method for s in scores if s.setting == Setting.TEACHER] == ["student"] * 3
+    # The stand-ins are one network, so the teacher's gallery is the student's own.
+    own, borrowed = ([s.value for s in scores if s.method == "student" and s.setting == k] for k in options["settings"])
+    assert own == borrowed
+    assert sweep([student], faces, [LOW], Measures(pairs, (), bootstrap=0), **options)[-1].setting == Setting.GALLERY

@@ -5,6 +5,7 @@ import pytest
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces import ArrayFaces, FaceSet, batches, concatenate, require_pairs, split_identities, subset
+from gdrd_lab.faces.faceset import draw, identities_with
 
 
 def faces(count: int, labels: list[int] | None = None, name: str = "set", size: int = 8, value: int = 0) -> ArrayFaces:
@@ -98,3 +99,16 @@ def test_require_pairs_says_what_is_missing() -> None:
     for labels in ([0, 1, 2], [0, 0, 0], [-1, -1, -1]):
         with pytest.raises(GdrdError, match="second image of an identity"):
             require_pairs(faces(3, labels))
+
+
+def test_identities_with_enough_faces_and_a_draw_without_repetition() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 2, -1, -1, -1])
+    nine = ArrayFaces(np.zeros((9, 8, 8, 3), np.uint8), labels, [str(k) for k in range(9)])
+    chosen = identities_with(nine, 2)
+    assert list(chosen.keys) == ["0", "1", "2", "3", "4"]
+    assert list(identities_with(nine, 3).keys) == ["0", "1", "2"]
+    with pytest.raises(GdrdError, match="4 faces"):
+        identities_with(nine, 4)
+    drawn = draw(nine, 4, seed=1)
+    assert len(set(drawn.keys)) == 4 and list(drawn.keys) == sorted(drawn.keys)
+    assert draw(nine, 20) is nine

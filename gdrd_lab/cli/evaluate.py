@@ -14,6 +14,8 @@ SWEEPS = {
     "occlusion": (float, "share of the face, 0 to 0.9"),
 }
 
+SETTINGS = {"same": "same resolution", "gallery": "sharp gallery", "teacher": "sharp gallery by the teacher"}
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
@@ -35,14 +37,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="METHOD",
         help="sface, super-resolved, student, dlib, a student's folder or .onnx file",
     )
+    command.add_argument(
+        "--hold-out", type=float, default=0.0, metavar="SHARE", help="only what `gdrd train --hold-out` left out"
+    )
+    command.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
     command.add_argument("--generative", help="generative teacher of super-resolved; the shipped one if not given")
     command.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
     command.add_argument(
         "--settings",
         nargs="+",
-        choices=("same", "gallery"),
-        default=["same", "gallery"],
-        help="both faces degraded, or sharp gallery against degraded probe",
+        choices=tuple(SETTINGS),
+        default=list(SETTINGS),
+        help="both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)",
     )
     command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
     command.add_argument("--retrieval", action="store_true", help="also mean average precision")
@@ -72,9 +78,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.degradation import Degradation
     from gdrd_lab.evaluation import report, sweep
+    from gdrd_lab.faces.faceset import identities_with, split_identities
+    from gdrd_lab.faces.pairs import folds_that_fit, random_pairs
     from gdrd_lab.faces.sources import open_faces, open_pairs
     from gdrd_lab.figures import accuracy_curves, curves, save
     from gdrd_lab.methods import open_recogniser
+    from gdrd_lab.teachers.sface import load_sface
 
     degradations = list(sweep.resolutions(arguments.resolutions))
     for name in SWEEPS:
@@ -83,7 +92,14 @@ def run(arguments: argparse.Namespace) -> None:
     beside = [score for path in arguments.beside for score in report.read_json(path).scores]
     recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
     faces = open_faces(arguments.data)
-    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
+    if arguments.hold_out:
+        _, faces = split_identities(faces, arguments.hold_out)
+    if arguments.at_least > 1:
+        faces = identities_with(faces, arguments.at_least)
+    if arguments.hold_out or arguments.at_least > 1:  # View 2 is for the whole of LFW
+        pairs = random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=arguments.seed)
+    else:
+        pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     scores = sweep.sweep(
         recognisers,
         faces,
@@ -91,7 +107,8 @@ def run(arguments: argparse.Namespace) -> None:
         sweep.Measures(
             pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
         ),
-        settings=[sweep.Setting.SAME if name == "same" else sweep.Setting.GALLERY for name in arguments.settings],
+        settings=[sweep.Setting(SETTINGS[name]) for name in arguments.settings],
+        teacher=load_sface(),
         flip=arguments.flip,
         seed=arguments.seed,
         progress=not arguments.quiet,

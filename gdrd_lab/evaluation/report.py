@@ -149,7 +149,7 @@ def table(scores: Sequence[Score], metric: str = "accuracy") -> Table:
     from rich.table import Table
 
     chosen = [score for score in scores if score.metric == metric]
-    cells = {(s.method, _label(s)): _cell(s) for s in chosen}
+    cells = {(s.method, label(s)): percent(s) for s in chosen}
     methods, labels = (list(dict.fromkeys(names)) for names in ([m for m, _ in cells], [c for _, c in cells]))
     head = f"{chosen[0].data}, {chosen[0].setting}: {metric}, %" if chosen else metric
     out = Table(title=head, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -174,14 +174,16 @@ def show(scores: Sequence[Score], metrics: Sequence[str] | None = None, console:
         console.print(f"Note: {note}", markup=False, highlight=False)
 
 
-def _cell(score: Score) -> str:
+def percent(score: Score, digits: int = 2) -> str:
+    """Return a score and its standard error in percent."""
     if math.isnan(score.value):
         return "n/a"
-    return f"{100 * score.value:.2f}" + ("" if math.isnan(score.spread) else f" ± {100 * score.spread:.2f}")
+    spread = "" if math.isnan(score.spread) else f" ± {100 * score.spread:.{digits}f}"
+    return f"{100 * score.value:.{digits}f}{spread}"
 
 
-def _label(score: Score) -> str:
-    """Name a column: the degradation in words, with the pixels of a native face said too."""
+def label(score: Score) -> str:
+    """Name a score's degradation in words, with the pixels of a native face said too."""
     words = Degradation(**score.degradation).describe()
     return words if score.degradation["resolution"] else words.replace("native", f"{score.resolution} px")
 

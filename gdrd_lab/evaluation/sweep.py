@@ -26,10 +26,15 @@ Array = np.ndarray
 
 
 class Setting(StrEnum):
-    """Which side is degraded: both faces, or the probe only (the gallery being sharp)."""
+    """Which side is degraded: both faces, or the probe only (the gallery being sharp).
+
+    In the last setting the sharp gallery is embedded by the discriminative teacher: a student lives in its teacher's
+    space, so that a gallery enrolled by the teacher need not be enrolled again.
+    """
 
     SAME = "same resolution"
     GALLERY = "sharp gallery"
+    TEACHER = "sharp gallery by the teacher"
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ def sweep(
     measures: Measures,
     *,
     settings: Sequence[Setting] = (Setting.SAME, Setting.GALLERY),
+    teacher: Recogniser | None = None,
     flip: bool = False,
     batch_size: int = 64,
     seed: int = 0,
@@ -139,6 +145,7 @@ def sweep(
         degradations: see ``resolutions`` and ``severities``.
         measures: what to measure.
         settings: which sides are degraded.
+        teacher: embeds the gallery of ``Setting.TEACHER``, which is for students of it alone (``learned_from``).
         flip: average the embeddings of each face and its mirror image.
         batch_size: faces per forward pass.
         seed: of degradations, enrolment and bootstrap.
@@ -155,14 +162,16 @@ def sweep(
 
     enrolment = _prepare(recognisers, faceset, degradations, measures, seed)
     labels, code, scores = np.asarray(faceset.labels), commit(), []
+    enrolled: Array | None = None
     with tqdm(total=len(recognisers) * len(degradations), desc=faceset.name, disable=not progress, leave=False) as bar:
         for recogniser in recognisers:
 
-            def embed(degradation: Degradation, recogniser: Recogniser = recogniser) -> Array:
+            def embed(degradation: Degradation, recogniser: Any = recogniser) -> Array:
                 options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "seed": seed, "progress": progress}
                 return embed_all(recogniser, faceset, degradation, **options)
 
             sharp: Array | None = None
+            shown = [s for s in settings if s != Setting.TEACHER or _learned(recogniser, teacher)]
             for degradation in degradations:
                 bar.set_postfix_str(f"{recogniser.name}, {degradation.describe()}")
                 began = time.perf_counter()
@@ -174,18 +183,25 @@ def sweep(
                     sharp = embed(SHARP) if sharp is None else sharp
                 probe = sharp if native and sharp is not None else embed(degradation)
                 embedding_seconds = time.perf_counter() - began
-                for setting in settings:
+                for setting in shown:
+                    if setting == Setting.TEACHER and enrolled is None:
+                        enrolled = embed(SHARP, teacher)
                     if setting == Setting.GALLERY and sharp is None:
                         sharp = embed(SHARP)
                     began = time.perf_counter()
-                    gallery = sharp if setting == Setting.GALLERY and sharp is not None else probe
-                    both = measures.both_ways and setting == Setting.GALLERY
+                    known = {Setting.GALLERY: sharp, Setting.TEACHER: enrolled}.get(setting)
+                    gallery = probe if known is None else known
+                    both = measures.both_ways and setting != Setting.SAME
                     rows = _measure(probe, gallery, labels, replace(measures, both_ways=both), enrolment, seed)
                     seconds = round(embedding_seconds + time.perf_counter() - began, 3)
                     place = (recogniser.name, faceset.name, str(setting), degradation.resolution or faceset.size)
                     scores += [Score(*place, asdict(degradation), *row, seed, code, seconds) for row in rows]
                 bar.update()
     return scores
+
+
+def _learned(recogniser: Recogniser, teacher: Recogniser | None) -> bool:
+    return teacher is not None and getattr(recogniser, "learned_from", None) == teacher.name
 
 
 def _prepare(

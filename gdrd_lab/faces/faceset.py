@@ -138,6 +138,20 @@ def draw(faceset: FaceSet, count: int, seed: int = 0) -> FaceSet:
     return subset(faceset, np.sort(np.random.default_rng(seed).permutation(len(faceset))[:count]))
 
 
+def identities_with(faceset: FaceSet, least: int) -> FaceSet:
+    """Return the faces of identities that have at least ``least`` of them.
+
+    Raises:
+        GdrdError: there are none.
+    """
+    labels = np.asarray(faceset.labels)
+    identities, counts = np.unique(labels[labels >= 0], return_counts=True)
+    chosen = np.flatnonzero(np.isin(labels, identities[counts >= least]))
+    if not len(chosen):
+        raise GdrdError(f"No identity of {faceset.name} has {least} faces", "Ask for fewer")
+    return subset(faceset, chosen, name=f"{faceset.name}, identities with {least} faces or more")
+
+
 def concatenate(*facesets: FaceSet) -> FaceSet:
     """Join face sets. Each set's identities get numbers after those before; -1 stays; keys get the set's name in front.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gdrd_lab.teachers.diffusion import noised, velocity
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, build_scheduler, build_unet
 from gdrd_lab.training.config import GenerativeConfig
 from gdrd_lab.training.data import Batch, step_noise
@@ -39,10 +40,8 @@ def velocity_loss(
     if min_snr:
         # SNR = abar / (1 - abar), so min(SNR, gamma) / (SNR + 1) = min(abar, gamma (1 - abar)).
         weight = torch.minimum(alpha, min_snr * (1 - alpha)) / (min_snr / (min_snr + 1))
-    root, rest = alpha.sqrt()[:, None, None, None], (1 - alpha).sqrt()[:, None, None, None]
-    velocity = root * noise - rest * clean
-    predicted = pipeline.predict(root * clean + rest * noise, condition, timesteps)
-    return (weight * (predicted.float() - velocity).square().mean((1, 2, 3))).mean()
+    predicted = pipeline.predict(noised(clean, noise, alpha), condition, timesteps)
+    return (weight * (predicted.float() - velocity(clean, noise, alpha)).square().mean((1, 2, 3))).mean()
 
 
 class GenerativeStage(Stage):

@@ -1,0 +1,1 @@
+"""Looking into recognisers: where they look (``attention``) and how their embeddings lie (``maps``)."""

@@ -1,0 +1,91 @@
+"""What features know: how well a linear map from them predicts something, on faces it was not fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+
+
+def pooled(features: Tensor, side: int = 4) -> np.ndarray:
+    """Average a feature map (N, C, h, w) over a grid of at most ``side`` x ``side`` cells: float64 (N, C cells)."""
+    side = min(side, features.shape[-1])
+    return F.adaptive_avg_pool2d(features.float(), side).flatten(1).cpu().numpy().astype(np.float64)
+
+
+def linear_probe(
+    features: np.ndarray, targets: np.ndarray, train: np.ndarray, *, penalty: float = 1.0, components: int = 64
+) -> float:
+    """Share of the targets' variance that ridge regression explains on held-out rows: R^2, 1 best, 0 for the mean.
+
+    R^2 = 1 - sum (y - y')^2 / sum (y - mean of the training rows)^2, over the held-out rows and all columns of y
+
+    The features are standardised and reduced to their ``components`` main directions on the training rows, so that a
+    wide feature has no more numbers to fit with than a narrow one.
+
+    Args:
+        features: (N, D).
+        targets: (N, d), such as the discriminative teacher's embeddings.
+        train: (N,) bool, rows to fit on; the others are judged. Keep a person's faces on one side.
+        penalty: ridge penalty per training row on the components, each of unit variance.
+        components: at most as many as training rows less one.
+
+    Raises:
+        GdrdError: a side has fewer than two rows.
+
+    Source: linear probes, Alain and Bengio (arXiv 1610.01644).
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train = np.asarray(train, bool)
+    if min(train.sum(), (~train).sum()) < 2:
+        raise GdrdError(f"{train.sum()} rows to fit and {(~train).sum()} to judge", "Give at least two of each")
+    count = min(components, int(train.sum()) - 1, features.shape[1])
+    model = make_pipeline(
+        StandardScaler(),
+        PCA(count, whiten=True, svd_solver="full"),
+        Ridge(alpha=penalty * float(train.sum())),
+    )
+    model.fit(features[train], targets[train])
+    error = np.square(targets[~train] - model.predict(features[~train])).sum()
+    total = np.square(targets[~train] - targets[train].mean(0)).sum()
+    return float(1 - error / total)
+
+
+def adapter_errors(
+    fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], *, ridge: float = 1e-3
+) -> tuple[float, float]:
+    """Mean squared errors of the best linear adapter from features to a target: on the faces fitted on, and on others.
+
+    The adapter is a bilinear resize and a 1 x 1 convolution with bias, as in stage 1, fitted by least squares. Both
+    targets are standardised by the channel statistics of the first, so that predicting the mean costs 1 there.
+
+    Args:
+        fitted: features (N, C, g, g) and target (N, D, h, w) to fit on.
+        judged: the same of other faces.
+        ridge: penalty per row, relative to the mean variance of the features.
+    """
+    deviation, mean = torch.std_mean(fitted[1].double(), dim=(0, 2, 3), correction=0)
+
+    def rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        shrinks = features.shape[-1] > target.shape[-1]
+        size = (target.shape[-2], target.shape[-1])
+        resized = F.interpolate(features.float(), size, mode="bilinear", antialias=shrinks, align_corners=False)
+        x = resized.permute(0, 2, 3, 1).flatten(0, 2).double()
+        y = (target.permute(0, 2, 3, 1).flatten(0, 2).double() - mean) / deviation.clamp_min(1e-9)
+        return x, y
+
+    (x, y), (other_x, other_y) = rows(*fitted), rows(*judged)
+    centre = x.mean(0)
+    x, other_x = x - centre, other_x - centre
+    offset = y.mean(0)
+    gram = x.T @ x
+    gram.diagonal().add_(ridge * len(x) * float(x.square().mean()))
+    weight = torch.linalg.solve(gram, x.T @ (y - offset))
+    return tuple(float((b - offset - a @ weight).square().mean()) for a, b in ((x, y), (other_x, other_y)))  # type: ignore[return-value]

@@ -1,0 +1,73 @@
+"""`gdrd failures`: the hardest pairs in words and numbers, and what other recognisers think of the same pairs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    command = commands.add_parser(
+        "failures",
+        help="the hardest pairs in words and numbers; agreement with other recognisers",
+        description="List the pairs a recogniser is most wrong about, without showing a face, and correlate its scores "
+        "with those of other recognisers on the sharp faces.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument("--data", default="embedded", help="embedded, lfw, or a path to faces")
+    command.add_argument("--methods", nargs="+", default=["student", "sface"], help="recognisers to look into")
+    command.add_argument(
+        "--references", nargs="+", default=["sface"], help="recognisers that see the sharp faces: sface, dlib"
+    )
+    command.add_argument("--resolution", type=int, default=16, help="side both faces are reduced to")
+    command.add_argument("--count", type=int, default=5, help="pairs of each kind")
+    command.add_argument("--seed", type=int, default=0, help="seed of the pairs")
+    command.add_argument("--out", type=Path, default=Path("results/failures.json"), help="JSON file to write")
+    command.add_argument("--quiet", action="store_true", help="no progress bars")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Find, write and print."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gdrd_lab.degradation import Degradation
+    from gdrd_lab.evaluation.failures import failures, write_failures
+    from gdrd_lab.faces.sources import open_faces, open_pairs
+    from gdrd_lab.methods import open_recogniser
+    from gdrd_lab.teachers.recogniser import embed_all
+
+    faces = open_faces(arguments.data)
+    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
+    show = not arguments.quiet
+    judges = [open_recogniser(name) for name in arguments.references]
+    references = {judge.name: embed_all(judge, faces, progress=show) for judge in judges}
+    degradation = Degradation(arguments.resolution)
+    found = []
+    for name in arguments.methods:
+        method = open_recogniser(name)
+        embeddings = embed_all(method, faces, degradation, progress=show)
+        found.append(
+            failures(
+                method.name,
+                faces,
+                pairs,
+                embeddings,
+                references,
+                resolution=arguments.resolution,
+                count=arguments.count,
+            )
+        )
+    written = write_failures(arguments.out, found)
+    for item in found:
+        title = f"{item.method} at {item.resolution} px on {item.data}: {item.errors} of {item.pairs} pairs wrong"
+        table = Table("pair", "kind", "score", "threshold", "sharp", "the faces", title=title, title_justify="left")
+        for failure in item.hardest:
+            numbers = (f"{value:.2f}" for value in (failure.score, failure.threshold, failure.sharp))
+            table.add_row(f"fold {failure.fold}, {failure.pair}", failure.kind, *numbers, failure.words)
+        Console().print(table)
+        for name, value in item.agreement.items():
+            print(f"Rank correlation with {name} on the sharp faces: {value:.3f}")
+    print(f"Results: {written}")

@@ -1,0 +1,109 @@
+"""Exercises: a check runs the reader's function on small tensors and says in plain words what is wrong."""
+
+from __future__ import annotations
+
+import functools
+import html
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+
+class Wrong(Exception):
+    """Raised by a check: the message tells the reader what is wrong, without giving the answer away."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.
+
+    Args:
+        exercise: what was checked.
+        passed: whether the reader's function does what was asked.
+        message: one or two sentences in plain words.
+    """
+
+    exercise: str
+    passed: bool
+    message: str
+
+    def __str__(self) -> str:
+        return f"{'Right' if self.passed else 'Not yet'}: {self.exercise}. {self.message}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        colour, word = ("#009E73", "Right") if self.passed else ("#D55E00", "Not yet")
+        return (
+            f'<div role="status" style="border-left:6px solid {colour};padding:4px 10px;margin:4px 0">'
+            f"<b>{word}: {html.escape(self.exercise)}.</b> {html.escape(self.message)}</div>"
+        )
+
+
+def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
+    """Make a check of a function that raises ``Wrong`` where the reader's attempt is wrong.
+
+    The check never raises: a stub that is not filled in and an error inside the attempt become verdicts too, so that a
+    notebook with open exercises runs to its end.
+
+    Args:
+        exercise: what the verdict calls the exercise.
+        praise: what the verdict says when all is right.
+    """
+
+    def decorate(inspect: Callable[..., None]) -> Callable[..., Verdict]:
+        @functools.wraps(inspect)
+        def run(attempt: Callable[..., Any]) -> Verdict:
+            try:
+                inspect(attempt)
+            except NotImplementedError:
+                return Verdict(exercise, False, "The function is still the stub: replace its last line by your answer.")
+            except Wrong as wrong:
+                return Verdict(exercise, False, str(wrong))
+            except Exception as error:  # whatever the reader's code raises is theirs to read
+                name = getattr(attempt, "__name__", "")
+                own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == name]
+                where = f" in its line {(own[-1].lineno or 0) - attempt.__code__.co_firstlineno}" if own else ""
+                return Verdict(exercise, False, f"Your function stopped with {type(error).__name__}{where}: {error}.")
+            return Verdict(exercise, True, praise)
+
+        return run
+
+    return decorate
+
+
+def need(condition: object, message: str) -> None:
+    """Raise ``Wrong`` unless the condition holds."""
+    if not bool(condition):
+        raise Wrong(message)
+
+
+def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> torch.Tensor:
+    """Return the attempt's answer as a tensor, or say that it is none of the shape asked for."""
+    if value is None:
+        raise Wrong(f"{what} returns nothing: does it end with a return statement?")
+    if isinstance(value, np.ndarray | np.generic | float | int):
+        value = torch.as_tensor(value)
+    if not isinstance(value, torch.Tensor):
+        raise Wrong(f"{what} returns a {type(value).__name__}, not a tensor.")
+    if tuple(value.shape) != shape:
+        wanted = "a single number" if shape == () else f"shape {shape}"
+        raise Wrong(f"{what} returns shape {tuple(value.shape)}; asked for: {wanted}.")
+    return value
+
+
+def number(value: Any, what: str = "Your function") -> float:
+    """Return the attempt's answer as a float, or say that it is no single number."""
+    return float(tensor(value, (), what).detach())
+
+
+def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
+    """Say whether two numbers, arrays or tensors of one shape agree within an absolute and relative tolerance."""
+    a = torch.as_tensor(value).detach().double()
+    b = torch.as_tensor(expected).detach().double()
+    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=tolerance, atol=tolerance))

@@ -1,0 +1,110 @@
+"""Predict, then run: the reader's guess first, then the guess and the result in one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gdrd_lab.course.plots import guesses
+from gdrd_lab.course.show import show, show_words
+from gdrd_lab.errors import GdrdError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Prediction:
+    """Sliders for a guess. Untouched, they hold a stated default, so that a notebook runs without a reader.
+
+    Args:
+        question: what is asked.
+        defaults: a default guess for each quantity asked for.
+        low: lowest guess.
+        high: highest guess.
+        step: of the sliders.
+        unit: what the axis of the figure says.
+
+    Raises:
+        GdrdError: nothing is asked, or a default is out of range.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        defaults: Mapping[str, float],
+        *,
+        low: float = 0.0,
+        high: float = 1.0,
+        step: float = 0.01,
+        unit: str = "",
+    ) -> None:
+        from ipywidgets import HTML, FloatSlider, Layout, VBox
+
+        outside = [name for name, value in defaults.items() if not low <= value <= high]
+        if not defaults or outside:
+            raise GdrdError(
+                f"The question has no default guess from {low:g} to {high:g}"
+                + (f" for {outside[0]}" if outside else ""),
+                "Give one for each quantity",
+            )
+        self.question, self.unit, self.defaults = question, unit, dict(defaults)
+        self.sliders = {
+            name: FloatSlider(
+                value=value,
+                min=low,
+                max=high,
+                step=step,
+                description=name,
+                style={"description_width": "12em"},
+                layout=Layout(width="34em"),
+            )
+            for name, value in defaults.items()
+        }
+        self.widget = VBox([HTML(f"<b>Predict:</b> {question}"), *self.sliders.values()])
+
+    @property
+    def guess(self) -> dict[str, float]:
+        """The guess as it stands."""
+        return {name: float(slider.value) for name, slider in self.sliders.items()}
+
+    @property
+    def moved(self) -> bool:
+        """Whether the reader has moved a slider."""
+        return self.guess != self.defaults
+
+    def ask(self) -> None:
+        """Display the sliders; without JupyterLab, the question and its stated default."""
+        told = ", ".join(f"{name}: {value:g}" for name, value in self.defaults.items())
+        show_words(self.widget, f"Predict: {self.question} Stated default guess: {told}.")
+
+    def figure(self, result: Mapping[str, float]) -> Figure:
+        """Return the figure of guess and result.
+
+        Raises:
+            GdrdError: the result does not answer what was asked.
+        """
+        if set(result) != set(self.defaults):
+            raise GdrdError(
+                f"The result has {', '.join(result)} where the question asked for {', '.join(self.defaults)}",
+                "Measure each quantity that was asked for",
+            )
+        return guesses(self.question, self.guess, result, unit=self.unit, moved=self.moved)
+
+    def reveal(self, result: Mapping[str, float]) -> None:
+        """Display the guess against the result."""
+        show(self.figure(result))
+
+
+def predict(
+    question: str,
+    defaults: Mapping[str, float],
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    step: float = 0.01,
+    unit: str = "",
+) -> Prediction:
+    """Ask for a guess; ``reveal`` of what is returned shows it against the result. See ``Prediction``."""
+    prediction = Prediction(question, defaults, low=low, high=high, step=step, unit=unit)
+    prediction.ask()
+    return prediction

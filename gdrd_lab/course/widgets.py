@@ -1,0 +1,203 @@
+"""Sliders and films over figures, and a lasso on a map of embeddings. Each has a static form."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdrd_lab.analysis.drawings import map_figure
+from gdrd_lab.analysis.interactive import map_plot
+from gdrd_lab.analysis.maps import nearest
+from gdrd_lab.course.show import show, shown_width
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.figures import alt_text, face_strip, render
+
+if TYPE_CHECKING:
+    from ipywidgets import Box
+    from matplotlib.figure import Figure
+
+MOST_SHOWN = 8
+
+
+def slider(
+    label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *, start: int = 0, play: bool = False
+) -> Box:
+    """Return a slider over ``values`` above the figure that ``draw`` makes of each; each is drawn once, when asked for.
+
+    Args:
+        label: what the slider changes.
+        values: what it steps through.
+        draw: value to figure.
+        start: index of the first value shown.
+        play: add a button that plays the values as a film.
+
+    Raises:
+        GdrdError: there is nothing to step through.
+    """
+    import ipywidgets as widgets
+
+    if not values:
+        raise GdrdError(f"The slider {label!r} has no values", "Give at least one")
+
+    @cache
+    def drawn(index: int) -> tuple[bytes, str, str]:
+        figure = draw(values[index])
+        return render(figure, "png"), _small(alt_text(figure)), f"{shown_width(figure)}px"
+
+    picture = widgets.Image(format="png")
+    said = widgets.HTML()
+
+    def put(index: int) -> None:
+        picture.value, said.value, picture.layout.width = drawn(index)
+
+    put(start)
+    handle = widgets.SelectionSlider(
+        options=[(str(value), index) for index, value in enumerate(values)],
+        index=start,
+        description=label,
+        continuous_update=False,
+        style={"description_width": "10em"},
+        layout=widgets.Layout(width="38em"),
+    )
+
+    handle.observe(lambda change: put(change["new"]), names="value")
+    controls: list[Any] = [handle]
+    if play:
+        film = widgets.Play(min=0, max=len(values) - 1, interval=700, value=start)
+        widgets.jslink((film, "value"), (handle, "index"))
+        controls.insert(0, film)
+    return widgets.VBox([widgets.HBox(controls), picture, said])
+
+
+def show_slider(
+    label: str,
+    values: Sequence[Any],
+    draw: Callable[[Any], Figure],
+    *,
+    static: Figure | None = None,
+    start: int = 0,
+    play: bool = False,
+) -> None:
+    """Display ``slider``; GitHub and HTML show ``static``, or the figure of the first value shown."""
+    live = slider(label, values, draw, start=start, play=play)
+    show(draw(values[start]) if static is None else static, live)
+
+
+def film(frames: Sequence[np.ndarray], words: Sequence[str], *, label: str = "step", title: str = "") -> None:
+    """Display faces (H, W, 3) as a film with a play button; the static form shows them side by side.
+
+    Args:
+        frames: one face per step.
+        words: a heading for each.
+        label: of the slider.
+        title: above the static form.
+    """
+    if len(frames) != len(words):
+        raise GdrdError(f"{len(frames)} frames have {len(words)} headings", "Give one for each")
+    order = dict(enumerate(words))
+    show_slider(
+        label,
+        list(order),
+        lambda k: face_strip({order[k]: [frames[k]]}, title=title),
+        static=face_strip({"": list(frames)}, list(words), title=title),
+        start=len(frames) - 1,
+        play=True,
+    )
+
+
+class LassoMap:
+    """A map of faces with a lasso: selected faces and their nearest neighbours appear below it.
+
+    Neighbours are found in the ORIGINAL embedding space, by cosine, not on the map: a map of two dimensions must tear
+    some neighbours apart.
+
+    Args:
+        points: (N, 2) places on the map.
+        pictures: N faces (H, W, 3).
+        labels: (N,) identities, which colour and shape the points.
+        embeddings: (N, d) unit vectors, the original space.
+        title: above the map.
+        neighbours: shown for each of the first selected faces.
+
+    Raises:
+        GdrdError: the parts differ in length.
+    """
+
+    def __init__(
+        self,
+        points: np.ndarray,
+        pictures: Sequence[np.ndarray],
+        labels: np.ndarray,
+        embeddings: np.ndarray,
+        *,
+        title: str = "",
+        neighbours: int = 3,
+    ) -> None:
+        if len({len(points), len(pictures), len(labels), len(embeddings)}) != 1:
+            raise GdrdError("Points, pictures, labels and embeddings differ in length", "Give one of each per face")
+        self.points, self.pictures, self.labels = np.asarray(points), list(pictures), np.asarray(labels)
+        self.embeddings, self.title = np.asarray(embeddings), title
+        self.neighbours = min(neighbours, len(self.points) - 1)
+        self.selected: list[int] = list(range(min(MOST_SHOWN, len(self.points))))
+
+    def gallery(self, selected: Sequence[int]) -> Figure:
+        """Draw the selected faces (at most eight), and below each its nearest neighbours in the original space.
+
+        Raises:
+            GdrdError: nothing is selected.
+        """
+        chosen = list(selected)[:MOST_SHOWN]
+        if not chosen:
+            raise GdrdError("No face is selected", "Draw a lasso around some points")
+        near = [nearest(self.embeddings, i, self.neighbours) for i in chosen]
+        rows = {"selected": [self.pictures[i] for i in chosen]}
+        for k in range(self.neighbours):
+            rows[f"neighbour {k + 1}"] = [self.pictures[found[k]] for found in near]
+        same = np.mean([self.labels[j] == self.labels[i] for i, found in zip(chosen, near, strict=True) for j in found])
+        title = f"{len(selected)} selected; {same:.0%} of the neighbours shown are the same person"
+        return face_strip(rows, [f"id {self.labels[i]}" for i in chosen], title=title)
+
+    def scatter(self) -> Figure:
+        """Draw the map as a static figure."""
+        return map_figure(self.points, self.labels, title=self.title)
+
+    def widget(self) -> Box:
+        """Return the live map: a plotly FigureWidget with a lasso, and the gallery as a picture below it."""
+        import ipywidgets as widgets
+        import plotly.graph_objects as go
+
+        names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
+        figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
+        figure.update_layout(width=640)
+        picture = widgets.Image(format="png")
+        said = widgets.HTML()
+
+        def draw(selected: Sequence[int]) -> None:
+            self.selected = [int(index) for index in selected]
+            drawn = self.gallery(self.selected)
+            picture.value, said.value = render(drawn, "png"), _small(alt_text(drawn))
+            picture.layout.width = f"{shown_width(drawn)}px"
+
+        def select(_trace: Any, points: Any, _selector: Any) -> None:
+            if points.point_inds:
+                draw(points.point_inds)
+
+        figure.data[0].on_selection(select)
+        draw(self.selected)
+        return widgets.VBox([figure, picture, said])
+
+    def show(self) -> None:
+        """Display the live map; its static forms are the map and the gallery of the first faces."""
+        import ipywidgets as widgets
+
+        show(self.scatter(), self.widget())
+        # The live map has its gallery already; an empty widget stands in for the picture there.
+        show(self.gallery(self.selected), widgets.HTML(""))
+
+
+def _small(words: str) -> str:
+    return f'<div style="max-width:640px;font-size:12px;line-height:1.4">{html.escape(words)}</div>'

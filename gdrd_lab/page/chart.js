@@ -1,0 +1,40 @@
+// Draws props.value, a figure as JSON, with plotly; tells "points" and "face" of what is selected and clicked.
+const shown = () => element.querySelector(".gdrd-chart");
+
+const colours = (layout) => {
+  const ink = getComputedStyle(element).color;
+  const clear = "rgba(0,0,0,0)";
+  const axis = { color: ink, gridcolor: "rgba(128,128,128,0.25)", linecolor: ink, zeroline: false };
+  const tools = { bgcolor: clear, color: "rgba(128,128,128,0.8)", activecolor: ink };
+  const result = { ...layout, modebar: tools, paper_bgcolor: clear, plot_bgcolor: clear, font: { ...(layout.font || {}), color: ink } };
+  for (const name of ["xaxis", "yaxis"]) result[name] = { ...axis, ...(layout[name] || {}) };
+  return result;
+};
+
+const draw = () => {
+  const node = shown();
+  if (!node || !props.value) return;
+  if (!window.Plotly) { setTimeout(draw, 50); return; }
+  const figure = JSON.parse(props.value);
+  node.setAttribute("aria-label", figure.words);
+  const map = Boolean(figure.data[0].customdata);
+  const options = {
+    displaylogo: false, responsive: true, showSendToCloud: false, displayModeBar: map,
+    modeBarButtonsToRemove: ["toImage", "autoScale2d"], scrollZoom: false,
+  };
+  Plotly.react(node, figure.data, colours(figure.layout), options);
+  if (!map || node.dataset.listens) return;
+  node.dataset.listens = "yes";
+  const faces = (points) => points.filter((p) => p.curveNumber === 0).map((p) => p.customdata);
+  node.on("plotly_selected", (event) => { if (event) trigger("points", { ids: faces(event.points) }); });
+  node.on("plotly_click", (event) => {
+    const ids = faces(event.points);
+    if (ids.length) trigger("face", { id: ids[0] });
+  });
+};
+
+watch("value", draw);
+draw();
+// A chart in a tab that was closed has no width until the tab opens; colours follow the page's light or dark.
+new ResizeObserver(() => { const node = shown(); if (node && node.data && node.offsetWidth) Plotly.Plots.resize(node); }).observe(element);
+new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });

@@ -1,0 +1,420 @@
+# %% [markdown]
+# # 01 The diffusion teacher
+#
+# **Goals.** Understand the forward process and what the network predicts; condition on a tiny face as SR3 does; train a
+# small model and watch it denoise; measure what its encoder knows, by layer and timestep.
+#
+# **Prerequisites.** Notebook 00. Gaussian noise, variance.
+#
+# **Time.** About 2 minutes on 2 CPU cores (half of it training), under a minute with a GPU.
+#
+# **Paper.** The generative teacher of arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the encoder of a diffusion
+# model pretrained for face super-resolution. The equations here are SR3's (arXiv
+# [2104.07636](https://arxiv.org/abs/2104.07636), section 2) with v-prediction
+# ([2202.00512](https://arxiv.org/abs/2202.00512), section 4) and a residual target
+# ([2104.14951](https://arxiv.org/abs/2104.14951), section 3). No pretrained face model was at hand, so the shipped one
+# was trained for this project (`data/MODELS.md`).
+#
+# ## The result first
+# The shipped teacher turns 16 px into 64 px, starting from pure noise. Each frame is its current estimate.
+
+# %%
+import numpy as np
+import torch
+
+from gdrd_lab.compare import shown
+from gdrd_lab.course.models import generative_teacher, lesson_recipe, losses, smooth
+from gdrd_lab.course.plots import bars, lines
+from gdrd_lab.course.predict import predict
+from gdrd_lab.course.show import show, source
+from gdrd_lab.course.widgets import film, show_slider
+from gdrd_lab.degradation import downscale
+from gdrd_lab.evaluation.quality import psnr
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.figures import face_strip
+from gdrd_lab.methods import shipped_generative
+from gdrd_lab.teachers.diffusion import clean_from_velocity, noised, velocity
+from gdrd_lab.teachers.recogniser import enlarge
+from gdrd_lab.teachers.sampling import start_noise
+from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
+
+torch.manual_seed(0)
+faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
+sharp = to_tensor([faces[5 * k] for k in range(16)])
+low = downscale(sharp, 16)
+shipped = load_generative(shipped_generative())
+
+
+def picture(face):
+    """Turn a face tensor (3, S, S) in [0, 1] into uint8 pixels."""
+    return (face.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def denoise(model, low, steps=8, seed=0):
+    """Return the estimates of one face after every step."""
+    found = []
+    model(low[:1], steps=steps, seeds=[seed], callback=lambda step, face: found.append(picture(face[0])))
+    return found
+
+
+frames = [shown(faces[0], 16, 64), *denoise(shipped, low), faces[0]]
+film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The shipped teacher denoises")
+
+# %% [markdown]
+# ## The forward process
+# Training starts by destroying: the clean target $x_0$ is mixed with Gaussian noise $\epsilon$,
+#
+# $$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon,$$
+#
+# with $\bar\alpha_t$ falling from 1 (clean, $t=0$) to 0 (pure noise, $t=999$). The squares of the two weights add up to
+# one, so if $x_0$ and $\epsilon$ have unit variance and are independent, $x_t$ has unit variance too.
+
+# %%
+source(noised)
+alphas = shipped.scheduler.alphas_cumprod
+times = np.arange(0, 1000, 20)
+show(
+    lines(
+        times,
+        {"signal": alphas[times].sqrt().numpy(), "noise": (1 - alphas[times]).sqrt().numpy()},
+        x_label="timestep t",
+        y_label="weight in x_t",
+        title="How much signal and how much noise",
+    )
+)
+
+# %% [markdown]
+# ## SR3: conditioning on the tiny face
+# The face itself need not be invented: most of it is in the 16 px input. Let $c$ be the enlarged input and $y$ the sharp
+# face, both in $[-1, 1]$. The model works on what the enlargement lacks, at unit scale,
+#
+# $$x_0 = (y - c)/s .$$
+
+# %%
+condition = shipped.condition(low)
+clean = shipped.clean(sharp, low)
+print(f"s = {shipped.residual_scale}; standard deviation of x_0 on these faces: {clean.std():.2f}")
+
+# %% [markdown]
+# (Below 1 here: the embedded faces have less fine detail than the photographs that $s$ belongs to.)
+#
+# SR3's idea is then simple: **stack** the noisy image and the condition as the network's input channels. Both pass a
+# pixel-unshuffle first, which moves blocks of pixels into channels so that the UNet works on a smaller grid.
+
+# %%
+source(SuperResolutionPipeline.unet_input)
+print(
+    "x_t", tuple(clean.shape), "and c", tuple(condition.shape), "->", tuple(shipped.unet_input(clean, condition).shape)
+)
+
+# %% [markdown]
+# ## What the network predicts
+# Not the noise and not the face but the **velocity**
+#
+# $$v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0, \qquad\text{from which}\qquad
+# x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v .$$
+#
+# At pure noise ($\bar\alpha = 0$) predicting $\epsilon$ would be trivial, its input being $\epsilon$; the velocity is then
+# $-x_0$, and there is something to learn at every $t$.
+
+# %%
+noise, _ = start_noise(range(16), (3, shipped.size, shipped.size))
+t = torch.full((16,), 500)
+x_t = noised(clean, noise, alphas[t])
+v = velocity(clean, noise, alphas[t])
+back = clean_from_velocity(x_t, v, alphas[t])
+print("largest error of x_0 computed back from x_t and v:", float((back - clean).abs().max()))
+
+# %% [markdown]
+# Slide through the timesteps: the noisy face the network sees, its one-step estimate of the face, and the truth. At small
+# $t$ the sharp face still shines through; at $t = 999$ only the condition helps.
+
+# %%
+
+
+def at_timestep(t):
+    """Draw x_t as a face, the network's one-step estimate and the truth, for three faces."""
+    step = torch.full((3,), t)
+    x_t = noised(clean[:3], noise[:3], alphas[step])
+    with torch.inference_mode():
+        estimate = clean_from_velocity(x_t, shipped.predict(x_t, condition[:3], step), alphas[step])
+    made = (shipped.to_face(x_t, condition[:3]), shipped.to_face(estimate, condition[:3]), sharp[:3])
+    rows = ("x_t as a face", "one-step estimate", "truth")
+    return face_strip(
+        {row: [picture(face) for face in three] for row, three in zip(rows, made, strict=True)}, title=f"t = {t}"
+    )
+
+
+show_slider("timestep", (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999), at_timestep, start=5)
+
+# %% [markdown]
+# ## Train a small one
+# The loss is the mean squared error of the velocity at a random timestep,
+#
+# $$L = \mathbb{E}_{x_0, \epsilon, t}\,\left\lVert \mathrm{UNet}(x_t, c, t) - v \right\rVert^2 ,$$
+#
+# computed by `velocity_loss`. **The switch:** `TRAIN_HERE = True` trains a UNet of a million parameters in a minute and
+# keeps it for next time; `False` goes on with the shipped one (7 million parameters, hours of training).
+
+# %%
+from gdrd_lab.training.generative import velocity_loss
+
+TRAIN_HERE = True
+source(velocity_loss)
+
+# %%
+if TRAIN_HERE:
+    recipe = lesson_recipe(generative_steps=200)
+    model, run = generative_teacher(recipe, faces)
+    history = losses(run, "generative")
+    show(
+        lines(
+            history["step"],
+            {"each step": history["denoise"], "mean of 10 steps": smooth(history["denoise"])},
+            x_label="optimiser step",
+            y_label="squared error of v",
+            title="The small teacher learns",
+        )
+    )
+else:
+    model = shipped
+
+# %% [markdown]
+# The loss jumps about because every step draws other timesteps: near $t = 0$ the velocity is almost the noise $\epsilon$,
+# which cannot be seen in $x_t$, so those steps keep a high error. Judge by the running mean.
+
+# %%
+frames = [shown(faces[0], 16, 64), *denoise(model, low), faces[0]]
+film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The model of this notebook denoises")
+
+# %% [markdown]
+# ## Predict, then run
+# PSNR measures how near a face is to the truth, in decibels; higher is nearer. Bicubic enlargement needs no network.
+# What does the shipped teacher reach with 1, 4 and 20 denoising steps?
+
+# %%
+guess = predict(
+    "Mean PSNR of 16 faces, 16 px to 64 px",
+    {"bicubic": 25.0, "1 step": 25.0, "4 steps": 26.0, "20 steps": 28.0},
+    low=15,
+    high=40,
+    step=0.5,
+    unit="PSNR (dB)",
+)
+
+# %%
+outputs = {"bicubic": enlarge(low, 64)}
+outputs |= {f"{n} step{'s' * (n > 1)}": shipped(low, steps=n, seeds=range(16)) for n in (1, 4, 20)}
+guess.reveal({name: float(psnr(sharp, face).mean()) for name, face in outputs.items()})
+show(face_strip({name: [picture(face) for face in made[:6]] for name, made in [*outputs.items(), ("truth", sharp)]}))
+
+# %% [markdown]
+# If more steps came out worse than you thought: one step gives the *mean* of the possible faces, which is the best guess in
+# squared error. Many steps give *one* possible face, sharper and further from the truth. What differs between two seeds
+# below is invented:
+
+# %%
+seeds = [picture(shipped(low[:1], steps=8, seeds=[seed])[0]) for seed in range(5)]
+show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"seed {k}" for k in range(5))]))
+
+# %% [markdown]
+# ## What its encoder knows
+# The student will regress the **encoder's features**, not the pictures. Which layer, which timestep? The paper's choice
+# could not be read from public text, so we measure: a linear map from the features predicts SFace's embedding of the
+# *sharp* face, on people it was not fitted on. $R^2 = 1$ is perfect, 0 is no better than the mean.
+#
+# $$R^2 = 1 - \frac{\sum (y - \hat y)^2}{\sum (y - \bar y)^2}$$
+
+# %%
+from gdrd_lab.analysis.probe import linear_probe, pooled
+from gdrd_lab.methods import open_recogniser
+from gdrd_lab.teachers.features import encoder_blocks, generative_features
+from gdrd_lab.training.targets import teacher_embeddings
+
+everyone = downscale(to_tensor([faces[k] for k in range(len(faces))]), 16)
+targets = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()
+fitted_on = faces.labels < 45  # the other 15 people judge
+timesteps = (0, 100, 400, 800)
+
+
+def probed(model):
+    """R^2 by block, one value per timestep."""
+    found = {}
+    for block in encoder_blocks(model.unet):
+        features = [
+            generative_features(model, everyone, timestep=t, block=block, seeds=range(len(faces)) if t else None)
+            for t in timesteps
+        ]
+        found[block] = [linear_probe(pooled(f), targets, fitted_on) for f in features]
+    return found
+
+
+known = probed(shipped)
+show(
+    lines(
+        timesteps,
+        known,
+        x_label="timestep t",
+        y_label="R² of the sharp face's SFace embedding",
+        title="What the shipped encoder knows of identity at 16 px",
+    )
+)
+
+# %% [markdown]
+# A number like this means nothing alone. Two baselines: the pixels of the 16 px face themselves, and the same network with
+# **random weights**. Only what stands above both was learned by super-resolution.
+
+# %%
+torch.manual_seed(0)
+random_unet = type(shipped.unet).from_config(shipped.unet.config).eval()
+untrained = SuperResolutionPipeline(
+    random_unet, shipped.scheduler, shipped.size, shipped.unshuffle, shipped.residual_scale
+)
+rows = {f"shipped, {block}": values[0] for block, values in known.items()}
+rows |= {
+    f"random, {block}": linear_probe(pooled(generative_features(untrained, everyone, block=block)), targets, fitted_on)
+    for block in encoder_blocks(random_unet)
+}
+rows["pixels"] = linear_probe(everyone.flatten(1).double().numpy(), targets, fitted_on)
+show(bars(rows, y_label="R² on 15 people not fitted on", title="Identity, read off by a linear map at t = 0"))
+
+# %% [markdown]
+# Read this figure honestly: does the trained encoder stand above the random network, and does it stand above the pixels? What
+# a diffusion encoder adds need not be identity; it may be what makes faces look like faces. Notebook 02 gives it to the student,
+# notebook 03 adds identity from the other teacher.
+#
+# ## Exercises
+# ### Exercise 1: noise a face
+# <details><summary>Hint 1</summary>
+# Write down the variance of a x_0 + b e for independent x_0 and e of unit variance. What must a² + b² be?
+# </details>
+# <details><summary>Hint 2</summary>
+# The weights are the square roots of abar and of 1 - abar.
+# </details>
+
+
+# %% tags=["stub"]
+def add_noise(clean, noise, alpha_bar):
+    """Return x_t for x_0 = clean (N, C, H, W), e = noise and a scalar tensor alpha_bar."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def add_noise(clean, noise, alpha_bar):
+    """Return x_t for x_0 = clean (N, C, H, W), e = noise and a scalar tensor alpha_bar."""
+    return alpha_bar.sqrt() * clean + (1 - alpha_bar).sqrt() * noise
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.diffusion import check_add_noise
+
+check_add_noise(add_noise)
+
+# %% [markdown]
+# ### Exercise 2: from velocity back to the clean face
+# <details><summary>Hint 1</summary>
+# You have two equations, x_t = a x_0 + b e and v = a e - b x_0, with a² + b² = 1. Get rid of e.
+# </details>
+# <details><summary>Hint 2</summary>
+# Multiply the first by a and the second by b, and subtract.
+# </details>
+
+
+# %% tags=["stub"]
+def clean_estimate(noisy, velocity, alpha_bar):
+    """Return x_0 from x_t = noisy (N, C, H, W), v = velocity and a scalar tensor alpha_bar."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def clean_estimate(noisy, velocity, alpha_bar):
+    """Return x_0 from x_t = noisy (N, C, H, W), v = velocity and a scalar tensor alpha_bar."""
+    return alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * velocity
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.diffusion import check_clean_estimate
+
+check_clean_estimate(clean_estimate)
+
+# %% [markdown]
+# ### Exercise 3: the residual target
+# Faces come in [0, 1]; the model works in [-1, 1].
+# <details><summary>Hint 1</summary>
+# Bring both faces to [-1, 1] first: 2 y - 1.
+# </details>
+# <details><summary>Hint 2</summary>
+# The ones cancel in the difference, the factor 2 does not.
+# </details>
+
+
+# %% tags=["stub"]
+def residual_target(sharp, enlarged, scale):
+    """Return x_0 = (y - c) / s for faces (N, 3, H, W) in [0, 1]."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def residual_target(sharp, enlarged, scale):
+    """Return x_0 = (y - c) / s for faces (N, 3, H, W) in [0, 1]."""
+    return ((2 * sharp - 1) - (2 * enlarged - 1)) / scale
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.diffusion import check_residual_target
+
+check_residual_target(residual_target)
+
+# %% [markdown]
+# ### Exercise 4: one step back
+# The deterministic sampler (DDIM) estimates $x_0$ and $\epsilon$ from $x_t$ and $v$, and mixes them again at the noise
+# level of the step before.
+# <details><summary>Hint 1</summary>
+# Exercise 2 gives x_0. In the same way e = b x_t + a v.
+# </details>
+# <details><summary>Hint 2</summary>
+# Then it is exercise 1 with the abar of the step before.
+# </details>
+
+
+# %% tags=["stub"]
+def ddim_step(noisy, velocity, alpha_bar, alpha_bar_before):
+    """Return x at the step before from x_t = noisy and v = velocity; both alpha_bar are scalar tensors."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def ddim_step(noisy, velocity, alpha_bar, alpha_bar_before):
+    """Return x at the step before from x_t = noisy and v = velocity; both alpha_bar are scalar tensors."""
+    clean = alpha_bar.sqrt() * noisy - (1 - alpha_bar).sqrt() * velocity
+    noise = (1 - alpha_bar).sqrt() * noisy + alpha_bar.sqrt() * velocity
+    return alpha_bar_before.sqrt() * clean + (1 - alpha_bar_before).sqrt() * noise
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.diffusion import check_ddim_step
+
+check_ddim_step(ddim_step)
+
+# %% [markdown]
+# ## Summary
+# - The forward process mixes signal and noise at constant variance; the network predicts a velocity that gives $x_0$ back.
+# - SR3 conditions by stacking: the enlarged face is in the input channels at every step.
+# - One step is nearest to the truth on average, many steps look sharper: detail is invented.
+# - What a feature knows is measured with a probe on other people, against pixels and random weights.
+#
+# ## Questionnaire
+# 1. Why are the weights square roots?
+# 2. What is $v$ at $\bar\alpha = 1$ and at $\bar\alpha = 0$?
+# 3. Why does predicting $\epsilon$ fail at pure noise?
+# 4. What does the residual target save the network from learning?
+# 5. Why can one denoising step beat twenty in PSNR?
+# 6. Why must the probe be judged on people it was not fitted on?
+# 7. What would you conclude if random weights reached the same $R^2$?
+#
+# ## Further reading
+# - Ho, Jain and Abbeel, DDPM: arXiv [2006.11239](https://arxiv.org/abs/2006.11239).
+# - Saharia et al., SR3: arXiv [2104.07636](https://arxiv.org/abs/2104.07636).
+# - Salimans and Ho, v-prediction: arXiv [2202.00512](https://arxiv.org/abs/2202.00512).
+# - Alain and Bengio, linear probes: arXiv [1610.01644](https://arxiv.org/abs/1610.01644).

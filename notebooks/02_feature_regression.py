@@ -1,0 +1,338 @@
+# %% [markdown]
+# # 02 Feature regression
+#
+# **Goals.** Train the student's backbone on the generative teacher's features (L_gen): the adapter, the normalised
+# target, freezing; then measure what the backbone learned.
+#
+# **Prerequisites.** Notebook 01. Convolution, BatchNorm.
+#
+# **Time.** About 2 minutes on 2 CPU cores (half of it training, kept for notebook 03), under a minute with a GPU.
+#
+# **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the first distillation module: generative
+# representation distillation, L_gen. The nearest public recipe is RepFusion's (arXiv
+# [2308.10916](https://arxiv.org/abs/2308.10916)): a middle block's feature, a clean input, an adapter on the student's
+# side. Block, timestep and normalisation are this project's choices.
+#
+# ## The result first
+# A linear map reads SFace's embedding of the *sharp* face off the features of a 16 px face, on 15 people it was not fitted
+# on ($R^2$, 1 is perfect). The shipped student's backbone, the generative teacher, a backbone with random weights, and
+# the pixels:
+
+# %%
+import numpy as np
+import torch
+
+from gdrd_lab.analysis.probe import linear_probe, pooled
+from gdrd_lab.course.models import lesson_recipe, losses, smooth, stage_one
+from gdrd_lab.course.plots import bars, lines
+from gdrd_lab.course.predict import predict
+from gdrd_lab.course.show import show, source
+from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.losses.generative import generative_loss, normalise_target
+from gdrd_lab.methods import open_recogniser, shipped_generative
+from gdrd_lab.student.adapter import FeatureAdapter
+from gdrd_lab.student.model import Student
+from gdrd_lab.teachers.features import generative_features
+from gdrd_lab.teachers.super_resolution import load_generative
+from gdrd_lab.training.targets import teacher_embeddings
+
+torch.manual_seed(0)
+faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
+sharp = to_tensor([faces[k] for k in range(len(faces))])
+low = downscale(sharp, 16)
+generative, shipped = load_generative(shipped_generative()), open_recogniser("student")
+identity = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()
+fitted_on = faces.labels < 45
+
+
+@torch.inference_mode()
+def knows(network):
+    """R^2 of the sharp face's identity from a network's feature map of the 16 px face."""
+    return linear_probe(pooled(network(low)), identity, fitted_on)
+
+
+torch.manual_seed(0)
+untrained = Student(shipped.config).eval()
+with torch.no_grad():
+    target = torch.cat([generative_features(generative, part) for part in low.split(50)])
+known = {
+    "shipped student's backbone": knows(shipped.backbone),
+    "generative teacher, mid block": linear_probe(pooled(target), identity, fitted_on),
+    "random backbone": knows(untrained.backbone),
+    "pixels": linear_probe(low.flatten(1).double().numpy(), identity, fitted_on),
+}
+show(bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
+
+# %% [markdown]
+# The shipped student's training is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
+# part of such a bar it explains.
+#
+# ## The target
+# The teacher reads the same 16 px face. At timestep 0 and without the sharp face, its features tell what the tiny face
+# alone supports:
+
+# %%
+source(generative_features)
+print("features of one face:", tuple(target[0].shape))
+
+# %% [markdown]
+# Channels differ in scale by a lot. In a plain squared error the loud ones would decide everything; so each channel is
+# standardised over batch and space,
+#
+# $$\tilde g = (g - \mu_c)/\sqrt{\sigma_c^2 + 10^{-6}} .$$
+#
+# This is the project's choice; it also makes losses of different blocks comparable.
+
+# %%
+from gdrd_lab.losses.generative import TargetNormalisation
+
+spread = target.std((0, 2, 3))
+print(f"standard deviation of the teacher's channels: {spread.min():.2f} to {spread.max():.2f}")
+standard = normalise_target(target, TargetNormalisation.CHANNEL).std((0, 2, 3), correction=0)
+print(f"after standardising: {standard.min():.2f} to {standard.max():.2f}")
+
+# %% [markdown]
+# ## The adapter and the loss
+# Student and teacher have different widths and grids. An adapter $A$, a 1 x 1 convolution and a bilinear resize, stands
+# between them **during stage 1 only**; it is thrown away afterwards. It is kept linear and small on purpose: what the
+# adapter could compute itself, the backbone need not learn.
+
+# %%
+source(FeatureAdapter)
+
+# %% [markdown]
+# $$L_{gen} = \frac{1}{NCHW}\sum\left(A\!\left(f(x^{lr})\right) - \tilde g(x^{lr})\right)^2$$
+#
+# The teacher is detached: the student moves towards it, never the other way round.
+
+# %%
+recipe = lesson_recipe()
+torch.manual_seed(0)
+student = Student(recipe.student)
+adapter = FeatureAdapter(student.backbone.channels, target.shape[1], tuple(target.shape[2:]))
+loss = generative_loss(adapter(student.backbone(low[:32])), target[:32], normalise=True)
+source(generative_loss)
+print(f"L_gen before training: {loss.item():.3f}")
+
+# %% [markdown]
+# ## Predict, then run
+# The target has unit variance, so predicting zero everywhere costs exactly 1. Where does 80 steps of 32 faces bring
+# the loss, with the best linear adapter, and where is it on *other people*, drawn with another seed? **The switch:**
+# `TRAIN_HERE = False` takes the shipped student's backbone instead.
+
+# %%
+TRAIN_HERE = True
+guess = predict(
+    "L_gen after training",
+    {"faces trained on": 0.5, "other people": 0.6},
+    low=0,
+    high=1.2,
+    unit="mean squared error of the standardised target",
+)
+
+# %%
+from gdrd_lab.analysis.probe import adapter_errors
+
+if TRAIN_HERE:
+    stage, run = stage_one(recipe, faces)
+    history = losses(run, "backbone")["gen"]
+else:
+    stage, history = shipped, None
+
+others = downscale(to_tensor(list(embedded_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
+with torch.no_grad():
+    other_target = torch.cat([generative_features(generative, part) for part in others.split(50)])
+    seen, unseen = stage.backbone(low), stage.backbone(others)
+
+# The run threw its adapter away: the best linear one is fitted anew on the frozen features, by least squares.
+errors = adapter_errors((seen, target), (unseen, other_target))
+guess.reveal(dict(zip(("faces trained on", "other people"), errors, strict=True)))
+
+# %%
+if history is not None:
+    steps = np.arange(len(history))
+    show(
+        lines(
+            steps,
+            {"each step": history, "mean of 10 steps": smooth(history)},
+            x_label="optimiser step",
+            y_label="L_gen",
+            title="Stage 1",
+        )
+    )
+
+# %% [markdown]
+# ## Freezing
+# After stage 1 the paper freezes the backbone. Two things must stop: gradients, and the running statistics of BatchNorm,
+# which move in every forward pass in training mode even where nothing asks for a gradient. `HeadStage` sees to both:
+
+# %%
+from gdrd_lab.training.head import HeadStage
+
+source(HeadStage.train)
+moving = Student(recipe.student).backbone.train().requires_grad_(False)
+norm = next(m for m in moving.modules() if isinstance(m, torch.nn.BatchNorm2d))
+before = norm.running_mean.clone()
+with torch.no_grad():
+    moving(low[:16])
+print("no gradients, but training mode: BatchNorm moved by", round(float((norm.running_mean - before).abs().max()), 4))
+
+# %% [markdown]
+# ## What did the backbone learn?
+# The same probe as above for the backbone of this notebook, beside the same network with random weights.
+
+# %%
+torch.manual_seed(0)
+blank = Student(stage.config).eval()
+show(
+    bars(
+        {
+            "after stage 1": knows(stage.backbone),
+            "random weights, same shape": knows(blank.backbone),
+            "generative teacher": known["generative teacher, mid block"],
+            "pixels": known["pixels"],
+        },
+        y_label="R² on 15 people not fitted on",
+        title="Identity in features of 16 px faces",
+    )
+)
+
+# %% [markdown]
+# Whatever the bars say, be careful with the reading: 60 people, one seed, one probe. A backbone that regresses the teacher's
+# features well holds what the *teacher's* features hold. If those hold no more identity than pixels do, stage 1 cannot add
+# any; its use is then a start from which stage 2 learns. Whether it helps the final student is a question for an ablation,
+# notebook 06.
+#
+# ## Exercises
+# ### Exercise 1: the loss
+# <details><summary>Hint 1</summary>
+# Squared difference, then the mean over all dimensions.
+# </details>
+# <details><summary>Hint 2</summary>
+# Which of the two tensors may not receive a gradient? Look up Tensor.detach.
+# </details>
+
+
+# %% tags=["stub"]
+def feature_loss(student, teacher):
+    """Return L_gen of features (N, C, H, W) as a scalar tensor; only the student may learn."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def feature_loss(student, teacher):
+    """Return L_gen of features (N, C, H, W) as a scalar tensor; only the student may learn."""
+    return (student - teacher.detach()).square().mean()
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.regression import check_feature_loss
+
+check_feature_loss(feature_loss)
+
+# %% [markdown]
+# ### Exercise 2: standardise the target
+# Each channel gets mean 0 and variance 1 over batch and space (add 1e-6 under the root).
+# <details><summary>Hint 1</summary>
+# The statistics of a channel run over dimensions 0, 2 and 3.
+# </details>
+# <details><summary>Hint 2</summary>
+# keepdim=True keeps shapes that broadcast; correction=0 divides by the number of values.
+# </details>
+
+
+# %% tags=["stub"]
+def standardise(features):
+    """Return features (N, C, H, W) with each channel standardised over batch and space."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def standardise(features):
+    """Return features (N, C, H, W) with each channel standardised over batch and space."""
+    mean = features.mean((0, 2, 3), keepdim=True)
+    variance = features.var((0, 2, 3), keepdim=True, correction=0)
+    return (features - mean) / (variance + 1e-6).sqrt()
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.regression import check_standardise
+
+check_standardise(standardise)
+
+# %% [markdown]
+# ### Exercise 3: freeze a backbone
+# <details><summary>Hint 1</summary>
+# nn.Module.requires_grad_(False) stops gradients of all parameters.
+# </details>
+# <details><summary>Hint 2</summary>
+# In which mode does BatchNorm leave its running statistics alone?
+# </details>
+
+
+# %% tags=["stub"]
+def freeze(module):
+    """Freeze a module for good, weights and statistics, and return it."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def freeze(module):
+    """Freeze a module for good, weights and statistics, and return it."""
+    return module.requires_grad_(False).eval()
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.regression import check_freeze
+
+check_freeze(freeze)
+
+# %% [markdown]
+# ### Exercise 4: how much is explained
+# The $R^2$ of the probe, against the mean of the rows it was fitted on.
+# <details><summary>Hint 1</summary>
+# Two sums of squares: prediction against target, and the given mean against target.
+# </details>
+# <details><summary>Hint 2</summary>
+# mean (d,) broadcasts against target (N, d).
+# </details>
+
+
+# %% tags=["stub"]
+def explained(target, predicted, mean):
+    """Return R^2 of NumPy arrays target and predicted (N, d) against mean (d,)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def explained(target, predicted, mean):
+    """Return R^2 of NumPy arrays target and predicted (N, d) against mean (d,)."""
+    return float(1 - np.square(target - predicted).sum() / np.square(target - mean).sum())
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.regression import check_explained
+
+check_explained(explained)
+
+# %% [markdown]
+# ## Summary
+# - L_gen is a mean squared error between adapted student features and detached teacher features.
+# - Standardising the target keeps loud channels from deciding everything; predicting nothing then costs 1.
+# - The adapter is linear and goes away; the backbone stays and is frozen: no gradients, no moving statistics.
+# - A probe tells what was learned, against random weights and pixels, on other people.
+#
+# ## Questionnaire
+# 1. Why is the teacher detached?
+# 2. What would a deep adapter do to the backbone?
+# 3. What is L_gen of a student that always predicts zero, with a standardised target?
+# 4. Why is `requires_grad_(False)` not enough to freeze a backbone?
+# 5. Why does the teacher read the tiny face and not the sharp one here?
+# 6. What would show that stage 1 helps the final student?
+#
+# ## Further reading
+# - Romero et al., FitNets, regression of hidden features: arXiv [1412.6550](https://arxiv.org/abs/1412.6550).
+# - Yang and Wang, RepFusion, diffusion features for distillation: arXiv [2308.10916](https://arxiv.org/abs/2308.10916).
+# - Heo et al., on how to regress features: arXiv [1904.01866](https://arxiv.org/abs/1904.01866).

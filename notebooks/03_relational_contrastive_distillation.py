@@ -1,0 +1,377 @@
+# %% [markdown]
+# # 03 Relational contrastive distillation
+#
+# **Goals.** Read relations between faces; build L_rcd from relation vectors, critic and negatives; see what temperature
+# and the number of negatives do; compare with KD, RKD and CRD fairly.
+#
+# **Prerequisites.** Notebooks 00 and 02 (the backbone trained there is used if it is kept, and trained if not).
+#
+# **Time.** About 2 minutes on 2 CPU cores, under a minute with a GPU.
+#
+# **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the second distillation module: discriminative
+# representation distillation with L_rcd, L_kd and L_cls. L_rcd comes from CRRCD (arXiv
+# [2409.02555](https://arxiv.org/abs/2409.02555)). Temperature, sizes and weights are this project's choices.
+#
+# ## The result first
+# Twelve faces of four people. Each matrix holds the cosines between all of them: the teacher on sharp faces, the teacher
+# on 16 px faces, and the shipped student on 16 px faces. Blocks on the diagonal are one person.
+
+# %%
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from gdrd_lab.course.models import lesson_recipe, stage_one
+from gdrd_lab.course.plots import bars, lines, matrices
+from gdrd_lab.course.predict import predict
+from gdrd_lab.course.show import show, source
+from gdrd_lab.course.widgets import show_slider
+from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.losses.relational import RelationalContrastiveLoss, RelationModule
+from gdrd_lab.methods import open_recogniser
+from gdrd_lab.student.model import Student
+from gdrd_lab.training.targets import teacher_embeddings
+
+torch.manual_seed(0)
+faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
+sharp = to_tensor([faces[k] for k in range(len(faces))])
+low = downscale(sharp, 16)
+labels = torch.from_numpy(faces.labels)
+teacher, shipped = open_recogniser("sface"), open_recogniser("student")
+targets = teacher_embeddings(teacher, faces, progress=False)
+some = [5 * person + k for person in range(4) for k in range(3)]
+with torch.inference_mode():
+    by_network = {
+        "teacher, sharp": targets[some],
+        "teacher, 16 px": teacher.embed(low[some]),
+        "student, 16 px": shipped.embed(low[some]),
+    }
+show(matrices({name: (e @ e.T).numpy() for name, e in by_network.items()}, title="Relations between twelve faces"))
+
+# %% [markdown]
+# Distillation can hand on single embeddings (L_kd: be where the teacher is) or such *relations* (L_rcd: lie to others as the
+# teacher does). A small student cannot be everywhere the teacher is, but it may keep the relations.
+#
+# ## A relation as a vector
+# A cosine is one number. CRRCD uses a vector, made by a small network from the difference of two embeddings:
+#
+# $$v_{ij} = \frac{W_2\,\mathrm{ReLU}\left(W_1(e_i - e_j)\right)}{\lVert\cdot\rVert}.$$
+#
+# There are two such networks: $F_t$ for teacher to teacher, $v^t_{ij} = F_t(e^t_i, e^t_j)$, and $F_{ts}$ **across
+# resolutions**, from the teacher's sharp face to the student's small one, $v^{ts}_{ij} = F_{ts}(e^t_i, e^s_j)$.
+
+# %%
+source(RelationModule)
+torch.manual_seed(0)
+relate = RelationModule(embedding_size=128)
+v = relate(targets[0], targets[5])
+print(
+    f"length of a relation vector: {v.norm():.3f}, of i to j against j to i: cosine {v @ relate(targets[5], targets[0]):.2f}"
+)
+
+# %% [markdown]
+# ## The critic
+# The critic says how surely two relation vectors belong together,
+#
+# $$h(u, v) = \sigma\!\left(\cos(u, v)/\tau\right).$$
+#
+# Slide the temperature: a small $\tau$ decides hard, a large one hardly at all. Note that $h$ can only span
+# $\sigma(-1/\tau)$ to $\sigma(1/\tau)$.
+
+# %%
+cosines = np.linspace(-1, 1, 101)
+
+
+def critic_at(tau):
+    """Draw the critic over the cosine at a temperature."""
+    h = torch.sigmoid(torch.from_numpy(cosines) / tau).numpy()
+    drawn = {"h": h, "-log h (positive pair)": -np.log(h), "-log(1 - h) (negative pair)": -np.log1p(-h)}
+    return lines(cosines, drawn, x_label="cos(u, v)", y_label="value", title=f"The critic at temperature {tau}")
+
+
+show_slider("temperature", (0.07, 0.1, 0.2, 0.5, 1.0), critic_at, start=3)
+
+# %% [markdown]
+# ## The loss
+# The true pair's relations should match, the relation to any other face $k$ should not:
+#
+# $$L_{rcd} = -\,\mathrm{mean}_{ij}\log h(v^t_{ij}, v^{ts}_{ij}) - \mathrm{mean}_{ij}\sum_{k \neq j}
+# \log\left[1 - h(v^t_{ij}, v^{ts}_{ik})\right].$$
+#
+# `RelationalContrastiveLoss` leaves out $k = i$ too, and where labels are given, faces of $j$'s identity are no negatives.
+# The teacher's embeddings are detached; both relation networks train together with the student.
+
+# %%
+source(RelationalContrastiveLoss._chunk_sums)
+torch.manual_seed(0)
+rcd = RelationalContrastiveLoss(128, temperature=0.1)
+with torch.inference_mode():
+    student_embeddings = shipped.embed(low)
+    positive, negative = rcd.terms(student_embeddings[:32], targets[:32], labels[:32])
+print(f"positive term {positive:.3f}, negative term {negative:.3f}, with untrained relation networks")
+
+# %% [markdown]
+# ## Predict, then run
+# The negative term *sums* over $k$. With untrained relation networks, how large is it in batches of 8, 32 and 128 faces?
+# (The same faces and labels; think of how many $k$ there are.)
+
+# %%
+guess = predict(
+    "Negative term of L_rcd by batch size",
+    {"8 faces": 10, "32 faces": 20, "128 faces": 40},
+    low=0,
+    high=1500,
+    step=5,
+    unit="negative term",
+)
+
+# %%
+order = np.random.default_rng(0).permutation(len(faces))
+with torch.inference_mode():
+    found = {}
+    for count in (8, 32, 128):
+        rows = torch.from_numpy(order[:count])
+        found[f"{count} faces"] = float(rcd.terms(student_embeddings[rows], targets[rows], labels[rows])[1])
+guess.reveal(found)
+
+# %% [markdown]
+# It grows about in proportion to the number of negatives. So the weight of L_rcd against L_kd and L_cls depends on batch
+# and queue; `mean_over_negatives=True` takes the mean instead. More negatives than a batch holds come from a queue of
+# earlier batches, whose memory grows with its length only (`NegativeQueue`).
+#
+# ## Against KD, RKD and CRD
+# All train the same head on the same frozen backbone (of notebook 02), from the same start, for the same number of steps,
+# on 45 people; 15 others judge. Three seeds each, so that you see how much of a difference is chance.
+#
+# - **KD** (L_kd): $\mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right)$.
+# - **RKD**: distances and angles between faces follow the teacher's, positions do not matter.
+# - **CRD**: each student embedding picks out its own teacher embedding among the others'.
+# - **L_kd + L_rcd**: with the weights of the project's recipe (10 and 0.1).
+
+# %%
+from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
+from gdrd_lab.losses import (
+    contrastive_distillation_loss,
+    cosine_distillation_loss,
+    rkd_angle_loss,
+    rkd_distance_loss,
+)
+
+TRAIN_HERE = True  # False: the frozen backbone is the shipped student's
+recipe = lesson_recipe()
+base = stage_one(recipe, faces)[0] if TRAIN_HERE else shipped
+with torch.inference_mode():
+    features = base.backbone(low)
+features = features.clone()
+learn, judged = faces.labels < 45, faces.labels >= 45
+
+
+def losses():
+    """Make each loss anew."""
+    return {
+        "L_kd": lambda s, t, y: cosine_distillation_loss(s, t),
+        "RKD": lambda s, t, y: 25 * rkd_distance_loss(s, t) + 50 * rkd_angle_loss(s, t),
+        "CRD (InfoNCE)": lambda s, t, y: contrastive_distillation_loss(s, t, y),
+        "L_kd + L_rcd": KdAndRcd(),
+    }
+
+
+scores = {}
+for seed in range(3):
+    torch.manual_seed(seed)
+    for name, loss in losses().items():
+        torch.manual_seed(seed)
+        head = Student(base.config).head
+        fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
+        scores.setdefault(name, []).append(judge_head(head, features[judged], targets[judged], faces.labels[judged]))
+
+for metric in ("AUC", "cosine to teacher", "relations"):
+    values = {name: np.array([run[metric] for run in runs]) for name, runs in scores.items()}
+    means, spreads = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
+    show(bars(means, errors=spreads, y_label=f"{metric}, mean and spread of 3 seeds", title="60 steps on 45 people"))
+
+# %% [markdown]
+# Read all three figures before you name a winner. RKD does not care where embeddings lie, only how they lie to each other:
+# its cosine to the teacher is near chance by design, so it cannot be compared against a gallery that the *teacher* embedded.
+# And where the whiskers overlap, the difference is not one. Larger comparisons, with real faces, belong into notebook 06.
+#
+# ## Exercises
+# ### Exercise 1: a relation vector
+# <details><summary>Hint 1</summary>
+# Four steps: difference, first matrix, ReLU, second matrix; then unit length.
+# </details>
+# <details><summary>Hint 2</summary>
+# For a matrix (h, d) and a vector (d,), the product is <code>w1 @ e</code>.
+# </details>
+
+
+# %% tags=["stub"]
+def relation(first, second, w1, w2):
+    """Return unit(W2 ReLU(W1 (first - second))) for vectors (d,) and matrices (h, d), (r, h)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def relation(first, second, w1, w2):
+    """Return unit(W2 ReLU(W1 (first - second))) for vectors (d,) and matrices (h, d), (r, h)."""
+    hidden = torch.relu(w1 @ (first - second))
+    return F.normalize(w2 @ hidden, dim=0)
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.relations import check_relation
+
+check_relation(relation)
+
+# %% [markdown]
+# ### Exercise 2: the critic
+# <details><summary>Hint 1</summary>
+# F.cosine_similarity works on rows with dim=1.
+# </details>
+# <details><summary>Hint 2</summary>
+# Divide by tau inside the sigmoid.
+# </details>
+
+
+# %% tags=["stub"]
+def critic(u, v, tau):
+    """Return h(u, v) for each row of u and v (n, r): (n,)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def critic(u, v, tau):
+    """Return h(u, v) for each row of u and v (n, r): (n,)."""
+    return torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau)
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.relations import check_critic
+
+check_critic(critic)
+
+# %% [markdown]
+# ### Exercise 3: the positive term
+# With both matrices the identity: let the relation of $a$ to $b$ be $\mathrm{ReLU}(a - b)$, so the cosine is that of
+# $\mathrm{ReLU}(e^t_i - e^t_j)$ and $\mathrm{ReLU}(e^t_i - e^s_j)$. (Without the ReLU it would not matter which way
+# round a relation goes: can you see why?)
+# <details><summary>Hint 1</summary>
+# All differences at once: <code>x[:, None] - y[None]</code> is (N, N, d).
+# </details>
+# <details><summary>Hint 2</summary>
+# The cross relation goes from the teacher's i to the student's j: <code>teacher[:, None] - student[None]</code>.
+# </details>
+# <details><summary>Hint 3</summary>
+# Leave out i = j with a mask <code>~torch.eye(N, dtype=torch.bool)</code>, and detach the teacher.
+# </details>
+
+
+# %% tags=["stub"]
+def positive_term(student, teacher, tau):
+    """Return -mean over i != j of log h, relations being ReLU(a - b); embeddings (N, d)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def positive_term(student, teacher, tau):
+    """Return -mean over i != j of log h, relations being ReLU(a - b); embeddings (N, d)."""
+    teacher = teacher.detach()
+    own = torch.relu(teacher[:, None] - teacher[None])
+    cross = torch.relu(teacher[:, None] - student[None])
+    logits = F.cosine_similarity(own, cross, dim=2) / tau
+    return -F.logsigmoid(logits)[~torch.eye(len(student), dtype=torch.bool)].mean()
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.relations import check_positive_term
+
+check_positive_term(positive_term)
+
+# %% [markdown]
+# ### Exercise 4: the negative term
+# The same relations. Now $k$ runs over all faces but $i$ and $j$: sum over $k$, mean over the pairs $i \neq j$.
+# <details><summary>Hint 1</summary>
+# Normalise both kinds of relations; then <code>torch.einsum("ijd,ikd->ijk", own, cross)</code> holds every cosine.
+# </details>
+# <details><summary>Hint 2</summary>
+# 1 - sigmoid(x) = sigmoid(-x), so log(1 - h) = logsigmoid(-x).
+# </details>
+# <details><summary>Hint 3</summary>
+# Build a mask (N, N, N) from three comparisons: i != j, k != j, k != i. Divide the sum by N (N - 1).
+# </details>
+
+
+# %% tags=["stub"]
+def negative_term(student, teacher, tau):
+    """Return -mean over i != j of the sum over k not in (i, j) of log(1 - h(v_ij^t, v_ik^ts))."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def negative_term(student, teacher, tau):
+    """Return -mean over i != j of the sum over k not in (i, j) of log(1 - h(v_ij^t, v_ik^ts))."""
+    teacher = teacher.detach()
+    own = F.normalize(torch.relu(teacher[:, None] - teacher[None]), dim=2)
+    cross = F.normalize(torch.relu(teacher[:, None] - student[None]), dim=2)
+    logits = torch.einsum("ijd,ikd->ijk", own, cross) / tau
+    n = len(student)
+    differ = ~torch.eye(n, dtype=torch.bool)
+    mask = differ[:, :, None] & differ[None, :, :] & differ[:, None, :]
+    return -(F.logsigmoid(-logits) * mask).sum() / (n * (n - 1))
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.relations import check_negative_term
+
+check_negative_term(negative_term)
+
+# %% [markdown]
+# ### Exercise 5: distilling embeddings
+# <details><summary>Hint 1</summary>
+# Lengths must not matter.
+# </details>
+# <details><summary>Hint 2</summary>
+# One minus F.cosine_similarity, averaged; and remember who may not learn.
+# </details>
+
+
+# %% tags=["stub"]
+def embedding_loss(student, teacher):
+    """Return L_kd of embeddings (N, d) as a scalar tensor."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def embedding_loss(student, teacher):
+    """Return L_kd of embeddings (N, d) as a scalar tensor."""
+    return (1 - F.cosine_similarity(student, teacher.detach(), dim=1)).mean()
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.relations import check_embedding_loss
+
+check_embedding_loss(embedding_loss)
+
+# %% [markdown]
+# ## Summary
+# - Relations can be distilled where positions cannot be reached.
+# - L_rcd compares relation *vectors* of teacher to teacher and of teacher to student, across resolutions.
+# - The negative term is a sum: its size grows with the number of negatives, and its weight must be chosen with that in mind.
+# - A comparison of losses needs the same start, the same steps, other people to judge, and several seeds.
+#
+# ## Questionnaire
+# 1. Why does $F_{ts}$ start at the teacher's embedding and not at the student's?
+# 2. What does a small temperature do to pairs that are already matched?
+# 3. Why is a face of $j$'s identity a bad negative?
+# 4. Why must $k = j$ be left out of the negatives?
+# 5. By how much does the negative term grow when the batch doubles?
+# 6. Why can RKD train an embedding that is useless against the teacher's gallery?
+# 7. How would you show that one loss is better than another?
+#
+# ## Further reading
+# - CRRCD, cross-resolution relational contrastive distillation: arXiv [2409.02555](https://arxiv.org/abs/2409.02555).
+# - Park et al., RKD: arXiv [1904.05068](https://arxiv.org/abs/1904.05068).
+# - Tian, Krishnan and Isola, CRD: arXiv [1910.10699](https://arxiv.org/abs/1910.10699).
+# - Hinton, Vinyals and Dean, knowledge distillation: arXiv [1503.02531](https://arxiv.org/abs/1503.02531).

@@ -1,0 +1,359 @@
+# %% [markdown]
+# # 05 Embeddings and attention across resolutions
+#
+# **Goals.** Look at embeddings on maps without being fooled; follow one identity from 112 to 8 px; compare networks with
+# CKA; see where a network looks, and test whether the picture means anything.
+#
+# **Prerequisites.** Notebook 00. Vectors, eigenvalues.
+#
+# **Time.** About 1.5 minutes on 2 CPU cores, half a minute with a GPU. Nothing is trained: the switch below loads the
+# shipped student or one of your own.
+#
+# **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the embeddings that L_rcd and L_kd shape. The methods of
+# looking are PCA, UMAP ([1802.03426](https://arxiv.org/abs/1802.03426)), CKA
+# ([1905.00414](https://arxiv.org/abs/1905.00414), section 3) and HiResCAM
+# ([2011.08891](https://arxiv.org/abs/2011.08891), section 3).
+#
+# ## The result first
+# Twelve people, eight faces each, at 16 px, as the student embeds them, mapped by UMAP. Draw a lasso around some points: the
+# gallery shows the faces chosen and, below each, its nearest neighbours **in the original space of the embeddings**.
+
+# %%
+import numpy as np
+import torch
+
+from gdrd_lab.analysis.attention import attention, deletion, randomised, rank_agreement
+from gdrd_lab.analysis.cka import linear_cka
+from gdrd_lab.analysis.drawings import curves_figure, map_figure, overlay
+from gdrd_lab.analysis.maps import across_resolutions, pca_map, seed_agreement, trust, umap_map
+from gdrd_lab.compare import shown
+from gdrd_lab.course.plots import bars, lines
+from gdrd_lab.course.predict import predict
+from gdrd_lab.course.show import show, source
+from gdrd_lab.course.widgets import LassoMap, show_slider
+from gdrd_lab.degradation import Degradation, downscale
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.figures import face_strip
+from gdrd_lab.methods import open_recogniser
+from gdrd_lab.teachers.recogniser import embed_all
+
+STUDENT = "student"  # the switch: or the folder of a student you trained
+torch.manual_seed(0)
+faces = embedded_faces(identities=12, per_identity=8, size=112, seed=0)
+teacher, student = open_recogniser("sface"), open_recogniser(STUDENT)
+small = embed_all(student, faces, Degradation(16), progress=False)
+layout = umap_map(small, seed=0)
+pictures = [shown(faces[k], 16, 64) for k in range(len(faces))]
+LassoMap(layout.points, pictures, faces.labels, small, title="The student at 16 px, UMAP").show()
+
+# %% [markdown]
+# ## How far can a map be trusted?
+# 128 dimensions do not fit on paper. PCA is a projection: what it shows is true, but it may show little. Its share of the
+# variance is
+#
+# $$\frac{\lambda_1 + \lambda_2}{\sum_k \lambda_k}.$$
+#
+# UMAP bends space so that neighbours stay neighbours; sizes of gaps and of clusters mean nothing on it. Two numbers keep both
+# honest: **trustworthiness** (1: nobody is near on the map who is not near in the original space), and for UMAP the
+# **agreement of two seeds** (share of the nearest neighbours on one map that are so on the other).
+
+# %%
+flat = pca_map(small)
+again = umap_map(small, seed=1)
+show(map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
+print(f"PCA shows {flat.model.explained_variance_ratio_.sum():.0%} of the variance")
+print(f"trustworthiness: PCA {trust(small, flat.points):.2f}, UMAP {trust(small, layout.points):.2f}")
+print(f"agreement of two UMAP seeds: {seed_agreement(layout.points, again.points):.2f}")
+source(trust)
+
+# %% [markdown]
+# ## One face on its way from 112 to 8 px
+# A map fitted on sharp faces; one face is embedded at each resolution and placed on the same map. If a network did not
+# care about resolution, the path would be a point.
+
+# %%
+SIZES = (112, 64, 32, 24, 16, 12, 8)
+sharp = {network.name: embed_all(network, faces, progress=False) for network in (teacher, student)}
+paths = {}
+for network in (teacher, student):
+    plane = pca_map(sharp[network.name])
+    path = across_resolutions(network, faces[0], SIZES)
+    paths[network.name] = path
+    title = f"{network.name}: sharp faces (points), face 0 from 112 to 8 px (line, star at 8 px)"
+    show(map_figure(plane.points, faces.labels, title=title, path=plane.place(path)))
+
+# %% [markdown]
+# The map shows a path in two of 128 dimensions. In all of them: the cosine of each step to the sharp face of the same
+# network, and the rank of that person's other faces. Both can be read off without any map.
+
+# %%
+show(
+    lines(
+        SIZES,
+        {name: path @ path[0] for name, path in paths.items()},
+        x_label="resolution (pixels on a side)",
+        y_label="cosine to its own sharp embedding",
+        title="How far one face travels",
+    )
+)
+
+# %% [markdown]
+# A short path is no merit by itself: a network that gives every face the same embedding has the shortest of all. Notebook 06
+# asks whether people stay apart.
+#
+# ## Are two networks alike inside?
+# CKA compares two representations of the same faces, whatever their widths, by how they lay the faces out:
+#
+# $$\mathrm{CKA} = \frac{\lVert Y^{\top}X\rVert_F^2}{\lVert X^{\top}X\rVert_F\,\lVert Y^{\top}Y\rVert_F},\qquad
+# X, Y \text{ centred}.$$
+#
+# **Predict, then run:** the teacher on sharp faces against (a) the student at 16 px, (b) the teacher at 16 px, and (c) the
+# student with its faces *shuffled*, where there is nothing to be alike.
+
+# %%
+guess = predict(
+    "CKA with the teacher on sharp faces (96 faces)",
+    {"student, 16 px": 0.8, "teacher, 16 px": 0.6, "student, shuffled": 0.0},
+    unit="linear CKA",
+)
+
+# %%
+reference = sharp[teacher.name]
+shuffled = small[np.random.default_rng(0).permutation(len(small))]
+teacher_small = embed_all(teacher, faces, Degradation(16), progress=False)
+cka = {
+    "student, 16 px": linear_cka(small, reference),
+    "teacher, 16 px": linear_cka(teacher_small, reference),
+    "student, shuffled": linear_cka(shuffled, reference),
+}
+guess.reveal(cka)
+source(linear_cka)
+
+# %% [markdown]
+# If the shuffled one surprised you: with few faces and many dimensions, CKA is well above 0 even for unrelated
+# representations. A CKA value means something only beside such a baseline, at the same number of faces:
+
+# %%
+counts = (12, 24, 48, 96)
+order = np.random.default_rng(1).permutation(len(faces))
+show(
+    lines(
+        counts,
+        {
+            "right order": [linear_cka(small[order[:n]], reference[order[:n]]) for n in counts],
+            "shuffled": [linear_cka(small[order[:n]], reference[np.roll(order[:n], 1)]) for n in counts],
+        },
+        x_label="number of faces",
+        y_label="CKA of student (16 px) and teacher (sharp)",
+        title="CKA needs a baseline",
+    )
+)
+
+# %% [markdown]
+# ## Where does it look?
+# A class activation map tells how much each place of a feature map $A$ adds to the score $s = f(A)\cdot t$, with $t$ the
+# face's own unit embedding:
+#
+# $$M_{ij} = \max\left(0, \sum_c A_{cij}\,\frac{\partial s}{\partial A_{cij}}\right).$$
+#
+# The dot product and not the cosine: the gradient of a vector's cosine with itself is zero.
+
+# %%
+source(attention)
+face = to_tensor([faces[0]])
+columns = (112, 32, 16, 8)
+nonsense = randomised(student)
+made = {}
+for name, network in (("teacher", teacher), ("student", student), ("random weights", nonsense)):
+    made[name] = [overlay(shown(faces[0], size, 112), attention(network, downscale(face, size))[0]) for size in columns]
+show(face_strip(made, [f"{size} px" for size in columns], title="Class activation maps; bright adds to the score"))
+
+
+def map_at(size):
+    """Draw the face and both networks' maps at a resolution."""
+    low = downscale(face, size)
+    images = [overlay(shown(faces[0], size, 112), attention(network, low)[0]) for network in (teacher, student)]
+    return face_strip({f"{size} px": [shown(faces[0], size, 112), *images]}, ["face", "teacher", "student"])
+
+
+show_slider("resolution (px)", (112, 64, 32, 24, 16, 12, 8), map_at, start=4)
+
+# %% [markdown]
+# ## Does the picture mean anything?
+# A map can look right and mean nothing. Two tests:
+#
+# 1. **Random weights.** If a network that never learned gives a similar map, the map shows the face, not the network.
+# 2. **Deletion.** Take pixels away, the brightest on the map first, and follow the score. If the map is right, the score
+#    falls faster than with a random order: the area under the curve is smaller.
+
+# %%
+low = downscale(face, 32)
+maps = {"student's map": attention(student, low)[0], "random weights' map": attention(nonsense, low)[0]}
+generator = torch.Generator().manual_seed(0)
+orders = maps | {"random order": torch.rand(32, 32, generator=generator)}
+show(
+    curves_figure(
+        {name: deletion(student, low[0], saliency) for name, saliency in orders.items()}, title="One face, 32 px"
+    )
+)
+agreement = rank_agreement(maps["student's map"], maps["random weights' map"])
+print(f"rank correlation of the student's map with that of random weights: {agreement:.2f}")
+
+# %% [markdown]
+# One face proves nothing. Twelve faces, one of each person, with the spread over faces:
+
+# %%
+areas = {name: [] for name in ("student's map", "random weights' map", "random order")}
+for person in range(12):
+    low = downscale(to_tensor([faces[8 * person]]), 32)
+    orders = (attention(student, low)[0], attention(nonsense, low)[0], torch.rand(32, 32, generator=generator))
+    for name, saliency in zip(areas, orders, strict=True):
+        areas[name].append(deletion(student, low[0], saliency).area)
+show(
+    bars(
+        {name: float(np.mean(values)) for name, values in areas.items()},
+        errors={name: float(np.std(values, ddof=1) / np.sqrt(12)) for name, values in areas.items()},
+        y_label="area under the deletion curve, mean of 12 faces and its standard error",
+        title="Lower is better",
+    )
+)
+
+# %% [markdown]
+# ## Exercises
+# ### Exercise 1: how much variance a map shows
+# <details><summary>Hint 1</summary>
+# Centre the rows, then np.linalg.svd(x, compute_uv=False) gives singular values.
+# </details>
+# <details><summary>Hint 2</summary>
+# A variance is the square of a singular value (up to a factor that cancels).
+# </details>
+
+
+# %% tags=["stub"]
+def shown_variance(embeddings):
+    """Return the share of the variance of embeddings (N, d) along their two main directions."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def shown_variance(embeddings):
+    """Return the share of the variance of embeddings (N, d) along their two main directions."""
+    values = np.linalg.svd(embeddings - embeddings.mean(0), compute_uv=False) ** 2
+    return float(values[:2].sum() / values.sum())
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.embeddings import check_shown_variance
+
+check_shown_variance(shown_variance)
+
+# %% [markdown]
+# ### Exercise 2: neighbours a map keeps
+# Of the k nearest by cosine, how many are among the k nearest on the map? Average over faces.
+# <details><summary>Hint 1</summary>
+# Fill the diagonal with -inf (cosines) or inf (distances), so that a face is not its own neighbour.
+# </details>
+# <details><summary>Hint 2</summary>
+# np.argsort along axis 1; compare the first k of each row as sets.
+# </details>
+
+
+# %% tags=["stub"]
+def kept_neighbours(embeddings, points, k):
+    """Return the mean share of the k nearest by cosine (unit embeddings) that are k nearest on the map (N, 2)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def kept_neighbours(embeddings, points, k):
+    """Return the mean share of the k nearest by cosine (unit embeddings) that are k nearest on the map (N, 2)."""
+    cosine = embeddings @ embeddings.T
+    distance = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(cosine, -np.inf)
+    np.fill_diagonal(distance, np.inf)
+    near, near_on_map = np.argsort(-cosine, 1)[:, :k], np.argsort(distance, 1)[:, :k]
+    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(near, near_on_map, strict=True)]))
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.embeddings import check_kept_neighbours
+
+check_kept_neighbours(kept_neighbours)
+
+# %% [markdown]
+# ### Exercise 3: linear CKA
+# <details><summary>Hint 1</summary>
+# Subtract the mean of each column from both.
+# </details>
+# <details><summary>Hint 2</summary>
+# np.linalg.norm of a matrix is the Frobenius norm.
+# </details>
+
+
+# %% tags=["stub"]
+def cka(x, y):
+    """Return the linear CKA of x (N, p) and y (N, q)."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def cka(x, y):
+    """Return the linear CKA of x (N, p) and y (N, q)."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    return float(np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)))
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.embeddings import check_cka
+
+check_cka(cka)
+
+# %% [markdown]
+# ### Exercise 4: a deletion score
+# <details><summary>Hint 1</summary>
+# np.diff gives the widths of the steps.
+# </details>
+# <details><summary>Hint 2</summary>
+# The mean height of a step is (scores[1:] + scores[:-1]) / 2.
+# </details>
+
+
+# %% tags=["stub"]
+def deletion_score(fractions, scores):
+    """Return the area under scores (K,) over rising fractions (K,) by the trapezoid rule."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def deletion_score(fractions, scores):
+    """Return the area under scores (K,) over rising fractions (K,) by the trapezoid rule."""
+    return float((np.diff(fractions) * (scores[1:] + scores[:-1]) / 2).sum())
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.embeddings import check_deletion_score
+
+check_deletion_score(deletion_score)
+
+# %% [markdown]
+# ## Summary
+# - A map in two dimensions hides most of the space; report trustworthiness, and for UMAP the agreement of seeds.
+# - Neighbours are looked up in the original space, never on the map.
+# - CKA needs a shuffled baseline at the same number of faces.
+# - An attention map is a claim; random weights and deletion test it.
+#
+# ## Questionnaire
+# 1. What does the distance between two clusters on a UMAP map tell you?
+# 2. A map's trustworthiness is 0.98. What may still be wrong with it?
+# 3. Why is the path of a face across resolutions no measure of quality alone?
+# 4. Why is CKA of shuffled faces above zero?
+# 5. Why is the map computed from the dot product and not from the cosine?
+# 6. What do you conclude if deletion by your map is no faster than by a random order?
+#
+# ## Further reading
+# - McInnes, Healy and Melville, UMAP: arXiv [1802.03426](https://arxiv.org/abs/1802.03426).
+# - Wattenberg, Viegas and Johnson, *How to Use t-SNE Effectively*, Distill 2016: what maps pretend.
+# - Kornblith et al., CKA: arXiv [1905.00414](https://arxiv.org/abs/1905.00414).
+# - Adebayo et al., sanity checks for saliency maps: arXiv [1810.03292](https://arxiv.org/abs/1810.03292).
+# - Petsiuk, Das and Saenko, RISE, deletion: arXiv [1806.07421](https://arxiv.org/abs/1806.07421).

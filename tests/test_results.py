@@ -1,0 +1,92 @@
+"""The results page: every number comes from the files, missing files are named, damaged ones refused."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from gdrd_lab.cli import main
+from gdrd_lab.degradation import Degradation
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.failures import Failure, Failures, write_failures
+from gdrd_lab.evaluation.quality import Quality, QualityRow, write_quality
+from gdrd_lab.evaluation.report import report, write_json
+from gdrd_lab.evaluation.sweep import Score
+from gdrd_lab.results.markdown import grid, scores_table, severity_table
+from gdrd_lab.results.page import sections, write_page
+
+
+def score(
+    method: str, value: float, metric: str = "accuracy", setting: str = "same resolution", **how: object
+) -> Score:
+    degradation = replace(Degradation(16), **how)
+    size = degradation.resolution or 112
+    return Score(method, "faces", setting, size, asdict(degradation), metric, value, 0.0123, 700, 0, "abc", 1.0)
+
+
+SCORES = [
+    score(method, value + size / 1000, setting=setting, resolution=size)
+    for method, value in (("SFace", 0.8), ("student", 0.85))
+    for setting in ("same resolution", "sharp gallery")
+    for size in (8, 16)
+]
+
+
+def test_grid_is_a_markdown_table() -> None:
+    assert grid(["%", "8 px"], [["a|b", "1"]]) == "| % | 8 px |\n| --- | --: |\n| a/b | 1 |\n"
+
+
+def test_scores_table_has_percent_and_standard_error() -> None:
+    lines = scores_table(SCORES, "accuracy", "sharp gallery").splitlines()
+    assert lines[0] == "| % | 8 px | 16 px |"
+    assert lines[2] == "| SFace | 80.8 ± 1.2 | 81.6 ± 1.2 |" and lines[3].startswith("| student | 85.8")
+
+
+def test_severity_table_takes_one_kind_and_the_clean_faces() -> None:
+    found = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0), score("m", 0.1, noise=0.2)]
+    lines = severity_table(found, "blur").splitlines()
+    assert lines[0] == "| % | none | blur 2 | blur 4 |"
+    assert lines[2] == "| m | 90.0 ± 1.2 | 80.0 ± 1.2 | 70.0 ± 1.2 |"
+
+
+def fill(folder: Path) -> None:
+    """Write every file that the page knows."""
+    for name in ("lfw", "heldout", "lfw5"):
+        ranks = [replace(item, metric="rank-1", value=0.5) for item in SCORES]
+        write_json(folder / f"{name}.json", report([*SCORES, *ranks], "gdrd evaluate"))
+    write_json(folder / "ablation.json", report(SCORES, "gdrd ablate"))
+    write_json(folder / "robustness.json", report([score("m", 0.9), score("m", 0.432, blur=2.0)], "gdrd evaluate"))
+    costs = {"multiply_adds": 574e6, "parameters": 9.6e6, "faces_per_second": 140.0, "ratio": 1.0}
+    (folder / "cost.json").write_text(json.dumps({"command": "c", "date": "2026-01-01", "methods": {"SFace": costs}}))
+    for name in ("quality", "quality-dlib"):
+        quality = Quality(24.567, 0.1, 0.8, 0.01, 0.5, 0.02, 64, (0, 1, 2))
+        write_quality(folder / f"{name}.json", [QualityRow("faces", 16, "4 steps", quality)])
+    failure = Failure("genuine", 7, 1, 0.123, 0.4, 0.9, "brightness 0.1 against 0.9")
+    write_failures(folder / "failures.json", [Failures("m", "faces", 16, 9, 700, (failure,), {"dlib": 0.777})])
+
+
+def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
+    folder, page = tmp_path / "results", tmp_path / "RESULTS.md"
+    folder.mkdir()
+    fill(folder)
+    assert write_page(folder, page) == []
+    text = page.read_text()
+    for fact in ("80.8 ± 1.2", "43.2 ± 1.2", "24.57 ± 0.10", "| SFace | 574 | 9.6 | 140 | 1.0 |", "0.777 with dlib"):
+        assert fact in text, fact
+    assert "genuine, fold 1, pair 7" in text and "9 of 700 pairs wrong" in text
+    assert text.count("\n## ") == len(sections())
+    for name in ("lfw-same", "lfw-gallery", "cost"):
+        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
+
+
+def test_missing_files_are_named_and_damaged_ones_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(GdrdError, match="holds no results"):
+        write_page(tmp_path, tmp_path / "page.md")
+    fill(tmp_path)
+    (tmp_path / "lfw5.json").unlink()
+    assert main(["results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 0
+    assert "lfw5.json" in capsys.readouterr().out
+    (tmp_path / "robustness.json").write_text('{"format": 1')
+    assert main(["results", str(tmp_path), "--out", str(tmp_path / "page.md")]) == 2
+    assert "damaged" in capsys.readouterr().err
