@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdrd_lab.bench.measure import Row, fixed, peak_megabytes, rows, side_by_side
+from gdrd_lab.bench.measure import Clock, Row, fixed, peak_megabytes, rows, side_by_side
 from gdrd_lab.faces.embedded import embedded_faces
 
 
@@ -39,7 +39,7 @@ def data_rows(faces: int, batch_size: int, workers: tuple[int, ...], repeats: in
     return rows("data", seconds, "images/s", lambda s: steps * batch_size / s)
 
 
-def alignment_rows(images: int, repeats: int) -> list[Row]:
+def alignment_rows(images: int, repeats: int, clock: Clock = time.perf_counter) -> list[Row]:
     """Images a second of alignment (faces laid into 250 x 250 pixels, as in LFW) and of embedding at 112 pixels."""
     import io
 
@@ -74,10 +74,10 @@ def alignment_rows(images: int, repeats: int) -> list[Row]:
         "embed by SFace": embed("sface"),
         "embed by the student": embed("student"),
     }
-    return rows("alignment and embedding", side_by_side(calls, repeats), "images/s", lambda s: images / s)
+    return rows("alignment and embedding", side_by_side(calls, repeats, clock), "images/s", lambda s: images / s)
 
 
-def sampler_rows(count: int, steps: int, repeats: int, size: int = 32) -> list[Row]:
+def sampler_rows(count: int, steps: int, repeats: int, clock: Clock = time.perf_counter, size: int = 32) -> list[Row]:
     """Our sampler against diffusers' DDIMPipeline: the same UNet, scheduler, number of steps and faces."""
     from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 
@@ -98,10 +98,12 @@ def sampler_rows(count: int, steps: int, repeats: int, size: int = 32) -> list[R
         ),
         f"ours, {steps} steps": lambda: ours(low, steps),
     }
-    return rows("sampler", side_by_side(calls, repeats), "images/s", lambda s: count / s)
+    return rows("sampler", side_by_side(calls, repeats, clock), "images/s", lambda s: count / s)
 
 
-def growth_rows(sizes: tuple[int, ...], repeats: int, dimension: int = 128) -> list[Row]:
+def growth_rows(
+    sizes: tuple[int, ...], repeats: int, clock: Clock = time.perf_counter, dimension: int = 128
+) -> list[Row]:
     """Seconds and memory of identifying (every tenth face is a probe) and of retrieving (1,000 queries) among N."""
     out = []
     for kind in (_identify, _retrieve):
@@ -111,9 +113,9 @@ def growth_rows(sizes: tuple[int, ...], repeats: int, dimension: int = 128) -> l
             call = kind(size, dimension)
             seconds = []
             for _ in range(repeats):
-                began = time.perf_counter()
+                began = clock()
                 call()
-                seconds.append(time.perf_counter() - began)
+                seconds.append(clock() - began)
             middle = float(np.median(seconds))
             first = first or middle
             ratio = middle / first

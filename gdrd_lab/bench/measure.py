@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -43,17 +45,26 @@ def fixed(suite: str, case: str, value: float, unit: str, ratio: float = 0.0) ->
     return Row(suite, case, value, unit, value, value, ratio)
 
 
-def side_by_side(cases: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Return the seconds of each case in each of ``repeats`` rounds; one round before them warms up."""
+def side_by_side(
+    cases: Mapping[str, Callable[[], Any]], repeats: int, clock: Clock = time.perf_counter
+) -> dict[str, list[float]]:
+    """Return the seconds of each case in each of ``repeats`` rounds; one round before them warms up.
+
+    Args:
+        cases: what to call, by name.
+        repeats: rounds.
+        clock: time.process_time counts this process's seconds on the processors (over all its threads), for a machine
+            that others use too; time.perf_counter counts those on the wall.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(repeats + 1):
         for name, case in cases.items():
-            began = time.perf_counter()
+            began = clock()
             case()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             if turn:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,11 +11,13 @@ from typing import Any
 import torch
 
 from gdrd_lab.bench.cost import multiply_adds, parameter_count
-from gdrd_lab.bench.measure import Row, fixed, peak_megabytes, rows, side_by_side
+from gdrd_lab.bench.measure import Clock, Row, fixed, peak_megabytes, rows, side_by_side
 from gdrd_lab.export.write import export_onnx, input_side, quantise_onnx
 
 
-def network_rows(batches: tuple[int, ...], repeats: int, resolution: int = 16) -> list[Row]:
+def network_rows(
+    batches: tuple[int, ...], repeats: int, clock: Clock = time.perf_counter, resolution: int = 16
+) -> list[Row]:
     """Compare SFace and the shipped student on faces of ``resolution`` pixels, each enlarging them for itself."""
     from gdrd_lab.export.read import OnnxRecogniser
     from gdrd_lab.faces.embedded import embedded_faces
@@ -37,7 +40,7 @@ def network_rows(batches: tuple[int, ...], repeats: int, resolution: int = 16) -
         for batch in batches:
             faces = torch.rand(batch, 3, resolution, resolution)
             calls = {f"{name}, batch {batch}": _call(model, faces) for name, model in cases.items()}
-            out += rows("networks", side_by_side(calls, repeats), "images/s", lambda s, n=batch: n / s)  # type: ignore[misc]
+            out += rows("networks", side_by_side(calls, repeats, clock), "images/s", lambda s, n=batch: n / s)  # type: ignore[misc]
     first: dict[str, float] = {}
     for name, model in (("SFace", teacher), ("student", student)):
         assert isinstance(model, torch.nn.Module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.bench.measure import Row, fixed, peak_megabytes, rows, side_by_side
+from gdrd_lab.bench.measure import Clock, Row, fixed, peak_megabytes, rows, side_by_side
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 
 
@@ -34,7 +35,9 @@ def naive_loss(loss: RelationalContrastiveLoss, student: Tensor, teacher: Tensor
     return (positive + (F.softplus(logits) * negative).sum()) / (count * (count - 1))
 
 
-def relational_rows(shapes: tuple[tuple[int, int, int], ...], repeats: int, limit_mb: float = 4000) -> list[Row]:
+def relational_rows(
+    shapes: tuple[tuple[int, int, int], ...], repeats: int, clock: Clock = time.perf_counter, limit_mb: float = 4000
+) -> list[Row]:
     """Measure loss and gradient of both for each (batch, negatives in the queue, embedding size).
 
     The naive one is left out where its largest tensors alone would take more than ``limit_mb``.
@@ -46,7 +49,7 @@ def relational_rows(shapes: tuple[tuple[int, int, int], ...], repeats: int, limi
         # Differences, hidden layer, its ReLU and the relations, each batch^2 x (batch + K) x d floats, and gradients.
         if 6 * 4 * batch**2 * (batch + queue) * size / 1e6 < limit_mb:
             cases[f"naive, {name}"] = prepare(batch, queue, size, True)
-        out += rows("relational", side_by_side(cases, repeats), "ms")
+        out += rows("relational", side_by_side(cases, repeats, clock), "ms")
         first = 0.0
         for case in cases:
             memory = peak_megabytes(prepare, batch, queue, size, case.startswith("naive"))

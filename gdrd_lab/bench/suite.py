@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class BenchConfig:
 
     Args:
         repeats: rounds of everything that is timed.
+        cpu_time: count seconds on the processors, not on the wall (reading by several processes always on the wall).
         batches: batch sizes of the networks.
         shapes: (batch, queue, embedding size) of L_rcd.
         training: (batch size, steps) of the loops.
@@ -40,6 +42,7 @@ class BenchConfig:
     """
 
     repeats: int = 5
+    cpu_time: bool = False
     batches: tuple[int, ...] = (1, 64)
     shapes: tuple[tuple[int, int, int], ...] = (
         (16, 0, 128),
@@ -62,7 +65,7 @@ class BenchConfig:
     @classmethod
     def smoke(cls) -> BenchConfig:
         """Return the smallest size that runs everything; its numbers mean nothing."""
-        return cls(1, (2,), ((6, 4, 8),), (8, 3), (20, 8), (0,), (2, 2), 5, (50, 100))
+        return cls(1, False, (2,), ((6, 4, 8),), (8, 3), (20, 8), (0,), (2, 2), 5, (50, 100))
 
 
 def measure(
@@ -76,15 +79,15 @@ def measure(
     unknown = sorted(set(suites) - set(SUITES))
     if unknown:
         raise GdrdError(f"There is no suite {unknown[0]!r}", f"Choose among {', '.join(SUITES)}")
-    repeats = config.repeats
+    repeats, clock = config.repeats, time.process_time if config.cpu_time else time.perf_counter
     runs: dict[str, Callable[[], list[Row]]] = {
-        "networks": lambda: network_rows(config.batches, repeats),
-        "relational": lambda: relational_rows(config.shapes, repeats),
-        "training": lambda: training_rows(*config.training, repeats),
+        "networks": lambda: network_rows(config.batches, repeats, clock),
+        "relational": lambda: relational_rows(config.shapes, repeats, clock),
+        "training": lambda: training_rows(*config.training, repeats, clock),
         "data": lambda: faces.data_rows(*config.data, config.workers, repeats),
-        "sampler": lambda: faces.sampler_rows(*config.sampler, repeats),
-        "alignment": lambda: faces.alignment_rows(config.images, repeats),
-        "growth": lambda: faces.growth_rows(config.growth, min(3, repeats)),
+        "sampler": lambda: faces.sampler_rows(*config.sampler, repeats, clock),
+        "alignment": lambda: faces.alignment_rows(config.images, repeats, clock),
+        "growth": lambda: faces.growth_rows(config.growth, min(3, repeats), clock),
     }
     out: list[Row] = []
     for name in SUITES:

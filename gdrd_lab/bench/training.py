@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gdrd_lab.bench.measure import Row, rows
+from gdrd_lab.bench.measure import Clock, Row, rows
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.methods import open_recogniser
 from gdrd_lab.student.model import Student
@@ -34,7 +34,7 @@ class ReadyBatches(StepBatches):
         self.ready = [self[step % 4] for step in range(steps)]
 
 
-def training_rows(batch_size: int, steps: int, repeats: int) -> list[Row]:
+def training_rows(batch_size: int, steps: int, repeats: int, clock: Clock = time.perf_counter) -> list[Row]:
     """Milliseconds of a step: a plain loop (forward, backward, clipping, AdamW), with torch's EMA, and ours with EMA.
 
     The shipped student, all of it trained, under L_rcd and L_kd. Ours also writes losses.csv and TensorBoard, watches
@@ -45,7 +45,11 @@ def training_rows(batch_size: int, steps: int, repeats: int) -> list[Row]:
     data.prepare(steps)
     seconds: dict[str, list[float]] = {"plain loop": [], "plain loop with EMA": [], "ours": []}
     for turn in range(repeats + 1):
-        measured = [_plain(data, steps, ema=False), _plain(data, steps, ema=True), _ours(data, steps, batch_size)]
+        measured = [
+            _plain(data, steps, False, clock),
+            _plain(data, steps, True, clock),
+            _ours(data, steps, batch_size, clock),
+        ]
         if turn:
             for name, value in zip(seconds, measured, strict=True):
                 seconds[name].append(value)
@@ -62,7 +66,7 @@ def _stage(faces: int) -> HeadStage:
     return HeadStage(config, student, targets, 0, seed=0)
 
 
-def _plain(data: ReadyBatches, steps: int, ema: bool) -> float:
+def _plain(data: ReadyBatches, steps: int, ema: bool, clock: Clock) -> float:
     stage = _stage(len(data.faces))
     stage.train()
     optimizer = torch.optim.AdamW(stage.parameters(), lr=1e-4)
@@ -76,11 +80,11 @@ def _plain(data: ReadyBatches, steps: int, ema: bool) -> float:
         optimizer.zero_grad()
         if average is not None:
             average.update_parameters(stage.trained)
-        times.append(time.perf_counter())
+        times.append(clock())
     return float(np.median(np.diff(times)))
 
 
-def _ours(data: ReadyBatches, steps: int, batch_size: int) -> float:
+def _ours(data: ReadyBatches, steps: int, batch_size: int, clock: Clock) -> float:
     config = LoopConfig(steps, batch_size, 1e-4, checkpoint_every=10**9, checkpoint_minutes=0)
     with TemporaryDirectory() as folder:
         times: list[float] = []
@@ -88,7 +92,7 @@ def _ours(data: ReadyBatches, steps: int, batch_size: int) -> float:
         class Noted(ReadyBatches):
             def iterate(self, *_: object, **__: object) -> Iterator[Batch]:
                 for batch in data.ready:
-                    times.append(time.perf_counter())  # asked for when the step before is over
+                    times.append(clock())  # asked for when the step before is over
                     yield batch
 
         noted = Noted(data.faces, batch_size, (16,), data.augmentation, seed=0, steps=steps)

@@ -23,6 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
     command.add_argument("--repeats", type=int, default=5, help="rounds")
+    command.add_argument("--cpu-time", action="store_true", help="seconds on the processors: for a busy machine")
     command.add_argument(
         "--threads", type=int, help="threads of torch and onnxruntime; torch's own choice if not given"
     )
@@ -32,14 +33,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, write and print."""
-    from dataclasses import replace
-
     import torch
     from tqdm.auto import tqdm
 
     from gdrd_lab.bench import suite
 
-    config = suite.BenchConfig.smoke() if arguments.smoke else replace(suite.BenchConfig(), repeats=arguments.repeats)
+    config = suite.BenchConfig.smoke() if arguments.smoke else suite.BenchConfig(arguments.repeats, arguments.cpu_time)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     rows = suite.measure(config, arguments.suites or suite.SUITES, lambda name: tqdm.write(f"measuring {name} ..."))
