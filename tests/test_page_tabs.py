@@ -196,3 +196,13 @@ def test_api_gives_scores_and_thresholds() -> None:
     )
     with pytest.raises(GdrdError, match="first cannot be"):
         callbacks.api_compare(first=99)
+
+
+def test_shared_faces_keep_nothing_of_an_upload() -> None:
+    upload = Face(models.examples()[30].copy(), "your photograph")
+    view = View(tab="attention", resolution=26, target="the other face")
+    before = set(FIRST.kept)
+    held = attention_tab.looks(view, FIRST, upload)[0].maps[26]
+    assert set(FIRST.kept) == before and upload.kept == {}
+    other = attention_tab.looks(view, FIRST, Face(models.examples()[45].copy(), "another upload"))[0].maps[26]
+    assert not torch.allclose(held, other)

@@ -61,6 +61,8 @@ def test_upload_is_aligned_and_its_file_is_gone(arrived: Path) -> None:
     session = uploads.take(None, 0, str(place))
     assert session.faces[0].image.shape == (112, 112, 3) and session.faces[0].example is None
     assert not place.exists() and list(arrived.iterdir()) == []
+    kept = session.photographs[0]
+    assert len(kept.preview) < 200_000 and kept.faces[0] is session.faces[0]  # the photograph itself is not kept
     shown = uploads.found_html(session, 0)
     assert "1 face found" in shown and "gdrd-frame" in shown
 
@@ -80,7 +82,7 @@ def test_several_faces_are_offered_and_one_is_picked(arrived: Path) -> None:
     wide.save(file, "PNG")
     session, emptied, shown, choice = callbacks.upload(None, 1, str(put(arrived, "two.png", file.getvalue())))
     assert session is not None and emptied is None
-    assert len(session.photographs[1].faces) == 2 and "2 faces found" in shown
+    assert len(session.photographs[1].boxes) == 2 and "2 faces found" in shown
     assert (choice.visible and choice.choices == [("1", 1), ("2", 2)]) or [c[1] for c in choice.choices] == [1, 2]
     largest = session.faces[1].image
     other, _ = callbacks.pick(session, 1, 1)

@@ -69,16 +69,18 @@ def looks(view: View, first: Face, second: Face) -> list[Look]:
 def _map(
     network: torch.nn.Module, name: str, face: Face, at: Degradation, seed: int, towards: tuple[Face, int] | None
 ) -> torch.Tensor:
-    """Return one map, computed once while the face is on the page."""
-    key = ("map", name, at, seed, towards and (id(towards[0].image), towards[1]))
-    found = face.kept.get(key)
+    """Return one map; computed once, but where an embedded face, which all users share, is held against an upload."""
+    key = ("map", name, at, seed, towards and (towards[0].example, towards[1]))
+    keeps = towards is None or towards[0].example is not None
+    found = face.kept.get(key) if keeps else None
     if found is None:
         target = None
         if towards is not None:
             with torch.no_grad():
                 target = network.embed(reduced(towards[0].image, at, towards[1]))  # type: ignore[operator]
         found = attention(network, reduced(face.image, at, seed), target)[0].numpy()
-        face.kept[key] = found
+        if keeps:
+            face.kept[key] = found
     return torch.from_numpy(found)
 
 
