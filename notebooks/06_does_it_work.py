@@ -86,7 +86,8 @@ for name in (n.name for n in networks):
         for size in (8, 16):
             row = [s for s in scores if (s.method, s.setting, s.resolution) == (name, setting, size)]
             values = (f"{s.metric} {s.value:.3f} ± {s.spread:.3f}" for s in row if s.metric in wanted)
-            print(f"{name:8} {setting:16} {size:3} px: {', '.join(values)}")
+            if row:
+                print(f"{name:8} {setting:16} {size:3} px: {', '.join(values)}")
 
 # %% [markdown]
 # ## How sure are we?
