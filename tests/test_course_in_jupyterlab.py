@@ -127,6 +127,7 @@ def test_run_slide_lasso_and_see_the_gallery_change(lab: str) -> None:
             assert picture.get_attribute("src") != before
 
             plot = page.locator(".js-plotly-plot .nsewdrag").first
+            page.locator(".js-plotly-plot .scatterlayer .point").nth(19).wait_for()
             plot.scroll_into_view_if_needed()
             page.get_by_text("8 selected").first.wait_for()
             gallery = page.locator(".jp-OutputArea-output img.widget-image").nth(1)
