@@ -141,7 +141,6 @@ def test_run_slide_lasso_and_see_the_gallery_change(lab: str) -> None:
             for spot in spots[1:]:
                 page.mouse.move(*spot, steps=12)
             page.mouse.up()
-            page.screenshot(path="/tmp/lab_dbg.png")
             page.wait_for_function(
                 "old => document.querySelectorAll('.jp-OutputArea-output img.widget-image')[1].src !== old",
                 arg=first_faces,

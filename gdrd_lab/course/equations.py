@@ -161,7 +161,7 @@ def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
         "# Equations",
         "",
         "Paper: arXiv [2409.06371](https://arxiv.org/abs/2409.06371). Its equation numbers could not be read from",
-        "public text; the names are the paper's or those of the works it builds on (see each function's docstring). Made by",
+        "public text; the names are the paper's or those of the works it builds on (see the docstrings). Made by",
         "`make notebooks` from `gdrd_lab/course/equations.py`; `tests/test_course_equations.py` keeps it true.",
         "",
         "| equation | formula | function | test | notebook cell |",
