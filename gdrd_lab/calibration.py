@@ -108,10 +108,12 @@ def calibrate(
         if key and found is not None:
             return Calibration(resolutions, found, labels)
     computed = np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
-    if key:
-        with suppress(GdrdError):  # nowhere to keep it: computed again next time
-            write_atomically(kept, _packed({key: computed}))
-    return Calibration(resolutions, computed, labels)
+    if not key:
+        return Calibration(resolutions, computed, labels)
+    with suppress(GdrdError):  # nowhere to keep it: computed again next time
+        write_atomically(kept, _packed({key: computed}))
+    # Rounded as what is kept is, so that the numbers never depend on whether it was.
+    return Calibration(resolutions, _unit(computed.astype(np.float16)), labels)
 
 
 def fingerprint(recogniser: Any, faces: FaceSet, resolutions: Sequence[int]) -> str:
@@ -139,9 +141,13 @@ def _read(place: Path, key: str) -> np.ndarray | None:
         with safe_open(place, "np") as file:
             if key not in file.keys():  # noqa: SIM118 (no mapping)
                 return None
-            table = file.get_tensor(key).astype(np.float32)
+            return _unit(file.get_tensor(key))
     except (OSError, SafetensorError):
         return None
+
+
+def _unit(table: np.ndarray) -> np.ndarray:
+    table = table.astype(np.float32)
     return table / np.linalg.norm(table, axis=-1, keepdims=True)
 
 

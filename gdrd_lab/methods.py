@@ -14,6 +14,11 @@ def shipped_student() -> Path:
     return data_folder() / "student"
 
 
+def shipped_paper_student() -> Path:
+    """Return the folder of the shipped student that was trained in the paper's order with the paper's losses."""
+    return data_folder() / "student-paper"
+
+
 def shipped_generative() -> Path:
     """Return the folder of the shipped generative teacher."""
     return data_folder() / "generative"
@@ -23,8 +28,9 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
     """Open a recogniser by the name a user types.
 
     Args:
-        name: "sface", "dlib", "student" (the shipped one), "super-resolved" (SFace reading the generative teacher's
-            output), the folder of a trained student, or a .onnx file of `gdrd export`.
+        name: "sface", "dlib", "student" (the shipped one), "paper-student" (shipped, by the paper's recipe),
+            "super-resolved" (SFace reading the generative teacher's output), the folder of a trained student, or a
+            .onnx file of `gdrd export`.
         generative: folder or hub id of the generative teacher for "super-resolved"; the shipped one by default.
         steps: its denoising steps.
 
@@ -55,10 +61,11 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
         )
     from gdrd_lab.student.model import Student
 
-    folder = shipped_student() if name == "student" else Path(name)
+    named = {"student": shipped_student(), "paper-student": shipped_paper_student()}
+    folder = named.get(name) or Path(name)
     if not folder.is_dir():
         raise GdrdError(
             f"{name!r} is no recogniser and no folder",
-            "Use sface, dlib, student, super-resolved, a student's folder or .onnx file",
+            "Use sface, dlib, student, paper-student, super-resolved, a student's folder or .onnx file",
         )
     return Student.load(folder)

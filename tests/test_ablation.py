@@ -12,6 +12,7 @@ from gdrd_lab.ablation.rows import AblationConfig, rows
 from gdrd_lab.ablation.run import ablate
 from gdrd_lab.ablation.table import aggregate, columns
 from gdrd_lab.cli import main
+from gdrd_lab.evaluation.report import read_json
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.generative import build_pipeline
@@ -99,3 +100,17 @@ def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:
 def test_lfw_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ablate", "--config", "smoke", "--data", "lfw", "--out", str(tmp_path)]) == 2
     assert "testing only" in capsys.readouterr().err
+
+
+def test_the_command_ends_with_a_table_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    words = ["ablate", "--config", "smoke", "--beside", "sface", "student", "--out", str(tmp_path), "--quiet"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    for row in [*rows(AblationConfig.smoke()), *("SFace", "student")]:
+        assert getattr(row, "name", row) in shown
+    scores = read_json(tmp_path / "ablation.json").scores
+    assert {score.seed for score in scores} == {0, 1} and (tmp_path / "ablation.csv").exists()

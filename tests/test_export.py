@@ -106,3 +106,16 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
 
     with pytest.raises(GdrdError, match="whatever cannot be exported"):
         export_onnx(Whatever(), tmp_path / "w.onnx")
+
+
+def test_folder_holds_the_student_in_half_precision_with_its_facts(tmp_path: Path, student: Student) -> None:
+    student.learned_from, student.facts = "SFace", {"seed": 5}
+    student.save(tmp_path / "run")
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped"), "--name", "small one"]) == 0
+    shipped = Student.load(tmp_path / "shipped")
+    assert (shipped.name, shipped.learned_from, shipped.facts["seed"]) == ("small one", "SFace", 5)
+    size = {name: (tmp_path / name / "student.safetensors").stat().st_size for name in ("run", "shipped")}
+    assert size["shipped"] < 0.6 * size["run"]
+    faces = torch.rand(3, 3, 16, 16)
+    with torch.no_grad():
+        assert (shipped.embed(faces) * student.embed(faces)).sum(1).min() > 0.999

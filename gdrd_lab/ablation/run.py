@@ -105,7 +105,8 @@ def _found(name: str, config: AblationConfig, folder: Path) -> list[Score] | Non
 
 def _file(name: str, config: AblationConfig, folder: Path) -> Path:
     # The name of the file tells the configuration, so that scores of another one are not taken for these.
-    return folder / f"scores-{_digest([name, to_dict(config)])}.json"
+    # Seeds do not count: more of them may be asked for later, or each by a process of its own.
+    return folder / f"scores-{_digest([name, to_dict(replace(config, seeds=()))])}.json"
 
 
 def _digest(value: object) -> str:

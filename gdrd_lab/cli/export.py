@@ -10,13 +10,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     command = commands.add_parser(
         "export",
-        help="write a student as ONNX, 8-bit ONNX or a torch.export program",
+        help="write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision",
         description="Write a recogniser as one file and compare it with the original on the embedded faces. "
         "`gdrd embed` and `gdrd evaluate` take the .onnx file as a model.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     command.add_argument("model", help="student (the shipped one), sface, or a student's folder")
-    command.add_argument("out", type=Path, help="file to write: .onnx or .pt2")
+    command.add_argument(
+        "out", type=Path, help="file to write, .onnx or .pt2; without a suffix a student's folder (float16)"
+    )
+    command.add_argument("--name", help="what tables call it (folders)")
     command.add_argument("--int8", action="store_true", help="quantise weights and activations to 8 bits (.onnx)")
     command.add_argument("--calibration", default="embedded", help="faces that set the ranges of 8-bit activations")
     command.add_argument("--resolution", type=int, default=16, help="side at which accuracies are compared")
@@ -31,8 +34,14 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.export.compare import compare, show
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser
+    from gdrd_lab.student.model import Student
 
     recogniser, out = open_recogniser(arguments.model), arguments.out
+    if not out.suffix and isinstance(recogniser, Student):
+        recogniser.name = arguments.name or recogniser.name
+        recogniser.save(out, half=True)
+        print(f"{recogniser.name}: {out}")
+        return
     if out.suffix == ".pt2" and not arguments.int8:
         write.export_program(recogniser, out)
     elif out.suffix == ".onnx":
@@ -40,7 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.int8:
             write.quantise_onnx(out, out, open_faces(arguments.calibration))
     else:
-        raise GdrdError(f"{out} is no kind of file to export to", "Name a .onnx file (also with --int8) or a .pt2 file")
+        raise GdrdError(
+            f"{out} is no kind of file to export to",
+            "Name a .onnx file (also with --int8), a .pt2 file, or for a student a folder",
+        )
     print(f"{recogniser.name}: {out}, {out.stat().st_size / 1e6:.1f} MB")
     if not arguments.quiet:
         show(compare(recogniser, out, arguments.resolution))

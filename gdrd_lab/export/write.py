@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -69,10 +71,9 @@ def export_onnx(recogniser: Any, path: Path) -> Path:
 
     side = input_side(recogniser)
     network = EmbeddingNetwork(recogniser).eval()
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
+    with TemporaryDirectory() as folder, _silence():
         # The exporter built on torch.export needs onnxscript, a further dependency; this one does without. It warns
         # that the branches on the input's side are fixed, which is meant.
-        warnings.simplefilter("ignore")
         draft = Path(folder, "model.onnx")
         torch.onnx.export(
             network,
@@ -119,8 +120,7 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceSet, faces: int = 2
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(rows, None)
 
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with TemporaryDirectory() as folder, _silence():
         prepared, draft = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
@@ -151,7 +151,7 @@ def export_program(recogniser: Any, path: Path) -> Path:
     batch = torch.export.Dim("n", min=1, max=LARGEST_BATCH)
     # strict=False: nothing here needs Python's bytecode to be analysed, which takes seconds.
     program = torch.export.export(network, (torch.zeros(2, 3, side, side),), dynamic_shapes=({0: batch},), strict=False)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _silence():
         draft = Path(folder, "model.pt2")
         torch.export.save(program, str(draft), extra_files={"gdrd.json": json.dumps(_facts(recogniser, side))})
         return write_atomically(path, draft.read_bytes())
@@ -169,6 +169,19 @@ def read_facts(model: Any, source: Path) -> dict[str, Any]:
         return {"name": str(facts["name"]), **{name: int(facts[name]) for name in ("input_size", "embedding_size")}}
     except (ValueError, KeyError, TypeError) as error:
         raise GdrdError(f"{source} does not say which recogniser it is", "Write it with `gdrd export`") from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Exporters warn and log about their own inner steps."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _facts(recogniser: Recogniser, side: int) -> dict[str, Any]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from gdrd_lab.analysis.interactive import curve_plot
 from gdrd_lab.calibration import FAR, RESOLUTIONS
@@ -18,6 +16,9 @@ from gdrd_lab.page.face import Face, compare_faces
 from gdrd_lab.page.pictures import notes, picture, picture_link, row
 from gdrd_lab.page.reading import outside
 from gdrd_lab.page.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLE = "Score of this pair across resolutions"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.attention import ScoreCurve, attention, deletion, insertion, rank_agreement
 from gdrd_lab.analysis.drawings import attention_figure, curves_figure, overlay
@@ -20,7 +20,11 @@ from gdrd_lab.page.generate_tab import chosen
 from gdrd_lab.page.pictures import picture, picture_link, row, sides, table
 from gdrd_lab.page.view import View
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SIZES = (8, 16, 32, 112)
+STEPS = 8  # of the curves; more make them smoother and the page slower
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,27 @@ def looks(view: View, first: Face, second: Face) -> list[Look]:
                 faces[size] = face.small(at, seed)
                 maps[size] = _map(network, name, face, at, seed, towards)
             low, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
-            found.append(Look(name, faces, maps, deletion(trained, low, here), insertion(trained, low, here)))
+            found.append(
+                Look(name, faces, maps, *(judge(trained, low, here, STEPS) for judge in (deletion, insertion)))
+            )
     return found
 
 
 def _map(
     network: torch.nn.Module, name: str, face: Face, at: Degradation, seed: int, towards: tuple[Face, int] | None
 ) -> torch.Tensor:
-    """Return one map, computed once while the face is on the page."""
-    key = ("map", name, at, seed, towards and (id(towards[0].image), towards[1]))
-    found = face.kept.get(key)
+    """Return one map; computed once, but where an embedded face, which all users share, is held against an upload."""
+    key = ("map", name, at, seed, towards and (towards[0].example, towards[1]))
+    keeps = towards is None or towards[0].example is not None
+    found = face.kept.get(key) if keeps else None
     if found is None:
         target = None
         if towards is not None:
             with torch.no_grad():
                 target = network.embed(reduced(towards[0].image, at, towards[1]))  # type: ignore[operator]
         found = attention(network, reduced(face.image, at, seed), target)[0].numpy()
-        face.kept[key] = found
+        if keeps:
+            face.kept[key] = found
     return torch.from_numpy(found)
 
 

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 NOTICE = (
     "For teaching and research only. **Not** for identifying, accusing, admitting or watching anybody: scores of faces "
     "this small are often wrong, and not equally often for all people. Uploads are deleted as soon as they are read; "
-    "what is left of them goes when the page is closed."
+    "what is left of them in memory goes within an hour after the page is closed."
 )
 KEYS = (
     '<p class="gdrd-keys">Keys: left and right arrow move the resolution; in the gallery the arrows choose a face; '

@@ -98,7 +98,7 @@ def upload(session: Session | None, slot: int, path: str | None) -> tuple[Sessio
 def picker(session: Session, slot: int) -> Any:
     """Return the choice among several faces; hidden where there is one."""
     photograph = session.photographs.get(slot)
-    count = len(photograph.faces) if photograph else 0
+    count = len(photograph.boxes) if photograph else 0
     chosen = photograph.largest + 1 if photograph and count else None
     return gr.Radio(choices=list(range(1, count + 1)), value=chosen, visible=count > 1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gdrd_lab.calibration import RESOLUTIONS
-from gdrd_lab.page.attention_tab import sizes
+from gdrd_lab.page.attention_tab import STEPS, sizes
 from gdrd_lab.page.view import View
 
 _FACES = """\
@@ -129,7 +129,7 @@ for trained in (teacher, student):
             found = attention(network, low, {target})[0]
             rows[name].append(overlay((low[0] * 255).round().byte().permute(1, 2, 0).numpy(), found))
             if size == {view.resolution}:
-                result[name] = (deletion(trained, low[0], found).area, insertion(trained, low[0], found).area)
+                result[name] = [curve(trained, low[0], found, {STEPS}).area for curve in (deletion, insertion)]
 attention_figure(rows, [f"{{size}} px" for size in {sizes(view)}])
 """
 

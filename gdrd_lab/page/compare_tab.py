@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.interactive import histogram_plot
 from gdrd_lab.compare import Comparison, reduced
@@ -16,6 +17,9 @@ from gdrd_lab.page.pictures import notes, picture, picture_link, row, sides, tab
 from gdrd_lab.page.reading import HEADINGS, caption, hints, score_rows
 from gdrd_lab.page.view import View
 from gdrd_lab.teachers.recogniser import enlarge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.compare import reduced
 from gdrd_lab.degradation import downscale
@@ -21,6 +21,9 @@ from gdrd_lab.page.pictures import notes, picture, picture_link, row
 from gdrd_lab.page.view import View
 from gdrd_lab.teachers.denoising import denoising
 from gdrd_lab.teachers.recogniser import enlarge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SEEDS = 4
 TRAINED = (8, 32)  # resolutions the shipped generative teacher was trained on

@@ -6,9 +6,9 @@ import csv
 import io
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.drawings import map_figure
 from gdrd_lab.analysis.interactive import map_plot
@@ -18,6 +18,9 @@ from gdrd_lab.page.chart import chart_value
 from gdrd_lab.page.gallery import Gallery
 from gdrd_lab.page.pictures import notes, picture, row, sides, table
 from gdrd_lab.page.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZES = (8, 16, 32, 112)  # shown together when resolution is the colour
 NEIGHBOURS = 5

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from gdrd_lab.figures import alt_text, render
 from gdrd_lab.page import across_tab, attention_tab, compare_tab, generate_tab, map_tab
@@ -14,7 +13,10 @@ from gdrd_lab.page.gallery import Gallery
 from gdrd_lab.page.pictures import file_link
 from gdrd_lab.page.view import View, from_json
 
-Maker = Callable[[View, Face, Face, Gallery], Figure]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Maker = Callable[[View, Face, Face, Gallery], "Figure"]
 
 
 def _histogram(number: int) -> Maker:

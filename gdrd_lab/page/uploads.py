@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.align import Detection, crop
+from gdrd_lab.faces.align import crop
 from gdrd_lab.faces.template import TEMPLATE_SIZE
 from gdrd_lab.images import read_image
 from gdrd_lab.page import models
@@ -24,20 +24,24 @@ MAX_FACES = 30
 
 @dataclass(frozen=True)
 class Photograph:
-    """An uploaded photograph and the faces found in it, left to right."""
+    """What is kept of an uploaded photograph: its faces, and a small picture to choose among them.
 
-    image: np.ndarray
-    faces: tuple[Detection, ...]
+    Args:
+        preview: data link of the small picture.
+        boxes: (K, 4) left, top, width, height of each face as shares of the picture, left to right.
+        faces: the K faces, aligned; one without a box where the picture was taken as aligned.
+        largest: number of the largest.
+    """
 
-    @property
-    def largest(self) -> int:
-        """The number of the largest face."""
-        return int(np.argmax([face.box[2] * face.box[3] for face in self.faces]))
+    preview: str
+    boxes: np.ndarray
+    faces: tuple[Face, ...]
+    largest: int = 0
 
 
 @dataclass
 class Session:
-    """What one user's page holds; nobody else's can reach it, and it goes when the page is closed."""
+    """What one page holds, out of reach of any other; Gradio drops it within an hour after the page is closed."""
 
     faces: dict[int, Face] = field(default_factory=dict)
     photographs: dict[int, Photograph] = field(default_factory=dict)
@@ -92,10 +96,19 @@ def find_faces(image: np.ndarray) -> Photograph:
     Raises:
         GdrdError: there is no face.
     """
-    found = models.aligner().detect(image)
-    if not found and image.shape[:2] != (TEMPLATE_SIZE, TEMPLATE_SIZE):
+    found = models.aligner().detect(image)[:MAX_FACES]
+    preview, aligned = photograph_link(image), image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE)
+    if not found and aligned:
+        return Photograph(preview, np.zeros((0, 4)), (Face(image, "your picture, taken as aligned"),))
+    if not found:
         raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
-    return Photograph(image, tuple(found[:MAX_FACES]))
+    boxes = np.array([face.box for face in found])
+    faces = [
+        Face(crop(image, face.landmarks), "your photograph", side=round(float(max(face.box[2:])))) for face in found
+    ]
+    height, width = image.shape[:2]
+    largest = int(np.argmax(boxes[:, 2] * boxes[:, 3]))
+    return Photograph(preview, boxes / [width, height, width, height], tuple(faces), largest)
 
 
 def aligned_face(path: str | Path) -> np.ndarray:
@@ -104,19 +117,7 @@ def aligned_face(path: str | Path) -> np.ndarray:
     if image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE):
         return image
     photograph = find_faces(image)
-    return crop(image, photograph.faces[photograph.largest].landmarks)
-
-
-def chosen_face(photograph: Photograph, number: int | None = None) -> Face:
-    """Return face ``number`` from the left, the largest if None, as the page's face."""
-    if not photograph.faces:
-        return Face(photograph.image, "your picture, taken as aligned")
-    number = photograph.largest if number is None else number
-    if not 0 <= number < len(photograph.faces):
-        raise GdrdError(f"There is no face {number + 1}", f"Choose one from 1 to {len(photograph.faces)}")
-    face = photograph.faces[number]
-    side = round(float(max(face.box[2:])))
-    return Face(crop(photograph.image, face.landmarks), "your photograph", side=side)
+    return photograph.faces[photograph.largest].image
 
 
 def take(session: Session | None, slot: int, path: str) -> Session:
@@ -127,7 +128,7 @@ def take(session: Session | None, slot: int, path: str) -> Session:
     """
     session = session or Session()
     photograph = find_faces(read_upload(path))
-    face = chosen_face(photograph)
+    face = photograph.faces[photograph.largest]
     return Session({**session.faces, slot: face}, {**session.photographs, slot: photograph}, session.gallery)
 
 
@@ -135,9 +136,10 @@ def pick(session: Session, slot: int, number: int) -> Session:
     """Return the session with another face of the photograph on side ``slot``."""
     if slot not in session.photographs:
         raise GdrdError("There is no photograph to choose from", "Upload one first")
-    return Session(
-        {**session.faces, slot: chosen_face(session.photographs[slot], number)}, session.photographs, session.gallery
-    )
+    faces = session.photographs[slot].faces
+    if not 0 <= number < len(faces):
+        raise GdrdError(f"There is no face {number + 1}", f"Choose one from 1 to {len(faces)}")
+    return Session({**session.faces, slot: faces[number]}, session.photographs, session.gallery)
 
 
 def drop(session: Session | None, slot: int) -> Session:
@@ -153,15 +155,13 @@ def found_html(session: Session | None, slot: int) -> str:
     photograph = session.photographs.get(slot) if session else None
     if session is None or photograph is None:
         return ""
-    height, width = photograph.image.shape[:2]
-    count = len(photograph.faces)
+    count = len(photograph.boxes)
     said = {0: "Taken as an aligned face", 1: "1 face found"}.get(count, f"{count} faces found; choose one below")
     frames = "".join(
-        f'<span class="gdrd-frame" style="left:{100 * f.box[0] / width:.1f}%;top:{100 * f.box[1] / height:.1f}%;'
-        f'width:{100 * f.box[2] / width:.1f}%;height:{100 * f.box[3] / height:.1f}%">{k + 1}</span>'
-        for k, f in enumerate(photograph.faces)
+        f'<span class="gdrd-frame" style="left:{x:.1f}%;top:{y:.1f}%;width:{w:.1f}%;height:{h:.1f}%">{k}</span>'
+        for k, (x, y, w, h) in enumerate(100 * photograph.boxes, 1)
     )
     return (
-        f'<div class="gdrd-found"><img src="{photograph_link(photograph.image)}" alt="your photograph">{frames}</div>'
+        f'<div class="gdrd-found"><img src="{photograph.preview}" alt="your photograph">{frames}</div>'
         f"<p>{escape(said)}. The file is deleted already.</p>"
     )

@@ -23,13 +23,13 @@ from gdrd_lab.training.recipe_file import shape_from_dict, to_dict
 class Student(nn.Module):
     """Backbone and head. A Recogniser: reads faces of any resolution, best near its own input size."""
 
-    name = "student"
-    learned_from = ""  # the discriminative teacher's name, whose space the embeddings live in
-
     def __init__(self, config: StudentConfig | SeparableConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
         self.embedding_size = size = config.embedding_size
+        self.name = "student"
+        self.learned_from = ""  # the discriminative teacher's name, whose space the embeddings live in
+        self.facts: dict[str, Any] = {}  # how it was trained, as its file tells
         self.backbone: Backbone | SeparableBackbone
         self.head: Head | SeparableHead
         if isinstance(config, SeparableConfig):
@@ -55,7 +55,7 @@ class Student(nn.Module):
         return F.normalize(self(faces), dim=1)
 
     def save(self, folder: Path, facts: Mapping[str, Any] | None = None, half: bool = False) -> None:
-        """Write weights (safetensors) and configuration atomically; ``half`` stores float16.
+        """Write weights (safetensors), configuration and ``facts`` atomically; ``half`` stores float16.
 
         Raises:
             GdrdError: the disk is full; what was there stays.
@@ -64,7 +64,8 @@ class Student(nn.Module):
             name: value.half() if half and value.is_floating_point() else value
             for name, value in self.state_dict().items()
         }
-        write_folder(folder, {"student": state}, {"student": to_dict(self.config), **(facts or {})})
+        own = {"student": to_dict(self.config), "name": self.name, "teacher": self.learned_from}
+        write_folder(folder, {"student": state}, {**self.facts, **own, **(facts or {})})
 
     @classmethod
     def load(cls, folder: Path) -> Student:
@@ -84,5 +85,6 @@ class Student(nn.Module):
             {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},
             folder,
         )
+        student.facts, student.name = facts, str(facts.get("name", "student"))
         student.learned_from = str(facts.get("teacher", ""))
         return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

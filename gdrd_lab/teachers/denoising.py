@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline
+    from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline
 
 
 def denoising(

@@ -101,10 +101,11 @@ def train_head(
         raise GdrdError(
             f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
         )
+    student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
     _train(stage, recipe.head, recipe, faces, out, progress)
-    _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "teacher": recogniser.name})
+    _save(student, out / "student", _facts(recipe, recipe.head, faces))
     return student
 
 

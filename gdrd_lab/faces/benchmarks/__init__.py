@@ -1,0 +1,1 @@
+"""Public benchmarks of low-resolution recognition, read from their official layouts. For testing only."""

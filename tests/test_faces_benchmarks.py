@@ -1,0 +1,189 @@
+"""TinyFace, SCface, QMUL-SurvFace and IJB, from small stand-ins in exactly their layouts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_faces import drawn_face, noise_face, save
+from scipy.io import savemat
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.gallery import average_precisions, tpir_at_fpir
+from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
+from gdrd_lab.faces import FaceSet
+from gdrd_lab.faces.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
+from gdrd_lab.faces.benchmarks.scface import scface
+from gdrd_lab.faces.benchmarks.survface import survface_identification, survface_verification
+from gdrd_lab.faces.benchmarks.tinyface import tinyface
+from gdrd_lab.faces.template import template
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+
+
+def cells(names: list[str]) -> np.ndarray:
+    """A MATLAB cell array (N, 1), as the official files hold them."""
+    out = np.empty((len(names), 1), object)
+    out[:, 0] = names
+    return out
+
+
+def perfect(faces: FaceSet) -> np.ndarray:
+    """Embeddings that know the identity: one axis each."""
+    return np.eye(int(faces.labels.max()) + 2)[faces.labels]
+
+
+def write_tinyface(root: Path) -> None:
+    folder = root / "Testing_Set"
+    parts = {"Gallery_Match": [(7, 1), (7, 2), (9, 1)], "Probe": [(9, 5), (7, 6)]}
+    for place, part in (("Gallery_Match", "gallery"), ("Probe", "probe")):
+        names = [f"{person}_{number}.jpg" for person, number in parts[place]]
+        for seed, name in enumerate(names):
+            save(folder / place / name, noise_face(seed, 20))
+        arrays = {f"{part}_set": cells(names), f"{part}_ids": np.array([[person] for person, _ in parts[place]])}
+        savemat(folder / f"{'gallery_match' if part == 'gallery' else 'probe'}_img_ID_pairs.mat", arrays)
+    for number in range(4):
+        save(folder / "Gallery_Distractor" / f"d{number}.jpg", noise_face(number, 18))
+
+
+def test_tinyface(tmp_path: Path) -> None:
+    write_tinyface(tmp_path)
+    faces, enrolment = tinyface(tmp_path)
+    assert isinstance(faces, FaceSet) and faces.size == 112 and faces[0].shape == (112, 112, 3)
+    assert faces.labels.tolist() == [0, 0, 1, 1, 0, 2, 3, 4, 5]
+    assert enrolment.gallery.tolist() == [0, 1, 2, 5, 6, 7, 8] and enrolment.probes.tolist() == [3, 4]
+    assert faces.keys[3] == "Probe/9_5"
+    found = identify_embeddings(perfect(faces), perfect(faces), faces.labels, enrolment)
+    assert found.rank_k(1) == 1 and found.enrolled == 6
+    gallery, probes = enrolment.gallery, enrolment.probes
+    embeddings = perfect(faces)
+    precision = average_precisions(embeddings[probes], faces.labels[probes], embeddings[gallery], faces.labels[gallery])
+    assert precision.tolist() == [1, 1]
+    assert len(tinyface(tmp_path, distractors=False)[0]) == 5
+    (tmp_path / "Testing_Set" / "Probe" / "7_6.jpg").unlink()
+    with pytest.raises(GdrdError, match=r"1 of 5 images of TinyFace are missing.*7_6\.jpg"):
+        tinyface(tmp_path)
+    (tmp_path / "Testing_Set" / "probe_img_ID_pairs.mat").write_bytes(b"nothing")
+    with pytest.raises(GdrdError, match="cannot be read as a MATLAB file"):
+        tinyface(tmp_path)
+    with pytest.raises(GdrdError, match="holds Testing_Set"):
+        tinyface(tmp_path / "elsewhere")
+
+
+def test_scface(tmp_path: Path) -> None:
+    root = tmp_path / "SCface_database"
+    for person in (1, 2, 60):
+        save(root / "mugshot_frontal_original_all" / f"{person:03d}_frontal.jpg", drawn_face(200, person % 3))
+        for distance in (1, 2, 3):
+            for camera in (1, 5):
+                folder = root / f"surveillance_cameras_distance_{distance}" / f"cam_{camera}"
+                image = noise_face(camera, 40) if distance == 1 else drawn_face(60 + 60 * distance, person % 3)
+                save(folder / f"{person:03d}_cam{camera}_{distance}.jpg", image)
+    save(root / "surveillance_cameras_IR_cam6" / "001_cam6.jpg", noise_face(1))
+    faces, probes = scface(tmp_path, progress=False)
+    assert len(faces) == 3 + 3 * 6 and sorted(probes) == [1, 2, 3]
+    assert [faces.keys[i] for i in probes[2].gallery] == ["001_frontal", "002_frontal", "060_frontal"]
+    assert {faces.keys[i] for i in probes[2].probes} == {f"{p:03d}_cam{c}_2" for p in (1, 2, 60) for c in (1, 5)}
+    assert faces.labels[probes[1].probes].tolist() == [0, 1, 2, 0, 1, 2]
+    assert identify_embeddings(perfect(faces), perfect(faces), faces.labels, probes[3]).rank_k(1) == 1
+    later, _ = scface(root, range(51, 131), progress=False)
+    assert len(later) == 7
+    (root / "mugshot_frontal_original_all" / "002_frontal.jpg").unlink()
+    with pytest.raises(GdrdError, match="person 002 has no mugshot"):
+        scface(root, progress=False)
+
+
+def write_survface(root: Path) -> None:
+    folder = root / "Face_Identification_Test_Set"
+    parts = {
+        "gallery": [(3, "a"), (3, "b"), (8, "c")],
+        "mated_probe": [(8, "d")],
+        "unmated_probe": [(0, "e"), (0, "f")],
+    }
+    for part, rows in parts.items():
+        names = [f"{name}.jpg" for _, name in rows]
+        for seed, name in enumerate(names):
+            save(folder / part / name, noise_face(seed, 24))
+        arrays = {f"{part}_set": cells(names), f"{part}_ids": np.array([[person] for person, _ in rows])}
+        savemat(folder / f"{part}_img_ID_pairs.mat", arrays)
+    folder = root / "Face_Verification_Test_Set"
+    for seed, name in enumerate("pqrs"):
+        save(folder / "verification_images" / f"{name}.jpg", noise_face(seed, 22))
+    for kind, rows in (("positive", ["pq", "qr"]), ("negative", ["ps", "rs"])):
+        names = np.array([[f"{name}.jpg" for name in row] for row in rows], object)
+        savemat(folder / f"{kind}_pairs_names.mat", {f"{kind}_pairs_names": names})
+
+
+def test_survface(tmp_path: Path) -> None:
+    write_survface(tmp_path)
+    faces, task = survface_identification(tmp_path)
+    assert faces.labels.tolist() == [0, 0, 1, 1, -1, -1] and task.strangers.tolist() == [4, 5]
+    assert task.enrolment.gallery.tolist() == [0, 1, 2] and task.enrolment.probes.tolist() == [3]
+    e = perfect(faces)
+    gallery, probes = task.enrolment.gallery, task.enrolment.probes
+    found = tpir_at_fpir(e[probes], faces.labels[probes], e[task.strangers], e[gallery], faces.labels[gallery])
+    assert found.tolist() == [1, 1, 1, 1]
+    faces, pairs = survface_verification(tmp_path, folds=2)
+    assert list(faces.keys) == ["p.jpg", "q.jpg", "r.jpg", "s.jpg"]
+    assert pairs.first.tolist() == [0, 1, 0, 2] and pairs.second.tolist() == [1, 2, 3, 3]
+    assert pairs.genuine.tolist() == [True, True, False, False]
+    axes = np.eye(2)[[0, 0, 0, 1]]
+    assert verify_embeddings(axes, axes, pairs).accuracy.mean == 1
+    savemat(tmp_path / "Face_Verification_Test_Set" / "negative_pairs_names.mat", {"other": np.zeros(2)})
+    with pytest.raises(GdrdError, match="has no negative_pairs_names, only other"):
+        survface_verification(tmp_path)
+
+
+def write_ijb(root: Path, name: str) -> None:
+    marks = " ".join(f"{x:.2f} {y:.2f}" for x, y in template(112))
+    rows = [("1.jpg", 10, 1), ("2.jpg", 10, 2), ("3.jpg", 10, 2), ("1.jpg", 20, 1), ("4.jpg", 30, 5), ("5.jpg", 40, 6)]
+    for seed in range(1, 6):
+        save(root / "loose_crop" / f"{seed}.jpg", noise_face(seed))
+    meta = root / "meta"
+    meta.mkdir(parents=True)
+    (meta / f"{name}_name_5pts_score.txt").write_text("".join(f"{n}.jpg {marks} 0.99\n" for n in range(1, 6)))
+    (meta / f"{name}_face_tid_mid.txt").write_text("".join(f"{n} {t} {m}\n" for n, t, m in rows))
+    (meta / f"{name}_template_pair_label.txt").write_text("10 20 1\n10 30 0\n40 20 0\n")
+    head = "TEMPLATE_ID,SUBJECT_ID,FILENAME,FACE_X\n"
+    (meta / f"{name}_1N_gallery_G1.csv").write_text(
+        head + "10,100,img/1.jpg,0\n10,100,img/2.jpg,0\n30,300,img/4.jpg,0\n"
+    )
+    (meta / f"{name}_1N_probe_mixed.csv").write_text(head + "20,100,img/1.jpg,0\n40,400,frames/5.jpg,0\n")
+
+
+@pytest.mark.parametrize("name", ["ijbb", "ijbc"])
+def test_ijb(tmp_path: Path, name: str) -> None:
+    write_ijb(tmp_path, name)
+    templates = ijb(tmp_path, name)
+    assert len(templates.faces) == 6 and templates.names.tolist() == [10, 20, 30, 40]
+    assert templates.template.tolist() == [0, 0, 0, 1, 2, 3]
+    assert np.abs(templates.faces[0].astype(int) - noise_face(1)).mean() < 60  # JPEG of noise
+    e = np.array([[1, 0], [0, 1], [0, 1], [1, 0], [0, -1], [-1, 0]], float)
+    found = template_embeddings(e, templates)
+    # Template 10: a photograph (1, 0) and a video of two frames (0, 1), each counted once.
+    assert np.allclose(found, [[0.5**0.5, 0.5**0.5], [1, 0], [0, -1], [-1, 0]])
+    pairs = ijb_pairs(tmp_path, templates, name)
+    assert pairs.first.tolist() == [0, 0, 3] and pairs.second.tolist() == [1, 2, 1]
+    assert pairs.genuine.tolist() == [True, False, False]
+    subjects, enrolment, strangers = ijb_search(tmp_path, templates, "G1", name)
+    assert subjects.tolist() == [100, 100, 300, 400] and strangers.tolist() == [3]
+    assert enrolment.gallery.tolist() == [0, 2] and enrolment.probes.tolist() == [1]
+    assert identify_embeddings(found, found, subjects, enrolment).rank_k(1) == 1
+
+
+def test_damaged_ijb_lists_are_named(tmp_path: Path) -> None:
+    write_ijb(tmp_path, "ijbc")
+    templates = ijb(tmp_path)
+    (tmp_path / "meta" / "ijbc_template_pair_label.txt").write_text("10 99 1\n")
+    with pytest.raises(GdrdError, match="names template 99, which has no face"):
+        ijb_pairs(tmp_path, templates)
+    (tmp_path / "meta" / "ijbc_1N_gallery_G1.csv").write_text("A,B\n1,2\n")
+    with pytest.raises(GdrdError, match="is no 1:N list"):
+        ijb_search(tmp_path, templates)
+    (tmp_path / "meta" / "ijbc_face_tid_mid.txt").write_text("1.jpg 10\n")
+    with pytest.raises(GdrdError, match=r"Line 1 of .* does not have 3 words"):
+        ijb(tmp_path)
+    with pytest.raises(GdrdError, match="holds loose_crop and meta"):
+        ijb(tmp_path / "nowhere")

@@ -1,0 +1,336 @@
+"""The app in a real Chromium, and called by programs: one server and one browser for the whole module."""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bad_uploads import bad_uploads
+from page_server import Server, chromium, get, running_app
+from PIL import Image
+
+from gdrd_lab.calibration import known_faces
+from gdrd_lab.page.uploads import MAX_BYTES
+from gdrd_lab.page.view import View
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
+
+LIMIT = 60_000  # ms; generous, for machines that do other work
+TITLES = ["Compare", "Across resolutions", "Super-resolution", "Attention", "Embedding map", "Take away"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running
+    assert not running.folder.exists() or list(running.folder.glob("gdrd-uploads-*")) == [], "uploads were left behind"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright_api.sync_playwright() as api:
+        options = {"args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
+        if chromium() is None and not Path(api.chromium.executable_path).exists():
+            pytest.skip("No Chromium: install the Debian package chromium, or run `playwright install chromium`")
+        running = api.chromium.launch(executable_path=chromium(), **options)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(server: Server, browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages, each a user of its own; in the end no request left this machine and no script failed."""
+    contexts, requests, failures = [], [], []
+
+    def opened(query: str = "", width: int = 1280, scheme: str = "light") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LIMIT)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(server.url + "/" + query)
+        page.wait_for_selector("#gdrd-tabs")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    outside = [url for url in requests if not url.startswith((server.url, "data:", "blob:"))]
+    assert requests and outside == []
+    assert failures == []
+
+
+def face_file(number: int = 12, side: int = 200) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(known_faces()[number]).resize((side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def go(page: Any, title: str) -> None:
+    """Open a tab; on a narrow page it may be behind the menu of further tabs."""
+    tab = page.get_by_role("tab", name=title, exact=True)
+    if tab.count() and tab.first.is_visible():
+        tab.first.click()
+        return
+    page.locator(".overflow-menu > button").first.click()
+    page.locator(".overflow-dropdown button", has_text=title).first.click()
+
+
+def give(page: Any, which: str, name: str, content: bytes) -> None:
+    field = page.locator(f"#gdrd-file-{which} input[type=file]")
+    if not field.count():
+        page.locator(f"#gdrd-own-{which} > button").click()
+    field.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+
+
+def saved(page: Any, words: str) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("link", name=words).click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_page_opens_with_scores_and_says_what_it_must_not_be_used_for(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.wait_for_selector("#gdrd-scores table")
+    text = page.inner_text("#gdrd-scores")
+    assert "SFace" in text and "student" in text and "false match rate" in text
+    assert "identifying, accusing, admitting or watching" in page.inner_text("#gdrd-head")
+    page.wait_for_selector("#gdrd-histogram-teacher .main-svg")
+    assert "score as high or higher" in page.get_attribute("#gdrd-histogram-teacher .gdrd-chart", "aria-label")
+
+
+def test_arrow_keys_and_slider_move_everything(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.wait_for_selector("#gdrd-inputs img[alt='at 16 x 16 pixels']")
+    page.locator("#gdrd-head").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#gdrd-inputs img[alt='at 18 x 18 pixels']")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("#gdrd-inputs img[alt='at 16 x 16 pixels']")
+    slider = page.locator("#gdrd-resolution input[type=range]")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.1, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.3, 0.5, 0.7, 0.9):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    place = slider.input_value()
+    assert int(place) > 80
+    page.wait_for_selector(f"#gdrd-inputs img[alt='at {place} x {place} pixels']")  # the last place is the one shown
+    go(page, "Across resolutions")
+    page.wait_for_selector("#gdrd-strip .marked img")
+    page.wait_for_selector("#gdrd-curve .main-svg")
+
+
+def test_upload_is_used_and_deleted_and_nobody_else_sees_it(open_page: Callable[..., Any], server: Server) -> None:
+    mine, other = open_page(), open_page()
+    for page in (mine, other):
+        page.wait_for_selector("#gdrd-scores table")
+    before = mine.inner_text("#gdrd-scores")
+    give(mine, "first", "my-secret-face.png", face_file())
+    mine.wait_for_selector(".gdrd-found img")
+    mine.wait_for_selector("#gdrd-scores .gdrd-notes >> text=Outside the calibrated range")
+    assert "your photograph" in mine.inner_text("#gdrd-inputs")
+    assert server.uploads() == []
+    assert "my-secret-face" not in server.log.read_text()
+    other.locator("#gdrd-head").click()
+    other.keyboard.press("ArrowRight")
+    other.wait_for_selector("#gdrd-inputs img[alt='at 18 x 18 pixels']")
+    assert "your photograph" not in other.inner_text("#gdrd-inputs")
+    assert "Outside the calibrated range" not in other.inner_text("#gdrd-scores")
+    mine.get_by_role("button", name="Back to the embedded face").first.click()
+    mine.wait_for_function("text => document.querySelector('#gdrd-scores').innerText === text", arg=before)
+
+
+def test_bad_upload_is_answered_by_a_sentence_and_the_page_goes_on(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    for name, words in (
+        ("words.jpg", "cannot be read as an image"),
+        ("bomb.png", "too many pixels"),
+        ("blank.png", "No face"),
+    ):
+        give(page, "first", name, bad_uploads()[name])
+        page.wait_for_selector(f".toast-body >> text={words}")
+    give(page, "first", "face.png", face_file())
+    page.wait_for_selector(".gdrd-found img")
+
+
+def test_super_resolution_shows_its_steps(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(tab="generate", steps=6, resolution=8).to_query())
+    page.wait_for_selector("#gdrd-seeds img")
+    page.click("#gdrd-generate")
+    page.wait_for_selector("#gdrd-seeds >> text=Step 6 of 6")
+    assert page.inner_text("#gdrd-seeds").count("identity agreement") == 5
+    page.locator("#gdrd-curtain input").evaluate("e => { e.value = 80; e.dispatchEvent(new Event('input')) }")
+    assert page.locator(".gdrd-curtain").evaluate("e => e.style.getPropertyValue('--cut')") == "80%"
+
+
+def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(tab="map", resolution=32).to_query())
+    page.wait_for_selector("#gdrd-map-teacher .main-svg")
+    page.wait_for_selector("#gdrd-gallery button")
+    page.locator("#gdrd-map-teacher").scroll_into_view_if_needed()
+    box = page.locator("#gdrd-map-teacher .nsewdrag").first.bounding_box()
+    corners = [(0.02, 0.02), (0.6, 0.02), (0.98, 0.5), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]
+    for k, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.wait_for_function("/^[1-9]\\d* selected/.test(document.querySelector('#gdrd-gallery').innerText)")
+    first = page.locator("#gdrd-gallery button").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "document.querySelectorAll('#gdrd-gallery button')[1].getAttribute('aria-pressed') === 'true'"
+        " && document.activeElement === document.querySelectorAll('#gdrd-gallery button')[1]"
+    )
+    assert page.get_attribute("#gdrd-resolution input[type=range]", "value") != "34"  # the resolution stayed
+    asked = page.locator("#gdrd-gallery button").nth(1).get_attribute("aria-label")
+    assert f"{asked} (asked)" in page.inner_text("#gdrd-near")
+    go(page, "Take away")
+    page.wait_for_selector("#gdrd-state a >> text=selected faces as CSV")
+    rows = saved(page, "selected faces as CSV").decode().splitlines()
+    assert 1 < len(rows) < 62 and rows[0].startswith("face,key,identity")
+    page.locator("#gdrd-head").click()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#gdrd-state a >> text=all faces as CSV")
+
+
+def test_what_is_taken_away_opens_to_the_same_view(open_page: Callable[..., Any]) -> None:
+    view = View(tab="take", resolution=24, first=9, second=10, blur=1.0, selected=(3, 5))
+    page = open_page(view.to_query())
+    page.wait_for_selector("#gdrd-state a")
+    state = json.loads(saved(page, "state as JSON"))
+    assert {key: state[key] for key in ("resolution", "first", "second", "blur", "selected")} == {
+        "resolution": 24, "first": 9, "second": 10, "blur": 1.0, "selected": [3, 5]
+    }  # fmt: skip
+    page.click("#gdrd-make")
+    page.wait_for_selector("#gdrd-files img")
+    assert saved(page, "Save as PNG").startswith(b"\x89PNG")
+    assert b"<svg" in saved(page, "Save as SVG")
+    page.wait_for_selector("#gdrd-code >> text=faces[9]")
+    link = page.get_attribute("#gdrd-view-link", "href")
+    again = open_page(link)
+    again.wait_for_selector("#gdrd-state a >> text=2 selected faces")
+    assert again.get_attribute("#gdrd-view-link", "href") == link
+    go(again, "Compare")
+    again.wait_for_selector("#gdrd-inputs img[alt='at 24 x 24 pixels']")
+    assert "embedded face 9" in again.inner_text("#gdrd-inputs")
+
+
+def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -> None:
+    page = open_page("?view=%7B%22resolution%22%3A5000%7D")
+    page.wait_for_selector(".toast-body >> text=Give a number from 6 to 112")
+    page.wait_for_selector("#gdrd-scores table")
+
+
+def test_eight_users_at_once(open_page: Callable[..., Any]) -> None:
+    pages = [open_page() for _ in range(8)]
+    for k, page in enumerate(pages):
+        page.wait_for_selector("#gdrd-scores table")
+        number = page.locator("#gdrd-first input[type=number]")
+        number.fill(str(10 + k))
+        number.press("Tab")
+    for k, page in enumerate(pages):
+        page.wait_for_selector(f"#gdrd-inputs >> text=embedded face {10 + k}")
+        assert page.locator(".toast-body").count() == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_every_tab_fits_and_everything_has_a_name(open_page: Callable[..., Any], width: int, scheme: str) -> None:
+    page = open_page(width=width, scheme=scheme)
+    page.wait_for_selector("#gdrd-scores table")
+    for title in TITLES:
+        go(page, title)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, title
+        nameless = page.evaluate(NAMELESS)
+        assert nameless == [], title
+
+
+NAMELESS = """() => [...document.querySelectorAll('input, textarea, button, img, [role=img]')]
+  .filter((e) => e.offsetParent && !e.closest('.js-plotly-plot'))
+  .filter((e) => !(e.labels && e.labels.length) && !e.innerText && !e.getAttribute('aria-label') && !e.title
+    && e.getAttribute('alt') === null && !e.getAttribute('aria-labelledby'))
+  .map((e) => e.outerHTML.slice(0, 200))"""
+
+
+def client(server: Server) -> Any:
+    from gradio_client import Client
+
+    return Client(server.url, verbose=False, analytics_enabled=False)
+
+
+def test_program_calls_the_app(server: Server) -> None:
+    from gradio_client.exceptions import AppError
+
+    caller = client(server)
+    found = caller.predict(3, 4, 16, api_name="/compare")
+    assert set(found) == {"SFace", "student"} and -1 <= found["SFace"]["score"] <= 1
+    with pytest.raises(AppError, match=r"first cannot be '99'. Give a number from 0 to 59"):
+        caller.predict(99, 4, 16, api_name="/compare")
+
+
+def test_bad_uploads_of_every_kind_leave_the_app_alive(server: Server, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    caller = client(server)
+    for name, content in bad_uploads().items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(AppError) as answer:
+            caller.predict(handle_file(str(tmp_path / name)), api_name="/first_file")
+        text = str(answer.value)
+        assert re.search(r"[a-z)]\. [A-Z][^\n]*\.$", text) and "/tmp" not in text, (name, text)
+    assert server.uploads() == []
+    (tmp_path / "face.png").write_bytes(face_file())
+    assert "1 face found" in str(caller.predict(handle_file(str(tmp_path / "face.png")), api_name="/first_file"))
+    assert server.uploads() == []
+
+
+def test_files_of_the_machine_are_out_of_reach(server: Server, tmp_path: Path) -> None:
+    from gradio_client.exceptions import AppError
+
+    secret = tmp_path / "secret.txt"
+    secret.write_text("private words")
+    up = "/".join([".."] * 12)
+    for path in (
+        str(secret),
+        f"{up}{secret}",
+        "/etc/passwd",
+        f"{up}/etc/passwd",
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "app.py",
+    ):
+        status, content = get(f"{server.url}/gradio_api/file={path}")
+        assert status >= 400 and b"private words" not in content and b"root:" not in content, path
+    for path in (str(secret), "/etc/passwd", f"{server.folder}/{up}{secret}"):
+        with pytest.raises((AppError, ValueError)) as answer:
+            client(server).predict({"path": path, "meta": {"_type": "gradio.FileData"}}, api_name="/first_file")
+        assert "private words" not in str(answer.value)
+    assert secret.exists()
+
+
+def test_upload_above_the_limit_is_refused_at_the_door(server: Server, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+
+    (tmp_path / "big.png").write_bytes(b"\0" * (MAX_BYTES + 1))
+    with pytest.raises(Exception, match=r"(?i)size|large|413"):
+        client(server).predict(handle_file(str(tmp_path / "big.png")), api_name="/first_file")
+    assert server.uploads() == [] and get(server.url)[0] == 200
+
+
+def test_app_listens_to_this_machine_only(server: Server) -> None:
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        pytest.skip("Only Linux tells where a process listens in /proc")
+    listening = [line.split()[1] for line in table.read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    assert [place.split(":")[0] for place in listening if int(place.split(":")[1], 16) == server.port] == ["0100007F"]
+    six = Path("/proc/net/tcp6")
+    others = [line.split()[1] for line in six.read_text().splitlines()[1:]] if six.exists() else []
+    assert not [place for place in others if int(place.split(":")[1], 16) == server.port and place.startswith("0" * 32)]

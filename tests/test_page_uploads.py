@@ -1,0 +1,140 @@
+"""Uploads: read, aligned, deleted; bad ones answered in a sentence; sessions apart from each other."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bad_uploads import bad_uploads
+from drawn_faces import drawn_face
+from PIL import Image
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.page import callbacks, models, uploads
+from gdrd_lab.page.gallery import own_gallery
+from gdrd_lab.page.uploads import Session
+from gdrd_lab.page.view import View
+
+BAD = bad_uploads()
+
+
+@pytest.fixture
+def arrived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that uploads arrive in."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    (tmp_path / "uploads").mkdir()
+    return tmp_path / "uploads"
+
+
+def put(folder: Path, name: str, content: bytes) -> Path:
+    place = folder / "0a1b2c" / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(content)
+    return place
+
+
+def face_file(number: int = 0, side: int = 160, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(models.examples()[number]).resize((side, side)).save(file, kind)
+    return file.getvalue()
+
+
+def test_there_are_many_kinds_of_bad_uploads() -> None:
+    assert len(BAD) >= 30
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_bad_upload_is_answered_in_a_sentence_and_deleted(name: str, arrived: Path) -> None:
+    place = put(arrived, name, BAD[name])
+    before = Session()
+    with pytest.raises(GdrdError) as answer:
+        uploads.take(before, 0, str(place))
+    text = str(answer.value)
+    assert text.endswith(".") and "\n" not in text and len(text) < 250
+    assert str(arrived) not in text and "Traceback" not in text
+    assert not place.exists() and not place.parent.exists()
+    assert before.faces == {}
+
+
+def test_upload_is_aligned_and_its_file_is_gone(arrived: Path) -> None:
+    place = put(arrived, "me.png", face_file(0))
+    session = uploads.take(None, 0, str(place))
+    assert session.faces[0].image.shape == (112, 112, 3) and session.faces[0].example is None
+    assert not place.exists() and list(arrived.iterdir()) == []
+    kept = session.photographs[0]
+    assert len(kept.preview) < 200_000 and kept.faces[0] is session.faces[0]  # the photograph itself is not kept
+    shown = uploads.found_html(session, 0)
+    assert "1 face found" in shown and "gdrd-frame" in shown
+
+
+def test_an_aligned_face_of_112_px_is_taken_whatever_the_detector_says(arrived: Path) -> None:
+    face = models.examples()[4]
+    file = io.BytesIO()
+    Image.fromarray(face).save(file, "PNG")
+    assert np.array_equal(uploads.aligned_face(put(arrived, "a.png", file.getvalue())), face)
+
+
+def test_several_faces_are_offered_and_one_is_picked(arrived: Path) -> None:
+    wide = Image.new("RGB", (700, 320), "grey")
+    for k, side in ((0, 200), (3, 280)):
+        wide.paste(Image.fromarray(models.examples()[k]).resize((side, side)), (20 + 340 * (k > 0), 20))
+    file = io.BytesIO()
+    wide.save(file, "PNG")
+    session, emptied, shown, choice = callbacks.upload(None, 1, str(put(arrived, "two.png", file.getvalue())))
+    assert session is not None and emptied is None
+    assert len(session.photographs[1].boxes) == 2 and "2 faces found" in shown
+    assert (choice.visible and choice.choices == [("1", 1), ("2", 2)]) or [c[1] for c in choice.choices] == [1, 2]
+    largest = session.faces[1].image
+    other, _ = callbacks.pick(session, 1, 1)
+    assert other is not None and not np.array_equal(other.faces[1].image, largest)
+    back, _ = callbacks.pick(other, 1, 2)
+    assert back is not None and np.array_equal(back.faces[1].image, largest)
+    with pytest.raises(GdrdError, match="no face 9"):
+        callbacks.pick(session, 1, 9)
+
+
+def test_sessions_do_not_share_faces(arrived: Path) -> None:
+    one = uploads.take(None, 0, str(put(arrived, "a.png", face_file(0))))
+    two = uploads.take(None, 0, str(put(arrived, "b.png", face_file(30))))
+    assert not np.array_equal(one.faces[0].image, two.faces[0].image)
+    mine, fresh = callbacks.faces_of(View(), one)[0], callbacks.faces_of(View(), None)[0]
+    assert mine is one.faces[0] and fresh is models.example(0)
+    gone = uploads.drop(one, 0)
+    assert gone.faces == {} and one.faces
+
+
+def test_a_file_elsewhere_is_read_but_never_deleted(arrived: Path, tmp_path: Path) -> None:
+    place = tmp_path / "mine.png"
+    place.write_bytes(face_file(0))
+    uploads.forget(arrived / ".." / "mine.png")
+    uploads.forget(place)
+    assert place.exists()
+
+
+def test_too_large_a_file_is_refused_unread(arrived: Path) -> None:
+    place = put(arrived, "big.png", b"\0" * (uploads.MAX_BYTES + 1))
+    with pytest.raises(GdrdError, match="20 MB is the limit"):
+        uploads.read_upload(place)
+    assert not place.exists()
+
+
+def test_own_photographs_become_a_gallery_and_their_files_go(arrived: Path) -> None:
+    paths = [str(put(arrived, f"p{k // 2}_{k}.png", face_file(k, 112))) for k in range(6)]
+    paths.append(str(put(arrived, "words.png", b"no image")))
+    names = [Path(path).name for path in paths]
+    gallery, refused = own_gallery(paths, names, models.recognisers())
+    assert gallery.faces.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(refused) == 1 and "words.png was left out" in refused[0]
+    assert list(arrived.iterdir()) == []
+    with pytest.raises(GdrdError, match="Only 1 of 1"):
+        own_gallery([str(put(arrived, "a.png", face_file(0)))], ["a.png"], models.recognisers())
+    many = [str(put(arrived, f"{k}.png", b"x")) for k in range(uploads.MAX_FILES + 1)]
+    with pytest.raises(GdrdError, match="too many"):
+        own_gallery(many, many, models.recognisers())
+    assert list(arrived.iterdir()) == []
+
+
+def test_drawn_people_are_found_by_the_picker_too(arrived: Path) -> None:
+    file = io.BytesIO()
+    Image.fromarray(drawn_face()).save(file, "PNG")
+    assert uploads.take(None, 0, str(put(arrived, "drawn.png", file.getvalue()))).photographs[0].faces

@@ -1,0 +1,48 @@
+"""The page's state: JSON, links, and refusal of what does not fit."""
+
+import json
+from dataclasses import asdict
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.page.callbacks import open_view
+from gdrd_lab.page.take_tab import open_query
+from gdrd_lab.page.view import View, from_json
+
+BUSY = View(
+    tab="map", resolution=24, first=7, second=59, blur=1.5, noise=0.1, jpeg=40, illumination=-0.5, occlusion=0.2,
+    seed=3, slow=True, whose="second", steps=9, noise_seed=11, target="the other face", method="UMAP", colour="error",
+    map_seed=2, chosen=5, selected=(1, 4, 30),
+)  # fmt: skip
+
+
+def test_every_value_goes_through_json_and_link() -> None:
+    fresh = asdict(View())
+    assert all(value != fresh[name] for name, value in asdict(BUSY).items()), "BUSY leaves a value as it was"
+    assert from_json(BUSY.to_json()) == BUSY
+    query = parse_qs(urlsplit("http://localhost/" + BUSY.to_query()).query)["view"][0]
+    assert open_query(query) == BUSY
+    assert open_view(f"http://127.0.0.1:7860/{BUSY.to_query()}") == BUSY
+    assert View().to_query() == "" and open_query(None) == View() and open_view("  ") == View()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json", "[1, 2]", '{"resolution": 5}', '{"resolution": "16"}', '{"resolution": null}', '{"first": 60}',
+        '{"tab": "secret"}', '{"tab": ["map"]}', '{"selected": 3}', '{"selected": ["a"]}', '{"selected": [-1]}',
+        '{"blur": 1e99}', '{"noise": NaN}', '{"__class__": 1}', '{"slow": 1}', '{"seed": true}', "[" * 5000, "null",
+        json.dumps({"selected": list(range(2000))}), '{"method": "TSNE"}', "http://localhost/?theme=dark",
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(GdrdError) as answer:
+        open_view(text)
+    assert str(answer.value).endswith(".") and len(str(answer.value)) < 200
+
+
+def test_degradation_is_the_controls() -> None:
+    assert BUSY.degradation.describe() == "24 px, blur 1.5, noise 0.1, jpeg 40, illumination -0.5, occlusion 0.2"
+    assert View().degradation.jpeg is None and not View().degraded and BUSY.degraded
