@@ -77,7 +77,6 @@ FULL = False
 DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
 
 from gdrd_lab.faces.sources import open_faces
-from gdrd_lab.training.recipe_file import to_dict
 
 recipe = recipes["paper"] if FULL else recipes["smoke"]
 faces = open_faces(DATA, training=True) if FULL else embedded_faces(identities=20, per_identity=3, size=64, seed=0)
@@ -98,7 +97,7 @@ for stage in ("generative", "backbone", "head"):
 # the step, so the number of devices does not change what is learned from:
 
 # %%
-from gdrd_lab.training.loop import learning_rate_factor, own_rows, run
+from gdrd_lab.training.loop import learning_rate_factor, own_rows
 
 loop = recipes["smoke"].head.loop
 for devices in (1, 2, 4):

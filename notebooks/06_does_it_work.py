@@ -17,8 +17,6 @@
 # accepted, as the threshold moves.
 
 # %%
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -32,7 +30,7 @@ from gdrd_lab.evaluation import sweep, verification
 from gdrd_lab.evaluation.protocol import verify_embeddings
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.faces.pairs import random_pairs
-from gdrd_lab.figures import Curve, accuracy_curves, face_strip, roc_figure, score_histogram
+from gdrd_lab.figures import face_strip, roc_figure, score_histogram
 from gdrd_lab.methods import open_recogniser
 from gdrd_lab.teachers.recogniser import embed_all
 
