@@ -66,7 +66,7 @@ known = {
 show(bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
 
 # %% [markdown]
-# The training of the shipped student of the paper's recipe is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
+# The training of that student is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
 # part of such a bar it explains.
 #
 # ## The target
