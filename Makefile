@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app lab test check install notebooks clean
+.PHONY: app lab book test check install notebooks clean
 .DEFAULT_GOAL := app
 
 install: $(READY)
@@ -26,6 +26,9 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/pytest
 	$(BIN)/pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
+
+book: $(READY)
+	$(BIN)/python -m gdrd_lab.course.book --out book
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/build.py

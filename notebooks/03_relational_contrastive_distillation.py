@@ -113,6 +113,27 @@ with torch.inference_mode():
 print(f"positive term {positive:.3f}, negative term {negative:.3f}, with untrained relation networks")
 
 # %% [markdown]
+# ## Together with L_kd and L_cls
+# Stage 2 minimises $w_{rcd} L_{rcd} + w_{kd} L_{kd} + w_{cls} L_{cls}$. The second says where each embedding should be,
+#
+# $$L_{kd} = \mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right),$$
+#
+# the third asks for the person's name, with a margin $m$ that makes it harder (ArcFace; $\theta_c$ is the angle to class $c$,
+# $y$ the right class; faces without a label take no part):
+#
+# $$L_{cls} = -\log\mathrm{softmax}_y\left(s\cos(\theta_c + m\,[c = y])\right).$$
+
+# %%
+from gdrd_lab.losses import ArcFace, cosine_distillation_loss
+
+torch.manual_seed(0)
+classes = ArcFace(classes=60, embedding_size=128)
+with torch.inference_mode():
+    kd = cosine_distillation_loss(student_embeddings[:32], targets[:32])
+    cls = classes(student_embeddings[:32], labels[:32])
+print(f"L_kd {kd:.3f}, L_cls {cls:.2f} with untrained class directions")
+
+# %% [markdown]
 # ## Predict, then run
 # The negative term *sums* over $k$. With untrained relation networks, how large is it in batches of 8, 32 and 128 faces?
 # (The same faces and labels; think of how many $k$ there are.)

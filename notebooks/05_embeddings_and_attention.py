@@ -85,7 +85,7 @@ for network in (teacher, student):
 
 # %% [markdown]
 # The map shows a path in two of 128 dimensions. In all of them: the cosine of each step to the sharp face of the same
-# network, and the rank of that person's other faces. Both can be read off without any map.
+# network, which needs no map.
 
 # %%
 show(
@@ -214,7 +214,7 @@ show(
     bars(
         {name: float(np.mean(values)) for name, values in areas.items()},
         errors={name: float(np.std(values, ddof=1) / np.sqrt(12)) for name, values in areas.items()},
-        y_label="area under the deletion curve, mean of 12 faces and its standard error",
+        y_label="area under the deletion curve (12 faces, standard error)",
         title="Lower is better",
     )
 )

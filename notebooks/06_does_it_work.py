@@ -17,8 +17,6 @@
 # accepted, as the threshold moves.
 
 # %%
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -32,7 +30,7 @@ from gdrd_lab.evaluation import sweep, verification
 from gdrd_lab.evaluation.protocol import verify_embeddings
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.faces.pairs import random_pairs
-from gdrd_lab.figures import Curve, accuracy_curves, face_strip, roc_figure, score_histogram
+from gdrd_lab.figures import face_strip, roc_figure, score_histogram
 from gdrd_lab.methods import open_recogniser
 from gdrd_lab.teachers.recogniser import embed_all
 
@@ -82,11 +80,12 @@ measures = sweep.Measures(pairs=pairs, fars=(0.1,), identification=True, retriev
 scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), measures, progress=False)
 wanted = ("accuracy", "AUC", "rank-1", "mAP")
 for name in (n.name for n in networks):
-    for setting in sweep.Setting:
+    for setting in (sweep.Setting.SAME, sweep.Setting.GALLERY):
         for size in (8, 16):
             row = [s for s in scores if (s.method, s.setting, s.resolution) == (name, setting, size)]
             values = (f"{s.metric} {s.value:.3f} ± {s.spread:.3f}" for s in row if s.metric in wanted)
-            print(f"{name:8} {setting:16} {size:3} px: {', '.join(values)}")
+            if row:
+                print(f"{name:8} {setting:16} {size:3} px: {', '.join(values)}")
 
 # %% [markdown]
 # ## How sure are we?

@@ -54,8 +54,22 @@ def targets(source: Path) -> dict[Path, str]:
     return {made: build(source), FOLDER / "solutions" / made.name: build(source, solutions=True)}
 
 
+def cells(stem: str) -> list[dict[str, str]]:
+    """Return type and source of each cell of a text, in the order that the ids follow."""
+    found = jupytext.read(FOLDER / f"{stem}.py").cells
+    return [{"cell_type": cell.cell_type, "source": cell.source} for cell in found]
+
+
+def equations() -> str:
+    """Return notebooks/EQUATIONS.md."""
+    from gdrd_lab.course.equations import table
+
+    return table({source.stem: cells(source.stem) for source in sources()})
+
+
 if __name__ == "__main__":
     (FOLDER / "solutions").mkdir(exist_ok=True)
     for path in sources():
         for target, content in targets(path).items():
             target.write_text(content)
+    (FOLDER / "EQUATIONS.md").write_text(equations())

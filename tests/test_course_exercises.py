@@ -145,6 +145,39 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("cosine instead of one minus it", "1 - F.cosine", "F.cosine"),
     ],
+    # 04 full training on GPUs
+    "device_rows": [
+        (
+            "one block of the whole batch",
+            "np.arange(batch).reshape(accumulate, devices, -1)[:, device].reshape(-1)",
+            "np.arange(batch).reshape(devices, -1)[device]",
+        ),
+        ("rows dealt out in turn", ".reshape(accumulate, devices, -1)[:, device].reshape(-1)", "[device::devices]"),
+        ("every row on every device", "[:, device]", ""),
+    ],
+    "rate_factor": [
+        ("first step wasted", "(step + 1) / warm", "step / warm"),
+        (
+            "falls along a line",
+            "0.5 * (1 + np.cos(np.pi * (step - warm) / (steps - warm)))",
+            "1 - (step - warm) / (steps - warm)",
+        ),
+        ("jumps after the warm-up", "(step - warm) / (steps - warm)", "step / steps"),
+    ],
+    "average_weights": [
+        (
+            "decay on the new weights",
+            "decay * average + (1 - decay) * weight",
+            "(1 - decay) * average + decay * weight",
+        ),
+        ("plain mean", "float(average)", "float(weights.mean())"),
+    ],
+    "gpu_hours": [
+        ("backward pass forgotten", "3 * trained", "trained"),
+        ("backward pass of the frozen", "(3 * trained + frozen)", "3 * (trained + frozen)"),
+        ("seconds", " / 3600", ""),
+        ("one operation per multiply-add", "faces * 2 *", "faces *"),
+    ],
     # 05 embeddings and attention
     "shown_variance": [
         ("not centred", "embeddings - embeddings.mean(0)", "embeddings"),

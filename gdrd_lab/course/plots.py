@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def lines(
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
     if log_y:
         axes.set_yscale("log")
-    _finish(figure, axes, title, x_label, y_label)
+    _finish(figure, axes, title, x_label, fill(y_label, 40))
     return _say(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 
 
@@ -76,7 +77,7 @@ def bars(
     handles = []
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
-    _finish(figure, axes, title, y_label, "", handles or None)
+    _finish(figure, axes, title, fill(y_label, 52), "", handles or None)
     figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
     said = "; ".join(f"{name}: {values[name]:.3g}" for name in names)
     said += f"; {reference[0]}: {reference[1]:.3g}" if reference else ""

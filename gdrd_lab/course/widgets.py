@@ -173,6 +173,10 @@ class LassoMap:
         names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
         figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
         figure.update_layout(width=640)
+        # Plotly fills in data and layout only after the widget has announced itself; a slow browser then shows empty
+        # axes. Announced anew, it carries both from the start.
+        figure.close()
+        figure.open()
         picture = widgets.Image(format="png")
         said = widgets.HTML()
 

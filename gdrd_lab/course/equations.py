@@ -1,0 +1,175 @@
+"""The table "paper equation - function - test - notebook cell", which a test keeps true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One row.
+
+    Args:
+        name: what the paper (or the method's source) calls it.
+        formula: LaTeX.
+        function: dotted path of what implements it.
+        test: "file.py::test" that checks it against an independent formula.
+        notebook: stem of the notebook that calls it.
+        call: the text of that call in the notebook's cell.
+    """
+
+    name: str
+    formula: str
+    function: str
+    test: str
+    notebook: str
+    call: str
+
+
+ROWS = (
+    Equation(
+        "Forward process of the generative teacher",
+        r"x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon",
+        "gdrd_lab.teachers.diffusion.noised",
+        "test_teachers_diffusion.py::test_noised_and_velocity_by_hand",
+        "01_the_diffusion_teacher",
+        "noised(",
+    ),
+    Equation(
+        "Velocity, and the clean face from it",
+        r"v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0",
+        "gdrd_lab.teachers.diffusion.clean_from_velocity",
+        "test_teachers_diffusion.py::test_the_clean_face_comes_back",
+        "01_the_diffusion_teacher",
+        "clean_from_velocity(",
+    ),
+    Equation(
+        "Residual target",
+        r"x_0 = (y - c)/s",
+        "gdrd_lab.teachers.super_resolution.SuperResolutionPipeline.clean",
+        "test_teachers_generative.py::test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula",
+        "01_the_diffusion_teacher",
+        ".clean(",
+    ),
+    Equation(
+        "Denoising loss",
+        r"L = \mathbb{E}\,\lVert \mathrm{UNet}(x_t, c, t) - v\rVert^2",
+        "gdrd_lab.training.generative.velocity_loss",
+        "test_teachers_generative.py::test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula",
+        "01_the_diffusion_teacher",
+        "velocity_loss",
+    ),
+    Equation(
+        "L_gen",
+        r"L_{gen} = \mathrm{mean}\left(A f(x^{lr}) - g(x^{lr})\right)^2",
+        "gdrd_lab.losses.generative.generative_loss",
+        "test_losses_generative.py::test_value_follows_the_formula",
+        "02_feature_regression",
+        "generative_loss(",
+    ),
+    Equation(
+        "Relation vector",
+        r"v_{ij} = W_2\,\mathrm{ReLU}(W_1(e_i - e_j))",
+        "gdrd_lab.losses.relational.RelationModule",
+        "test_losses_relational.py::test_both_terms_follow_the_formula",
+        "03_relational_contrastive_distillation",
+        "RelationModule(",
+    ),
+    Equation(
+        "L_rcd with its critic",
+        r"L_{rcd} = -\mathrm{mean}\log h(v^t_{ij}, v^{ts}_{ij}) "
+        r"- \mathrm{mean}\sum_{k\neq j}\log[1 - h(v^t_{ij}, v^{ts}_{ik})]",
+        "gdrd_lab.losses.relational.RelationalContrastiveLoss",
+        "test_losses_relational.py::test_both_terms_follow_the_formula",
+        "03_relational_contrastive_distillation",
+        "RelationalContrastiveLoss(",
+    ),
+    Equation(
+        "L_kd",
+        r"L_{kd} = \mathrm{mean}_i(1 - \cos(e^s_i, e^t_i))",
+        "gdrd_lab.losses.distillation.cosine_distillation_loss",
+        "test_losses_distillation.py::test_cosine_follows_the_formula",
+        "03_relational_contrastive_distillation",
+        "cosine_distillation_loss(",
+    ),
+    Equation(
+        "L_cls",
+        r"L_{cls} = -\log\mathrm{softmax}_y(s\cos(\theta_c + m[c = y]))",
+        "gdrd_lab.losses.classification.ArcFace",
+        "test_losses_classification.py::test_value_follows_the_formula_and_leaves_unlabelled_faces_out",
+        "03_relational_contrastive_distillation",
+        "ArcFace(",
+    ),
+    Equation(
+        "Accuracy on held-out folds",
+        r"\mathrm{accuracy} = \frac{1}{F}\sum_f \mathrm{acc}_f(\theta^*_{\text{other folds}})",
+        "gdrd_lab.evaluation.verification.lfw_accuracy",
+        "test_evaluation_verification.py::test_lfw_accuracy_on_four_pairs_by_hand",
+        "00_what_resolution_takes_away",
+        "lfw_accuracy(",
+    ),
+    Equation(
+        "Linear CKA",
+        r"\mathrm{CKA} = \lVert Y^\top X\rVert_F^2 / (\lVert X^\top X\rVert_F \lVert Y^\top Y\rVert_F)",
+        "gdrd_lab.analysis.cka.linear_cka",
+        "test_analysis_cka.py::test_cka_equals_the_feature_space_formula",
+        "05_embeddings_and_attention",
+        "linear_cka(",
+    ),
+    Equation(
+        "Class activation map of an embedding",
+        r"M_{ij} = \max(0, \sum_c A_{cij}\,\partial s/\partial A_{cij})",
+        "gdrd_lab.analysis.attention.attention",
+        "test_analysis_attention.py::test_a_network_that_sees_one_corner_is_explained_by_that_corner",
+        "05_embeddings_and_attention",
+        "attention(",
+    ),
+    Equation(
+        "Alignment",
+        r"\min_{a,b,t}\sum_k\lVert S_{ab}\,p_k + t - q_k\rVert^2",
+        "gdrd_lab.faces.template.similarity",
+        "test_faces_align.py::test_similarity_is_the_least_squares_one",
+        "07_bring_your_own_faces",
+        "similarity",
+    ),
+)
+
+
+def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
+    """Return the number of the first code cell that makes the row's call below a text with a formula, or None.
+
+    Args:
+        row: of the table.
+        cells: the notebook's, each with ``cell_type`` and ``source``.
+    """
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code" and row.call in cell["source"]:
+            above = next((c["source"] for c in reversed(cells[:number]) if c["cell_type"] == "markdown"), "")
+            if "$" in above:
+                return number
+    return None
+
+
+def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
+    """Return notebooks/EQUATIONS.md.
+
+    Args:
+        notebooks: the cells of each notebook by its stem.
+    """
+    lines = [
+        "# Equations",
+        "",
+        "Paper: arXiv [2409.06371](https://arxiv.org/abs/2409.06371). Its equation numbers could not be read from",
+        "public text; the names are the paper's or those of the works it builds on (see the docstrings). Made by",
+        "`make notebooks` from `gdrd_lab/course/equations.py`; `tests/test_course_equations.py` keeps it true.",
+        "",
+        "| equation | formula | function | test | notebook cell |",
+        "|---|---|---|---|---|",
+    ]
+    for row in ROWS:
+        number = cell_of(row, notebooks[row.notebook])
+        cell = f"[{row.notebook}]({row.notebook}.ipynb), `cell-{number:02d}`"
+        formula = row.formula.replace("|", r"\vert ")
+        lines.append(f"| {row.name} | ${formula}$ | `{row.function}` | `tests/{row.test}` | {cell} |")
+    return "\n".join(lines) + "\n"

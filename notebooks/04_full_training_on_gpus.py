@@ -1,0 +1,376 @@
+# %% [markdown]
+# # 04 Full training on GPUs
+#
+# **Goals.** Know what the `paper` recipe trains and what it costs; run it on one or several GPUs; resume, track, and trust
+# mixed precision. The same cells run in their smoke form on a CPU.
+#
+# **Prerequisites.** Notebooks 01 to 03.
+#
+# **Time.** Smoke form: about 1.5 minutes on 2 CPU cores. Full form: days on one GPU; the
+# first figure computes how many.
+#
+# **Paper.** All stages of arXiv [2409.06371](https://arxiv.org/abs/2409.06371) in their order. The recipe is called `paper`
+# because it keeps the paper's order, losses and 16 px inputs; its steps, widths, rates and weights are this project's, since
+# the paper's could not be read from public text.
+#
+# ## The result first: the bill
+# $$\text{GPU hours} = \frac{\text{faces}\cdot 2\left(3\,M_{\text{trained}} + M_{\text{frozen}}\right)}
+# {\text{peak}\cdot\text{utilisation}\cdot 3600}$$
+#
+# $M$ are multiply-adds per face, *counted* from the networks; a multiply-add is 2 operations; what learns costs about three
+# forward passes. Peak, utilisation and price are assumptions: set your own.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gdrd_lab.course.budget import Machine, StageCost, costs, total_hours
+from gdrd_lab.course.plots import bars, lines
+from gdrd_lab.course.predict import predict
+from gdrd_lab.course.show import show, source
+from gdrd_lab.course.widgets import show_slider
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.training.config import Recipe
+
+machine = Machine(peak=312e12, utilisation=0.3, price=2.0)  # an A100's data sheet for dense bf16; the rest is a guess
+recipes = {"smoke": Recipe.smoke(), "cpu": Recipe.cpu(), "paper": Recipe.paper()}
+bill = {name: costs(recipe) for name, recipe in recipes.items()}
+for stage in bill["paper"]:
+    print(stage.arithmetic(machine))
+show(
+    bars(
+        {stage.name: stage.hours(machine) for stage in bill["paper"]},
+        y_label="GPU hours",
+        title=f"The paper recipe: {total_hours(bill['paper'], machine):,.0f} GPU hours in all",
+    )
+)
+
+# %% [markdown]
+# Nearly everything is the generative teacher. A pretrained one (`--generative FOLDER`) saves that part. Slide the utilisation,
+# the number you know least, and measure it in the first minutes of a run (images per second are in TensorBoard):
+
+# %%
+source(StageCost)
+
+
+def bill_at(utilisation):
+    """Draw the bill of the paper recipe at a utilisation."""
+    here = Machine(machine.peak, utilisation, machine.price)
+    hours = {stage.name: stage.hours(here) for stage in bill["paper"]}
+    total = total_hours(bill["paper"], here)
+    title = f"utilisation {utilisation}: {total:,.0f} GPU hours, {total * here.price:,.0f} in money"
+    return bars(hours, y_label="GPU hours", title=title)
+
+
+show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), bill_at, start=2)
+
+# %% [markdown]
+# ## The recipe
+# **The switch:** `FULL = False` runs the smoke form here; `True` runs the `paper` recipe on whatever accelerate finds, on the
+# faces in `DATA`. A notebook drives one process; for several GPUs use the command below.
+
+# %%
+FULL = False
+DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
+
+from gdrd_lab.faces.sources import open_faces
+
+recipe = recipes["paper"] if FULL else recipes["smoke"]
+faces = open_faces(DATA, training=True) if FULL else embedded_faces(identities=20, per_identity=3, size=64, seed=0)
+for stage in ("generative", "backbone", "head"):
+    loop = getattr(recipe, stage).loop
+    print(f"{stage:10}: {loop.steps:,} steps of {loop.batch_size} faces, {loop.precision}, rate {loop.learning_rate:g}")
+
+# %% [markdown]
+# ```bash
+# gdrd train all --config paper --data training --out runs/full                       # one GPU
+# accelerate launch --num_processes 4 -m gdrd_lab train all --config paper --data training --out runs/full
+# gdrd train all --config paper --data training --set generative.loop.accumulate=4    # a quarter of the memory
+# tensorboard --logdir runs/full
+# ```
+#
+# ## Several devices, one batch
+# `batch_size` counts faces per optimiser step, over all devices and micro-batches. Which face goes where is a pure function of
+# the step, so the number of devices does not change what is learned from:
+
+# %%
+from gdrd_lab.training.loop import learning_rate_factor, own_rows
+
+loop = recipes["smoke"].head.loop
+for devices in (1, 2, 4):
+    print(devices, "device(s):", [own_rows(loop, devices, d).tolist() for d in range(devices)])
+source(own_rows)
+
+# %% [markdown]
+# Each device averages the gradient over its share; then the devices average over each other. For a loss that is a mean over
+# faces and shares of one size, that is the gradient of the whole batch:
+#
+# $$\nabla L = \frac1D\sum_{d=1}^{D}\nabla L_d .$$
+
+# %%
+from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.training.generative import build_pipeline, velocity_loss
+
+torch.manual_seed(0)
+model = build_pipeline(recipes["smoke"].generative)
+sharp = to_tensor([faces[k] for k in range(8)])
+low, t, noise = downscale(sharp, 16), torch.randint(1000, (8,)), torch.randn(8, 3, 64, 64)
+
+
+def gradient(rows):
+    """Gradient of the denoising loss on some rows, as one vector."""
+    model.unet.zero_grad()
+    velocity_loss(model, sharp[rows], low[rows], t[rows], noise[rows], 0.0).backward()
+    return torch.cat([p.grad.flatten() for p in model.unet.parameters()])
+
+
+whole, halves = gradient(slice(0, 8)), (gradient(slice(0, 4)) + gradient(slice(4, 8))) / 2
+print(
+    f"largest difference, relative to the largest gradient: {float((whole - halves).abs().max() / whole.abs().max()):.1e}"
+)
+
+# %% [markdown]
+# Two things are *not* means over faces: BatchNorm's statistics, which are therefore taken over all devices, and L_rcd, whose
+# negatives come from the whole batch. `gdrd_lab.distributed` gathers both.
+#
+# ## Mixed precision
+# bf16 has the range of float32 and 8 bits of precision; the networks run in it, the weights stay in float32.
+#
+# **Predict, then run:** start at 1 and add 0.001 a thousand times. Where does the sum end in each format?
+
+# %%
+guess = predict(
+    "1 + 1000 x 0.001, added one by one",
+    {"float32": 2.0, "float16": 2.0, "bfloat16": 2.0},
+    low=0.9,
+    high=2.1,
+    unit="sum",
+)
+
+# %%
+sums = {}
+for name in ("float32", "float16", "bfloat16"):
+    total, step = torch.ones((), dtype=getattr(torch, name)), torch.tensor(0.001, dtype=getattr(torch, name))
+    for _ in range(1000):
+        total = total + step
+    sums[name] = float(total)
+guess.reveal(sums)
+print({name: f"spacing at 1: {torch.finfo(getattr(torch, name)).eps:.2e}" for name in sums})
+
+# %% [markdown]
+# This is why weights, their average and the losses' sums are kept in float32: an update smaller than half the spacing is
+# lost whole.
+#
+# ## Resume
+# Pull the plug in the middle and start again: the run must go on as if nothing had happened. Batches, noise and dropout depend
+# on the step alone, and a checkpoint holds weights, their average and the optimiser's state.
+
+# %%
+from gdrd_lab.course.models import losses
+from gdrd_lab.course.unplug import PowerCut, Unplugged
+from gdrd_lab.training.pipeline import train_all, train_generative
+
+work = Path(tempfile.mkdtemp(prefix="resume-"))
+smoke = recipes["smoke"]
+small = embedded_faces(identities=20, per_identity=3, size=64, seed=0)
+train_generative(smoke, small, work / "whole", progress=False)
+try:
+    train_generative(smoke, Unplugged(small, 16 * 8), work / "cut", progress=False)
+except PowerCut as cut:
+    print(f"{cut}; checkpoints:", sorted(p.name for p in (work / "cut").rglob("step-*")))
+train_generative(smoke, small, work / "cut", progress=False)
+whole, cut = losses(work / "whole", "generative")["denoise"], losses(work / "cut", "generative")["denoise"]
+print("largest difference of any step's loss:", float(np.abs(whole - cut).max()))
+show(
+    lines(
+        np.arange(len(whole)),
+        {"in one go": whole, "after the power cut": cut},
+        x_label="optimiser step",
+        y_label="squared error of v",
+        title="Cut after 8 steps, resumed from the checkpoint at 6",
+    )
+)
+
+# %% [markdown]
+# ## The learning rate
+# A linear warm-up over the first 5 % of the steps, then half a cosine down to zero,
+#
+# $$\eta_s = \eta\cdot\begin{cases}(s+1)/w & s < w\\ \tfrac12\left(1 + \cos\frac{\pi(s-w)}{S-w}\right) & \text{else.}\end{cases}$$
+
+# %%
+show(
+    lines(
+        np.arange(200),
+        {"factor": [learning_rate_factor(step, 200) for step in range(200)]},
+        x_label="step of 200",
+        y_label="learning rate / peak",
+        title="Warm-up and cosine",
+    )
+)
+
+# %% [markdown]
+# ## The whole run, tracked
+# All three stages. Each writes `losses.csv` and TensorBoard's event files; with `FULL` the same cell takes days, and running
+# it again after an interruption goes on.
+
+# %%
+from gdrd_lab.methods import open_recogniser
+
+out = Path("runs/full") if FULL else work / "run"
+train_all(recipe, faces, out, open_recogniser("sface"), progress=FULL)
+series, places = {}, {}
+for stage in ("generative", "backbone", "head"):
+    table = losses(out, stage)
+    for name in (name for name in table if name not in ("step", "seconds")):
+        series[f"{stage}: {name}"] = table[name] / table[name][0]
+        places[f"{stage}: {name}"] = table["step"]
+show(lines(places, series, x_label="optimiser step", y_label="loss / first loss", title="Every loss of the run"))
+print("written:", sorted({p.name.split(".")[0] for p in out.rglob("*") if p.is_file()}))
+
+# %%
+import shutil
+
+shutil.rmtree(work)
+
+# %% [markdown]
+# ## Exercises
+# ### Exercise 1: split a batch
+# Cut the batch into `accumulate` micro-batches, each of them into one block per device; list a device's rows, micro-batch
+# after micro-batch.
+# <details><summary>Hint 1</summary>
+# np.arange(batch) reshaped to (accumulate, devices, share).
+# </details>
+# <details><summary>Hint 2</summary>
+# Take index <code>device</code> along the middle dimension and flatten.
+# </details>
+
+
+# %% tags=["stub"]
+def device_rows(batch, devices, accumulate, device):
+    """Return the row numbers of one device, micro-batch after micro-batch."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def device_rows(batch, devices, accumulate, device):
+    """Return the row numbers of one device, micro-batch after micro-batch."""
+    return np.arange(batch).reshape(accumulate, devices, -1)[:, device].reshape(-1)
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.scale import check_device_rows
+
+check_device_rows(device_rows)
+
+# %% [markdown]
+# ### Exercise 2: warm up, then fall
+# <details><summary>Hint 1</summary>
+# Two cases: step < warm, and the rest.
+# </details>
+# <details><summary>Hint 2</summary>
+# Progress after the warm-up is (step - warm) / (steps - warm).
+# </details>
+
+
+# %% tags=["stub"]
+def rate_factor(step, steps, warm):
+    """Return the learning rate's factor at a step (from 0) of ``steps`` with ``warm`` steps of warm-up."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def rate_factor(step, steps, warm):
+    """Return the learning rate's factor at a step (from 0) of ``steps`` with ``warm`` steps of warm-up."""
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + np.cos(np.pi * (step - warm) / (steps - warm)))
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.scale import check_rate_factor
+
+check_rate_factor(rate_factor)
+
+# %% [markdown]
+# ### Exercise 3: an average of the weights
+# a ← d a + (1 - d) w, starting at the first weights.
+# <details><summary>Hint 1</summary>
+# A loop over weights[1:].
+# </details>
+# <details><summary>Hint 2</summary>
+# The decay d keeps the old; 1 - d takes in the new.
+# </details>
+
+
+# %% tags=["stub"]
+def average_weights(weights, decay):
+    """Return the exponential moving average after the last of weights (steps,), starting at the first."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def average_weights(weights, decay):
+    """Return the exponential moving average after the last of weights (steps,), starting at the first."""
+    average = weights[0]
+    for weight in weights[1:]:
+        average = decay * average + (1 - decay) * weight
+    return float(average)
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.scale import check_average
+
+check_average(average_weights)
+
+# %% [markdown]
+# ### Exercise 4: the bill
+# <details><summary>Hint 1</summary>
+# Operations first: per face 2 x (3 x trained + frozen).
+# </details>
+# <details><summary>Hint 2</summary>
+# Divide by what the GPU really does per second, then by 3600.
+# </details>
+
+
+# %% tags=["stub"]
+def gpu_hours(trained, frozen, faces, peak, utilisation):
+    """Return GPU hours from multiply-adds per face (trained, frozen), faces, and the GPU's peak and utilisation."""
+    raise NotImplementedError
+
+
+# %% tags=["solution"]
+def gpu_hours(trained, frozen, faces, peak, utilisation):
+    """Return GPU hours from multiply-adds per face (trained, frozen), faces, and the GPU's peak and utilisation."""
+    operations = faces * 2 * (3 * trained + frozen)
+    return operations / (peak * utilisation) / 3600
+
+
+# %% tags=["check"]
+from gdrd_lab.course.checks.scale import check_gpu_hours
+
+check_gpu_hours(gpu_hours)
+
+# %% [markdown]
+# ## Summary
+# - The bill follows from counted multiply-adds and three numbers of your own.
+# - One batch, any number of devices: gradients of equal shares average to the whole batch's.
+# - bf16 for the networks, float32 for weights and sums.
+# - A run that is cut off goes on exactly; nothing but the step decides what comes next.
+#
+# ## Questionnaire
+# 1. Why does training cost about three forward passes?
+# 2. Which losses are no mean over single faces, and what follows for several devices?
+# 3. Why can bf16 lose a small update whole?
+# 4. What must a checkpoint hold so that resuming is exact?
+# 5. Where would you save first if the bill is too high?
+# 6. What does gradient accumulation change, and what not?
+#
+# ## Further reading
+# - Hugging Face Accelerate: [huggingface.co/docs/accelerate](https://huggingface.co/docs/accelerate).
+# - Micikevicius et al., mixed precision training: arXiv [1710.03740](https://arxiv.org/abs/1710.03740).
+# - Goyal et al., large batches and warm-up: arXiv [1706.02677](https://arxiv.org/abs/1706.02677).
+# - Kaplan et al., for the count of operations: arXiv [2001.08361](https://arxiv.org/abs/2001.08361).

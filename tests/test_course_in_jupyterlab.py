@@ -1,0 +1,154 @@
+"""JupyterLab in real Chromium: run a notebook, move its slider, lasso points on its map, and see the gallery change.
+
+The notebook is a short one of the course's own cells, so that the test stays under a minute and a half.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CELLS = [
+    """
+import numpy as np
+from gdrd_lab.compare import shown
+from gdrd_lab.course.widgets import LassoMap, show_slider
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.figures import face_strip
+faces = embedded_faces(identities=4, per_identity=5, size=64)
+draw = lambda r: face_strip({f"{r} px": [shown(faces[0], r, 64)]}, title=f"at {r} px")
+show_slider("resolution (px)", (64, 16, 8), draw)
+""",
+    """
+random = np.random.default_rng(0)
+raw = random.normal(size=(20, 8)) + 3 * np.eye(8)[faces.labels]
+unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+angle = np.arange(20) * 2 * np.pi / 20
+points = np.stack([np.cos(angle), np.sin(angle)], 1)
+LassoMap(points, [shown(faces[k], 16, 64) for k in range(20)], faces.labels, unit, title="ring").show()
+print("all" + " done")
+""",
+]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    # A browser and a server talk over pipes and sockets that close after the test's last line.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[str]:
+    """Serve JupyterLab on a folder with the notebook; gives the notebook's address."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text.strip()) for text in CELLS])
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    (tmp_path / "work").mkdir()
+    nbformat.write(notebook, tmp_path / "work" / "lesson.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    places = {
+        name: str(tmp_path / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    }
+    words = [
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--ServerApp.root_dir={tmp_path / 'work'}",
+        "--allow-root",
+    ]
+    environment = {**os.environ, **places, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, *words], env=environment, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"{address}/api", timeout=1).close()
+                    break
+                except OSError:
+                    assert server.poll() is None, (tmp_path / "log").read_text()[-1000:]
+                    time.sleep(0.1)
+            yield f"{address}/lab/tree/lesson.ipynb"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_run_slide_lasso_and_see_the_gallery_change(lab: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    outside: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        try:
+            page = browser.new_page(viewport={"width": 1300, "height": 1500})
+            page.set_default_timeout(60_000)
+            host = re.match(r"https?://[^/]+", lab).group()
+            page.on(
+                "request",
+                lambda r: outside.append(r.url) if not r.url.startswith((host, "data:", "blob:")) else None,
+            )
+            page.goto(lab)
+            page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+            page.get_by_text("Python 3 (ipykernel)").first.wait_for()
+            page.locator("css=li.lm-MenuBar-item", has_text="Run").first.click()
+            page.get_by_text("Run All Cells", exact=True).click()
+            page.get_by_text("all done", exact=True).wait_for()
+
+            picture = page.locator(".jp-OutputArea-output img.widget-image").first
+            before = picture.get_attribute("src")
+            page.get_by_text("at 64 px").first.wait_for()
+            handle = page.locator(".noUi-handle").first
+            handle.focus()
+            handle.press("ArrowRight")
+            page.get_by_text("at 16 px").first.wait_for()
+            assert picture.get_attribute("src") != before
+
+            plot = page.locator(".js-plotly-plot .nsewdrag").first
+            page.locator(".js-plotly-plot .scatterlayer .point").nth(19).wait_for()
+            plot.scroll_into_view_if_needed()
+            page.get_by_text("8 selected").first.wait_for()
+            gallery = page.locator(".jp-OutputArea-output img.widget-image").nth(1)
+            first_faces = gallery.get_attribute("src")
+            box = plot.bounding_box()
+            # Around the left half of the ring.
+            corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.03)]
+            spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+            page.mouse.move(*spots[0])
+            page.mouse.down()
+            for spot in spots[1:]:
+                page.mouse.move(*spot, steps=12)
+            page.mouse.up()
+            page.wait_for_function(
+                "old => document.querySelectorAll('.jp-OutputArea-output img.widget-image')[1].src !== old",
+                arg=first_faces,
+            )
+            said = page.get_by_text(re.compile(r"^\d+ selected")).first.inner_text()
+            assert 5 <= int(said.split()[0]) <= 15 and not said.startswith("8 selected"), said
+            assert not outside, outside
+            if place := os.environ.get("GDRD_SCREENSHOT"):
+                page.screenshot(path=place)
+        finally:
+            browser.close()
