@@ -15,7 +15,8 @@ from drawn_faces import drawn_face, encoded, noise_face, save, scenery
 from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.faceset import ArrayFaces, split_identities
-from gdrd_lab.faces.pack import FolderImages, PackConfig, check_pack, pack
+from gdrd_lab.faces.manifest import check_pack
+from gdrd_lab.faces.pack import FolderImages, PackConfig, pack
 from gdrd_lab.faces.shard_index import NumberedKeys, index_path
 from gdrd_lab.faces.shards import ShardFaces, find_shards
 from gdrd_lab.faces.sources import open_faces

@@ -59,7 +59,7 @@ def run_pack(arguments: argparse.Namespace) -> None:
 def run_check(arguments: argparse.Namespace) -> None:
     """Check and name what is wrong."""
     from gdrd_lab.errors import GdrdError
-    from gdrd_lab.faces.pack import check_pack
+    from gdrd_lab.faces.manifest import check_pack
 
     if wrong := check_pack(arguments.folder, progress=not arguments.quiet):
         raise GdrdError(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import multiprocessing
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.align import Which
 from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.faces.folder import list_images
+from gdrd_lab.faces.manifest import checksum, is_done, mark, name_of, open_manifest, write_manifest
 from gdrd_lab.faces.shard_index import DIGITS, ShardIndex, index_content, index_path
 from gdrd_lab.faces.shards import EncodedFaces
 from gdrd_lab.files import whole_file, write_atomically
@@ -91,16 +90,16 @@ def pack(
         "config": asdict(config),
         "source": faces.name,
         "tried": len(faces),
-        "keys": _mark(faces),
+        "keys": mark(faces),
     }
-    manifest = _open_manifest(out, facts)
+    manifest = open_manifest(out, facts)
     starts = range(0, len(faces), config.faces_per_shard)
-    todo = [number for number in range(len(starts)) if not _is_done(out, name_of(number), manifest)]
+    todo = [number for number in range(len(starts)) if not is_done(out, name_of(number), manifest)]
     with tqdm(total=len(faces), desc="packing", unit="face", disable=not progress) as bar:
         bar.update(sum(len(_range(number, config, faces)) for number in range(len(starts)) if number not in set(todo)))
         for number, entry in _work(faces, out, config, todo, workers):
             manifest["shards"][name_of(number)] = entry
-            _write_manifest(out, manifest)
+            write_manifest(out, manifest)
             bar.update(len(_range(number, config, faces)))
     manifest["shards"] = dict(sorted(manifest["shards"].items()))
     manifest["faces"] = sum(entry["faces"] for entry in manifest["shards"].values())
@@ -109,32 +108,8 @@ def pack(
         reasons = [reason for entry in manifest["shards"].values() for reason in entry["reasons"]]
         raise GdrdError(f"Not one of {len(faces)} images gave a face ({(reasons or ['none'])[0]})", "Name other images")
     manifest["complete"] = True
-    _write_manifest(out, manifest)
+    write_manifest(out, manifest)
     return manifest
-
-
-def check_pack(out: Path, progress: bool = True) -> list[str]:
-    """Compare every shard with its checksum: return the names of those that are missing or changed.
-
-    Raises:
-        GdrdError: there is no manifest.
-    """
-    from tqdm.auto import tqdm
-
-    manifest = _read_manifest(out)
-    if manifest is None:
-        raise GdrdError(f"{out} has no manifest.json", "Name a folder that `gdrd data pack` wrote")
-    wrong = []
-    for name, entry in tqdm(manifest["shards"].items(), desc="checking", unit="shard", disable=not progress):
-        path = out / name
-        if not path.is_file() or _sha256(path) != entry["sha256"] or not index_path(path).is_file():
-            wrong.append(name)
-    return wrong
-
-
-def name_of(number: int) -> str:
-    """Return the file name of shard ``number``."""
-    return f"faces-{number:06d}.tar"
 
 
 def _work(
@@ -202,7 +177,7 @@ class _Worker:
         return {
             "faces": kept,
             "bytes": size,
-            "sha256": _sha256(path),
+            "sha256": checksum(path),
             "left_out": len(reasons),
             "reasons": reasons[:20],
         }
@@ -276,49 +251,3 @@ def _decode(content: bytes) -> np.ndarray:
     from gdrd_lab.images import read_image
 
     return read_image(content)
-
-
-def _mark(faces: FaceSet) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(faces.labels, np.int64).tobytes())
-    for key in faces.keys:
-        digest.update(key.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:32]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_done(out: Path, name: str, manifest: dict[str, Any]) -> bool:
-    """Whether a shard of the manifest is there in its size (`gdrd data check` compares the checksums)."""
-    entry, path = manifest["shards"].get(name), out / name
-    return bool(entry) and path.is_file() and path.stat().st_size == entry["bytes"] and index_path(path).is_file()
-
-
-def _read_manifest(out: Path) -> dict[str, Any] | None:
-    try:
-        manifest = json.loads((out / "manifest.json").read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise GdrdError(f"{out / 'manifest.json'} is damaged ({error})", "Delete it to pack again") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("shards"), dict):
-        raise GdrdError(f"{out / 'manifest.json'} is no manifest of a pack", "Delete it to pack again")
-    return manifest
-
-
-def _open_manifest(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    manifest = _read_manifest(out)
-    if manifest is None:
-        return {**facts, "complete": False, "shards": {}}
-    different = [name for name, value in facts.items() if manifest.get(name) != value]
-    if different:
-        raise GdrdError(
-            f"{out} holds a pack of other faces or settings ({', '.join(different)})", "Choose another folder"
-        )
-    return manifest
-
-
-def _write_manifest(out: Path, manifest: dict[str, Any]) -> None:
-    write_atomically(out / "manifest.json", json.dumps(manifest, indent=1).encode())
