@@ -6,7 +6,7 @@
 #
 # **Prerequisites.** Notebook 00; 02 and 03 for the ablation.
 #
-# **Time.** About 2 minutes on 2 CPU cores, under a minute with a GPU.
+# **Time.** About 2 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): its experiments verify, identify and retrieve 16 px faces
 # and test occlusion and illumination. Its numbers could not be read from public text and are not repeated here; all
