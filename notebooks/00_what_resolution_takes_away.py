@@ -130,7 +130,7 @@ guess.reveal({f"at {size} px": float(values[~pairs.genuine].mean()) for size, va
 # A pair is accepted when its score reaches a threshold $\theta$. The accuracy counts both kinds of pairs:
 #
 # $$\mathrm{acc}(\theta) = \frac1P\sum_{p}\left[\,[s_p \ge \theta] = g_p\,\right],\qquad
-# \theta^{*} = \arg\max_\theta \mathrm{acc}(\theta).$$
+# \theta^{*} = \mathrm{arg\,max}_\theta \mathrm{acc}(\theta).$$
 
 # %%
 theta = {size: best_threshold(values, pairs.genuine) for size, values in pair.items()}
