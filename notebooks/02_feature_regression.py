@@ -16,7 +16,7 @@
 #
 # ## The result first
 # A linear map reads SFace's embedding of the *sharp* face off the features of a 16 px face, on 15 people it was not fitted
-# on ($R^2$, 1 is perfect). The shipped student's backbone, the generative teacher, a backbone with random weights, and
+# on ($R^2$, 1 is perfect). The paper-recipe student's backbone, the generative teacher, a backbone with random weights, and
 # the pixels:
 
 # %%
@@ -43,7 +43,7 @@ torch.manual_seed(0)
 faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
 sharp = to_tensor([faces[k] for k in range(len(faces))])
 low = downscale(sharp, 16)
-generative, shipped = load_generative(shipped_generative()), open_recogniser("student")
+generative, shipped = load_generative(shipped_generative()), open_recogniser("paper-student")
 identity = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()
 fitted_on = faces.labels < 45
 
@@ -59,7 +59,7 @@ untrained = Student(shipped.config).eval()
 with torch.no_grad():
     target = torch.cat([generative_features(generative, part) for part in low.split(50)])
 known = {
-    "shipped student's backbone": knows(shipped.backbone),
+    "paper-recipe student's backbone": knows(shipped.backbone),
     "generative teacher, mid block": linear_probe(pooled(target), identity, fitted_on),
     "random backbone": knows(untrained.backbone),
     "pixels": linear_probe(low.flatten(1).double().numpy(), identity, fitted_on),
@@ -67,7 +67,7 @@ known = {
 show(bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
 
 # %% [markdown]
-# The shipped student's training is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
+# The training of that student is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
 # part of such a bar it explains.
 #
 # ## The target
@@ -121,7 +121,7 @@ print(f"L_gen before training: {loss.item():.3f}")
 # ## Predict, then run
 # The target has unit variance, so predicting zero everywhere costs exactly 1. Where does 80 steps of 32 faces bring
 # the loss, with the best linear adapter, and where is it on *other people*, drawn with another seed? **The switch:**
-# `TRAIN_HERE = False` takes the shipped student's backbone instead.
+# `TRAIN_HERE = False` takes that shipped backbone instead.
 
 # %%
 TRAIN_HERE = True

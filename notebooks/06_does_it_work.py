@@ -80,7 +80,7 @@ measures = sweep.Measures(pairs=pairs, fars=(0.1,), identification=True, retriev
 scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), measures, progress=False)
 wanted = ("accuracy", "AUC", "rank-1", "mAP")
 for name in (n.name for n in networks):
-    for setting in sweep.Setting:
+    for setting in (sweep.Setting.SAME, sweep.Setting.GALLERY):
         for size in (8, 16):
             row = [s for s in scores if (s.method, s.setting, s.resolution) == (name, setting, size)]
             values = (f"{s.metric} {s.value:.3f} ± {s.spread:.3f}" for s in row if s.metric in wanted)

@@ -62,7 +62,7 @@ def cells(stem: str) -> list[dict[str, str]]:
 
 
 def equations() -> str:
-    """Return docs/equations.md."""
+    """Return notebooks/EQUATIONS.md."""
     from gdrd_lab.course.equations import table
 
     return table({source.stem: cells(source.stem) for source in sources()})
@@ -73,5 +73,4 @@ if __name__ == "__main__":
     for path in sources():
         for target, content in targets(path).items():
             target.write_text(content)
-    (FOLDER.parent / "docs").mkdir(exist_ok=True)
-    (FOLDER.parent / "docs" / "equations.md").write_text(equations())
+    (FOLDER / "EQUATIONS.md").write_text(equations())

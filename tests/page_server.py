@@ -27,7 +27,7 @@ class Server:
 
     def uploads(self) -> list[Path]:
         """Every uploaded file that is still on the disk and has content."""
-        return [file for file in self.folder.rglob("*") if file.is_file() and file.stat().st_size]
+        return [file for file in self.folder.glob("gdrd-uploads-*/**/*") if file.is_file() and file.stat().st_size]
 
 
 def get(url: str) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""docs/equations.md: every function, test and notebook cell of the table exists, and the table is up to date."""
+"""notebooks/EQUATIONS.md: every function, test and notebook cell of the table exists, and the table is up to date."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ EACH = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
 def test_the_table_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "equations.md").read_text() == BUILD["equations"](), "run `make notebooks`"
+    assert (ROOT / "notebooks" / "EQUATIONS.md").read_text() == BUILD["equations"](), "run `make notebooks`"
 
 
 @EACH

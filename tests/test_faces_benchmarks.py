@@ -1,12 +1,15 @@
 """TinyFace, SCface, QMUL-SurvFace and IJB, from small stand-ins in exactly their layouts."""
 
+import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, noise_face, save
+from drawn_faces import drawn_face, encoded, noise_face, save
 from scipy.io import savemat
 
+from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.gallery import average_precisions, tpir_at_fpir
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
@@ -187,3 +190,29 @@ def test_damaged_ijb_lists_are_named(tmp_path: Path) -> None:
         ijb(tmp_path)
     with pytest.raises(GdrdError, match="holds loose_crop and meta"):
         ijb(tmp_path / "nowhere")
+
+
+def test_the_command_scores_every_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tinyface(tmp_path / "tinyface")
+    write_survface(tmp_path / "survface")
+    write_ijb(tmp_path / "ijbb", "ijbb")
+    meta = tmp_path / "ijbb" / "meta"
+    for gallery in ("S1", "S2"):
+        (meta / f"ijbb_1N_gallery_{gallery}.csv").write_bytes((meta / "ijbb_1N_gallery_G1.csv").read_bytes())
+    images = [encoded(noise_face(seed // 2 if seed < 4 else seed)) for seed in range(8)]
+    (tmp_path / "toy.bin").write_bytes(pickle.dumps((images, [True, True, False, False])))
+    expected = {
+        "tinyface": ("tinyface", ["rank-1", "rank-5", "rank-20", "mAP"]),
+        "survface": ("survface", ["TPIR20@FPIR=0.3", "TAR@FAR=0.01", "AUC", "accuracy"]),
+        "ijbb": ("ijbb", ["TAR@FAR=0.0001", "rank-1", "TPIR@FPIR=0.1"]),
+        "bin": ("toy.bin", ["accuracy"]),
+    }
+    for name, (place, measures) in expected.items():
+        out = tmp_path / f"{name}.json"
+        words = ["official", name, str(tmp_path / place), "--methods", "student", "--out", str(out), "--quiet"]
+        assert main(words) == 0
+        (scores,) = json.loads(out.read_text())["scores"].values()
+        found = {score["name"]: score["value"] for score in scores}
+        assert set(measures) <= set(found) and all(0 <= value <= 1 or np.isnan(value) for value in found.values())
+        assert measures[-1] in capsys.readouterr().out
+    assert found["accuracy"] == 1  # equal images against different ones

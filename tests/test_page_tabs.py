@@ -45,7 +45,9 @@ def test_rows_say_score_threshold_and_shares() -> None:
     known = models.calibrations()["SFace"]
     row = score_rows(comparison, view, models.calibrations())[0]
     impostors, genuine = known.shares(16, comparison.scores["SFace"][0])
-    assert row[2:5] == [f"{known.threshold(16):.3f}", f"{impostors:.1%}", f"{genuine:.1%}"]
+    assert [row[2], *row[4:]] == [f"{known.threshold(16):.3f}", f"{impostors:.1%}", f"{genuine:.1%}"]
+    gap = comparison.scores["SFace"][0] - known.threshold(16)
+    assert row[3] == f"{abs(gap):.3f} {'above' if gap >= 0 else 'below'} the threshold"
     assert score_rows(comparison, view, {})[0][2] == "not calibrated"
 
 

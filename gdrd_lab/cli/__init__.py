@@ -7,11 +7,25 @@ import sys
 from collections.abc import Sequence
 
 from gdrd_lab import __version__
-from gdrd_lab.cli import ablate, data, doctor, embed, evaluate, export, faces, failures, quality, results, train
+from gdrd_lab.cli import (
+    ablate,
+    bench,
+    data,
+    doctor,
+    embed,
+    evaluate,
+    export,
+    faces,
+    failures,
+    official,
+    quality,
+    results,
+    train,
+)
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.training.stop import Stopped
 
-COMMANDS = (faces, data, train, evaluate, quality, failures, ablate, results, embed, export, doctor)
+COMMANDS = (faces, data, train, evaluate, official, quality, failures, ablate, results, embed, export, bench, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -152,7 +152,7 @@ def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
 
 
 def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
-    """Return docs/equations.md.
+    """Return notebooks/EQUATIONS.md.
 
     Args:
         notebooks: the cells of each notebook by its stem.
@@ -169,7 +169,7 @@ def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
     ]
     for row in ROWS:
         number = cell_of(row, notebooks[row.notebook])
-        cell = f"[{row.notebook}](../notebooks/{row.notebook}.ipynb), `cell-{number:02d}`"
+        cell = f"[{row.notebook}]({row.notebook}.ipynb), `cell-{number:02d}`"
         formula = row.formula.replace("|", r"\vert ")
         lines.append(f"| {row.name} | ${formula}$ | `{row.function}` | `tests/{row.test}` | {cell} |")
     return "\n".join(lines) + "\n"

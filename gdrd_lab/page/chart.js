@@ -22,11 +22,13 @@ const draw = () => {
     displaylogo: false, responsive: true, showSendToCloud: false, displayModeBar: map,
     modeBarButtonsToRemove: ["toImage", "autoScale2d"], scrollZoom: false,
   };
+  // The outline of a lasso goes with the drawing it was made in; what it selected stays.
+  figure.layout.selections = [];
   Plotly.react(node, figure.data, colours(figure.layout), options);
   if (!map || node.dataset.listens) return;
   node.dataset.listens = "yes";
   const faces = (points) => points.filter((p) => p.curveNumber === 0).map((p) => p.customdata);
-  node.on("plotly_selected", (event) => { if (event) trigger("points", { ids: faces(event.points) }); });
+  node.on("plotly_selected", (event) => { if (event && event.points.length) trigger("points", { ids: faces(event.points) }); });
   node.on("plotly_click", (event) => {
     const ids = faces(event.points);
     if (ids.length) trigger("face", { id: ids[0] });

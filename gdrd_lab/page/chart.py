@@ -31,7 +31,9 @@ def chart(value: str | None = None, *, name: str, height: int) -> gr.HTML:
     """Place a chart; lassoed points arrive as the event "points" {ids}, a click on one as "face" {id}."""
     return gr.HTML(
         value,
-        html_template=f'<div class="gdrd-chart" role="img" style="min-height:{height}px"></div>',
+        html_template=(
+            f'<div class="gdrd-chart" role="img" aria-label="chart, being drawn" style="min-height:{height}px"></div>'
+        ),
         js_on_load=SCRIPT.read_text(),
         head=f'<script src="/gradio_api/file={plotly_file()}"></script>',
         elem_id=name,

@@ -69,7 +69,7 @@ def attention_controls() -> dict[str, Any]:
 def map_controls() -> dict[str, Any]:
     """Return the controls of the embedding map."""
     return {
-        "method": gr.Radio(list(get_args(Method)), value=FRESH.method, label="Map (UMAP: 20 s the first time)"),
+        "method": gr.Radio(list(get_args(Method)), value=FRESH.method, label="Map (UMAP takes 20 s the first time)"),
         "colour": gr.Radio(list(get_args(Colour)), value=FRESH.colour, label="Colour by"),
         "map_seed": _number("map_seed", "UMAP's seed"),
     }

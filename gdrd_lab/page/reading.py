@@ -7,24 +7,24 @@ from gdrd_lab.compare import Comparison
 from gdrd_lab.page.face import Face
 from gdrd_lab.page.view import View
 
-HEADINGS = ("method", "score", "threshold", "impostor pairs this high", "genuine pairs this high", "reading")
+HEADINGS = ("method", "score", "threshold", "reading", "impostor pairs this high", "genuine pairs this high")
 OUTSIDE = "Outside the calibrated range"
 
 
 def score_rows(comparison: Comparison, view: View, calibrations: dict[str, Calibration]) -> list[list[str]]:
-    """Return, per method: name, score, threshold, shares of known impostor and genuine pairs this high, in words."""
+    """Return, per method: name, score, threshold, how it reads, shares of known impostor and genuine pairs."""
     place = comparison.resolutions.index(view.resolution)
     rows = []
     for name, scores in comparison.scores.items():
         score, known = scores[place], calibrations.get(name)
         if known is None:
-            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-", "no threshold was measured"])
+            rows.append([name, f"{score:.3f}", "not calibrated", "no threshold was measured", "-", "-"])
             continue
         limit = known.threshold(view.resolution)
         impostors, genuine = known.shares(view.resolution, score)
         side = "above" if score >= limit else "below"
         gap = f"{abs(score - limit):.3f} {side} the threshold"
-        rows.append([name, f"{score:.3f}", f"{limit:.3f}", f"{impostors:.1%}", f"{genuine:.1%}", gap])
+        rows.append([name, f"{score:.3f}", f"{limit:.3f}", gap, f"{impostors:.1%}", f"{genuine:.1%}"])
     return rows
 
 
