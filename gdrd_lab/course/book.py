@@ -118,7 +118,7 @@ def build(notebooks: Path, out: Path) -> list[Path]:
         )
         content = page(nbformat.from_dict(notebook), heading, before, after)
         pages.append(write_atomically(out / f"{source.stem}.html", content.encode()))
-        told = html.escape(" ".join(goals[1].split())) if goals else ""
+        told = html.escape(" ".join(goals[1].replace("`", "").split())) if goals else ""
         rows.append(
             f'<li><a href="{source.stem}.html">{html.escape(heading)}</a><br>{told} '
             f"<small>Executed in {seconds:.0f} s.</small></li>"
