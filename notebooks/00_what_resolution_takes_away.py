@@ -6,7 +6,7 @@
 #
 # **Prerequisites.** Python, a little PyTorch. No other notebook.
 #
-# **Time.** About 2 minutes on 2 CPU cores, half a minute with a GPU; nothing is downloaded.
+# **Time.** About 1 minute on 2 CPU cores; nothing is downloaded. The training cell uses a GPU where there is one (not timed).
 #
 # **Paper.** *Distilling Generative-Discriminative Representations for Very Low-Resolution Face Recognition*, arXiv
 # [2409.06371](https://arxiv.org/abs/2409.06371): the task, and all of L_gen, L_rcd, L_kd and L_cls once. Its section and
@@ -130,7 +130,7 @@ guess.reveal({f"at {size} px": float(values[~pairs.genuine].mean()) for size, va
 # A pair is accepted when its score reaches a threshold $\theta$. The accuracy counts both kinds of pairs:
 #
 # $$\mathrm{acc}(\theta) = \frac1P\sum_{p}\left[\,[s_p \ge \theta] = g_p\,\right],\qquad
-# \theta^{*} = \arg\max_\theta \mathrm{acc}(\theta).$$
+# \theta^{*} = \mathrm{arg\,max}_\theta \mathrm{acc}(\theta).$$
 
 # %%
 theta = {size: best_threshold(values, pairs.genuine) for size, values in pair.items()}

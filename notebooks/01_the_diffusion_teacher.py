@@ -6,7 +6,7 @@
 #
 # **Prerequisites.** Notebook 00. Gaussian noise, variance.
 #
-# **Time.** About 2 minutes on 2 CPU cores (half of it training), under a minute with a GPU.
+# **Time.** About 2 minutes on 2 CPU cores, training in it. Training uses a GPU where there is one (not timed).
 #
 # **Paper.** The generative teacher of arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the encoder of a diffusion
 # model pretrained for face super-resolution. The equations here are SR3's (arXiv

@@ -6,7 +6,8 @@
 #
 # **Prerequisites.** Notebook 01. Convolution, BatchNorm.
 #
-# **Time.** About 2 minutes on 2 CPU cores (half of it training, kept for notebook 03), under a minute with a GPU.
+# **Time.** About 1.5 minutes on 2 CPU cores, half of it training, which is kept for notebook 03. Training uses a GPU where there is
+# one (not timed).
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the first distillation module: generative
 # representation distillation, L_gen. The nearest public recipe is RepFusion's (arXiv

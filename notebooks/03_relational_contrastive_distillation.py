@@ -6,7 +6,7 @@
 #
 # **Prerequisites.** Notebooks 00 and 02 (the backbone trained there is used if it is kept, and trained if not).
 #
-# **Time.** About 2 minutes on 2 CPU cores, under a minute with a GPU.
+# **Time.** About 1.5 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the second distillation module: discriminative
 # representation distillation with L_rcd, L_kd and L_cls. L_rcd comes from CRRCD (arXiv

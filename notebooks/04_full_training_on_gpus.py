@@ -6,8 +6,7 @@
 #
 # **Prerequisites.** Notebooks 01 to 03.
 #
-# **Time.** Smoke form: about 1.5 minutes on 2 CPU cores. Full form: days on one GPU; the
-# first figure computes how many.
+# **Time.** Smoke form: about 1 minute on 2 CPU cores. Full form: days on one GPU by the arithmetic of the first figure (not timed).
 #
 # **Paper.** All stages of arXiv [2409.06371](https://arxiv.org/abs/2409.06371) in their order. The recipe is called `paper`
 # because it keeps the paper's order, losses and 16 px inputs; its steps, widths, rates and weights are this project's, since

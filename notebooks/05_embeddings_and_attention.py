@@ -6,8 +6,8 @@
 #
 # **Prerequisites.** Notebook 00. Vectors, eigenvalues.
 #
-# **Time.** About 1.5 minutes on 2 CPU cores, half a minute with a GPU. Nothing is trained: the switch below loads the
-# shipped student or one of your own.
+# **Time.** About 1.5 minutes on 2 CPU cores; no GPU is used. Nothing is trained: the switch below loads the shipped student
+# or one of your own.
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the embeddings that L_rcd and L_kd shape. The methods of
 # looking are PCA, UMAP ([1802.03426](https://arxiv.org/abs/1802.03426)), CKA

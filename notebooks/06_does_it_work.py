@@ -6,7 +6,7 @@
 #
 # **Prerequisites.** Notebook 00; 02 and 03 for the ablation.
 #
-# **Time.** About 2 minutes on 2 CPU cores, under a minute with a GPU.
+# **Time.** About 2 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): its experiments verify, identify and retrieve 16 px faces
 # and test occlusion and illumination. Its numbers could not be read from public text and are not repeated here; all
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from gdrd_lab.compare import shown
-from gdrd_lab.course.plots import bars
+from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
@@ -187,8 +187,11 @@ for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0,
         settings=[sweep.Setting.SAME],
         progress=False,
     )
-    bars_of = {f"{s.method}, {name} {s.degradation[name]:g}": s.value for s in damaged if s.metric == "accuracy"}
-    show(bars(bars_of, y_label="verification accuracy", title=f"16 px with {name}", reference=("chance", 0.5)))
+    series = {
+        network.name: [s.value for s in damaged if (s.method, s.metric) == (network.name, "accuracy")]
+        for network in networks
+    }
+    show(lines(values, series, x_label=name, y_label="verification accuracy (chance: 0.5)", title=f"16 px with {name}"))
 
 # %% [markdown]
 # ## Failure cases
@@ -260,7 +263,7 @@ for item in group_errors(all_scores, genuine, pair_groups(groups, first, second)
 # - **Invented detail.** A super-resolved face looks like evidence and is none.
 # - **Consent and law.** Searching people by face in public places is restricted or forbidden in many places. Faces are personal
 #   data; those on them should have agreed.
-# - **Unequal harm.** Differences between groups grow when images get worse. Measure them before, not after.
+# - **Unequal harm.** Differences between groups can grow when images get worse. Measure them before, not after.
 # - **What it is for.** Teaching, research on distillation, and finding out how much a tiny image *still* reveals, which is a
 #   reason to blur faces more strongly than one would think.
 #

@@ -20,6 +20,7 @@ def build(source: Path, *, solutions: bool = False) -> str:
     cells = []
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"
+        cell.source = cell.source.strip("\n")  # a formatter puts blank lines before a function
         tags = cell.metadata.get("tags", [])
         if solutions and "stub" in tags:
             continue

@@ -1,6 +1,6 @@
 """The course as a site: every solution notebook executed, its figures with alt text, formulas as MathML, no scripts.
 
-`python -m gdrd_lab.course.book` writes it; a notebook whose cells have not changed since is not executed again.
+`python -m gdrd_lab.course.book` writes it; a notebook whose code has not changed since is not executed again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def formulas(text: str) -> str:
 
 
 def executed(source: Path, keep: Path) -> tuple[Any, float]:
-    """Return a notebook with outputs, and the seconds it took; the copy in ``keep`` where its cells are the same.
+    """Return a notebook with outputs, and the seconds it took; the outputs kept in ``keep`` where its code is the same.
 
     Raises:
         GdrdError: a cell fails, or a check of an exercise does not pass.
@@ -55,8 +55,11 @@ def executed(source: Path, keep: Path) -> tuple[Any, float]:
     notebook = nbformat.read(source, as_version=4)
     if keep.exists():
         old = nbformat.read(keep, as_version=4)
-        if [cell.source for cell in old.cells] == [cell.source for cell in notebook.cells]:
-            return old, float(old.metadata.get("seconds", 0.0))
+        before, now = ([cell for cell in book.cells if cell.cell_type == "code"] for book in (old, notebook))
+        if [cell.source.strip() for cell in before] == [cell.source.strip() for cell in now]:
+            for cell, done in zip(now, before, strict=True):
+                cell.outputs, cell.execution_count = done.outputs, done.execution_count
+            return notebook, float(old.metadata.get("seconds", 0.0))
     began = time.monotonic()
     client = NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": "."}})
     try:
@@ -115,7 +118,7 @@ def build(notebooks: Path, out: Path) -> list[Path]:
         )
         content = page(nbformat.from_dict(notebook), heading, before, after)
         pages.append(write_atomically(out / f"{source.stem}.html", content.encode()))
-        told = html.escape(" ".join(goals[1].split())) if goals else ""
+        told = html.escape(" ".join(goals[1].replace("`", "").split())) if goals else ""
         rows.append(
             f'<li><a href="{source.stem}.html">{html.escape(heading)}</a><br>{told} '
             f"<small>Executed in {seconds:.0f} s.</small></li>"

@@ -101,7 +101,7 @@ def guesses(
     _finish(figure, axes, question, unit, "")
     figure.set_figheight(2.0 + 0.4 * len(names))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
-    return _say(figure, f"{question} {said}.")
+    return _say(figure, f"{question.rstrip('.')}. {said}.")
 
 
 def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "cosine") -> Figure:

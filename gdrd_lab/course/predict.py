@@ -75,7 +75,7 @@ class Prediction:
     def ask(self) -> None:
         """Display the sliders; without JupyterLab, the question and its stated default."""
         told = ", ".join(f"{name}: {value:g}" for name, value in self.defaults.items())
-        show_words(self.widget, f"Predict: {self.question} Stated default guess: {told}.")
+        show_words(self.widget, f"Predict: {self.question.rstrip('.')}. Stated default guess: {told}.")
 
     def figure(self, result: Mapping[str, float]) -> Figure:
         """Return the figure of guess and result.

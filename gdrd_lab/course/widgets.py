@@ -103,7 +103,7 @@ def film(frames: Sequence[np.ndarray], words: Sequence[str], *, label: str = "st
         label,
         list(order),
         lambda k: face_strip({order[k]: [frames[k]]}, title=title),
-        static=face_strip({"": list(frames)}, list(words), title=title),
+        static=face_strip({"face": list(frames)}, list(words), title=title),
         start=len(frames) - 1,
         play=True,
     )
