@@ -23,7 +23,8 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def scores_table(scores: Sequence[Score], metric: str, setting: str) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
-    chosen = [score for score in scores if score.metric == metric and score.setting == setting]
+    found = [score for score in scores if score.metric == metric and score.setting == setting]
+    chosen = sorted(found, key=lambda score: score.resolution)  # files may hold different resolutions
     cells = {(score.method, label(score)): percent(score, 1) for score in chosen}
     methods, labels = (list(dict.fromkeys(names)) for names in ([m for m, _ in cells], [c for _, c in cells]))
     return grid(["%", *labels], [[name, *(cells.get((name, column), "") for column in labels)] for name in methods])

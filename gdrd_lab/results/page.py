@@ -47,7 +47,7 @@ def write_page(folder: Path, page: Path) -> list[str]:
         GdrdError: there is none of the files, or one is damaged.
     """
     known = sections()
-    there = [section for section in known if (folder / section.file).exists()]
+    there = [section for section in known if _files(folder / section.file)]
     if not there:
         raise GdrdError(
             f"{folder} holds no results", f"Write some of {', '.join(section.file for section in known)} there"
@@ -79,47 +79,65 @@ def sections() -> list[Section]:
     ]
 
 
+def _files(file: Path) -> list[Path]:
+    """The file itself and its parts: lfw.json, lfw-student.json, ..."""
+    parts = [path for path in file.parent.glob(f"{file.stem}-*.json") if file.stem != "quality"]
+    return [path for path in (file, *sorted(parts)) if path.exists()]
+
+
+def _read(file: Path) -> list[Report]:
+    return [read_json(path) for path in _files(file)]
+
+
+def _scores(reports: Sequence[Report]) -> list[Score]:
+    return [score for report in reports for score in report.scores]
+
+
 def _verification(file: Path, page: Path) -> str:
-    report = read_json(file)
+    reports = _read(file)
+    scores = _scores(reports)
     out = []
     for setting, words in WORDS.items():
-        chosen = [score for score in report.scores if score.setting == setting]
+        chosen = [score for score in scores if score.setting == setting]
         if not chosen:
             continue
         figure = accuracy_curves(curves(chosen), title=words)
         name = f"lfw-{setting.name.lower()}"
-        out += [f"**{words}**", markdown.scores_table(report.scores, "accuracy", setting), _picture(figure, page, name)]
-    return "\n\n".join([*out, _source(report)])
+        out += [f"**{words}**", markdown.scores_table(scores, "accuracy", setting), _picture(figure, page, name)]
+    return "\n\n".join([*out, _source(reports)])
 
 
 def _ranking(file: Path, page: Path) -> str:
-    report = read_json(file)
+    reports = _read(file)
+    scores = _scores(reports)
     out = []
-    for metric, setting in dict.fromkeys((score.metric, score.setting) for score in report.scores):
+    for metric, setting in dict.fromkeys((score.metric, score.setting) for score in scores):
         if metric in ("accuracy", "rank-1", "rank-5", "mAP"):
             words = f"**{metric}, {WORDS[Setting(setting)].lower()}**"
-            out += [words, markdown.scores_table(report.scores, metric, setting)]
-    return "\n\n".join([*out, _source(report)])
+            out += [words, markdown.scores_table(scores, metric, setting)]
+    return "\n\n".join([*out, _source(reports)])
 
 
 def _robustness(file: Path, page: Path) -> str:
-    report = read_json(file)
+    reports = _read(file)
+    scores = _scores(reports)
     out = []
     for setting, words in WORDS.items():
-        chosen = [score for score in report.scores if score.setting == setting]
+        chosen = [score for score in scores if score.setting == setting]
         for name in ("blur", "noise", "jpeg", "illumination", "occlusion") if chosen else ():
             out += [f"**{name}, {words.lower()}**", markdown.severity_table(chosen, name)]
-    return "\n\n".join([*out, _source(report)])
+    return "\n\n".join([*out, _source(reports)])
 
 
 def _ablation(file: Path, page: Path) -> str:
-    report = read_json(file)
+    reports = _read(file)
+    scores = _scores(reports)
     text = (
         "Every row below the recognisers that are shown as they are: the same student, the same number of steps over "
         "both stages, the same faces; mean and standard deviation over the seeds, on identities never trained on."
     )
-    tables = [f"**{m}**\n\n{markdown.ablation_table(report.scores, m)}" for m in ("accuracy", "AUC", "rank-1")]
-    return "\n\n".join([text, *tables, _source(report)])
+    tables = [f"**{m}**\n\n{markdown.ablation_table(scores, m)}" for m in ("accuracy", "AUC", "rank-1")]
+    return "\n\n".join([text, *tables, _source(reports)])
 
 
 def _quality(file: Path, page: Path) -> str:
@@ -137,8 +155,8 @@ def _cost(file: Path, page: Path) -> str:
     costs = document["methods"]
     out = [markdown.cost_table(costs)]
     lfw = file.with_name("lfw.json")
-    if lfw.exists():
-        scores = read_json(lfw).scores
+    if _files(lfw):
+        scores = _scores(_read(lfw))
         points = {
             name: (cost["multiply_adds"], score.value, score.spread)
             for name, cost in costs.items()
@@ -153,7 +171,8 @@ def _failures(file: Path, page: Path) -> str:
     for found in read_failures(file):
         agreement = ", ".join(f"{value:.3f} with {name}" for name, value in found.agreement.items())
         out += [
-            f"**{found.method} at {found.resolution} px on {found.data}**: {found.errors} of {found.pairs} pairs wrong. "
+            f"**{found.method} at {found.resolution} px on {found.data}**: "
+            f"{found.errors} of {found.pairs} pairs wrong. "
             f"Rank correlation of its scores with those of others on the sharp faces: {agreement}.",
             markdown.failures_table(found),
         ]
@@ -170,8 +189,9 @@ def _picture(figure: Any, page: Path, name: str) -> str:
     return f"![{alt_text(figure)}](figures/{png.name})"
 
 
-def _source(report: Report) -> str:
-    return "\n".join(["\n".join(report.notes), f"`{report.command}`, {report.date[:10]}"])
+def _source(reports: Sequence[Report]) -> str:
+    notes = dict.fromkeys(note for report in reports for note in report.notes)
+    return "\n\n".join([*notes, *(f"`{report.command}`, {report.date[:10]}" for report in reports)])
 
 
 def _command(document: dict[str, Any]) -> str:
