@@ -68,7 +68,7 @@ def sections() -> list[Section]:
     """Return the sections in the order of the page."""
     return [
         Section("lfw.json", "Verification on LFW View 2", _verification),
-        Section("cost.json", "Accuracy against cost", _cost),
+        Section("bench.json", "Accuracy against cost", _cost),
         Section("heldout.json", "Held-out CelebA identities: verification, identification, retrieval", _ranking),
         Section("lfw5.json", "LFW people with at least five images: identification and retrieval", _ranking),
         Section("robustness.json", "Robustness at 16 px", _robustness),
@@ -151,19 +151,31 @@ def _quality(file: Path, page: Path) -> str:
 
 
 def _cost(file: Path, page: Path) -> str:
-    document = json.loads(file.read_text())
-    costs = document["methods"]
-    out = [markdown.cost_table(costs)]
-    lfw = file.with_name("lfw.json")
-    if _files(lfw):
-        scores = _scores(_read(lfw))
-        points = {
-            name: (cost["multiply_adds"], score.value, score.spread)
-            for name, cost in costs.items()
-            if (score := _find(scores, name, 16)) is not None
-        }
+    try:
+        document = json.loads(file.read_text())
+        values = {row["case"]: row["value"] for row in document["rows"] if row["suite"] == "networks"}
+    except (ValueError, KeyError, TypeError) as error:
+        raise GdrdError(f"{file} holds no benchmark ({error})", "Write it with `gdrd bench networks`") from error
+    batches = sorted((case for case in values if case.startswith("SFace, batch ")), key=lambda case: int(case[13:]))
+    costs = {
+        case.removesuffix(" multiply-adds"): (value, values[case.replace("multiply-adds", "parameters")])
+        for case, value in values.items()
+        if case.endswith(" multiply-adds")
+    }
+    speeds = {name: values[name + batches[-1][5:]] for name in costs}
+    out = [markdown.cost_table(costs, speeds)]
+    scores = _scores(_read(file.with_name("lfw.json")))
+    points = {
+        name: (cost[0] * 1e6, score.value, score.spread)
+        for name, cost in costs.items()
+        if (score := _find(scores, name, 16)) is not None
+    }
+    if points:
         out.append(_picture(cost_figure(points, title="LFW View 2, both faces at 16 px"), page, "cost"))
-    return "\n\n".join([*out, _command(document)])
+    machine, config = document["machine"], document["config"]
+    clock = "processor seconds" if config["cpu_time"] else "wall-clock seconds"
+    said = f"{batches[-1][7:]}, median of {config['repeats']} rounds, {machine['threads']} threads, {clock}"
+    return "\n\n".join([*out, f"`gdrd bench networks`: {said}, {machine['processor']}, no GPU."])
 
 
 def _failures(file: Path, page: Path) -> str:
