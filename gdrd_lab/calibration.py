@@ -96,8 +96,6 @@ def calibrate(
     """
     import torch
 
-    from gdrd_lab.teachers.recogniser import embed_all
-
     faces = known_faces() if faces is None else faces
     resolutions = tuple(sorted(resolutions))
     labels = np.asarray(faces.labels)
@@ -107,13 +105,22 @@ def calibrate(
         found = _read(place, key)
         if key and found is not None:
             return Calibration(resolutions, found, labels)
-    computed = np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
+    computed = embeddings_at(recogniser, faces, resolutions, progress=progress)
     if not key:
         return Calibration(resolutions, computed, labels)
     with suppress(GdrdError):  # nowhere to keep it: computed again next time
         write_atomically(kept, _packed({key: computed}))
     # Rounded as what is kept is, so that the numbers never depend on whether it was.
     return Calibration(resolutions, _unit(computed.astype(np.float16)), labels)
+
+
+def embeddings_at(
+    recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, *, progress: bool = True
+) -> np.ndarray:
+    """Embed every face at every resolution: float32 (R, N, d)."""
+    from gdrd_lab.teachers.recogniser import embed_all
+
+    return np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
 
 
 def fingerprint(recogniser: Any, faces: FaceSet, resolutions: Sequence[int]) -> str:
@@ -154,13 +161,11 @@ def _unit(table: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Write the shipped file for the shipped teacher and student."""
     from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.teachers.recogniser import embed_all
 
     faces, tables = known_faces(), {}
     for name in ("sface", "student"):
         recogniser = open_recogniser(name)
-        table = np.stack([embed_all(recogniser, faces, Degradation(r)) for r in RESOLUTIONS])
-        tables[fingerprint(recogniser, faces, RESOLUTIONS)] = table
+        tables[fingerprint(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
     print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
 
 

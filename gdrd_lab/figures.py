@@ -80,7 +80,7 @@ def accuracy_curves(
 
     A colour and marker stand for a method, a dash pattern for a data set.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     methods = list(dict.fromkeys(curve.method for curve in curves))
     sets = list(dict.fromkeys(curve.data for curve in curves))
     for curve in curves:
@@ -97,17 +97,17 @@ def accuracy_curves(
     axes.set_xscale("log", base=2)
     axes.set_xticks(_apart(sizes), labels=[str(size) for size in _apart(sizes)])
     axes.minorticks_off()
-    _finish(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(methods, sets, chance is not None))
+    finish(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(methods, sets, chance is not None))
     points = (
         f"{c.label}: " + ", ".join(f"{v:.3f} at {r} px" for r, v in zip(c.resolutions, c.values, strict=True))
         for c in curves
     )
-    return _say(figure, f"{title or metric + ' against resolution'}. " + "; ".join(points) + ".")
+    return say(figure, f"{title or metric + ' against resolution'}. " + "; ".join(points) + ".")
 
 
 def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
     """Draw ROC curves, the false accept rate on a logarithmic axis down to what the impostor pairs can show."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     lowest = min((1 / r.impostors for r in rocs.values()), default=1e-3)
     for i, (name, curve) in enumerate(rocs.items()):
         # Each curve starts where one of its impostor pairs is accepted: below that it says nothing.
@@ -123,16 +123,16 @@ def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(lowest, 1)
     axes.set_ylim(0, 1.02)
-    _finish(figure, axes, title, "False accept rate", "True accept rate")
+    finish(figure, axes, title, "False accept rate", "True accept rate")
     points = (f"{name}: TAR {_tar(r, 0.1):.3f} at FAR 0.1 and {_tar(r, 0.01):.3f} at 0.01" for name, r in rocs.items())
-    return _say(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
+    return say(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
 
 
 def score_histogram(
     scores: np.ndarray, genuine: np.ndarray, threshold: float, *, marked: float | None = None, title: str = ""
 ) -> Figure:
     """Draw the scores of genuine and of impostor pairs, the threshold, and where one marked pair falls."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     scores, genuine = np.asarray(scores, float), np.asarray(genuine, bool)
     ends = [scores.min(), scores.max(), threshold] + ([] if marked is None else [marked])
     bins = np.linspace(min(ends), max(ends) + 1e-9, 41).tolist()
@@ -147,8 +147,8 @@ def score_histogram(
     if marked is not None:
         axes.axvline(marked, color=COLOURS[2], linewidth=2.2, label=f"this pair {marked:.2f}")
         verdict = f" The marked pair scores {marked:.2f}: {'above' if marked >= threshold else 'below'} the threshold."
-    _finish(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
-    return _say(
+    finish(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
+    return say(
         figure,
         f"{title or 'Scores of genuine and impostor pairs'}. Genuine pairs have mean {scores[genuine].mean():.2f}, "
         f"impostor pairs {scores[~genuine].mean():.2f}, and the threshold is {threshold:.2f}.{verdict}",
@@ -186,38 +186,21 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
     if title:
         figure.suptitle(title, fontsize=TEXT, color=INK)
     heads = f" Columns: {', '.join(columns)}." if columns else ""
-    return _say(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{heads}")
+    return say(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{heads}")
 
 
 def cmc_figure(cmcs: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     """Draw cumulative match characteristics: rank-k accuracy (K,) of each method for k = 1 ... K."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for i, (name, values) in enumerate(cmcs.items()):
         look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
         look["linestyle"] = DASHES[i % len(DASHES)]
         axes.plot(np.arange(1, len(values) + 1), values, label=name, linewidth=1.8, markersize=5, **look)
     highest = max((len(values) for values in cmcs.values()), default=1)
     axes.set_xticks([1, *range(5, highest + 1, 5 * math.ceil(highest / 50))])
-    _finish(figure, axes, title, "Rank k", "Share of probes found within rank k")
+    finish(figure, axes, title, "Rank k", "Share of probes found within rank k")
     points = (f"{name}: {v[0]:.3f} at rank 1, {v[-1]:.3f} at rank {len(v)}" for name, v in cmcs.items())
-    return _say(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
-
-
-def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
-    """Draw accuracy against multiply-adds on a logarithmic axis.
-
-    Args:
-        points: {method: (multiply-adds, accuracy, its standard error)}.
-        title: above the axes.
-    """
-    figure, axes = _figure()
-    for i, (name, (cost, value, error)) in enumerate(points.items()):
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **look)
-    axes.set_xscale("log")
-    _finish(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
-    told = (f"{name}: {value:.3f} at {cost / 1e6:.0f} million" for name, (cost, value, _) in points.items())
-    return _say(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
+    return say(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
 
 
 def alt_text(figure: Figure) -> str:
@@ -243,7 +226,8 @@ def save(figure: Figure, path: Path | str) -> tuple[Path, Path]:
     return write_atomically(png, render(figure, "png")), write_atomically(svg, render(figure, "svg"))
 
 
-def _figure() -> tuple[Figure, Axes]:
+def new_figure() -> tuple[Figure, Axes]:
+    """Return an empty figure in the project's style, and its axes; it belongs to no global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, layout="constrained")
@@ -257,7 +241,7 @@ def _figure() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _finish(figure: Figure, axes: Axes, title: str, x: str, y: str, handles: Sequence[Any] | None = None) -> None:
+def finish(figure: Figure, axes: Axes, title: str, x: str, y: str, handles: Sequence[Any] | None = None) -> None:
     """Name the axes and put the legend under them, where it can cover nothing."""
     axes.set_xlabel(x, fontsize=TEXT, color=INK)
     axes.set_ylabel(y, fontsize=TEXT, color=INK)
@@ -288,7 +272,8 @@ def _keys(methods: Sequence[str], sets: Sequence[str], chance: bool) -> list[Any
     return keys
 
 
-def _say(figure: Figure, text: str) -> Figure:
+def say(figure: Figure, text: str) -> Figure:
+    """Give a figure its alt text, and return it."""
     figure.set_label(text)
     return figure
 

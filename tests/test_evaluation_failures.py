@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.failures import describe, failures, measures, read_failures, write_failures
+from gdrd_lab.evaluation.failures import describe, failures, measures, read_failures
+from gdrd_lab.evaluation.report import write_rows
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.faces.pairs import Pairs
 
@@ -50,7 +51,8 @@ def test_hardest_pairs_are_the_ones_planted(tmp_path: Path) -> None:
     first = np.arange(0, 80, 2)
     pairs = Pairs(first, first + 1, np.arange(40) < 20, np.arange(40) % 4)
     sharp = circle(np.stack([np.zeros(40), np.r_[np.full(20, 1.0), np.full(20, 85.0)]], 1).ravel())
-    found = failures("m", faces, pairs, circle(angles), {"judge": sharp}, resolution=16, count=3)
+    words = describe(measures(faces), pairs)
+    found = failures("m", faces.name, pairs, circle(angles), {"judge": sharp}, words, resolution=16, count=3)
     assert [(item.kind, item.pair) for item in found.hardest] == [("genuine", 3), ("impostor", 25)]
     assert found.errors == 2 and found.pairs == 40
     assert found.hardest[0].score == pytest.approx(np.cos(np.radians(90)), abs=1e-6)
@@ -58,10 +60,10 @@ def test_hardest_pairs_are_the_ones_planted(tmp_path: Path) -> None:
     assert found.hardest[1].fold == 25 % 4
     assert 0.6 < found.agreement["judge"] < 1
     assert kendalltau(gaps, np.arange(40) >= 20).statistic > 0.5  # the planted pairs do not hide the order
-    write_failures(tmp_path / "f.json", [found])
+    write_rows(tmp_path / "f.json", [found])
     assert read_failures(tmp_path / "f.json") == [found]
     (tmp_path / "f.json").write_text("{}")
     with pytest.raises(GdrdError, match="no failures"):
         read_failures(tmp_path / "f.json")
     with pytest.raises(GdrdError, match="no recogniser"):
-        failures("m", faces, pairs, circle(angles), {}, resolution=16)
+        failures("m", faces.name, pairs, circle(angles), {}, words, resolution=16)

@@ -17,8 +17,8 @@ from gdrd_lab.evaluation.quality import (
     quality,
     read_quality,
     ssim,
-    write_quality,
 )
+from gdrd_lab.evaluation.report import write_rows
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.generative import build_pipeline
@@ -112,7 +112,7 @@ def test_steps_are_compared_with_bicubic_and_kept_in_a_file(tmp_path: Path) -> N
     assert [row.method for row in rows] == ["bicubic", "1 step", "2 steps"]
     assert rows[0].quality == quality(bicubic(64), faces, Degradation(8), Pooled(), seeds=(0,), progress=False)
     assert rows[1].quality.psnr_spread > 0
-    write_quality(tmp_path / "quality.json", rows)
+    write_rows(tmp_path / "quality.json", rows)
     assert read_quality(tmp_path / "quality.json") == rows
     (tmp_path / "quality.json").write_text('{"rows": [{"data": 1}]}')
     with pytest.raises(GdrdError, match="no quality results"):

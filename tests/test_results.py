@@ -9,9 +9,9 @@ import pytest
 from gdrd_lab.cli import main
 from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.failures import Failure, Failures, write_failures
-from gdrd_lab.evaluation.quality import Quality, QualityRow, write_quality
-from gdrd_lab.evaluation.report import report, write_json
+from gdrd_lab.evaluation.failures import Failure, Failures
+from gdrd_lab.evaluation.quality import Quality, QualityRow
+from gdrd_lab.evaluation.report import report, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.results.markdown import grid, scores_table, severity_table
 from gdrd_lab.results.page import sections, write_page
@@ -60,14 +60,14 @@ def fill(folder: Path) -> None:
     cases = {"SFace, batch 1": 50.0, "SFace, batch 64": 140.0, "SFace multiply-adds": 574.0, "SFace parameters": 9.6}
     cases |= {case.replace("SFace", "student"): 2 * value for case, value in cases.items()}
     rows = [{"suite": "networks", "case": case, "value": value} for case, value in cases.items()]
-    machine = {"threads": 1, "processor": "this one"}
+    machine = {"threads": 1, "processor": "this one", "gpu": None}
     bench = {"machine": machine, "config": {"repeats": 3, "cpu_time": True}, "rows": rows}
     (folder / "bench.json").write_text(json.dumps(bench))
-    for name in ("quality", "quality-dlib"):
+    for name in ("quality", "dlib-quality"):
         quality = Quality(24.567, 0.1, 0.8, 0.01, 0.5, 0.02, 64, (0, 1, 2))
-        write_quality(folder / f"{name}.json", [QualityRow("faces", 16, "4 steps", quality)])
+        write_rows(folder / f"{name}.json", [QualityRow("faces", 16, "4 steps", quality)])
     failure = Failure("genuine", 7, 1, 0.123, 0.4, 0.9, "brightness 0.1 against 0.9")
-    write_failures(folder / "failures.json", [Failures("m", "faces", 16, 9, 700, (failure,), {"dlib": 0.777})])
+    write_rows(folder / "failures.json", [Failures("m", "faces", 16, 9, 700, (failure,), {"dlib": 0.777})])
 
 
 def test_page_holds_what_the_files_say(tmp_path: Path) -> None:

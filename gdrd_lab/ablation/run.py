@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,15 +57,17 @@ def ablate(
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
     scores: list[Score] = []
     for recogniser in tqdm(beside, desc="as they are", unit="method", disable=not progress):
-        scores += _scored(recogniser, recogniser.name, config, held_out, pairs, 0, out / "beside")
+
+        def itself(recogniser: Recogniser = recogniser) -> Recogniser:
+            return recogniser
+
+        scores += _scored(itself, recogniser.name, config, held_out, pairs, 0, out / "beside")
     runs = [(seed, row) for seed in config.seeds for row in rows(config)]
     for seed, row in (bar := tqdm(runs, desc="ablation", unit="run", disable=not progress)):
-        bar.set_postfix_str(f"{row.name.strip()}, seed {seed}")
+        bar.set_postfix_str(f"{row.name}, seed {seed}")
         folder = out / f"seed-{seed}"
-        if (found := _found(row.name, config, folder)) is None:
-            student = _train(row, config, seed, training, generative, teacher, folder)
-            found = _scored(student, row.name, config, held_out, pairs, seed, folder)
-        scores += found
+        make = partial(_train, row, config, seed, training, generative, teacher, folder)
+        scores += _scored(make, row.name, config, held_out, pairs, seed, folder)
     return scores
 
 
@@ -85,22 +88,24 @@ def _train(
 
 
 def _scored(
-    recogniser: Recogniser, name: str, config: AblationConfig, faces: FaceSet, pairs: Pairs, seed: int, folder: Path
+    make: Callable[[], Recogniser],
+    name: str,
+    config: AblationConfig,
+    faces: FaceSet,
+    pairs: Pairs,
+    seed: int,
+    folder: Path,
 ) -> list[Score]:
-    """Score a recogniser and keep the scores."""
-    if (found := _found(name, config, folder)) is not None:
-        return found
+    """Return the scores kept from last time, or make the recogniser, score it and keep the scores."""
+    path = _file(name, config, folder)
+    if path.exists():
+        return list(report.read_json(path).scores)
     measures = sweep.Measures(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
     degradations = sweep.resolutions(config.resolutions)
-    measured = sweep.sweep([recogniser], faces, degradations, measures, progress=False)
+    measured = sweep.sweep([make()], faces, degradations, measures, progress=False)
     scores = [replace(score, method=name, seed=seed) for score in measured]
-    report.write_json(_file(name, config, folder), report.report(scores))
+    report.write_json(path, report.report(scores))
     return scores
-
-
-def _found(name: str, config: AblationConfig, folder: Path) -> list[Score] | None:
-    path = _file(name, config, folder)
-    return list(report.read_json(path).scores) if path.exists() else None
 
 
 def _file(name: str, config: AblationConfig, folder: Path) -> Path:

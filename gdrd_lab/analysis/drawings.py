@@ -10,7 +10,7 @@ import torch
 
 from gdrd_lab.analysis.attention import ScoreCurve, resized
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import COLOURS, DASHES, INK, MARKERS, _figure, _finish, _say, face_strip
+from gdrd_lab.figures import COLOURS, DASHES, INK, MARKERS, face_strip, finish, new_figure, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,14 +48,14 @@ def curves_figure(curves: Mapping[str, ScoreCurve], *, title: str = "", change: 
         title: above all.
         change: what happened to the pixels, "removed" or "given back".
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for i, (name, curve) in enumerate(curves.items()):
         look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
         look |= {"linestyle": DASHES[i % len(DASHES)], "label": f"{name}: area {curve.area:.3f}"}
         axes.plot(100 * curve.fractions, curve.scores, linewidth=1.8, markersize=5, **look)
-    _finish(figure, axes, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
+    finish(figure, axes, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
     areas = ", ".join(f"{name} {curve.area:.3f}" for name, curve in curves.items())
-    return _say(figure, f"{title or 'Score while pixels are ' + change}. Areas under the curves: {areas}.")
+    return say(figure, f"{title or 'Score while pixels are ' + change}. Areas under the curves: {areas}.")
 
 
 def map_figure(
@@ -81,7 +81,7 @@ def map_figure(
     """
     if len(points) != len(values):
         raise GdrdError(f"{len(points)} points came with {len(values)} values", "Give one value per point")
-    figure, axes = _figure()
+    figure, axes = new_figure()
     axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -113,6 +113,6 @@ def map_figure(
     if len(selected):
         ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.5, "label": "selected"}
         axes.scatter(points[list(selected), 0], points[list(selected), 1], s=90, **ring)
-    _finish(figure, axes, title, "First dimension of the map", "Second dimension of the map")
+    finish(figure, axes, title, "First dimension of the map", "Second dimension of the map")
     picked = f" {len(selected)} are selected." if len(selected) else ""
-    return _say(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")
+    return say(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")

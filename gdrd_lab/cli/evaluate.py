@@ -14,7 +14,8 @@ SWEEPS = {
     "occlusion": (float, "share of the face, 0 to 0.9"),
 }
 
-SETTINGS = {"same": "same resolution", "gallery": "sharp gallery", "teacher": "sharp gallery by the teacher"}
+# The members of evaluation.sweep.Setting, which would load torch here.
+SETTINGS = ("same", "gallery", "teacher")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -46,7 +47,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--settings",
         nargs="+",
-        choices=tuple(SETTINGS),
+        choices=SETTINGS,
         default=list(SETTINGS),
         help="both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)",
     )
@@ -107,8 +108,8 @@ def run(arguments: argparse.Namespace) -> None:
         sweep.Measures(
             pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
         ),
-        settings=[sweep.Setting(SETTINGS[name]) for name in arguments.settings],
-        teacher=load_sface(),
+        settings=[sweep.Setting[name.upper()] for name in arguments.settings],
+        teacher=load_sface() if "teacher" in arguments.settings else None,
         flip=arguments.flip,
         seed=arguments.seed,
         progress=not arguments.quiet,

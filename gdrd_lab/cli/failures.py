@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from gdrd_lab.degradation import Degradation
-    from gdrd_lab.evaluation.failures import failures, write_failures
+    from gdrd_lab.evaluation.failures import describe, failures, measures
+    from gdrd_lab.evaluation.report import write_rows
     from gdrd_lab.faces.sources import open_faces, open_pairs
     from gdrd_lab.methods import open_recogniser
     from gdrd_lab.teachers.recogniser import embed_all
@@ -44,23 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
     show = not arguments.quiet
     judges = [open_recogniser(name) for name in arguments.references]
     references = {judge.name: embed_all(judge, faces, progress=show) for judge in judges}
-    degradation = Degradation(arguments.resolution)
+    words = describe(measures(faces), pairs)
+    how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []
     for name in arguments.methods:
         method = open_recogniser(name)
-        embeddings = embed_all(method, faces, degradation, progress=show)
-        found.append(
-            failures(
-                method.name,
-                faces,
-                pairs,
-                embeddings,
-                references,
-                resolution=arguments.resolution,
-                count=arguments.count,
-            )
-        )
-    written = write_failures(arguments.out, found)
+        embeddings = embed_all(method, faces, Degradation(arguments.resolution), progress=show)
+        found.append(failures(method.name, faces.name, pairs, embeddings, references, words, **how))
+    written = write_rows(arguments.out, found)
     for item in found:
         title = f"{item.method} at {item.resolution} px on {item.data}: {item.errors} of {item.pairs} pairs wrong"
         table = Table("pair", "kind", "score", "threshold", "sharp", "the faces", title=title, title_justify="left")

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.evaluation.quality import compare_steps, write_quality
+    from gdrd_lab.evaluation.quality import compare_steps
+    from gdrd_lab.evaluation.report import write_rows
     from gdrd_lab.faces.faceset import draw, split_identities
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser, shipped_generative
@@ -53,16 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
         seeds=arguments.seeds,
         progress=not arguments.quiet,
     )
-    written = write_quality(arguments.out, rows)
+    written = write_rows(arguments.out, rows)
     table = Table("input", "method", "PSNR, dB", "SSIM", "identity", title=f"{faces.name}: mean ± deviation over seeds")
     for row in rows:
-        found = row.quality
-        table.add_row(
-            f"{row.resolution} px",
-            row.method,
-            f"{found.psnr:.2f} ± {found.psnr_spread:.2f}",
-            f"{found.ssim:.3f} ± {found.ssim_spread:.3f}",
-            f"{found.identity:.3f} ± {found.identity_spread:.3f}",
-        )
+        table.add_row(f"{row.resolution} px", row.method, *row.quality.cells())
     Console().print(table)
     print(f"Results: {written}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, _figure, _finish, _say
+from gdrd_lab.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, finish, new_figure, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def lines(
     Raises:
         GdrdError: a line and its positions differ in length.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     words = []
     for i, (name, values) in enumerate(series.items()):
         places = np.asarray(x[name] if isinstance(x, Mapping) else x, float)
@@ -45,8 +45,8 @@ def lines(
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
     if log_y:
         axes.set_yscale("log")
-    _finish(figure, axes, title, x_label, fill(y_label, 40))
-    return _say(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
+    finish(figure, axes, title, x_label, fill(y_label, 40))
+    return say(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 
 
 def bars(
@@ -58,7 +58,7 @@ def bars(
     reference: tuple[str, float] | None = None,
 ) -> Figure:
     """Draw one horizontal bar per entry, with its value beside it, errors as whiskers, and a dotted reference line."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     names = list(values)
     numbers = np.array([values[name] for name in names], float)
     spread = None if errors is None else np.array([errors.get(name, np.nan) for name in names], float)
@@ -77,18 +77,18 @@ def bars(
     handles = []
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
-    _finish(figure, axes, title, fill(y_label, 52), "", handles or None)
+    finish(figure, axes, title, fill(y_label, 52), "", handles or None)
     figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
     said = "; ".join(f"{name}: {values[name]:.3g}" for name in names)
     said += f"; {reference[0]}: {reference[1]:.3g}" if reference else ""
-    return _say(figure, f"{title or y_label}. {said}.")
+    return say(figure, f"{title or y_label}. {said}.")
 
 
 def guesses(
     question: str, guessed: Mapping[str, float], found: Mapping[str, float], *, unit: str, moved: bool
 ) -> Figure:
     """Draw what was guessed and what was measured, a row for each quantity, with a line for the gap between them."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     names = list(guessed)
     places = np.arange(len(names))[::-1]
     a, b = (np.array([side[name] for name in names], float) for side in (guessed, found))
@@ -98,10 +98,10 @@ def guesses(
     axes.plot(b, places, MARKERS[1], color=COLOURS[0], markersize=8, label="measured", zorder=4)
     axes.set_yticks(places, labels=names)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    _finish(figure, axes, question, unit, "")
+    finish(figure, axes, question, unit, "")
     figure.set_figheight(2.0 + 0.4 * len(names))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
-    return _say(figure, f"{question.rstrip('.')}. {said}.")
+    return say(figure, f"{question.rstrip('.')}. {said}.")
 
 
 def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "cosine") -> Figure:
@@ -125,4 +125,4 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
     said = "; ".join(
         f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items()
     )
-    return _say(figure, f"{title or 'Matrices of ' + scale}. {said}.")
+    return say(figure, f"{title or 'Matrices of ' + scale}. {said}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdrd_lab.course.plots import guesses
 from gdrd_lab.course.show import show, show_words
@@ -95,16 +95,8 @@ class Prediction:
         show(self.figure(result))
 
 
-def predict(
-    question: str,
-    defaults: Mapping[str, float],
-    *,
-    low: float = 0.0,
-    high: float = 1.0,
-    step: float = 0.01,
-    unit: str = "",
-) -> Prediction:
+def predict(question: str, defaults: Mapping[str, float], **options: Any) -> Prediction:
     """Ask for a guess; ``reveal`` of what is returned shows it against the result. See ``Prediction``."""
-    prediction = Prediction(question, defaults, low=low, high=high, step=step, unit=unit)
+    prediction = Prediction(question, defaults, **options)
     prediction.ask()
     return prediction

@@ -5,19 +5,17 @@ No face is shown: a reader learns what the pair is like from measures of the sha
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.report import provenance
+from gdrd_lab.evaluation.report import read_rows
 from gdrd_lab.evaluation.verification import lfw_accuracy
-from gdrd_lab.files import write_atomically
 
 if TYPE_CHECKING:
     from gdrd_lab.faces.faceset import FaceSet
@@ -106,10 +104,11 @@ def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
 
 def failures(
     method: str,
-    faceset: FaceSet,
+    data: str,
     pairs: Pairs,
     embeddings: Array,
     references: Mapping[str, Array],
+    words: Sequence[str],
     *,
     resolution: int,
     count: int = 5,
@@ -118,11 +117,12 @@ def failures(
 
     Args:
         method: the recogniser's name.
-        faceset: N sharp faces.
+        data: the face set's name.
         pairs: P pairs.
         embeddings: (N, d) unit embeddings of the degraded faces.
         references: {name: (N, d)} unit embeddings of the sharp faces by other recognisers; the first one's score is
             told of each pair.
+        words: (P,) what is said of each pair, see ``describe``.
         resolution: of the degraded faces, to be written down.
         count: pairs of each kind.
 
@@ -138,7 +138,6 @@ def failures(
     thresholds = lfw_accuracy(scores, pairs.genuine, pairs.fold).thresholds
     margin = scores - thresholds[pairs.fold]
     wrong = np.where(pairs.genuine, -margin, margin)
-    words = describe(measures(faceset), pairs)
     first = next(iter(sharp.values()))
     hardest: list[Failure] = []
     for kind, chosen in (("genuine", pairs.genuine), ("impostor", ~pairs.genuine)):
@@ -150,25 +149,17 @@ def failures(
     agreement = {name: float(spearmanr(scores, known).statistic) for name, known in sharp.items()}
     # At the threshold itself a pair is accepted.
     errors = int(((margin >= 0) != pairs.genuine).sum())
-    return Failures(method, faceset.name, resolution, errors, len(pairs), tuple(hardest), agreement)
-
-
-def write_failures(path: Path | str, found: list[Failures]) -> Path:
-    """Write failures as JSON, whole or not at all, with the command and date that made them."""
-    document = {**provenance(), "methods": [asdict(item) for item in found]}
-    return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+    return Failures(method, data, resolution, errors, len(pairs), tuple(hardest), agreement)
 
 
 def read_failures(path: Path | str) -> list[Failures]:
-    """Read what ``write_failures`` wrote.
+    """Read the rows that ``report.write_rows`` wrote.
 
     Raises:
         GdrdError: the file is missing or damaged.
     """
-    try:
-        items = json.loads(Path(path).read_text())["methods"]
-        return [
-            Failures(**{**item, "hardest": tuple(Failure(**failure) for failure in item["hardest"])}) for item in items
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GdrdError(f"{path} holds no failures ({error})", "Write it with `gdrd failures`") from error
+
+    def build(row: dict[str, Any]) -> Failures:
+        return Failures(**{**row, "hardest": tuple(Failure(**failure) for failure in row["hardest"])})
+
+    return read_rows(path, build, "failures", "gdrd failures")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,8 +13,7 @@ from torch import Tensor
 
 from gdrd_lab.degradation import Degradation, downscale
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.report import provenance
-from gdrd_lab.files import write_atomically
+from gdrd_lab.evaluation.report import read_rows
 from gdrd_lab.teachers.recogniser import enlarge
 
 if TYPE_CHECKING:
@@ -40,6 +38,14 @@ class Quality:
     identity_spread: float
     faces: int
     seeds: tuple[int, ...]
+
+    def cells(self) -> tuple[str, str, str]:
+        """PSNR, SSIM and identity as a table shows them, mean and spread."""
+        return (
+            f"{self.psnr:.2f} ± {self.psnr_spread:.2f}",
+            f"{self.ssim:.3f} ± {self.ssim_spread:.3f}",
+            f"{self.identity:.3f} ± {self.identity_spread:.3f}",
+        )
 
 
 def psnr(sharp: Tensor, output: Tensor) -> np.ndarray:
@@ -178,26 +184,18 @@ def compare_steps(
     return out
 
 
-def write_quality(path: Path | str, rows: Sequence[QualityRow]) -> Path:
-    """Write rows as JSON, whole or not at all, with the command and date that made them."""
-    document = {**provenance(), "rows": [asdict(row) for row in rows]}
-    return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
-
-
 def read_quality(path: Path | str) -> list[QualityRow]:
-    """Read what ``write_quality`` wrote.
+    """Read the rows that ``report.write_rows`` wrote.
 
     Raises:
         GdrdError: the file is missing or damaged.
     """
-    try:
-        rows = json.loads(Path(path).read_text())["rows"]
-        return [
-            QualityRow(**{**row, "quality": Quality(**{**row["quality"], "seeds": tuple(row["quality"]["seeds"])})})
-            for row in rows
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GdrdError(f"{path} holds no quality results ({error})", "Write it with `gdrd quality`") from error
+
+    def build(row: dict[str, Any]) -> QualityRow:
+        values = row["quality"]
+        return QualityRow(**{**row, "quality": Quality(**{**values, "seeds": tuple(values["seeds"])})})
+
+    return read_rows(path, build, "quality results", "gdrd quality")
 
 
 def _same_shape(sharp: Tensor, output: Tensor) -> None:

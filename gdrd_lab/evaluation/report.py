@@ -8,11 +8,11 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdrd_lab import __version__
 from gdrd_lab.degradation import Degradation
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+T = TypeVar("T")
 FORMAT = 1
 COLUMNS = [f.name for f in fields(Score)]
 SEVERITIES = [f.name for f in fields(Degradation)]
@@ -65,6 +66,30 @@ def provenance(command: str | None = None) -> dict[str, str]:
     words = command if command is not None else shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     date = datetime.now(UTC).isoformat(timespec="seconds")
     return {"command": words, "date": date, "version": __version__}
+
+
+def write_rows(path: Path | str, rows: Sequence[Any]) -> Path:
+    """Write dataclass rows as JSON, whole or not at all, with the command and date that made them."""
+    document = {**provenance(), "rows": [asdict(row) for row in rows]}
+    return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def read_rows(path: Path | str, build: Callable[[dict[str, Any]], T], what: str, command: str) -> list[T]:
+    """Read what ``write_rows`` wrote.
+
+    Args:
+        path: the file.
+        build: makes a row of its plain values.
+        what: the rows' name in the error.
+        command: what writes such a file.
+
+    Raises:
+        GdrdError: the file is missing or damaged.
+    """
+    try:
+        return [build(row) for row in json.loads(_text(path))["rows"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise GdrdError(f"{path} holds no {what} ({error})", f"Write it with `{command}`") from error
 
 
 def notes(scores: Iterable[Score]) -> list[str]:

@@ -162,16 +162,20 @@ def sweep(
 
     enrolment = _prepare(recognisers, faceset, degradations, measures, seed)
     labels, code, scores = np.asarray(faceset.labels), commit(), []
-    enrolled: Array | None = None
+    options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "seed": seed, "progress": progress}
+    known: dict[str, Array] = {}
+
+    def sharp(recogniser: Recogniser) -> Array:
+        """Embed the sharp faces, once for each recogniser, be it judged or a student's teacher."""
+        if recogniser.name not in known:
+            known[recogniser.name] = embed_all(recogniser, faceset, SHARP, **options)
+        return known[recogniser.name]
+
     with tqdm(total=len(recognisers) * len(degradations), desc=faceset.name, disable=not progress, leave=False) as bar:
         for recogniser in recognisers:
-
-            def embed(degradation: Degradation, recogniser: Any = recogniser) -> Array:
-                options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "seed": seed, "progress": progress}
-                return embed_all(recogniser, faceset, degradation, **options)
-
-            sharp: Array | None = None
-            shown = [s for s in settings if s != Setting.TEACHER or _learned(recogniser, teacher)]
+            owners = {Setting.GALLERY: recogniser}
+            if teacher is not None and getattr(recogniser, "learned_from", None) == teacher.name:
+                owners[Setting.TEACHER] = teacher
             for degradation in degradations:
                 bar.set_postfix_str(f"{recogniser.name}, {degradation.describe()}")
                 began = time.perf_counter()
@@ -179,18 +183,13 @@ def sweep(
                     None,
                     faceset.size,
                 )
-                if native:
-                    sharp = embed(SHARP) if sharp is None else sharp
-                probe = sharp if native and sharp is not None else embed(degradation)
+                probe = sharp(recogniser) if native else embed_all(recogniser, faceset, degradation, **options)
                 embedding_seconds = time.perf_counter() - began
-                for setting in shown:
-                    if setting == Setting.TEACHER and enrolled is None:
-                        enrolled = embed(SHARP, teacher)
-                    if setting == Setting.GALLERY and sharp is None:
-                        sharp = embed(SHARP)
+                for setting in settings:
+                    if setting == Setting.TEACHER and setting not in owners:
+                        continue
+                    gallery = sharp(owners[setting]) if setting in owners else probe
                     began = time.perf_counter()
-                    known = {Setting.GALLERY: sharp, Setting.TEACHER: enrolled}.get(setting)
-                    gallery = probe if known is None else known
                     both = measures.both_ways and setting != Setting.SAME
                     rows = _measure(probe, gallery, labels, replace(measures, both_ways=both), enrolment, seed)
                     seconds = round(embedding_seconds + time.perf_counter() - began, 3)
@@ -198,10 +197,6 @@ def sweep(
                     scores += [Score(*place, asdict(degradation), *row, seed, code, seconds) for row in rows]
                 bar.update()
     return scores
-
-
-def _learned(recogniser: Recogniser, teacher: Recogniser | None) -> bool:
-    return teacher is not None and getattr(recogniser, "learned_from", None) == teacher.name
 
 
 def _prepare(

@@ -171,6 +171,11 @@ def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
     return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 
+def to_images(faces: Tensor) -> np.ndarray:
+    """Turn a tensor (N, 3, H, W) in [0, 1] into N images, uint8 (N, H, W, 3)."""
+    return (faces * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
 def batches(
     faceset: FaceSet, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -20,15 +21,22 @@ from gdrd_lab.page.view import Tab, View, from_json
 OUTPUTS = {"compare": 4, "across": 3, "generate": 2, "attention": 4, "map": 5, "take": 2}
 
 
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show a user's mistake inside the block on the page as its one sentence, without a trace in the log."""
+    try:
+        yield
+    except GdrdError as error:
+        raise gr.Error(str(error), duration=12, print_exception=False) from error
+
+
 def in_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Show a user's mistake on the page as its one sentence, without a trace in the log."""
+    """Return the function with its errors in ``sentences``."""
 
     @wraps(function)
     def call(*values: Any) -> Any:
-        try:
+        with sentences():
             return function(*values)
-        except GdrdError as error:
-            raise gr.Error(str(error), duration=12, print_exception=False) from error
 
     return call
 
@@ -81,10 +89,8 @@ def code(view: View, session: Session | None, tab: Tab | None = None) -> str:
 
 def generate(view: View, session: Session | None) -> Iterator[tuple[str, str]]:
     """Yield super-resolution step by step."""
-    try:
+    with sentences():
         yield from generate_tab.show(view, *faces_of(view, session))
-    except GdrdError as error:
-        raise gr.Error(str(error), duration=12, print_exception=False) from error
 
 
 def upload(session: Session | None, slot: int, path: str | None) -> tuple[Session | None, None, str, Any]:

@@ -117,6 +117,7 @@ from gdrd_lab.analysis.attention import attention, deletion, insertion, randomis
 from gdrd_lab.analysis.drawings import attention_figure, overlay
 from gdrd_lab.compare import reduced
 from gdrd_lab.degradation import Degradation
+from gdrd_lab.faces.faceset import to_images
 
 {_looked_at(view)}
 result, rows = {{}}, {{}}
@@ -127,7 +128,7 @@ for trained in (teacher, student):
             degradation = replace({_degradation(view)}, resolution=size)
             low = reduced(face, degradation, seed)
             found = attention(network, low, {target})[0]
-            rows[name].append(overlay((low[0] * 255).round().byte().permute(1, 2, 0).numpy(), found))
+            rows[name].append(overlay(to_images(low)[0], found))
             if size == {view.resolution}:
                 result[name] = [curve(trained, low[0], found, {STEPS}).area for curve in (deletion, insertion)]
 attention_figure(rows, [f"{{size}} px" for size in {sizes(view)}])

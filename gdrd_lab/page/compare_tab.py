@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from gdrd_lab.analysis.interactive import histogram_plot
 from gdrd_lab.compare import Comparison, reduced
+from gdrd_lab.faces.faceset import to_images
 from gdrd_lab.figures import score_histogram
 from gdrd_lab.page import models
 from gdrd_lab.page.chart import chart_value
@@ -42,12 +40,14 @@ def inputs(view: View, first: Face, second: Face) -> str:
         low = reduced(face.image, view.degradation, seed)
         pictures = [picture(picture_link(face.image), f"{title} face, aligned ({face.name})")]
         pictures.append(
-            picture(picture_link(_bytes(low)), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
+            picture(picture_link(to_images(low)[0]), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
         )
         for recogniser in models.recognisers():
             side = input_side(recogniser, view.resolution)
             pictures.append(
-                picture(picture_link(_bytes(enlarge(low, side))), f"{recogniser.name} sees {side} px", css="sharp")
+                picture(
+                    picture_link(to_images(enlarge(low, side))[0]), f"{recogniser.name} sees {side} px", css="sharp"
+                )
             )
         parts.append(row(pictures, f"{title} face"))
     return sides(parts)
@@ -85,7 +85,3 @@ def histogram_figure(view: View, comparison: Comparison, name: str) -> Figure:
     (score,), size = comparison.scores[name], known.nearest(view.resolution)
     limit, title = known.threshold(view.resolution), f"{name}: embedded pairs at {size} px"
     return score_histogram(*known.pairs(view.resolution), limit, marked=score, title=title)
-
-
-def _bytes(faces: torch.Tensor) -> np.ndarray:
-    return (faces[0] * 255).round().byte().permute(1, 2, 0).numpy()

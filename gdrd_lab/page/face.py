@@ -11,6 +11,7 @@ import torch
 
 from gdrd_lab.compare import Comparison, reduced
 from gdrd_lab.degradation import Degradation
+from gdrd_lab.faces.faceset import to_images
 
 MOST_KEPT = 2000
 
@@ -49,8 +50,7 @@ class Face:
 
     def small(self, degradation: Degradation, seed: int) -> np.ndarray:
         """Return what the degradation leaves, uint8 (r, r, 3)."""
-        left = reduced(self.image, degradation, seed)[0]
-        return (left * 255).round().byte().permute(1, 2, 0).numpy()
+        return to_images(reduced(self.image, degradation, seed))[0]
 
 
 def compare_faces(

@@ -11,15 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from gdrd_lab.analysis.maps import EmbeddingMap, pca_map, umap_map
-from gdrd_lab.calibration import RESOLUTIONS, Calibration
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.calibration import RESOLUTIONS, Calibration, embeddings_at
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.retrieval import retrieve
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.page import models
 from gdrd_lab.page.pictures import photograph_link
 from gdrd_lab.page.uploads import MAX_FILES, aligned_face, forget
-from gdrd_lab.teachers.recogniser import Recogniser, embed_all
+from gdrd_lab.teachers.recogniser import Recogniser
 
 
 @dataclass(eq=False)
@@ -113,7 +112,7 @@ def own_gallery(
     faces = ArrayFaces(np.stack(images), labels, keys, "your photographs")
     known = {}
     for recogniser in recognisers:
-        table = np.stack([embed_all(recogniser, faces, Degradation(r), progress=False) for r in RESOLUTIONS])
+        table = embeddings_at(recogniser, faces, progress=False)
         known[recogniser.name] = Calibration(RESOLUTIONS, table, labels)
     return Gallery(faces, known), refused
 

@@ -13,7 +13,7 @@ from gdrd_lab.compare import reduced
 from gdrd_lab.degradation import downscale
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.quality import identity
-from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.faces.faceset import to_images, to_tensor
 from gdrd_lab.figures import face_strip
 from gdrd_lab.page import models
 from gdrd_lab.page.face import Face
@@ -81,8 +81,10 @@ def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
 def show(view: View, first: Face, second: Face) -> Iterator[tuple[str, str]]:
     """Yield what the tab shows after every step: progress and four seeds (HTML), and the slider over two pictures."""
     face, seed = chosen(view, first, second)
+    known = ""
     for found in generated(view, first, second):
-        yield seeds_html(view, face, found, seed), slider_html(found)
+        known = known or row(_known(view, face, seed, found.plain), "What is known")
+        yield seeds_html(view, found, known), slider_html(found)
 
 
 def before(view: View, first: Face, second: Face) -> tuple[str, str]:
@@ -101,25 +103,24 @@ def remarks(view: View) -> list[str]:
     return lines
 
 
-def seeds_html(view: View, face: Face, found: Generated, seed: int) -> str:
-    """Return progress and the four faces with SFace's agreement."""
+def seeds_html(view: View, found: Generated, known: str) -> str:
+    """Return what is known (HTML), progress, and the four faces with SFace's agreement."""
     pictures = [
-        picture(picture_link(_bytes(image)), f"seed {view.noise_seed + k}: identity agreement {value:.2f}", css="seed")
-        for k, (image, value) in enumerate(zip(found.faces, found.agreement, strict=True))
+        picture(picture_link(image), f"seed {view.noise_seed + k}: identity agreement {value:.2f}", css="seed")
+        for k, (image, value) in enumerate(zip(to_images(found.faces), found.agreement, strict=True))
     ]
     share = round(100 * found.step / found.steps)
     progress = (
         f'<div class="gdrd-progress" role="progressbar" aria-valuenow="{share}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-label="Denoising"><span style="width:{share}%"></span></div><p>Step {found.step} of {found.steps}</p>'
     )
-    known = row(_known(view, face, seed, found.plain), "What is known")
     spread = f"Four seeds: agreement {found.agreement.mean():.2f} on average, plain enlargement {found.plain:.2f}"
     return notes(remarks(view)) + known + progress + row(pictures, spread)
 
 
 def slider_html(found: Generated) -> str:
     """Return the plain enlargement over the first seed's face, divided where a slider stands."""
-    plain, made = (picture_link(_bytes(image[0])) for image in (found.bicubic, found.faces))
+    plain, made = (picture_link(to_images(faces)[0]) for faces in (found.bicubic, found.faces))
     return (
         '<div class="gdrd-group"><h4>Bicubic (left) and generated (right)</h4><div class="gdrd-curtain">'
         f'<img src="{made}" alt="generated face, first seed"><img class="over" src="{plain}" alt="bicubic enlargement">'
@@ -132,8 +133,8 @@ def figure(view: View, first: Face, second: Face) -> Figure:
     """Draw low resolution, bicubic, the four seeds and the sharp face as a file."""
     face, seed = chosen(view, first, second)
     *_, last = generated(view, first, second)
-    images = [face.small(view.degradation, seed), _bytes(last.bicubic[0]), *map(_bytes, last.faces)]
-    images.append(_bytes(downscale(to_tensor([face.image]), last.faces.shape[-1])[0]))
+    images = [face.small(view.degradation, seed), *to_images(last.bicubic), *to_images(last.faces)]
+    images.append(to_images(downscale(to_tensor([face.image]), last.faces.shape[-1]))[0])
     names = [f"{view.resolution} px", f"bicubic\n{last.plain:.2f}"]
     names += [f"seed {view.noise_seed + k}\n{value:.2f}" for k, value in enumerate(last.agreement)]
     title = f"Super-resolution in {view.steps} steps; SFace's agreement with the sharp face"
@@ -146,10 +147,6 @@ def _known(view: View, face: Face, seed: int, plain: float | None = None) -> lis
     size = models.generative().size
     return [
         picture(picture_link(face.image), "sharp face, which it does not see"),
-        picture(picture_link(_bytes(low[0])), f"input, {view.resolution} px", css="sharp"),
-        picture(picture_link(_bytes(enlarge(low, size)[0])), f"bicubic enlargement{said}"),
+        picture(picture_link(to_images(low)[0]), f"input, {view.resolution} px", css="sharp"),
+        picture(picture_link(to_images(enlarge(low, size))[0]), f"bicubic enlargement{said}"),
     ]
-
-
-def _bytes(face: torch.Tensor) -> np.ndarray:
-    return (face * 255).round().byte().permute(1, 2, 0).numpy()

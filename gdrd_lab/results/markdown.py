@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdrd_lab.ablation.table import columns
 from gdrd_lab.degradation import Degradation
 from gdrd_lab.evaluation.report import label, percent
+from gdrd_lab.figures import alt_text, save
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from gdrd_lab.evaluation.failures import Failures
     from gdrd_lab.evaluation.quality import QualityRow
     from gdrd_lab.evaluation.sweep import Score
@@ -55,15 +59,7 @@ def ablation_table(scores: Sequence[Score], metric: str) -> str:
 
 def quality_table(rows: Sequence[QualityRow]) -> str:
     """Super-resolution: mean and standard deviation over the seeds."""
-    lines = [
-        [
-            f"{row.resolution} px, {row.method}",
-            f"{row.quality.psnr:.2f} ± {row.quality.psnr_spread:.2f}",
-            f"{row.quality.ssim:.3f} ± {row.quality.ssim_spread:.3f}",
-            f"{row.quality.identity:.3f} ± {row.quality.identity_spread:.3f}",
-        ]
-        for row in rows
-    ]
+    lines = [[f"{row.resolution} px, {row.method}", *row.quality.cells()] for row in rows]
     return grid(["input, method", "PSNR, dB", "SSIM", "identity"], lines)
 
 
@@ -90,3 +86,9 @@ def cost_table(costs: Mapping[str, tuple[float, float]], speeds: Mapping[str, fl
         for name, (work, numbers) in costs.items()
     ]
     return grid(["method", "multiply-adds, M", "parameters, M", "images/s", "times SFace's"], lines)
+
+
+def picture(figure: Figure, page: Path, name: str) -> str:
+    """Save a figure into ``figures/`` beside the page and return the Markdown that shows it, with its alt text."""
+    png, _ = save(figure, page.parent / "figures" / name)
+    return f"![{alt_text(figure)}](figures/{png.name})"

@@ -9,7 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.teachers.recogniser import enlarge
-from gdrd_lab.teachers.sface import SFace, convolution_unit, separable_block
+from gdrd_lab.teachers.sface import SFace, convolution_unit, separable_blocks
+
+
+def convolved(side: int, kernel: int, stride: int) -> int:
+    """Return the side of the map that a ``convolution_unit`` makes of one with ``side``."""
+    return (side + 2 * ((kernel - 1) // 2) - kernel) // stride + 1
+
+
+def grid_after(side: int, blocks: Sequence[tuple[int, int]]) -> int:
+    """Return the side of the map after separable blocks, given as (channels, stride)."""
+    for _, stride in blocks:
+        side = convolved(side, 3, stride)
+    return side
 
 
 class SeparableBackbone(nn.Module):
@@ -26,14 +38,9 @@ class SeparableBackbone(nn.Module):
         self.input_size = input_size
         width, kernel, stride = stem
         self.stem = convolution_unit(3, width, kernel, stride)
-        self.blocks = nn.Sequential()
-        for outputs, stride in blocks:
-            self.blocks.append(separable_block(width, outputs, stride))
-            width = outputs
-        self.channels = width
-        with torch.no_grad():
-            self.grid = self.eval()(torch.zeros(1, 3, input_size, input_size)).shape[-1]
-        self.train()
+        self.blocks = separable_blocks(width, blocks)
+        self.channels = blocks[-1][0]
+        self.grid = grid_after(convolved(input_size, kernel, stride), blocks)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
@@ -53,14 +60,11 @@ class SeparableHead(nn.Module):
 
     def __init__(self, inputs: int, grid: int, blocks: Sequence[tuple[int, int]], embedding_size: int) -> None:
         super().__init__()
-        self.blocks = nn.Sequential()
-        for outputs, stride in blocks:
-            self.blocks.append(separable_block(inputs, outputs, stride))
-            inputs, grid = outputs, (grid - 1) // stride + 1
-        self.norm = nn.BatchNorm2d(inputs, eps=2e-5)
-        self.linear = nn.Linear(inputs * grid**2, embedding_size)
+        self.blocks = separable_blocks(inputs, blocks)
+        width, self.grid = blocks[-1][0], grid_after(grid, blocks)
+        self.norm = nn.BatchNorm2d(width, eps=2e-5)
+        self.linear = nn.Linear(width * self.grid**2, embedding_size)
         self.embedding_norm = nn.BatchNorm1d(embedding_size, eps=2e-5)
-        self.grid = grid
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (N, inputs, grid, grid) to raw embeddings (N, d), not normalised."""

@@ -5,6 +5,7 @@ Source: SFace, Zhong et al., IEEE TIP 2021 (arXiv 2205.12010); weights from Open
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,12 @@ def separable_block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(depthwise, convolution_unit(inputs, outputs, 1))
 
 
+def separable_blocks(inputs: int, blocks: Sequence[tuple[int, int]]) -> nn.Sequential:
+    """Separable blocks one after the other, each given as (channels, stride)."""
+    widths = [inputs, *(width for width, _ in blocks)]
+    return nn.Sequential(*(separable_block(widths[k], width, stride) for k, (width, stride) in enumerate(blocks)))
+
+
 class SFace(nn.Module):
     """The SFace recogniser: MobileNet-v1 at 112 px, 128-d embedding, 9.64 M parameters. A Recogniser."""
 
@@ -41,11 +48,8 @@ class SFace(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = convolution_unit(3, 32, 3)
-        blocks, width = [], 32
-        for outputs, stride in BLOCKS:
-            blocks.append(separable_block(width, outputs, stride))
-            width = outputs
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = separable_blocks(32, BLOCKS)
+        width = BLOCKS[-1][0]
         self.norm = nn.BatchNorm2d(width, eps=2e-5)
         self.linear = nn.Linear(width * 7 * 7, self.embedding_size)
         self.embedding_norm = nn.BatchNorm1d(self.embedding_size, eps=2e-5)
