@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.backbone import Backbone
 from gdrd_lab.student.head import Head
-from gdrd_lab.student.separable import SeparableBackbone, SeparableHead, warm_start
-from gdrd_lab.teachers.sface import SFace
+from gdrd_lab.student.separable import SeparableBackbone, SeparableHead
 from gdrd_lab.training.checkpoint import load_into, read_folder, write_folder
 from gdrd_lab.training.config import SeparableConfig, StudentConfig
 from gdrd_lab.training.recipe_file import shape_from_dict, to_dict
@@ -38,13 +37,6 @@ class Student(nn.Module):
         else:
             self.backbone = Backbone(config.input_size, config.backbone_channels, config.backbone_blocks)
             self.head = Head(self.backbone.channels, self.backbone.grid, config.head_channels, config.head_blocks, size)
-
-    @classmethod
-    def from_sface(cls, config: SeparableConfig, sface: SFace) -> Student:
-        """Build a separable student that starts from SFace's weights wherever the shapes agree."""
-        student = cls(config)
-        warm_start(student.backbone, student.head, sface)  # type: ignore[arg-type]
-        return student
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return raw embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1]."""

@@ -26,16 +26,22 @@ def convolution_unit(inputs: int, outputs: int, kernel: int, stride: int = 1, gr
     return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=1e-3), nn.PReLU(outputs))
 
 
-def separable_block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """A depthwise 3 x 3 unit and a pointwise one."""
-    depthwise = convolution_unit(inputs, inputs, 3, stride, groups=inputs)
-    return nn.Sequential(depthwise, convolution_unit(inputs, outputs, 1))
+def separable_block(inputs: int, outputs: int, stride: int, rank: int = 0) -> nn.Sequential:
+    """A depthwise 3 x 3 unit and a pointwise one, whose convolution is the product of two where ``rank`` is given."""
+    depthwise, pointwise = (
+        convolution_unit(inputs, inputs, 3, stride, groups=inputs),
+        convolution_unit(inputs, outputs, 1),
+    )
+    if rank:
+        narrow, wide = nn.Conv2d(inputs, rank, 1, bias=False), nn.Conv2d(rank, outputs, 1, bias=False)
+        pointwise[0] = nn.Sequential(narrow, wide)
+    return nn.Sequential(depthwise, pointwise)
 
 
-def separable_blocks(inputs: int, blocks: Sequence[tuple[int, int]]) -> nn.Sequential:
-    """Separable blocks one after the other, each given as (channels, stride)."""
-    widths = [inputs, *(width for width, _ in blocks)]
-    return nn.Sequential(*(separable_block(widths[k], width, stride) for k, (width, stride) in enumerate(blocks)))
+def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequential:
+    """Separable blocks one after the other, each given as (channels, stride) or (channels, stride, rank)."""
+    widths = [inputs, *(block[0] for block in blocks)]
+    return nn.Sequential(*(separable_block(width, *block) for width, block in zip(widths, blocks, strict=False)))
 
 
 class SFace(nn.Module):

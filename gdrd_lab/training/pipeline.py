@@ -10,15 +10,17 @@ import torch
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.warm_start import fronts, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, SeparableConfig
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, SeparableConfig, StemConfig
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.generative import GenerativeStage
 from gdrd_lab.training.head import HeadStage
 from gdrd_lab.training.loop import Stage, run
 from gdrd_lab.training.recipe_file import to_dict
+from gdrd_lab.training.stem import StemStage
 from gdrd_lab.training.targets import teacher_embeddings
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ def train_head(
         GdrdError: there is no backbone yet, or its shape is not the recipe's.
     """
     if recipe.warm_start:
-        student = _warm_student(recipe, recogniser)
+        student = _warm_student(recipe, faces, out, recogniser, progress)
     else:
         source = backbone or out / "backbone"
         student = Student.load(source)
@@ -117,14 +119,22 @@ def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser,
     return train_head(recipe, faces, out, recogniser, progress=progress)
 
 
-def _warm_student(recipe: Recipe, recogniser: Recogniser) -> Student:
+def _warm_student(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, progress: bool) -> Student:
+    """Start a separable student from SFace; what could not be copied learns SFace's features, where the grids agree."""
     if not isinstance(recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can start from SFace", "Give the recipe a SeparableConfig")
     if not isinstance(recogniser, SFace):
         raise GdrdError(f"A warm start copies SFace's weights, not {recogniser.name}'s", "Set warm_start=false")
     torch.manual_seed(recipe.seed)
-    student = Student.from_sface(recipe.student, recogniser)
-    return student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stem = recipe.stem
+    measured = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
+    copied = warm_start(student.backbone, student.head, recogniser, (batch.low for batch in measured.iterate(0, 0)))
+    front, target = fronts(student, recogniser, copied)
+    stage = StemStage(student.backbone, front, recogniser, target)
+    if len(front) and stage.fits():
+        _train(stage, stem, recipe, faces, out, progress)
+    return student
 
 
 def _save(student: Student, folder: Path, facts: dict[str, Any]) -> None:
@@ -139,7 +149,7 @@ def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) 
 
 def _train(
     stage: Stage,
-    config: GenerativeConfig | BackboneConfig | HeadConfig,
+    config: GenerativeConfig | BackboneConfig | StemConfig | HeadConfig,
     recipe: Recipe,
     faces: FaceSet,
     out: Path,

@@ -1,0 +1,170 @@
+"""Start a separable student from SFace: copy what has its shape, reduce the rank of what is to be cheaper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.linalg import qr
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gdrd_lab.student.separable import SeparableBackbone, SeparableHead
+from gdrd_lab.teachers.sface import SFace
+
+# A convolution (or the two factors of one), BatchNorm and PReLU in nn.Sequential; its parts have no static types.
+Unit = Any
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a pointwise convolution reads over faces and places: mean (C,) and covariance (C, C), float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def units_of(stem: Unit, *blocks: Any) -> list[Unit]:
+    """Return the stem and every depthwise and pointwise unit of the blocks, in order."""
+    return [stem, *(unit for block in blocks for unit in block)]
+
+
+def is_low_rank(unit: Unit) -> bool:
+    """Whether the unit's convolution is the product of two."""
+    return isinstance(unit[0], nn.Sequential)
+
+
+@torch.no_grad()
+def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics]:
+    """Measure what every pointwise convolution of SFace reads on faces (N, 3, r, r), RGB in [0, 1]."""
+    sums: dict[int, list[Tensor]] = {}
+
+    def add(index: int, read: Tensor) -> None:
+        values = read.permute(0, 2, 3, 1).reshape(-1, read.shape[1])
+        # Neighbouring places of a large map say the same: every so-manieth is enough.
+        values = values[:: max(1, len(values) // 20_000)].double()
+        new = [torch.tensor(float(len(values))), values.sum(0), values.T @ values]
+        sums[index] = [a + b for a, b in zip(sums[index], new, strict=True)] if index in sums else new
+
+    hooks = [
+        unit.register_forward_pre_hook(lambda _, read, index=index: add(index, read[0]))
+        for index, unit in enumerate(units_of(sface.stem, *sface.blocks)[2::2])
+    ]
+    try:
+        for faces in batches:
+            sface(faces)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    means = [(sums[index][1] / sums[index][0], sums[index]) for index in range(len(hooks))]
+    return [Statistics(mean, products / count - torch.outer(mean, mean)) for mean, (count, _, products) in means]
+
+
+def _scale(norm: Any) -> Tensor:
+    """What BatchNorm multiplies its input by."""
+    return (norm.weight.abs() / (norm.running_var + norm.eps).sqrt()).double().clamp_min(1e-6)
+
+
+@torch.no_grad()
+def choose_channels(unit: Unit, statistics: Statistics, count: int) -> Tensor:
+    """Return the ``count`` input channels of a pointwise unit that tell most of what it reads, in ascending order.
+
+    Pivoted QR of the covariance's square root, each channel weighed by the norm of its column of D W, with
+    D = diag(gamma / sigma) of BatchNorm.
+    """
+    if count == len(statistics.mean):
+        return torch.arange(count)
+    weight = unit[0].weight[:, :, 0, 0].double() * _scale(unit[1])[:, None]
+    values, vectors = torch.linalg.eigh(statistics.covariance)
+    root = values.clamp_min(0).sqrt()[:, None] * vectors.T * weight.norm(dim=0)
+    order = qr(root.numpy(), mode="r", pivoting=True)[1]
+    return torch.from_numpy(np.sort(order[:count])).long()
+
+
+@torch.no_grad()
+def reduce_pointwise(unit: Unit, source: Unit, statistics: Statistics, inputs: Tensor, outputs: Tensor) -> None:
+    """Give a pointwise unit of two factors the best approximation of SFace's W on the measured faces.
+
+    With x_S the inputs kept and y_T = W_T x the outputs kept: M = W_T C_TS C_SS^-1 is the regression of y_T on x_S, and
+    W' = D^-1 U U^T D M with U the first rank eigenvectors of D M C_SS M^T D, D = diag(gamma / sigma) of BatchNorm. The
+    factors share the singular values of W' evenly; BatchNorm's mean takes in what is lost on average, E[y_T - W' x_S].
+    """
+    narrow, wide = unit[0]
+    weight = source[0].weight[:, :, 0, 0].double()[outputs]
+    scale, kept = _scale(source[1])[outputs], statistics.covariance[inputs][:, inputs]
+    ridge = 1e-5 * kept.diagonal().mean() * torch.eye(len(inputs), dtype=torch.float64)
+    regression = torch.linalg.solve(kept + ridge, statistics.covariance[inputs] @ weight.T).T
+    whitened = regression * scale[:, None]
+    basis = torch.linalg.eigh(whitened @ kept @ whitened.T)[1].flip(1)[:, : narrow.out_channels]
+    reduced = (basis @ (basis.T @ whitened)) / scale[:, None]
+    left, singular, right = torch.linalg.svd(reduced, full_matrices=False)
+    root = singular[: narrow.out_channels].sqrt()
+    wide.weight.copy_((left[:, : len(root)] * root)[:, :, None, None])
+    narrow.weight.copy_((right[: len(root)] * root[:, None])[:, :, None, None])
+    _copy(unit[1], source[1], outputs)
+    unit[1].running_mean -= (weight @ statistics.mean - reduced @ statistics.mean[inputs]).float()
+    _copy(unit[2], source[2], outputs)
+
+
+def _copy(module: nn.Module, source: nn.Module, channels: Tensor) -> None:
+    """Copy the state of some output channels."""
+    state = source.state_dict()
+    module.load_state_dict({name: value[channels] if value.ndim else value for name, value in state.items()})
+
+
+@torch.no_grad()
+def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
+    """Start every unit from SFace's, counted from the embedding backwards, up to the first that cannot be.
+
+    A pointwise unit with a rank takes the best approximation of SFace's; a layer narrower than SFace's keeps the
+    channels that tell most. The linear layer may read another map than SFace's 7 x 7: its weights are resized over
+    the grid by bilinear interpolation with antialias and scaled by the ratio of the areas, which keeps the
+    embedding's size.
+
+    Args:
+        backbone: of the student.
+        head: of the student.
+        sface: the teacher.
+        batches: faces (N, 3, r, r) on which what SFace's layers read is measured, for units with a rank.
+
+    Returns:
+        The number of units started so; 27 are all.
+    """
+    ours = units_of(backbone.stem, *backbone.blocks, *head.blocks)
+    theirs = units_of(sface.stem, *sface.blocks)
+    statistics = input_statistics(sface, batches) if any(map(is_low_rank, ours)) else []
+    copied, outputs = 0, torch.arange(theirs[-1][0].weight.shape[0])
+    for mine, source in zip(reversed(ours), reversed(theirs), strict=False):
+        if is_low_rank(mine):
+            width = int(mine[0][0].in_channels)
+            if width > source[0].in_channels or mine[0][1].out_channels != len(outputs):
+                break
+            measured = statistics[(len(theirs) - copied - 2) // 2]
+            inputs = choose_channels(source, measured, width)
+            reduce_pointwise(mine, source, measured, inputs, outputs)
+            outputs = inputs
+        elif mine[0].stride == source[0].stride and mine[0].weight.shape == source[0].weight[outputs].shape:
+            for ours_part, theirs_part in zip(mine, source, strict=True):
+                _copy(ours_part, theirs_part, outputs)
+            if source[0].groups == 1:
+                outputs = torch.arange(source[0].in_channels)
+        else:
+            break
+        copied += 1
+    head.norm.load_state_dict(sface.norm.state_dict())
+    head.embedding_norm.load_state_dict(sface.embedding_norm.state_dict())
+    maps = sface.linear.weight.unflatten(1, (-1, 7, 7))
+    resized = F.interpolate(maps, (head.grid, head.grid), mode="bilinear", antialias=True, align_corners=False)
+    head.linear.weight.copy_((resized * (49 / head.grid**2)).flatten(1))
+    head.linear.bias.copy_(sface.linear.bias)
+    return copied
+
+
+def fronts(student: Any, sface: SFace, copied: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the student's units before the ``copied`` last ones, and the units of SFace whose place they take."""
+    ours = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)
+    theirs = units_of(sface.stem, *sface.blocks)
+    return nn.Sequential(*ours[: len(ours) - copied]), nn.Sequential(*theirs[: len(theirs) - copied])

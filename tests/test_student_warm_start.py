@@ -1,0 +1,157 @@
+"""The start of a separable student from SFace."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gdrd_lab.degradation import downscale
+from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.student.model import Student
+from gdrd_lab.student.separable import SeparableBackbone
+from gdrd_lab.student.warm_start import (
+    Statistics,
+    choose_channels,
+    fronts,
+    input_statistics,
+    reduce_pointwise,
+    units_of,
+    warm_start,
+)
+from gdrd_lab.teachers.sface import BLOCKS, SFace, load_sface, separable_block
+from gdrd_lab.training.config import Recipe, SeparableConfig
+from gdrd_lab.training.data import Batch
+from gdrd_lab.training.pipeline import train_head
+from gdrd_lab.training.recipe_file import override
+from gdrd_lab.training.stem import StemStage
+
+
+@pytest.fixture(scope="module")
+def sface() -> SFace:
+    return load_sface()
+
+
+@pytest.fixture(scope="module")
+def low() -> Tensor:
+    faces = embedded_faces(identities=24, per_identity=1)
+    return downscale(to_tensor([faces[index] for index in range(24)]), 16)
+
+
+def started(config: SeparableConfig, sface: SFace, *batches: Tensor) -> tuple[Student, int]:
+    student = Student(config).eval().requires_grad_(False)
+    return student, warm_start(student.backbone, student.head, sface, batches)
+
+
+def test_whole_shape_is_sface(sface: SFace, low: Tensor) -> None:
+    student, copied = started(SeparableConfig.whole(), sface)
+    assert copied == 27
+    assert torch.allclose(student.embed(low), sface.embed(low), atol=1e-5)
+
+
+def test_full_rank_factors_are_sface(sface: SFace, low: Tensor) -> None:
+    blocks = [(width, stride, rank) for (width, stride), rank in zip(BLOCKS[11:], (512, 1024), strict=True)]
+    config = SeparableConfig(112, (32, 3, 1), BLOCKS[:11], tuple(blocks))
+    student, copied = started(config, sface, low)
+    assert copied == 27
+    assert F.cosine_similarity(student.embed(low), sface.embed(low)).min() > 0.999
+
+
+def test_reduced_rank_leaves_the_least_error_there_is() -> None:
+    torch.manual_seed(0)
+    source = separable_block(12, 10, 1)[1].eval()
+    source[1].weight.data.uniform_(0.5, 2)
+    source[1].running_mean.normal_()
+    reads = (torch.randn(4000, 12, dtype=torch.float64) @ torch.randn(12, 12, dtype=torch.float64)) + 3
+    centred = reads - reads.mean(0)
+    statistics = Statistics(reads.mean(0), centred.T @ centred / len(reads))
+    unit = separable_block(12, 10, 1, 4)[1].eval()
+    reduce_pointwise(unit, source, statistics, torch.arange(12), torch.arange(10))
+    maps = reads.float()[:, :, None, None]
+    ours, theirs = (part[1](part[0](maps))[:, :, 0, 0].double() for part in (unit, source))
+    error = (ours - theirs).square().sum(1).mean()
+    # Eckart and Young: what is left are the smallest eigenvalues of the output's covariance.
+    values = torch.linalg.eigvalsh(torch.cov(theirs.T, correction=0))
+    assert error.item() == pytest.approx(values[:6].sum().item(), rel=1e-3)
+    assert (ours - theirs).mean(0).abs().max() < 1e-4
+
+
+def test_kept_channels_tell_what_the_others_repeat() -> None:
+    torch.manual_seed(0)
+    two = torch.randn(500, 2, dtype=torch.float64)
+    reads = two[:, [0, 0, 1, 1, 0]] + 0.01 * torch.randn(500, 5, dtype=torch.float64)
+    unit = nn.Sequential(nn.Conv2d(5, 3, 1, bias=False), nn.BatchNorm2d(3), nn.PReLU(3))
+    kept = choose_channels(unit, Statistics(reads.mean(0), torch.cov(reads.T)), 2).tolist()
+    assert kept == sorted(kept)
+    assert {channel in (2, 3) for channel in kept} == {True, False}
+
+
+def test_statistics_are_those_of_the_inputs(sface: SFace, low: Tensor) -> None:
+    read: list[Tensor] = []
+    with sface.blocks[12][1].register_forward_pre_hook(lambda _, values: read.append(values[0])):  # type: ignore[index]
+        measured = input_statistics(sface, [low[:8]])[12]
+    values = read[0].permute(0, 2, 3, 1).reshape(-1, 1024).double()
+    assert torch.allclose(measured.mean, values.mean(0), atol=1e-6)
+    assert torch.allclose(measured.covariance, torch.cov(values.T, correction=0), atol=1e-5)
+
+
+def test_quarter_of_the_cost_keeps_most_of_sface(sface: SFace, low: Tensor) -> None:
+    student, copied = started(SeparableConfig(), sface, low)
+    assert copied == 15
+    front, target = fronts(student, sface, copied)
+    assert len(front) == 4
+    assert len(target) == 12
+    rest = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)[len(front) :]
+    maps = target((F.interpolate(low, (112, 112), mode="bicubic", antialias=True).clamp(0, 1) * 255 - 127.5) / 128)
+    head = student.head
+    ours = head.embedding_norm(head.linear(head.norm(nn.Sequential(*rest)(maps)).flatten(1)))
+    assert F.cosine_similarity(ours, sface(low)).mean() > 0.6
+
+
+def test_stem_learns_where_the_grids_agree(sface: SFace, low: Tensor) -> None:
+    torch.manual_seed(0)
+    student, copied = started(SeparableConfig(), sface, low)
+    backbone = student.backbone
+    assert isinstance(backbone, SeparableBackbone)
+    stage = StemStage(backbone, *_pair(student, sface, copied))
+    assert stage.fits()
+    batch = Batch(low, low, torch.zeros(24), torch.arange(24), 0, torch.arange(24))
+    stage.trained.requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(stage.parameters(), 3e-3)
+    losses = []
+    for _ in range(12):
+        loss = stage(batch)["stem"]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+    other, copied = started(SeparableConfig(48, (128, 8, 4)), sface, low)
+    assert not StemStage(other.backbone, *_pair(other, sface, copied)).fits()  # type: ignore[arg-type]
+
+
+def _pair(student: Student, sface: SFace, copied: int) -> tuple[nn.Sequential, SFace, nn.Sequential]:
+    front, target = fronts(student, sface, copied)
+    return front, sface, target
+
+
+def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_path: Path) -> None:
+    changes = [
+        "stem.loop.steps=2", "stem.loop.batch_size=4", "stem.measured=2",
+        "head.loop.steps=2", "head.loop.batch_size=4", "head.loop.compile=false",
+    ]  # fmt: skip
+    recipe = override(Recipe.best(), changes)
+    faces = embedded_faces(identities=6, per_identity=2)
+    student = train_head(recipe, faces, tmp_path, sface, progress=False)
+    assert {folder.name for folder in (tmp_path / "checkpoints").iterdir()} == {"stem", "head"}
+    again = Student.load(tmp_path / "student")
+    assert again.learned_from == "SFace"
+    image = to_tensor([faces[0]])
+    assert torch.allclose(again.embed(image), student.eval().embed(image), atol=1e-5)
+    # A finished run is read from its checkpoints, not trained again.
+    resumed = train_head(recipe, faces, tmp_path, sface, progress=False)
+    assert torch.allclose(resumed.eval().embed(image), student.embed(image), atol=1e-6)
+    assert (tmp_path / "checkpoints/head/losses.csv").read_text().count("\n") == 3
