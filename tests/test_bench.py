@@ -55,7 +55,7 @@ def test_every_suite_runs_and_is_written(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["bench", "--smoke", "--out", str(tmp_path / "b.json")]) == 0
     content = json.loads((tmp_path / "b.json").read_text())
     suites = {row["suite"] for row in content["rows"]}
-    assert len(suites) == 7 and content["machine"]["cores"] >= 1
+    assert len(suites) == 8 and content["machine"]["cores"] >= 1
     assert all(row["value"] > 0 and row["low"] <= row["value"] <= row["high"] for row in content["rows"])
     assert "ratio to the first" in capsys.readouterr().out
     assert main(["bench", "speed", "--out", str(tmp_path / "c.json")]) == 2

@@ -141,7 +141,7 @@ def _pair(student: Student, sface: SFace, copied: int) -> tuple[nn.Sequential, S
 def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_path: Path) -> None:
     changes = [
         "stem.loop.steps=2", "stem.loop.batch_size=4", "stem.measured=2",
-        "head.loop.steps=2", "head.loop.batch_size=4", "head.loop.compile=false",
+        "head.loop.steps=2", "head.loop.batch_size=4",
     ]  # fmt: skip
     recipe = override(Recipe.best(), changes)
     faces = embedded_faces(identities=6, per_identity=2)

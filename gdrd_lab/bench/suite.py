@@ -16,12 +16,13 @@ from gdrd_lab.bench import faces
 from gdrd_lab.bench.measure import Row
 from gdrd_lab.bench.networks import network_rows
 from gdrd_lab.bench.relational import relational_rows
+from gdrd_lab.bench.targets import target_rows
 from gdrd_lab.bench.training import training_rows
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.files import write_atomically
 from gdrd_lab.machine import commit
 
-SUITES = ("networks", "relational", "training", "data", "sampler", "alignment", "growth")
+SUITES = ("networks", "relational", "training", "data", "sampler", "alignment", "targets", "growth")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class BenchConfig:
         data: (faces, batch size) of reading.
         workers: processes that read.
         sampler: (faces, steps).
-        images: of alignment and embedding.
+        images: of alignment, embedding and the teachers' features.
         growth: gallery sizes.
     """
 
@@ -87,6 +88,7 @@ def measure(
         "data": lambda: faces.data_rows(*config.data, config.workers, repeats),
         "sampler": lambda: faces.sampler_rows(*config.sampler, repeats, clock),
         "alignment": lambda: faces.alignment_rows(config.images, repeats, clock),
+        "targets": lambda: target_rows(config.images, repeats, clock),
         "growth": lambda: faces.growth_rows(config.growth, min(3, repeats), clock),
     }
     out: list[Row] = []

@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "suites",
         nargs="*",
-        help="networks, relational, training, data, sampler, alignment, growth; all if none is named",
+        help="networks, relational, training, data, sampler, alignment, targets, growth; all if none is named",
     )
     command.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
     command.add_argument("--repeats", type=int, default=5, help="rounds")
