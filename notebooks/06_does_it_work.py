@@ -199,14 +199,15 @@ for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0,
 # can be shown because nobody is on them; of real data sets the app and the command line show words only.)
 
 # %%
-from gdrd_lab.evaluation.failures import failures
+from gdrd_lab.evaluation.failures import describe, failures, measures
 
 found = failures(
     student.name,
-    faces,
+    faces.name,
     pairs,
     at16[student.name],
     {teacher.name: embed_all(teacher, faces, progress=False)},
+    describe(measures(faces), pairs),
     resolution=16,
 )
 print(f"{found.errors} errors in {found.pairs} pairs")
