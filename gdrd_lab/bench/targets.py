@@ -16,7 +16,6 @@ from gdrd_lab.bench.measure import Clock, Row, fixed, rows, side_by_side
 from gdrd_lab.degradation import downscale
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.machine import data_folder
 
 
 def target_rows(faces: int, repeats: int, clock: Clock = time.perf_counter) -> list[Row]:
@@ -24,13 +23,13 @@ def target_rows(faces: int, repeats: int, clock: Clock = time.perf_counter) -> l
 
     Read are random rows of a file, as training does, from the system's cache of files: a disk can only be slower.
     """
-    from gdrd_lab.methods import open_recogniser
+    from gdrd_lab.methods import open_recogniser, shipped_generative
     from gdrd_lab.teachers.features import generative_features
     from gdrd_lab.teachers.super_resolution import load_generative
 
     held = embedded_faces(identities=-(-faces // 5), size=112)
     pixels = to_tensor([held[index] for index in range(faces)])
-    sface, generative = open_recogniser("sface"), load_generative(data_folder() / "generative")
+    sface, generative = open_recogniser("sface"), load_generative(shipped_generative())
     low = downscale(pixels, 16)
     compute: dict[str, Callable[[], Tensor]] = {
         "SFace's embedding": lambda: sface.embed(pixels),

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from gdrd_lab.teachers.recogniser import enlarge
-from gdrd_lab.teachers.sface import convolution_unit, separable_blocks
+from gdrd_lab.teachers.sface import convolution_unit, pixels, separable_blocks
 
 
 def convolved(side: int, kernel: int, stride: int) -> int:
@@ -42,11 +41,7 @@ class SeparableBackbone(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
-        return self.blocks(self.stem(self.pixels(faces)))
-
-    def pixels(self, faces: Tensor) -> Tensor:
-        """Bring faces to the input size and to SFace's scale of pixels, (255 x - 127.5) / 128."""
-        return (enlarge(faces, self.input_size) * 255 - 127.5) * 0.0078125
+        return self.blocks(self.stem(pixels(faces, self.input_size)))
 
 
 class SeparableHead(nn.Module):

@@ -28,10 +28,8 @@ def convolution_unit(inputs: int, outputs: int, kernel: int, stride: int = 1, gr
 
 def separable_block(inputs: int, outputs: int, stride: int, rank: int = 0) -> nn.Sequential:
     """A depthwise 3 x 3 unit and a pointwise one, whose convolution is the product of two where ``rank`` is given."""
-    depthwise, pointwise = (
-        convolution_unit(inputs, inputs, 3, stride, groups=inputs),
-        convolution_unit(inputs, outputs, 1),
-    )
+    depthwise = convolution_unit(inputs, inputs, 3, stride, groups=inputs)
+    pointwise = convolution_unit(inputs, outputs, 1)
     if rank:
         narrow, wide = nn.Conv2d(inputs, rank, 1, bias=False), nn.Conv2d(rank, outputs, 1, bias=False)
         pointwise[0] = nn.Sequential(narrow, wide)
@@ -42,6 +40,11 @@ def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequent
     """Separable blocks one after the other, each given as (channels, stride) or (channels, stride, rank)."""
     widths = [inputs, *(block[0] for block in blocks)]
     return nn.Sequential(*(separable_block(width, *block) for width, block in zip(widths, blocks, strict=False)))
+
+
+def pixels(faces: Tensor, side: int) -> Tensor:
+    """Bring faces (N, 3, H, W), RGB in [0, 1], to ``side`` and to SFace's scale of pixels, (255 x - 127.5) / 128."""
+    return (enlarge(faces, side) * 255 - 127.5) * 0.0078125
 
 
 class SFace(nn.Module):
@@ -62,8 +65,7 @@ class SFace(nn.Module):
 
     def feature_map(self, faces: Tensor) -> Tensor:
         """Return the last feature map (N, 1024, 7, 7) of faces (N, 3, H, W), RGB in [0, 1]."""
-        pixels = enlarge(faces, self.input_size) * 255
-        return self.norm(self.blocks(self.stem((pixels - 127.5) * 0.0078125)))
+        return self.norm(self.blocks(self.stem(pixels(faces, self.input_size))))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return raw embeddings (N, 128), not normalised, of faces (N, 3, H, W), RGB in [0, 1]."""

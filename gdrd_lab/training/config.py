@@ -82,7 +82,7 @@ class StudentConfig:
 
 @dataclass(frozen=True)
 class SeparableConfig:
-    """Shape of a student of depthwise-separable blocks, which can start from SFace's weights (student.separable).
+    """Shape of a student of depthwise-separable blocks, which can start from SFace's weights (student.warm_start).
 
     The shape here is SFace's from its sixth block on, on the same 14 x 14 grid, but narrower and with pointwise
     convolutions of reduced rank, behind a short front of its own.

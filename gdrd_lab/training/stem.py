@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gdrd_lab.student.separable import SeparableBackbone
-from gdrd_lab.teachers.recogniser import enlarge
-from gdrd_lab.teachers.sface import SFace
+from gdrd_lab.teachers.sface import SFace, pixels
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.loop import Stage
 
@@ -24,19 +23,20 @@ class StemStage(Stage):
 
     def __init__(self, backbone: SeparableBackbone, front: nn.Sequential, sface: SFace, target: nn.Sequential) -> None:
         super().__init__("stem", {"front": front}, frozen=[target])
-        self._student, self._side = (backbone,), sface.input_size
+        self._sides = backbone.input_size, sface.input_size
 
     @torch.no_grad()
     def fits(self) -> bool:
         """Whether both put out maps of the same shape."""
-        sides = self._student[0].input_size, self._side
         networks = self.trained["front"].eval(), self.frozen[0]
-        ours, theirs = (net(torch.zeros(1, 3, side, side)).shape for net, side in zip(networks, sides, strict=True))
+        pairs = zip(networks, self._sides, strict=True)
+        ours, theirs = (network(torch.zeros(1, 3, side, side)).shape for network, side in pairs)
         return bool(ours == theirs)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"stem": loss}; 1 would be as good as the channels' means."""
         with torch.no_grad():
-            target = self.frozen[0]((enlarge(batch.low, self._side) * 255 - 127.5) * 0.0078125).float()
-        error = (self.trained["front"](self._student[0].pixels(batch.low)).float() - target).square().mean((0, 2, 3))
+            target = self.frozen[0](pixels(batch.low, self._sides[1])).float()
+        found = self.trained["front"](pixels(batch.low, self._sides[0])).float()
+        error = (found - target).square().mean((0, 2, 3))
         return {"stem": (error / target.var((0, 2, 3)).clamp_min(1e-4)).mean()}
