@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.losses import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.losses import (
+    bank_contrastive_loss,
+    contrastive_distillation_loss,
+    rkd_angle_loss,
+    rkd_distance_loss,
+)
 
 
 def matrix(seed: int, rows: int = 5, columns: int = 3) -> torch.Tensor:
@@ -94,6 +99,27 @@ def test_contrastive_value_at_the_teacher_with_orthogonal_faces():
     teacher = torch.eye(4, dtype=torch.float64)
     value = contrastive_distillation_loss(2 * teacher, teacher, temperature=0.5)
     assert value.item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-12)
+
+
+def test_bank_leaves_out_what_the_teacher_takes_for_the_same_person():
+    student, teacher, bank = matrix(0), matrix(1), torch.nn.functional.normalize(matrix(2, rows=40), dim=1)
+    total = 0.0
+    for s, t in zip(student.numpy(), teacher.numpy(), strict=True):
+        s, t = s / np.linalg.norm(s), t / np.linalg.norm(t)
+        others = [b for b in bank.numpy() if float(b @ t) < 0.4]
+        assert 0 < len(others) < 40
+        own = math.exp(float(s @ t) / 0.2)
+        total -= math.log(own / (own + sum(math.exp(float(s @ b) / 0.2) for b in others)))
+    value = bank_contrastive_loss(student, teacher, bank, same_person=0.4, temperature=0.2)
+    assert value.item() == pytest.approx(total / len(student), rel=1e-10)
+    # The faces' own teacher embeddings in the bank change nothing.
+    with_own = torch.cat([bank, torch.nn.functional.normalize(teacher[:1], dim=1)])
+    one = slice(0, 1)
+    assert bank_contrastive_loss(student[one], teacher[one], with_own).item() == pytest.approx(
+        bank_contrastive_loss(student[one], teacher[one], bank).item(), rel=1e-12
+    )
+    with pytest.raises(GdrdError, match="bank"):
+        bank_contrastive_loss(student, teacher, matrix(2, columns=9))
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss, contrastive_distillation_loss])

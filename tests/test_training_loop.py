@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,13 @@ from gdrd_lab.training.head import HeadStage
 from gdrd_lab.training.loop import Average, Stage, learning_rate_factor, run
 
 SHAPE = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
+
+
+class Teacher:
+    name, embedding_size = "flat", 128
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(pixels.flatten(1)[:, :128] - 0.5, dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -177,12 +185,6 @@ def test_backbone_stage_leaves_teacher_and_head_alone_and_lowers_its_loss(faces:
 def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
 
-    class Teacher:
-        name, embedding_size = "flat", 128
-
-        def embed(self, pixels: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.normalize(pixels.flatten(1)[:, :128] - 0.5, dim=1)
-
     recipe = Recipe.smoke()
     short = {
         stage: replace(getattr(recipe, stage), loop=replace(getattr(recipe, stage).loop, steps=2))
@@ -198,6 +200,41 @@ def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, mo
     other = replace(recipe, student=replace(recipe.student, head_channels=48))
     with pytest.raises(GdrdError, match="another shape"):
         pipeline.train_head(other, faces, tmp_path / "run", Teacher(), progress=False)
+
+
+def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
+    recipe = Recipe.smoke()
+    still = replace(recipe.generative.loop, steps=1, learning_rate=0.0, weight_decay=0.0)
+    generative = replace(recipe, generative=replace(recipe.generative, loop=still))
+    first = pipeline.train_generative(generative, faces, tmp_path / "first", progress=False)
+    other_seed = replace(generative, seed=1)
+    second = pipeline.train_generative(other_seed, faces, tmp_path / "b", False, tmp_path / "first" / "generative")
+    for name, value in first.unet.state_dict().items():
+        assert torch.equal(second.unet.state_dict()[name], value), name
+    narrow = replace(generative, generative=replace(generative.generative, channels=(16, 32)))
+    with pytest.raises(GdrdError, match="another configuration"):
+        pipeline.train_generative(narrow, faces, tmp_path / "c", False, tmp_path / "first" / "generative")
+
+    torch.manual_seed(3)
+    begun = Student(recipe.student)
+    begun.save(tmp_path / "begun")
+    torch.manual_seed(4)
+    Student(recipe.student).save(tmp_path / "assistant")
+    # A warm start is set aside where there are weights to go on from.
+    head = replace(recipe.head, loop=replace(still, learning_rate=1e-3), freeze_norm=True, weight_bank=0.5)
+    recipe = replace(recipe, head=replace(head, weight_assistant=2.0), warm_start=True)
+    with pytest.raises(GdrdError, match="no assistant"):
+        pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
+    folders = tmp_path / "begun", False, tmp_path / "assistant"
+    student = pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), *folders)
+    moved = [(a - b).abs().max() for a, b in zip(student.parameters(), begun.parameters(), strict=True)]
+    assert 0 < max(moved) < 0.01
+    header, row = (tmp_path / "run" / "checkpoints" / "head" / "losses.csv").read_text().splitlines()
+    assert {"kd", "bank", "assistant"} <= set(header.split(","))
+    assert 0.2 < float(row.split(",")[header.split(",").index("assistant")]) < 4
+    assert json.loads((tmp_path / "run" / "student" / "facts.json").read_text())["start"] == str(tmp_path / "begun")
+    with pytest.raises(GdrdError, match="start"):  # another start is another run
+        pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 
 
 class Classes(Stage):

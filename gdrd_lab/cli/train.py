@@ -35,6 +35,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000"
     )
     command.add_argument("--generative", help="another generative teacher: a folder or hub id (backbone, all)")
+    command.add_argument("--start", help="go on from these weights: a folder of a student (head) or generative teacher")
+    command.add_argument(
+        "--assistant", type=Path, help="a larger student as second teacher (head; with --set head.weight_assistant=5)"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=run)
 
@@ -42,6 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
+    from gdrd_lab.errors import GdrdError
     from gdrd_lab.faces.faceset import split_identities
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.teachers.sface import load_sface
@@ -59,13 +64,18 @@ def run(arguments: argparse.Namespace) -> None:
     show, out, stage = main and not arguments.quiet, arguments.out, arguments.stage
     say = print if main else lambda text: None
     generative = Path(arguments.generative) if arguments.generative else None
+    start = Path(arguments.start) if arguments.start else None
+    if start and stage not in ("generative", "head"):
+        raise GdrdError(f"--start cannot be used with {stage}", "Train generative or head")
     if stage in ("generative", "all") and generative is None:
-        pipeline.train_generative(recipe, faces, out, show)
+        pipeline.train_generative(recipe, faces, out, show, start)
         say(f"Generative teacher: {out / 'generative'}")
     if stage in ("backbone", "all"):
         pipeline.train_backbone(recipe, faces, out, generative, show)
         say(f"Backbone: {out / 'backbone'}")
     if stage in ("head", "all"):
-        pipeline.train_head(recipe, faces, out, load_sface(), progress=show)
+        pipeline.train_head(
+            recipe, faces, out, load_sface(), start if stage == "head" else None, show, arguments.assistant
+        )
         say(f"Student: {out / 'student'}")
     distributed.leave()

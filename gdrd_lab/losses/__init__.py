@@ -1,6 +1,11 @@
 """The losses of the method: L_gen, L_rcd, L_kd, L_cls, and baselines to compare L_rcd with."""
 
-from gdrd_lab.losses.baselines import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.losses.baselines import (
+    bank_contrastive_loss,
+    contrastive_distillation_loss,
+    rkd_angle_loss,
+    rkd_distance_loss,
+)
 from gdrd_lab.losses.classification import ArcFace, CosFace
 from gdrd_lab.losses.distillation import (
     class_prototypes,
@@ -19,6 +24,7 @@ __all__ = [
     "RelationModule",
     "RelationalContrastiveLoss",
     "TargetNormalisation",
+    "bank_contrastive_loss",
     "class_prototypes",
     "contrastive_distillation_loss",
     "cosine_distillation_loss",

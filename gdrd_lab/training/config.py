@@ -167,8 +167,11 @@ class HeadConfig:
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
         weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
+        weight_bank: weight of contrastive distillation against the whole training set (likewise), 0 in the paper.
         weight_rkd: weight of RKD, distances + 2 x angles (losses.baselines), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
+        weight_assistant: weight of distillation from an assistant's embedding of the same low-resolution face, 0 in the
+            paper.
         relation_size: width of the relation vectors.
         temperature: of the critic.
         queue: negatives kept in the memory queue; 0 uses the batch alone.
@@ -182,8 +185,10 @@ class HeadConfig:
     weight_rcd: float = 0.1
     weight_kd: float = 10.0
     weight_crd: float = 0.0
+    weight_bank: float = 0.0
     weight_rkd: float = 0.0
     weight_cls: float = 0.05
+    weight_assistant: float = 0.0
     relation_size: int = 128
     temperature: float = 0.1
     queue: int = 0

@@ -7,7 +7,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab import distributed
-from gdrd_lab.losses.baselines import contrastive_distillation_loss, rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.baselines import (
+    bank_contrastive_loss,
+    contrastive_distillation_loss,
+    rkd_angle_loss,
+    rkd_distance_loss,
+)
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
@@ -26,9 +32,22 @@ class HeadStage(Stage):
         targets: (len(faces), d) unit embeddings of the sharp faces.
         identities: number of labelled identities; 0 turns L_cls off.
         seed: of the relation modules and class centres.
+        assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
     """
 
-    def __init__(self, config: HeadConfig, student: Student, targets: Tensor, identities: int, seed: int) -> None:
+    def __init__(
+        self,
+        config: HeadConfig,
+        student: Student,
+        targets: Tensor,
+        identities: int,
+        seed: int,
+        assistant: Student | None = None,
+    ) -> None:
+        if config.weight_assistant and assistant is None:
+            raise GdrdError(
+                "weight_assistant is set, but there is no assistant", "Give the folder of one (--assistant)"
+            )
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
@@ -42,9 +61,11 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
-        super().__init__("head", trained, frozen=[student.backbone], losses=("relation", "classes"))
+        frozen = [student.backbone] if assistant is None else [student.backbone, assistant]
+        super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
         self.config = config
         self._student, self._targets = (student,), (targets,)
+        self._assistant = (assistant,) if config.weight_assistant and assistant else ()
 
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
@@ -65,6 +86,12 @@ class HeadStage(Stage):
         losses = {}
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
+        if config.weight_bank:
+            losses["bank"] = config.weight_bank * bank_contrastive_loss(embedding, target, self._bank(embedding))
+        if config.weight_assistant:
+            with torch.no_grad():
+                second = self._assistant[0].embed(batch.low).float()
+            losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
         if config.weight_crd or config.weight_rkd:
             # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.
             everyone, targets = distributed.gather(embedding), distributed.gather(target)
@@ -80,3 +107,8 @@ class HeadStage(Stage):
             classification = self.trained["classes"](embedding, batch.labels)
             losses["cls"] = config.weight_cls * batch.labelled_share * classification
         return losses
+
+    def _bank(self, like: Tensor) -> Tensor:
+        """Return the targets of the whole training set, on the device and of the type of ``like``; moved there once."""
+        self._targets = (self._targets[0], self._targets[-1].to(like))
+        return self._targets[1]

@@ -14,6 +14,7 @@ from gdrd_lab.student.warm_start import fronts, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
+from gdrd_lab.training.checkpoint import load_into
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, SeparableConfig, StemConfig
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.generative import GenerativeStage
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from gdrd_lab.teachers.recogniser import Recogniser
 
 
-def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool = True) -> SuperResolutionPipeline:
+def train_generative(
+    recipe: Recipe, faces: FaceSet, out: Path, progress: bool = True, start: Path | None = None
+) -> SuperResolutionPipeline:
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); resumes by itself.
 
     Args:
@@ -36,13 +39,19 @@ def train_generative(recipe: Recipe, faces: FaceSet, out: Path, progress: bool =
         faces: aligned faces; labels are not used.
         out: the run's folder.
         progress: show progress bars.
+        start: folder or hub id of a generative teacher of the same shape to go on from; random weights if None.
 
     Returns:
         The pipeline with averaged weights, in evaluation mode.
+
+    Raises:
+        GdrdError: the teacher to start from has another shape.
     """
     torch.manual_seed(recipe.seed)
     stage = GenerativeStage(recipe.generative, recipe.seed)
-    _train(stage, recipe.generative, recipe, faces, out, progress)
+    if start is not None:
+        load_into(stage.pipeline.unet, load_generative(start).unet.state_dict(), start)
+    _train(stage, recipe.generative, recipe, faces, out, progress, start)
     stage.pipeline.unet.requires_grad_(False)
     with distributed.main_process_first() as main:
         if main:
@@ -80,6 +89,7 @@ def train_head(
     recogniser: Recogniser,
     backbone: Path | None = None,
     progress: bool = True,
+    assistant: Path | None = None,
 ) -> Student:
     """Stage 2: train the student's head under the discriminative teacher on the frozen backbone; saves ``out/student``.
 
@@ -88,13 +98,15 @@ def train_head(
         faces: aligned faces; labels of -1 take no part in L_cls.
         out: the run's folder.
         recogniser: the discriminative teacher.
-        backbone: folder of the trained backbone; ``out/backbone`` by default.
+        backbone: folder of the trained backbone, or of a whole student to go on from; ``out/backbone`` by default, or
+            the recipe's warm start.
         progress: show progress bars.
+        assistant: folder of a larger student of low-resolution faces, a second teacher (``weight_assistant``).
 
     Raises:
         GdrdError: there is no backbone yet, or its shape is not the recipe's.
     """
-    if recipe.warm_start:
+    if recipe.warm_start and backbone is None:
         student = _warm_student(recipe, faces, out, recogniser, progress)
     else:
         source = backbone or out / "backbone"
@@ -105,9 +117,10 @@ def train_head(
         )
     student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
-    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed)
-    _train(stage, recipe.head, recipe, faces, out, progress)
-    _save(student, out / "student", _facts(recipe, recipe.head, faces))
+    second = None if assistant is None else Student.load(assistant)
+    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, second)
+    _train(stage, recipe.head, recipe, faces, out, progress, backbone)
+    _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "start": str(backbone or "")})
     return student
 
 
@@ -154,10 +167,12 @@ def _train(
     faces: FaceSet,
     out: Path,
     progress: bool,
+    start: Path | None = None,
 ) -> None:
     if len(faces) == 0:
         raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
     loop = config.loop
     data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
     facts = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
-    run(stage, data, loop, out / "checkpoints" / stage.name, {**facts, "seed": recipe.seed}, progress)
+    facts |= {"seed": recipe.seed, "start": str(start or "")}
+    run(stage, data, loop, out / "checkpoints" / stage.name, facts, progress)
