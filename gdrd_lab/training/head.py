@@ -64,8 +64,9 @@ class HeadStage(Stage):
         frozen = [student.backbone] if assistant is None else [student.backbone, assistant]
         super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
         self.config = config
-        self._student, self._targets = (student,), (targets,)
-        self._assistant = (assistant,) if config.weight_assistant and assistant else ()
+        self._student: tuple[Student] = (student,)
+        self._targets: tuple[Tensor, ...] = (targets,)
+        self._assistant: tuple[Student, ...] = (assistant,) if config.weight_assistant and assistant else ()
 
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
