@@ -19,6 +19,11 @@ def shipped_paper_student() -> Path:
     return data_folder() / "student-paper"
 
 
+def shipped_assistant() -> Path:
+    """Return the folder of the shipped assistant: SFace itself, trained on for low resolutions."""
+    return data_folder() / "assistant"
+
+
 def shipped_generative() -> Path:
     """Return the folder of the shipped generative teacher."""
     return data_folder() / "generative"
@@ -29,8 +34,8 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
 
     Args:
         name: "sface", "dlib", "student" (the shipped one), "paper-student" (shipped, by the paper's recipe),
-            "super-resolved" (SFace reading the generative teacher's output), the folder of a trained student, or a
-            .onnx file of `gdrd export`.
+            "assistant" (shipped, of SFace's own size), "super-resolved" (SFace reading the generative teacher's
+            output), the folder of a trained student, or a .onnx file of `gdrd export`.
         generative: folder or hub id of the generative teacher for "super-resolved"; the shipped one by default.
         steps: its denoising steps.
 
@@ -61,11 +66,11 @@ def open_recogniser(name: str, generative: str | Path | None = None, steps: int 
         )
     from gdrd_lab.student.model import Student
 
-    named = {"student": shipped_student(), "paper-student": shipped_paper_student()}
+    named = {"student": shipped_student(), "paper-student": shipped_paper_student(), "assistant": shipped_assistant()}
     folder = named.get(name) or Path(name)
     if not folder.is_dir():
         raise GdrdError(
             f"{name!r} is no recogniser and no folder",
-            "Use sface, dlib, student, paper-student, super-resolved, a student's folder or .onnx file",
+            "Use sface, dlib, student, paper-student, assistant, super-resolved, a student's folder or .onnx file",
         )
     return Student.load(folder)

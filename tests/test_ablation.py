@@ -1,5 +1,6 @@
 """The ablation: rows of one budget, every row trained and scored, nothing done twice, the table's arithmetic."""
 
+import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -
 
 def test_rows_train_what_their_names_say() -> None:
     by_name = {row.name: row for row in rows(AblationConfig.smoke())}
-    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_rcd")
+    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_bank", "weight_rcd")
 
     def used(name: str) -> set[str]:
         return {weight for weight in weights if getattr(by_name[name].head, weight)}
@@ -41,6 +42,7 @@ def test_rows_train_what_their_names_say() -> None:
     assert used("class labels only (L_cls)") == {"weight_cls"}
     assert used("RKD only") == {"weight_rkd"}
     assert used("L_rcd only") == {"weight_rcd"}
+    assert used("CRD only (against the whole training set)") == {"weight_bank"}
     paper = by_name["L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)"]
     assert used(paper.name) == {"weight_cls", "weight_kd", "weight_rcd"}
     assert paper.head.freeze_backbone and paper.backbone is not None
@@ -80,6 +82,13 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
     again = ablate(*run, beside=[FlatTeacher()], progress=False)
     assert [(s.method, s.metric, str(s.value)) for s in again] == [(s.method, s.metric, str(s.value)) for s in scores]
+    # Another generative teacher is another ablation, but for the rows that have none.
+    shutil.copytree(tmp_path / "generative", tmp_path / "other")
+    kept = [row for row in rows(config) if not row.backbone]
+    elsewhere = (config, faces, tmp_path / "other", FlatTeacher(), tmp_path / "out")
+    assert {score.method for score in ablate(*elsewhere, chosen=kept, progress=False)} == {row.name for row in kept}
+    with pytest.raises(TypeError):
+        ablate(*elsewhere, chosen=[row for row in rows(config) if row.backbone][:1], progress=False)
 
 
 def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:
@@ -107,7 +116,14 @@ def test_the_command_ends_with_a_table_and_files(
 ) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    words = ["ablate", "--config", "smoke", "--beside", "sface", "student", "--out", str(tmp_path), "--quiet"]
+    words = ["ablate", "--config", "smoke", "--out", str(tmp_path), "--quiet", "--beside"]
+    chosen = ["--rows", "RKD", "the paper", "--label", ", again", "--seeds", "0"]
+    assert main([*words, *chosen]) == 0
+    names = {score.method for score in read_json(tmp_path / "ablation.json").scores}
+    assert names == {"RKD only, again", "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper), again"}
+    assert main([*words, "--rows", "no such row"]) == 2
+    capsys.readouterr()
+    words += ["sface", "student"]
     assert main(words) == 0
     shown = capsys.readouterr().out
     for row in [*rows(AblationConfig.smoke()), *("SFace", "student")]:

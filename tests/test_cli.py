@@ -43,6 +43,7 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "--methods", "nobody"], "'nobody' is no recogniser"),
         (["train", "all", "--config", "huge"], "'huge' is no recipe"),
         (["train", "all", "--set", "head.x=1"], "sets nothing"),
+        (["train", "all", "--start", "data/student"], "--start cannot be used with all"),
     ],
 )
 def test_errors_are_one_line_with_a_remedy(

@@ -16,8 +16,8 @@ from gdrd_lab.export.write import export_onnx, export_program, input_side, quant
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.methods import open_recogniser
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.shape import StudentConfig
 from gdrd_lab.teachers.recogniser import Recogniser
-from gdrd_lab.training.config import StudentConfig
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.adapter import FeatureAdapter
 from gdrd_lab.student.backbone import Backbone
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.shape import StudentConfig
 from gdrd_lab.teachers.recogniser import Recogniser
-from gdrd_lab.training.config import StudentConfig
 
 SMALL = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
 

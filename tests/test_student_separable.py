@@ -7,7 +7,8 @@ import torch
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
-from gdrd_lab.training.config import Recipe, SeparableConfig, StudentConfig
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.recipe_file import from_dict, override, to_dict
 
 SMALL = SeparableConfig(24, (16, 4, 2), ((32, 2), (32, 1, 8)), ((64, 2),))

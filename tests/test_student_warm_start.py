@@ -12,6 +12,7 @@ from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.student.model import Student
 from gdrd_lab.student.separable import SeparableBackbone
+from gdrd_lab.student.shape import SeparableConfig
 from gdrd_lab.student.warm_start import (
     Statistics,
     choose_channels,
@@ -22,7 +23,7 @@ from gdrd_lab.student.warm_start import (
     warm_start,
 )
 from gdrd_lab.teachers.sface import BLOCKS, SFace, load_sface, separable_block
-from gdrd_lab.training.config import Recipe, SeparableConfig
+from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.pipeline import train_head
 from gdrd_lab.training.recipe_file import override

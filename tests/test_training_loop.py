@@ -15,9 +15,10 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.shape import StudentConfig
 from gdrd_lab.training import checkpoint, pipeline
 from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.config import AugmentConfig, LoopConfig, Recipe, StudentConfig
+from gdrd_lab.training.config import AugmentConfig, LoopConfig, Recipe
 from gdrd_lab.training.data import Batch, StepBatches, augment, step_generator, step_indices
 from gdrd_lab.training.generative import build_pipeline
 from gdrd_lab.training.head import HeadStage

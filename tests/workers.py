@@ -19,7 +19,8 @@ from gdrd_lab import distributed
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.student.model import Student
-from gdrd_lab.training.config import LoopConfig, Recipe, StudentConfig
+from gdrd_lab.student.shape import StudentConfig
+from gdrd_lab.training.config import LoopConfig, Recipe
 from gdrd_lab.training.data import Batch, StepBatches
 from gdrd_lab.training.head import HeadStage
 from gdrd_lab.training.loop import run

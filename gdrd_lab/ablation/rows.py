@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gdrd_lab.training.config import (
-    BackboneConfig,
-    GenerativeConfig,
-    HeadConfig,
-    LoopConfig,
-    Recipe,
-    SeparableConfig,
-    StudentConfig,
-)
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ def _plain_backbone(config: AblationConfig) -> BackboneConfig:
 def rows(config: AblationConfig) -> list[Row]:
     """Return every row of the ablation in the order of the table."""
     paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
-    none = replace(paper, weight_cls=0.0, weight_kd=0.0, weight_rkd=0.0, weight_crd=0.0, weight_rcd=0.0)
+    none = replace(paper, weight_cls=0.0, weight_kd=0.0, weight_rkd=0.0, weight_rcd=0.0)
     alone, distilled = replace(none, freeze_backbone=False), replace(none, weight_kd=10.0)
     whole = replace(paper, freeze_backbone=False)
     plain = _plain_backbone(config)
@@ -99,6 +92,7 @@ def rows(config: AblationConfig) -> list[Row]:
         Row("L_kd only", replace(alone, weight_kd=10.0)),
         Row("RKD only", replace(alone, weight_rkd=10.0)),
         Row("CRD only (in the batch)", replace(alone, weight_crd=1.0)),
+        Row("CRD only (against the whole training set)", replace(alone, weight_bank=1.0)),
         Row("L_rcd only", replace(alone, weight_rcd=1.0)),
         Row("L_kd + L_rcd + L_cls, no L_gen", whole),
         Row("L_gen, frozen, then L_kd", distilled, plain),

@@ -35,6 +35,7 @@ def ablate(
     out: Path,
     *,
     beside: Sequence[Recogniser] = (),
+    chosen: Sequence[Row] | None = None,
     progress: bool = True,
 ) -> list[Score]:
     """Train every row with every seed on most identities and score it on the others.
@@ -48,6 +49,7 @@ def ablate(
         teacher: the discriminative teacher.
         out: folder of the runs.
         beside: other recognisers, scored as they are.
+        chosen: the rows; all if None.
         progress: show progress bars.
 
     Returns:
@@ -62,12 +64,13 @@ def ablate(
             return recogniser
 
         scores += _scored(itself, recogniser.name, config, held_out, pairs, 0, out / "beside")
-    runs = [(seed, row) for seed in config.seeds for row in rows(config)]
+    runs = [(seed, row) for seed in config.seeds for row in (rows(config) if chosen is None else chosen)]
     for seed, row in (bar := tqdm(runs, desc="ablation", unit="run", disable=not progress)):
         bar.set_postfix_str(f"{row.name}, seed {seed}")
         folder = out / f"seed-{seed}"
         make = partial(_train, row, config, seed, training, generative, teacher, folder)
-        scores += _scored(make, row.name, config, held_out, pairs, seed, folder)
+        learned = str(generative) if row.backbone else ""
+        scores += _scored(make, row.name, config, held_out, pairs, seed, folder, learned)
     return scores
 
 
@@ -76,14 +79,15 @@ def _train(
 ) -> Student:
     """Train a row; rows with the same stage 1 share its backbone."""
     recipe = row.recipe(config, seed)
-    backbone = folder / f"backbone-{_digest(to_dict(recipe.backbone) if row.backbone else 'random')}"
+    made = [str(generative), to_dict(recipe.backbone)] if row.backbone else "random"
+    backbone = folder / f"backbone-{_digest(made)}"
     if not (backbone / "backbone").is_dir():
         if row.backbone:
             pipeline.train_backbone(recipe, faces, backbone, generative, progress=False)
         else:
             torch.manual_seed(seed)
             Student(recipe.student).save(backbone / "backbone")
-    place = folder / f"head-{_digest(row.name)}"
+    place = folder / f"head-{_digest([row.name, backbone.name])}"
     return pipeline.train_head(recipe, faces, place, teacher, backbone / "backbone", progress=False)
 
 
@@ -95,9 +99,10 @@ def _scored(
     pairs: Pairs,
     seed: int,
     folder: Path,
+    generative: str = "",
 ) -> list[Score]:
     """Return the scores kept from last time, or make the recogniser, score it and keep the scores."""
-    path = _file(name, config, folder)
+    path = _file(name, generative, config, folder)
     if path.exists():
         return list(report.read_json(path).scores)
     measures = sweep.Measures(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
@@ -108,10 +113,10 @@ def _scored(
     return scores
 
 
-def _file(name: str, config: AblationConfig, folder: Path) -> Path:
-    # The name of the file tells the configuration, so that scores of another one are not taken for these.
+def _file(name: str, generative: str, config: AblationConfig, folder: Path) -> Path:
+    # The name of the file tells configuration and generative teacher, so that other scores are not taken for these.
     # Seeds do not count: more of them may be asked for later, or each by a process of its own.
-    return folder / f"scores-{_digest([name, to_dict(replace(config, seeds=()))])}.json"
+    return folder / f"scores-{_digest([name, generative, to_dict(replace(config, seeds=()))])}.json"
 
 
 def _digest(value: object) -> str:

@@ -18,15 +18,19 @@ from gdrd_lab.export.write import export_onnx, input_side, quantise_onnx
 def network_rows(
     batches: tuple[int, ...], repeats: int, clock: Clock = time.perf_counter, resolution: int = 16
 ) -> list[Row]:
-    """Compare SFace and the shipped student on faces of ``resolution`` pixels, each enlarging them for itself."""
+    """Compare SFace and the shipped students on faces of ``resolution`` pixels, each enlarging them for itself.
+
+    SFace and the student also as ONNX, in 8 bits, and by their memory.
+    """
     from gdrd_lab.export.read import OnnxRecogniser
     from gdrd_lab.faces.embedded import embedded_faces
     from gdrd_lab.methods import open_recogniser
 
     teacher, student = open_recogniser("sface"), open_recogniser("student")
+    others = {model.name: model for model in map(open_recogniser, ("paper-student", "assistant"))}
     out = []
     with TemporaryDirectory() as folder:
-        cases: dict[str, Any] = {"SFace": teacher, "student": student}
+        cases: dict[str, Any] = {"SFace": teacher, "student": student, **others}
         threads = torch.get_num_threads()
         for name, model in (("SFace", teacher), ("student", student)):
             path = export_onnx(model, Path(folder, f"{name}.onnx"))
@@ -42,7 +46,7 @@ def network_rows(
             calls = {f"{name}, batch {batch}": _call(model, faces) for name, model in cases.items()}
             out += rows("networks", side_by_side(calls, repeats, clock), "images/s", lambda s, n=batch: n / s)  # type: ignore[misc]
     first: dict[str, float] = {}
-    for name, model in (("SFace", teacher), ("student", student)):
+    for name, model in {"SFace": teacher, "student": student, **others}.items():
         assert isinstance(model, torch.nn.Module)
         costs = {
             "multiply-adds": multiply_adds(model, input_side(model)) / 1e6,
@@ -50,6 +54,8 @@ def network_rows(
         }
         for what, value in costs.items():
             out.append(fixed("networks", f"{name} {what}", value, "million", value / first.setdefault(what, value)))
+        if name in others:
+            continue
         memory = peak_megabytes(_prepared, name, max(batches), resolution)
         out.append(
             fixed(

@@ -20,11 +20,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--generative", help="generative teacher: folder or hub id; the shipped one if not given")
     command.add_argument(
         "--beside",
-        nargs="+",
+        nargs="*",
         default=["sface", "super-resolved"],
         metavar="METHOD",
-        help="scored as they are: sface, super-resolved, student, dlib, or a student's folder",
+        help="scored as they are: sface, super-resolved, student, assistant, dlib, or a student's folder",
     )
+    command.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows whose names hold one of these texts")
+    command.add_argument("--label", default="", help="added to the rows' names, as in ', other generative teacher'")
     command.add_argument("--seeds", type=int, nargs="+", help="seeds of the runs; the configuration's if not given")
     command.add_argument("--out", type=Path, default=Path("runs/ablation"), help="folder of the runs")
     command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -38,9 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.ablation.rows import AblationConfig
+    from gdrd_lab.ablation.rows import AblationConfig, rows
     from gdrd_lab.ablation.run import ablate
     from gdrd_lab.ablation.table import columns
+    from gdrd_lab.errors import GdrdError
     from gdrd_lab.evaluation.report import report, write_csv, write_json
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser, shipped_generative
@@ -53,7 +56,19 @@ def run(arguments: argparse.Namespace) -> None:
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_faces(arguments.data, training=True)
     beside = [open_recogniser(name, generative, steps=1) for name in arguments.beside]
-    scores = ablate(config, faces, generative, load_sface(), arguments.out, beside=beside, progress=not arguments.quiet)
+    chosen = [row for row in rows(config) if any(text in row.name for text in arguments.rows or [""])]
+    if not chosen:
+        raise GdrdError(f"No row's name holds {arguments.rows}", "Use words of the table's first column")
+    scores = ablate(
+        config,
+        faces,
+        generative,
+        load_sface(),
+        arguments.out,
+        beside=beside,
+        chosen=[replace(row, name=row.name + arguments.label) for row in chosen],
+        progress=not arguments.quiet,
+    )
     whole = report(scores)
     written = write_json(arguments.out / "ablation.json", whole)
     write_csv(arguments.out / "ablation.csv", whole)

@@ -36,7 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="+",
         default=["sface", "super-resolved", "student"],
         metavar="METHOD",
-        help="sface, super-resolved, student, dlib, a student's folder or .onnx file",
+        help="sface, super-resolved, student, paper-student, assistant, dlib, a student's folder or .onnx file",
     )
     command.add_argument(
         "--hold-out", type=float, default=0.0, metavar="SHARE", help="only what `gdrd train --hold-out` left out"

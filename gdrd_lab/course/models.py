@@ -15,7 +15,8 @@ import numpy as np
 from gdrd_lab import __version__
 from gdrd_lab.machine import cache_folder
 from gdrd_lab.methods import shipped_generative
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe, StudentConfig
+from gdrd_lab.student.shape import StudentConfig
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.recipe_file import to_dict
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.backbone import Backbone
 from gdrd_lab.student.head import Head
 from gdrd_lab.student.separable import SeparableBackbone, SeparableHead
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
 from gdrd_lab.training.checkpoint import load_into, read_folder, write_folder
-from gdrd_lab.training.config import SeparableConfig, StudentConfig
 from gdrd_lab.training.recipe_file import shape_from_dict, to_dict
 
 

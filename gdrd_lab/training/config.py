@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+
 
 @dataclass(frozen=True)
 class LoopConfig:
@@ -57,55 +59,6 @@ class AugmentConfig:
     scale: float = 0.05
     rotate: float = 5.0
     colour: float = 0.2
-
-
-@dataclass(frozen=True)
-class StudentConfig:
-    """Shape of the student.
-
-    Args:
-        input_size: side the student enlarges or reduces its input to; a multiple of 16.
-        backbone_channels: width of each backbone stage; the first works at 16 x 16, each further one at half.
-        backbone_blocks: residual blocks of each backbone stage.
-        head_channels: width of the head's residual stage.
-        head_blocks: residual blocks of the head.
-        embedding_size: must be the discriminative teacher's.
-    """
-
-    input_size: int = 32
-    backbone_channels: tuple[int, ...] = (64, 128)
-    backbone_blocks: tuple[int, ...] = (2, 3)
-    head_channels: int = 256
-    head_blocks: int = 2
-    embedding_size: int = 128
-
-
-@dataclass(frozen=True)
-class SeparableConfig:
-    """Shape of a student of depthwise-separable blocks, which can start from SFace's weights (student.warm_start).
-
-    The shape here is SFace's from its sixth block on, on the same 14 x 14 grid, but narrower and with pointwise
-    convolutions of reduced rank, behind a short front of its own.
-
-    Args:
-        input_size: side the student enlarges or reduces its input to.
-        stem: (channels, kernel, stride) of the first convolution.
-        backbone_blocks: (channels, stride) or (channels, stride, rank) of each block of the backbone.
-        head_blocks: the same of each block of the head.
-        embedding_size: must be the discriminative teacher's.
-    """
-
-    input_size: int = 56
-    stem: tuple[int, int, int] = (192, 8, 4)
-    backbone_blocks: tuple[tuple[int, ...], ...] = ((256, 1), *[(320, 1, 96)] * 6)
-    head_blocks: tuple[tuple[int, ...], ...] = ((640, 2, 128), (1024, 1, 192))
-    embedding_size: int = 128
-
-    @classmethod
-    def whole(cls) -> SeparableConfig:
-        """Return SFace's own shape: 112 px, all thirteen blocks at full rank, for an assistant."""
-        first = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5)
-        return cls(112, (32, 3, 1), first, ((1024, 2), (1024, 1)))
 
 
 @dataclass(frozen=True)
@@ -264,7 +217,7 @@ class Recipe:
     @classmethod
     def best(cls) -> Recipe:
         """Return what won here: a student cut from SFace, trained whole under its embeddings, without stage 1."""
-        # Not bf16: on the Xeon it was trained on, 1 x 1 convolutions take twice as long in it (CLUSTER.md).
+        # Not bf16: on a Xeon without AMX 1 x 1 convolutions take twice as long in it (CLUSTER.md).
         loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
         return replace(
             cls.cpu(),
@@ -274,7 +227,7 @@ class Recipe:
                 freeze_norm=True,
                 weight_rcd=0.0,
                 weight_kd=10.0,
-                weight_crd=0.5,
+                weight_bank=1.0,
                 weight_cls=0.0,
                 resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
             ),

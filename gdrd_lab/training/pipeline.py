@@ -10,12 +10,13 @@ import torch
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.shape import SeparableConfig
 from gdrd_lab.student.warm_start import fronts, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
 from gdrd_lab.training.checkpoint import load_into
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, SeparableConfig, StemConfig
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, StemConfig
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.generative import GenerativeStage
 from gdrd_lab.training.head import HeadStage

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.config import Recipe, SeparableConfig, StudentConfig
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+from gdrd_lab.training.config import Recipe
 
 T = typing.TypeVar("T")
 
