@@ -90,6 +90,15 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 
 
+def test_recognisers_shown_as_they_are_stand_above_the_trained_rows(tmp_path: Path) -> None:
+    trained = [replace(item, method="trained", seed=seed) for seed in (0, 1) for item in SCORES]
+    write_json(tmp_path / "ablation.json", report(trained, "gdrd ablate"))
+    write_json(tmp_path / "ablation-more.json", report([replace(s, method="as it is") for s in SCORES], "gdrd ablate"))
+    write_page(tmp_path, tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    assert -1 < text.index("| as it is |") < text.index("| trained |")
+
+
 def test_missing_files_are_named_and_damaged_ones_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GdrdError, match="holds no results"):
         write_page(tmp_path, tmp_path / "page.md")
