@@ -28,7 +28,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, default=Path("runs/default"), help="folder of checkpoints, logs and models"
     )
     command.add_argument(
-        "--hold-out", type=float, default=0.0, metavar="SHARE", help="share of the identities never trained on"
+        "--hold-out",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the identities never trained on; unlabelled faces like theirs are left out too",
     )
     command.add_argument("--seed", type=int, help="seed of everything random; the recipe's own if not given")
     command.add_argument(
@@ -52,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.teachers.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.recipe_file import load_recipe, override
+    from gdrd_lab.training.targets import teacher_embeddings, without_lookalikes
 
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
@@ -59,10 +64,15 @@ def run(arguments: argparse.Namespace) -> None:
     distributed.join()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
         faces = open_faces(arguments.data, training=True)
-    if arguments.hold_out:
-        faces, _ = split_identities(faces, arguments.hold_out)
     show, out, stage = main and not arguments.quiet, arguments.out, arguments.stage
     say = print if main else lambda text: None
+    teacher = load_sface()
+    if arguments.hold_out:
+        if (faces.labels < 0).any():
+            teacher_embeddings(teacher, faces, show)  # once for all parts
+        rest, held_out = split_identities(faces, arguments.hold_out)
+        faces = without_lookalikes(rest, held_out, teacher, progress=show)
+        say(f"{len(held_out)} faces held out, and {len(rest) - len(faces)} unlabelled ones that look like them")
     generative = Path(arguments.generative) if arguments.generative else None
     start = Path(arguments.start) if arguments.start else None
     if start and stage not in ("generative", "head"):
@@ -74,8 +84,6 @@ def run(arguments: argparse.Namespace) -> None:
         pipeline.train_backbone(recipe, faces, out, generative, show)
         say(f"Backbone: {out / 'backbone'}")
     if stage in ("head", "all"):
-        pipeline.train_head(
-            recipe, faces, out, load_sface(), start if stage == "head" else None, show, arguments.assistant
-        )
+        pipeline.train_head(recipe, faces, out, teacher, start if stage == "head" else None, show, arguments.assistant)
         say(f"Student: {out / 'student'}")
     distributed.leave()

@@ -195,7 +195,8 @@ def batches(
 def split_identities(faceset: FaceSet, fraction: float, seed: int = 0) -> tuple[FaceSet, FaceSet]:
     """Hold out ``fraction`` of the identities: (the rest, held out), with no identity in both.
 
-    Faces of unknown identity stay with the rest, where they can still teach but judge nothing.
+    Faces of unknown identity stay with the rest, where they can still teach but judge nothing; they may show people who
+    are held out (``training.targets.without_lookalikes`` leaves those away).
 
     Raises:
         GdrdError: a part would have no identity.

@@ -1,0 +1,53 @@
+"""The teacher's embeddings: computed once for a set and its parts; likenesses of held-out people are found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gdrd_lab.faces.faceset import ArrayFaces, split_identities, subset
+from gdrd_lab.training.targets import teacher_embeddings, without_lookalikes
+
+
+class PixelTeacher:
+    """Embeds a face as its pixels around grey: two pictures of one pattern are alike, two patterns are not."""
+
+    name, embedding_size = "pixels", 192
+    seen = 0
+
+    def embed(self, faces: torch.Tensor) -> torch.Tensor:
+        self.seen += len(faces)
+        return torch.nn.functional.normalize(faces.flatten(1) - 0.5, dim=1)
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArrayFaces:
+    """Ten people with two labelled pictures each, and one unlabelled picture of each."""
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
+    random = np.random.default_rng(0)
+    people = random.integers(0, 256, (10, 8, 8, 3))
+    who = np.concatenate([np.repeat(np.arange(10), 2), np.arange(10)])
+    pixels = np.clip(people[who] + random.normal(0, 20, (30, 8, 8, 3)), 0, 255).astype(np.uint8)
+    return ArrayFaces(pixels, np.where(np.arange(30) < 20, who, -1), name="people")
+
+
+def test_parts_of_a_set_are_not_embedded_again(faces: ArrayFaces) -> None:
+    teacher = PixelTeacher()
+    whole = teacher_embeddings(teacher, faces, progress=False)
+    assert whole.shape == (30, 192) and teacher.seen == 30
+    part = subset(subset(faces, np.arange(5, 30)), [3, 0, 7])
+    assert torch.equal(teacher_embeddings(teacher, part, progress=False), whole[[8, 5, 12]])
+    assert torch.equal(teacher_embeddings(teacher, faces, progress=False), whole) and teacher.seen == 30
+
+
+def test_unlabelled_pictures_of_held_out_people_are_left_out(faces: ArrayFaces) -> None:
+    rest, held_out = split_identities(faces, 0.3)
+    clean = without_lookalikes(rest, held_out, PixelTeacher(), progress=False)
+    held = set(held_out.labels.tolist())
+    assert len(held) == 3 and len(rest) == 24 and len(clean) == 21
+    assert clean.labels.tolist() == [label for label in rest.labels if label >= 0] + [-1] * 7
+    shown = [next(n for n in range(20, 30) if np.array_equal(faces[n], clean[i])) - 20 for i in range(14, 21)]
+    assert shown == [person for person in range(10) if person not in held]
+    labelled = subset(faces, np.arange(20))
+    assert without_lookalikes(labelled, held_out, PixelTeacher()) is labelled
