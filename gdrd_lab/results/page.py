@@ -55,7 +55,8 @@ def write_page(folder: Path, page: Path) -> list[str]:
         "# Results",
         "Made by `gdrd results` from the JSON files in this folder's `results/`; no number here was typed. Accuracies "
         "are in percent with their standard error over folds, unless it says otherwise. LFW was used for nothing but "
-        "these tests.",
+        "these tests. How far CelebA's held-out people are new to the shipped models is told in "
+        "[MODELS.md](MODELS.md).",
     ]
     for section, files in found.items():
         if files:
