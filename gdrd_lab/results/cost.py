@@ -19,12 +19,31 @@ if TYPE_CHECKING:
 
 
 def cost_section(files: Sequence[Path], page: Path) -> str:
-    """Write the section from a benchmark, and from the LFW scores that lie beside it.
+    """Write the section from benchmarks, one table for each machine, and from the LFW scores that lie beside them.
 
     Raises:
-        GdrdError: the file holds no benchmark of the networks.
+        GdrdError: a file holds no benchmark of the networks.
     """
-    file = files[0]
+    out: list[str] = []
+    work: dict[str, float] = {}
+    for file in files:
+        costs, text = _table(file)
+        work |= costs
+        out += text
+    scores = [score for path in files_of(files[0].with_name("lfw.json")) for score in read_json(path).scores]
+    points = {
+        name: (cost * 1e6, score.value, score.spread)
+        for name, cost in work.items()
+        if (score := _at_16_px(scores, name)) is not None
+    }
+    if points:
+        figure = cost_figure(points, title="LFW View 2, both faces at 16 px")
+        out.append(markdown.picture(figure, page, "cost"))
+    return "\n\n".join(out)
+
+
+def _table(file: Path) -> tuple[dict[str, float], list[str]]:
+    """Return the multiply-adds, in millions, of a benchmark's networks, and its table with where it was measured."""
     try:
         document = json.loads(file.read_text())
         values = {row["case"]: row["value"] for row in document["rows"] if row["suite"] == "networks"}
@@ -38,20 +57,10 @@ def cost_section(files: Sequence[Path], page: Path) -> str:
         speeds = {name: values[f"{name}, batch {batch}"] for name in costs}
     except (ValueError, KeyError, TypeError) as error:
         raise GdrdError(f"{file} holds no benchmark ({error})", "Write it with `gdrd bench networks`") from error
-    out = [markdown.cost_table(costs, speeds)]
-    scores = [score for path in files_of(file.with_name("lfw.json")) for score in read_json(path).scores]
-    points = {
-        name: (cost[0] * 1e6, score.value, score.spread)
-        for name, cost in costs.items()
-        if (score := _at_16_px(scores, name)) is not None
-    }
-    if points:
-        figure = cost_figure(points, title="LFW View 2, both faces at 16 px")
-        out.append(markdown.picture(figure, page, "cost"))
     clock = "processor seconds" if config["cpu_time"] else "wall-clock seconds"
     said = f"batch {batch}, median of {config['repeats']} rounds, {machine['threads']} threads, {clock}"
-    out.append(f"`gdrd bench networks`: {said}, {machine['processor']}, {machine['gpu'] or 'no GPU'}.")
-    return "\n\n".join(out)
+    where = f"`gdrd bench networks`: {said}, {machine['processor']}, {machine['gpu'] or 'no GPU'}."
+    return {name: cost for name, (cost, _) in costs.items()}, [markdown.cost_table(costs, speeds), where]
 
 
 def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
@@ -66,6 +75,8 @@ def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str 
         look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
         axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **look)
     axes.set_xscale("log")
+    for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        set_formatter("{x:.0f}")
     finish(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
     told = (f"{name}: {value:.3f} at {cost / 1e6:.0f} million" for name, (cost, value, _) in points.items())
     return say(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
