@@ -28,7 +28,7 @@ def test_file_keeps_the_shape(tmp_path: Path) -> None:
     loaded = Student.load(tmp_path / "s")
     assert loaded.config == SMALL
     faces = torch.rand(2, 3, 16, 16)
-    assert torch.equal(loaded.embed(faces), student.embed(faces))
+    assert torch.allclose(loaded.embed(faces), student.embed(faces), atol=1e-5)  # another memory layout
 
 
 def test_recipe_with_either_shape_survives_json() -> None:
