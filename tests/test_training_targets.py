@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gdrd_lab.faces.faceset import ArrayFaces, split_identities, subset
-from gdrd_lab.training.targets import teacher_embeddings, without_lookalikes
+from gdrd_lab.training.targets import split_people, teacher_embeddings, without_lookalikes
 
 
 class PixelTeacher:
@@ -51,3 +51,11 @@ def test_unlabelled_pictures_of_held_out_people_are_left_out(faces: ArrayFaces) 
     assert shown == [person for person in range(10) if person not in held]
     labelled = subset(faces, np.arange(20))
     assert without_lookalikes(labelled, held_out, PixelTeacher()) is labelled
+
+
+def test_people_are_split_with_one_embedding_of_each_face(faces: ArrayFaces) -> None:
+    teacher = PixelTeacher()
+    clean, held_out = split_people(faces, 0.3, teacher, progress=False)
+    assert (len(clean), len(held_out), teacher.seen) == (21, 6, 30)
+    assert held_out.keys == split_identities(faces, 0.3)[1].keys
+    assert not set(clean.keys) & set(held_out.keys)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.shape import SeparableConfig, StudentConfig
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 
@@ -104,3 +106,15 @@ def rows(config: AblationConfig) -> list[Row]:
         Row("random frozen backbone, then the same", paper),
         Row("L_gen, not frozen, then the same", whole, plain),
     ]
+
+
+def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
+    """Return the rows whose names hold one of the texts, with ``label`` added to their names.
+
+    Raises:
+        GdrdError: there is no such row.
+    """
+    chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
+    if not chosen:
+        raise GdrdError(f"No row's name holds one of {list(texts)}", "Use words of the table's first column")
+    return chosen

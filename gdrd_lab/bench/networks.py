@@ -26,13 +26,13 @@ def network_rows(
     from gdrd_lab.faces.embedded import embedded_faces
     from gdrd_lab.methods import open_recogniser
 
-    teacher, student = open_recogniser("sface"), open_recogniser("student")
-    others = {model.name: model for model in map(open_recogniser, ("paper-student", "assistant"))}
+    compared = {"SFace": open_recogniser("sface"), "student": open_recogniser("student")}
+    networks = compared | {model.name: model for model in map(open_recogniser, ("paper-student", "assistant"))}
     out = []
     with TemporaryDirectory() as folder:
-        cases: dict[str, Any] = {"SFace": teacher, "student": student, **others}
+        cases: dict[str, Any] = dict(networks)
         threads = torch.get_num_threads()
-        for name, model in (("SFace", teacher), ("student", student)):
+        for name, model in compared.items():
             path = export_onnx(model, Path(folder, f"{name}.onnx"))
             small = quantise_onnx(path, Path(folder, f"{name}8.onnx"), embedded_faces(identities=16), faces=64)
             cases[f"{name} ONNX"] = OnnxRecogniser(path, threads)
@@ -46,7 +46,7 @@ def network_rows(
             calls = {f"{name}, batch {batch}": _call(model, faces) for name, model in cases.items()}
             out += rows("networks", side_by_side(calls, repeats, clock), "images/s", lambda s, n=batch: n / s)  # type: ignore[misc]
     first: dict[str, float] = {}
-    for name, model in {"SFace": teacher, "student": student, **others}.items():
+    for name, model in networks.items():
         assert isinstance(model, torch.nn.Module)
         costs = {
             "multiply-adds": multiply_adds(model, input_side(model)) / 1e6,
@@ -54,7 +54,7 @@ def network_rows(
         }
         for what, value in costs.items():
             out.append(fixed("networks", f"{name} {what}", value, "million", value / first.setdefault(what, value)))
-        if name in others:
+        if name not in compared:
             continue
         memory = peak_megabytes(_prepared, name, max(batches), resolution)
         out.append(

@@ -40,10 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.ablation.rows import AblationConfig, rows
+    from gdrd_lab.ablation.rows import AblationConfig, choose
     from gdrd_lab.ablation.run import ablate
     from gdrd_lab.ablation.table import columns
-    from gdrd_lab.errors import GdrdError
     from gdrd_lab.evaluation.report import report, write_csv, write_json
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser, shipped_generative
@@ -56,9 +55,6 @@ def run(arguments: argparse.Namespace) -> None:
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_faces(arguments.data, training=True)
     beside = [open_recogniser(name, generative, steps=1) for name in arguments.beside]
-    chosen = [row for row in rows(config) if any(text in row.name for text in arguments.rows or [""])]
-    if not chosen:
-        raise GdrdError(f"No row's name holds {arguments.rows}", "Use words of the table's first column")
     scores = ablate(
         config,
         faces,
@@ -66,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         load_sface(),
         arguments.out,
         beside=beside,
-        chosen=[replace(row, name=row.name + arguments.label) for row in chosen],
+        chosen=choose(config, arguments.rows or [""], arguments.label),
         progress=not arguments.quiet,
     )
     whole = report(scores)

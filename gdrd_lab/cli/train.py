@@ -51,32 +51,28 @@ def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
     from gdrd_lab.errors import GdrdError
-    from gdrd_lab.faces.faceset import split_identities
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.teachers.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.recipe_file import load_recipe, override
-    from gdrd_lab.training.targets import teacher_embeddings, without_lookalikes
+    from gdrd_lab.training.targets import split_people
 
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
     recipe = override(recipe, changes)
+    stage, start = arguments.stage, Path(arguments.start) if arguments.start else None
+    if start and stage not in ("generative", "head"):
+        raise GdrdError(f"--start cannot be used with {stage}", "Train generative or head")
     distributed.join()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
         faces = open_faces(arguments.data, training=True)
-    show, out, stage = main and not arguments.quiet, arguments.out, arguments.stage
+    show, out = main and not arguments.quiet, arguments.out
     say = print if main else lambda text: None
-    teacher = load_sface()
     if arguments.hold_out:
-        if (faces.labels < 0).any():
-            teacher_embeddings(teacher, faces, show)  # once for all parts
-        rest, held_out = split_identities(faces, arguments.hold_out)
-        faces = without_lookalikes(rest, held_out, teacher, progress=show)
-        say(f"{len(held_out)} faces held out, and {len(rest) - len(faces)} unlabelled ones that look like them")
+        every = len(faces)
+        faces, held_out = split_people(faces, arguments.hold_out, load_sface(), show)
+        say(f"{len(held_out)} faces held out, and {every - len(held_out) - len(faces)} unlabelled ones like them")
     generative = Path(arguments.generative) if arguments.generative else None
-    start = Path(arguments.start) if arguments.start else None
-    if start and stage not in ("generative", "head"):
-        raise GdrdError(f"--start cannot be used with {stage}", "Train generative or head")
     if stage in ("generative", "all") and generative is None:
         pipeline.train_generative(recipe, faces, out, show, start)
         say(f"Generative teacher: {out / 'generative'}")
@@ -84,6 +80,6 @@ def run(arguments: argparse.Namespace) -> None:
         pipeline.train_backbone(recipe, faces, out, generative, show)
         say(f"Backbone: {out / 'backbone'}")
     if stage in ("head", "all"):
-        pipeline.train_head(recipe, faces, out, teacher, start if stage == "head" else None, show, arguments.assistant)
+        pipeline.train_head(recipe, faces, out, load_sface(), start, show, arguments.assistant)
         say(f"Student: {out / 'student'}")
     distributed.leave()

@@ -35,6 +35,8 @@ class HeadStage(Stage):
         assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
     """
 
+    bank: Tensor
+
     def __init__(
         self,
         config: HeadConfig,
@@ -61,12 +63,14 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
-        frozen = [student.backbone] if assistant is None else [student.backbone, assistant]
-        super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
+        assistants = () if assistant is None else (assistant,)
+        super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
         self.config = config
         self._student: tuple[Student] = (student,)
-        self._targets: tuple[Tensor, ...] = (targets,)
-        self._assistant: tuple[Student, ...] = (assistant,) if config.weight_assistant and assistant else ()
+        self._targets: tuple[Tensor] = (targets,)
+        self._assistants: tuple[Student, ...] = assistants
+        if config.weight_bank:
+            self.register_buffer("bank", targets, persistent=False)  # moves to the device with the stage
 
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
@@ -88,10 +92,10 @@ class HeadStage(Stage):
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
         if config.weight_bank:
-            losses["bank"] = config.weight_bank * bank_contrastive_loss(embedding, target, self._bank(embedding))
+            losses["bank"] = config.weight_bank * bank_contrastive_loss(embedding, target, self.bank)
         if config.weight_assistant:
             with torch.no_grad():
-                second = self._assistant[0].embed(batch.low).float()
+                second = self._assistants[0].embed(batch.low).float()
             losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
         if config.weight_crd or config.weight_rkd:
             # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.
@@ -108,8 +112,3 @@ class HeadStage(Stage):
             classification = self.trained["classes"](embedding, batch.labels)
             losses["cls"] = config.weight_cls * batch.labelled_share * classification
         return losses
-
-    def _bank(self, like: Tensor) -> Tensor:
-        """Return the targets of the whole training set, on the device and of the type of ``like``; moved there once."""
-        self._targets = (self._targets[0], self._targets[-1].to(like))
-        return self._targets[1]

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.faceset import Subset, subset
+from gdrd_lab.faces.faceset import Subset, split_identities, subset
 from gdrd_lab.faces.shards import ShardFaces
 from gdrd_lab.files import write_atomically
 from gdrd_lab.machine import cache_folder
@@ -63,23 +63,45 @@ def without_lookalikes(
     if not len(unlabelled):
         return faces
     ours, theirs = (teacher_embeddings(recogniser, part, progress) for part in (faces, others))
-    alike = (ours[torch.from_numpy(unlabelled)] @ theirs.T).amax(1) >= threshold
-    return subset(faces, np.setdiff1d(np.arange(len(faces)), unlabelled[alike.cpu().numpy()]), faces.name)
+    nearest = torch.cat([(part @ theirs.T).amax(1) for part in ours[torch.from_numpy(unlabelled)].split(4096)])
+    alike = unlabelled[(nearest >= threshold).cpu().numpy()]
+    return subset(faces, np.setdiff1d(np.arange(len(faces)), alike), faces.name)
+
+
+def split_people(
+    faces: FaceSet, fraction: float, recogniser: Recogniser, progress: bool = True
+) -> tuple[FaceSet, FaceSet]:
+    """Hold out ``fraction`` of the identities and their unlabelled likenesses: (what is left to train on, held out).
+
+    The second is what ``split_identities`` holds out, so that models are scored on what they were not trained on.
+
+    Args:
+        faces: the whole set.
+        fraction: share of the identities.
+        recogniser: finds the likenesses (``without_lookalikes``); not used where all faces are labelled.
+        progress: show progress bars.
+
+    Raises:
+        GdrdError: as ``split_identities``.
+    """
+    rest, held_out = split_identities(faces, fraction)
+    if (faces.labels < 0).any():
+        teacher_embeddings(recogniser, faces, progress)  # once, for both parts
+    return without_lookalikes(rest, held_out, recogniser, progress=progress), held_out
 
 
 def _known(recogniser: Recogniser, faces: FaceSet) -> Tensor | None:
     """Embeddings that lie in the cache or beside the faces' shards, also those of a larger set these are a part of."""
     if isinstance(faces, ShardFaces) and (packed := faces.cached_embeddings(recogniser.name)) is not None:
         return packed
+    if isinstance(faces, Subset) and (whole := _known(recogniser, faces.faceset)) is not None:
+        return whole[torch.from_numpy(faces.indices)]
     path = _path(recogniser, faces)
     if path.exists():
         try:
             return load_file(path)["embeddings"]
         except (SafetensorError, OSError, KeyError):
             tqdm.write(f"{path} is damaged and is made again.")
-    if isinstance(faces, Subset):
-        whole = _known(recogniser, faces.faceset)
-        return None if whole is None else whole[torch.from_numpy(faces.indices)]
     return None
 
 
