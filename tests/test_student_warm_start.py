@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.degradation import downscale
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.embedded import embedded_faces
 from gdrd_lab.faces.faceset import to_tensor
 from gdrd_lab.student.model import Student
@@ -19,6 +20,7 @@ from gdrd_lab.student.warm_start import (
     fronts,
     input_statistics,
     reduce_pointwise,
+    sface_from,
     units_of,
     warm_start,
 )
@@ -139,10 +141,35 @@ def _pair(student: Student, sface: SFace, copied: int) -> tuple[nn.Sequential, S
     return front, sface, target
 
 
+def test_an_assistant_is_read_as_sface(sface: SFace, low: Tensor) -> None:
+    assistant, _ = started(SeparableConfig.whole(), sface)
+    with torch.no_grad():
+        for weight in assistant.parameters():
+            weight.mul_(1.01)
+    assert (assistant.embed(low) - sface.embed(low)).abs().max() > 1e-3
+    assert torch.allclose(sface_from(assistant).embed(low), assistant.embed(low), atol=1e-5)
+    with pytest.raises(GdrdError, match="another shape than SFace"):
+        sface_from(Student(SeparableConfig()))
+
+
+def test_what_is_cut_from_an_assistant_has_its_weights(tmp_path: Path, sface: SFace) -> None:
+    torch.manual_seed(0)
+    assistant, _ = started(SeparableConfig.whole(), sface)
+    torch.nn.init.normal_(assistant.head.embedding_norm.weight)
+    assistant.save(tmp_path / "assistant")
+    changes = ["stem.loop.steps=1", "stem.loop.batch_size=4", "stem.measured=1", "head.loop.steps=1"]
+    recipe = override(Recipe.best(), [*changes, "head.loop.batch_size=4", "head.loop.learning_rate=0"])
+    faces = embedded_faces(identities=6, per_identity=2)
+    student = train_head(recipe, faces, tmp_path, sface, progress=False, assistant=tmp_path / "assistant")
+    assert torch.equal(student.head.embedding_norm.weight, assistant.head.embedding_norm.weight)
+    header = (tmp_path / "checkpoints/head/losses.csv").read_text().splitlines()[0]
+    assert {"kd", "assistant"} <= set(header.split(","))
+
+
 def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_path: Path) -> None:
     changes = [
         "stem.loop.steps=2", "stem.loop.batch_size=4", "stem.measured=2",
-        "head.loop.steps=2", "head.loop.batch_size=4",
+        "head.loop.steps=2", "head.loop.batch_size=4", "head.weight_assistant=0",
     ]  # fmt: skip
     recipe = override(Recipe.best(), changes)
     faces = embedded_faces(identities=6, per_identity=2)

@@ -234,6 +234,9 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
     assert {"kd", "bank", "assistant"} <= set(header.split(","))
     assert 0.2 < float(row.split(",")[header.split(",").index("assistant")]) < 4
     assert json.loads((tmp_path / "run" / "student" / "facts.json").read_text())["start"] == str(tmp_path / "begun")
+    idle = replace(recipe, head=replace(recipe.head, weight_assistant=0.0))
+    with pytest.raises(GdrdError, match="would teach nothing"):
+        pipeline.train_head(idle, faces, tmp_path / "idle", Teacher(), *folders)
     with pytest.raises(GdrdError, match="start"):  # another start is another run
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 

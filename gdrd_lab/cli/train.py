@@ -41,7 +41,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--generative", help="another generative teacher: a folder or hub id (backbone, all)")
     command.add_argument("--start", help="go on from these weights: a folder of a student (head) or generative teacher")
     command.add_argument(
-        "--assistant", type=Path, help="a larger student as second teacher (head; with --set head.weight_assistant=5)"
+        "--assistant",
+        type=Path,
+        help="a larger student as second teacher, which a warm start is cut from; the shipped one if not given (head)",
     )
     command.add_argument("--quiet", action="store_true", help="no progress bars")
     command.set_defaults(run=run)
@@ -52,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab import distributed
     from gdrd_lab.errors import GdrdError
     from gdrd_lab.faces.sources import open_faces
+    from gdrd_lab.methods import shipped_assistant
     from gdrd_lab.teachers.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.recipe_file import load_recipe, override
@@ -80,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         pipeline.train_backbone(recipe, faces, out, generative, show)
         say(f"Backbone: {out / 'backbone'}")
     if stage in ("head", "all"):
-        pipeline.train_head(recipe, faces, out, load_sface(), start, show, arguments.assistant)
+        assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
+        pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant)
         say(f"Student: {out / 'student'}")
     distributed.leave()

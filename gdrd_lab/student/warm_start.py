@@ -1,4 +1,4 @@
-"""Start a separable student from SFace: copy what has its shape, reduce the rank of what is to be cheaper."""
+"""Start a separable student from SFace or an assistant of its shape: copy what fits, reduce the rank of the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from scipy.linalg import qr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.separable import SeparableBackbone, SeparableHead
+from gdrd_lab.student.shape import SeparableConfig
 from gdrd_lab.teachers.sface import SFace
 
 # A convolution (or the two factors of one), BatchNorm and PReLU in nn.Sequential; its parts have no static types.
@@ -115,6 +117,22 @@ def _copy(module: nn.Module, source: nn.Module, channels: Tensor) -> None:
     module.load_state_dict({name: value[channels] if value.ndim else value for name, value in state.items()})
 
 
+def sface_from(student: Any) -> SFace:
+    """Return a student of SFace's own shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module.
+
+    Raises:
+        GdrdError: the student has another shape.
+    """
+    if student.config != SeparableConfig.whole():
+        raise GdrdError("The assistant has another shape than SFace", "Give one trained with the recipe `assistant`")
+    blocks = nn.Sequential(*student.backbone.blocks, *student.head.blocks)
+    parts = {"stem": student.backbone.stem, "blocks": blocks, "norm": student.head.norm}
+    parts |= {"linear": student.head.linear, "embedding_norm": student.head.embedding_norm}
+    sface = SFace()
+    sface.load_state_dict({f"{part}.{name}": v for part, m in parts.items() for name, v in m.state_dict().items()})
+    return sface.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 @torch.no_grad()
 def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
     """Start every unit from SFace's, counted from the embedding backwards, up to the first that cannot be.
@@ -127,7 +145,7 @@ def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, b
     Args:
         backbone: of the student.
         head: of the student.
-        sface: the teacher.
+        sface: the teacher, or an assistant (``sface_from``).
         batches: faces (N, 3, r, r) on which what SFace's layers read is measured, for units with a rank.
 
     Returns:

@@ -175,7 +175,8 @@ class Recipe:
         backbone: stage 1.
         head: stage 2.
         student: the student's shape.
-        warm_start: start a separable student from SFace's weights and train it whole in stage 2, without stage 1.
+        warm_start: start a separable student from the weights of SFace, or of an assistant of its shape, and train it
+            whole in stage 2, without stage 1.
         stem: how the layers of a warm start that could not be copied are made ready for stage 2.
         seed: of everything random.
     """
@@ -216,7 +217,7 @@ class Recipe:
 
     @classmethod
     def best(cls) -> Recipe:
-        """Return what won here: a student cut from SFace, trained whole under its embeddings, without stage 1."""
+        """Return what won here: a student cut from the assistant, trained whole under its embeddings; no stage 1."""
         # Not bf16: on a Xeon without AMX 1 x 1 convolutions take twice as long in it (CLUSTER.md).
         loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
         return replace(
@@ -226,8 +227,8 @@ class Recipe:
                 freeze_backbone=False,
                 freeze_norm=True,
                 weight_rcd=0.0,
-                weight_kd=10.0,
-                weight_bank=1.0,
+                weight_kd=2.0,
+                weight_assistant=10.0,
                 weight_cls=0.0,
                 resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
             ),
@@ -240,7 +241,8 @@ class Recipe:
         """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
         best = cls.best()
         loop = replace(best.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
-        return replace(best, head=replace(best.head, loop=loop), student=SeparableConfig.whole())
+        head = replace(best.head, loop=loop, weight_kd=10.0, weight_bank=1.0, weight_assistant=0.0)
+        return replace(best, head=head, student=SeparableConfig.whole())
 
     @classmethod
     def paper(cls) -> Recipe:

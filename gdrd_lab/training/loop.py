@@ -145,8 +145,9 @@ def run(
     for network in stage.frozen:
         network.to(accelerator.device)
     if config.compile:
-        for name, network in stage.trained.items():
-            if name not in stage.losses:
+        learning = [network for name, network in stage.trained.items() if name not in stage.losses]
+        for network in (*learning, *stage.frozen):
+            if isinstance(network, nn.Module):  # a frozen diffusion pipeline is none
                 network.compile()
     with warnings.catch_warnings():
         # torch 2.13 renames broadcast_buffers; the older versions we allow know only this name.

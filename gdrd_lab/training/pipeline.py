@@ -11,7 +11,7 @@ from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.student.shape import SeparableConfig
-from gdrd_lab.student.warm_start import fronts, warm_start
+from gdrd_lab.student.warm_start import fronts, sface_from, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
@@ -102,13 +102,20 @@ def train_head(
         backbone: folder of the trained backbone, or of a whole student to go on from; ``out/backbone`` by default, or
             the recipe's warm start.
         progress: show progress bars.
-        assistant: folder of a larger student of low-resolution faces, a second teacher (``weight_assistant``).
+        assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and what
+            a warm start is cut from in SFace's place.
 
     Raises:
-        GdrdError: there is no backbone yet, or its shape is not the recipe's.
+        GdrdError: there is no backbone yet, its shape is not the recipe's, or the assistant has no part.
     """
-    if recipe.warm_start and backbone is None:
-        student = _warm_student(recipe, faces, out, recogniser, progress)
+    second = None if assistant is None else Student.load(assistant)
+    warm = recipe.warm_start and backbone is None
+    if second is not None and not (warm or recipe.head.weight_assistant):
+        raise GdrdError(
+            "The assistant would teach nothing", "Set head.weight_assistant (--set head.weight_assistant=10)"
+        )
+    if warm:
+        student = _warm_student(recipe, faces, out, recogniser, second, progress)
     else:
         source = backbone or out / "backbone"
         student = Student.load(source)
@@ -118,34 +125,43 @@ def train_head(
         )
     student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
-    second = None if assistant is None else Student.load(assistant)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, second)
     _train(stage, recipe.head, recipe, faces, out, progress, backbone)
     _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "start": str(backbone or "")})
     return student
 
 
-def train_all(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, progress: bool = True) -> Student:
+def train_all(
+    recipe: Recipe,
+    faces: FaceSet,
+    out: Path,
+    recogniser: Recogniser,
+    progress: bool = True,
+    assistant: Path | None = None,
+) -> Student:
     """Run the recipe's stages one after the other; each goes on from its own checkpoints."""
     if not recipe.warm_start:
         train_generative(recipe, faces, out, progress)
         train_backbone(recipe, faces, out, progress=progress)
-    return train_head(recipe, faces, out, recogniser, progress=progress)
+    return train_head(recipe, faces, out, recogniser, progress=progress, assistant=assistant)
 
 
-def _warm_student(recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, progress: bool) -> Student:
-    """Start a separable student from SFace; what could not be copied learns SFace's features, where the grids agree."""
+def _warm_student(
+    recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, assistant: Student | None, progress: bool
+) -> Student:
+    """Cut a separable student from SFace or the assistant; what could not be copied learns its features on its grid."""
     if not isinstance(recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can start from SFace", "Give the recipe a SeparableConfig")
     if not isinstance(recogniser, SFace):
         raise GdrdError(f"A warm start copies SFace's weights, not {recogniser.name}'s", "Set warm_start=false")
+    source = recogniser if assistant is None else sface_from(assistant)
     torch.manual_seed(recipe.seed)
     student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stem = recipe.stem
     measured = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
-    copied = warm_start(student.backbone, student.head, recogniser, (batch.low for batch in measured.iterate(0, 0)))
-    front, target = fronts(student, recogniser, copied)
-    stage = StemStage(student.backbone, front, recogniser, target)
+    copied = warm_start(student.backbone, student.head, source, (batch.low for batch in measured.iterate(0, 0)))
+    front, target = fronts(student, source, copied)
+    stage = StemStage(student.backbone, front, source, target)
     if len(front) and stage.fits():
         _train(stage, stem, recipe, faces, out, progress)
     return student
