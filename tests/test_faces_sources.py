@@ -51,6 +51,14 @@ def test_lfw_by_name_and_by_path(shared: Path) -> None:
         assert faces.name == "LFW" and faces.labels.tolist() == [0, 0, 1]
 
 
+def test_no_progress_bar_where_none_is_wanted(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_faces("lfw", progress=False)
+    assert not capsys.readouterr().err
+    save(shared / "more" / "1.png", drawn_face(200))
+    open_faces(shared / "more")
+    assert "face" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("place", ["lfw", ".", "lfw/."])
 def test_lfw_is_refused_for_training(place: str, shared: Path) -> None:
     specs = ["lfw", shared / place] if place == "lfw" else [shared / place]

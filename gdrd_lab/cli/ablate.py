@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.seeds:
         config = replace(config, seeds=tuple(arguments.seeds))
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
-    faces = open_faces(arguments.data, training=True)
+    faces = open_faces(arguments.data, training=True, progress=not arguments.quiet)
     beside = [open_recogniser(name, generative, steps=1) for name in arguments.beside]
     scores = ablate(
         config,

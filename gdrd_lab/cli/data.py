@@ -46,7 +46,11 @@ def run_pack(arguments: argparse.Namespace) -> None:
     which = None if arguments.several == "refuse" else arguments.several
     source = Path(arguments.source)
     # Photographs of a folder are aligned one by one by the workers, not first into the cache.
-    faces = FolderImages(source, which=which) if is_plain_folder(source) else open_faces(arguments.source, which=which)
+    faces = (
+        FolderImages(source, which=which)
+        if is_plain_folder(source)
+        else open_faces(arguments.source, which=which, progress=not arguments.quiet)
+    )
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
     manifest = pack(faces, arguments.out, config, arguments.workers, progress=not arguments.quiet)
     size = sum(entry["bytes"] for entry in manifest["shards"].values())

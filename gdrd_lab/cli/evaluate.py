@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
             degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
     beside = [score for path in arguments.beside for score in report.read_json(path).scores]
     recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
-    faces = open_faces(arguments.data)
+    faces = open_faces(arguments.data, progress=not arguments.quiet)
     if arguments.hold_out:
         _, faces = split_identities(faces, arguments.hold_out)
     if arguments.at_least > 1:

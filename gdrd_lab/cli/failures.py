@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.methods import open_recogniser
     from gdrd_lab.teachers.recogniser import embed_all
 
-    faces = open_faces(arguments.data)
+    faces = open_faces(arguments.data, progress=not arguments.quiet)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     show = not arguments.quiet
     judges = [open_recogniser(name) for name in arguments.references]

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.methods import open_recogniser, shipped_generative
     from gdrd_lab.teachers.super_resolution import load_generative
 
-    faces = open_faces(arguments.data)
+    faces = open_faces(arguments.data, progress=not arguments.quiet)
     if arguments.hold_out:
         _, faces = split_identities(faces, arguments.hold_out)
     rows = compare_steps(

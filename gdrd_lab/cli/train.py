@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise GdrdError(f"--start cannot be used with {stage}", "Train generative or head")
     distributed.join()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
-        faces = open_faces(arguments.data, training=True)
+        faces = open_faces(arguments.data, training=True, progress=not arguments.quiet)
     show, out = main and not arguments.quiet, arguments.out
     say = print if main else lambda text: None
     if arguments.hold_out:

@@ -20,7 +20,12 @@ TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
 
 
 def open_faces(
-    spec: str | Path = "embedded", *, training: bool = False, which: Which = None, skip_unreadable: bool = False
+    spec: str | Path = "embedded",
+    *,
+    training: bool = False,
+    which: Which = None,
+    skip_unreadable: bool = False,
+    progress: bool = True,
 ) -> FaceSet:
     """Open a face set by name or path.
 
@@ -31,6 +36,7 @@ def open_faces(
         training: the faces will be trained on, so LFW is refused.
         which: the face to take from a photograph with several, see ``Aligner.align``.
         skip_unreadable: leave out images of a folder that cannot be used, with a warning.
+        progress: show progress bars.
 
     Raises:
         GdrdError: it is not there or cannot be used, or LFW would be trained on.
@@ -46,7 +52,7 @@ def open_faces(
     if training and (named or any(is_lfw(file.parent) for file in path.glob("*/pairs.txt"))):
         raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
     if named:
-        return lfw(None if str(spec) == "lfw" else path)
+        return lfw(None if str(spec) == "lfw" else path, progress=progress)
     if not path.exists():
         raise GdrdError(
             f"There are no faces named {spec}", "Say embedded, lfw, training, or a path to a folder or .tar file"
@@ -56,13 +62,13 @@ def open_faces(
     if path.suffix == ".bin":
         return BinFaces(path, which=which)
     if is_celeba(path):
-        return celeba(path, skip_unreadable=skip_unreadable)
+        return celeba(path, skip_unreadable=skip_unreadable, progress=progress)
     shards = find_shards(path)
     if shards:
         return ShardFaces(shards, which=which)
     if is_saved_dataset(path):
         return SavedDataset(path, which=which)
-    return FolderFaces(path, which=which, skip_unreadable=skip_unreadable)
+    return FolderFaces(path, which=which, skip_unreadable=skip_unreadable, progress=progress)
 
 
 def training_faces(root: Path | str | None = None) -> FaceSet:
