@@ -99,6 +99,16 @@ def test_train_all_smoke_then_its_student_evaluates(tmp_path: Path, monkeypatch:
     )
 
 
+def test_best_recipe_learns_from_the_shipped_assistant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
+    write_faces(embedded_faces(identities=4, per_identity=2, size=112), tmp_path / "faces")
+    sizes = [f"{stage}.loop.{name}" for stage in ("stem", "head") for name in ("steps=1", "batch_size=4")]
+    words = ["train", "head", "--config", "best", "--data", str(tmp_path / "faces"), "--out", str(tmp_path / "run")]
+    assert main([*words, "--quiet", "--set", "stem.measured=1", *sizes]) == 0
+    losses = (tmp_path / "run/checkpoints/head/losses.csv").read_text().splitlines()[0].split(",")
+    assert {"kd", "assistant"} <= set(losses)
+
+
 def test_doctor_finds_the_shipped_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
