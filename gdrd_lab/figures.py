@@ -74,17 +74,24 @@ def curves(scores: Iterable[Score], metric: str = "accuracy") -> list[Curve]:
 
 
 def accuracy_curves(
-    curves: Sequence[Curve], *, title: str = "", metric: str = "Verification accuracy", chance: float | None = 0.5
+    curves: Sequence[Curve],
+    *,
+    title: str = "",
+    metric: str = "Verification accuracy",
+    chance: float | None = 0.5,
+    methods: Sequence[str] = (),
 ) -> Figure:
     """Draw accuracy against resolution on a logarithmic axis, with standard errors as bars.
 
-    A colour and marker stand for a method, a dash pattern for a data set.
+    A colour and marker stand for a method, a dash pattern for a data set. ``methods`` names those that take the first
+    colours, so that a method has the same one in several figures.
     """
     figure, axes = new_figure()
-    methods = list(dict.fromkeys(curve.method for curve in curves))
+    order = list(dict.fromkeys([*methods, *(curve.method for curve in curves)]))
+    places = {curve.method: order.index(curve.method) for curve in curves}
     sets = list(dict.fromkeys(curve.data for curve in curves))
     for curve in curves:
-        m, d = methods.index(curve.method), sets.index(curve.data)
+        m, d = places[curve.method], sets.index(curve.data)
         look: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "linestyle": DASHES[d % len(DASHES)]}
         look |= {"marker": MARKERS[m % len(MARKERS)], "markerfacecolor": look["color"] if d == 0 else "white"}
         errors = None if curve.errors is None else np.nan_to_num(np.asarray(curve.errors, float))
@@ -97,7 +104,7 @@ def accuracy_curves(
     axes.set_xscale("log", base=2)
     axes.set_xticks(_apart(sizes), labels=[str(size) for size in _apart(sizes)])
     axes.minorticks_off()
-    finish(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(methods, sets, chance is not None))
+    finish(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(places, sets, chance is not None))
     points = (
         f"{c.label}: " + ", ".join(f"{v:.3f} at {r} px" for r, v in zip(c.resolutions, c.values, strict=True))
         for c in curves
@@ -254,13 +261,13 @@ def finish(figure: Figure, axes: Axes, title: str, x: str, y: str, handles: Sequ
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
 
 
-def _keys(methods: Sequence[str], sets: Sequence[str], chance: bool) -> list[Any]:
+def _keys(places: Mapping[str, int], sets: Sequence[str], chance: bool) -> list[Any]:
     """Legend entries of ``accuracy_curves``: one per method, and one per data set where there are several."""
     from matplotlib.lines import Line2D
 
     single = len(sets) == 1
     keys = []
-    for m, method in enumerate(methods):
+    for method, m in places.items():
         look: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "marker": MARKERS[m % len(MARKERS)]}
         label = f"{method}, {sets[0]}" if single and sets[0] else method
         keys.append(Line2D([], [], linewidth=1.8, linestyle="-" if single else "", label=label, **look))

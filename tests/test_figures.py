@@ -97,6 +97,13 @@ def test_lines_are_told_apart_without_colour() -> None:
     assert pixels[1] - pixels[0] == pytest.approx(pixels[2] - pixels[1])
 
 
+def test_a_method_keeps_its_colour_in_several_figures() -> None:
+    last = two_sets()[-1]
+    figure = accuracy_curves([last], methods=["another", last.method], chance=None)
+    assert figure.axes[0].containers[0][0].get_color() == COLOURS[1]
+    assert [text.get_text().split(",")[0] for text in figure.legends[0].get_texts()] == [last.method]
+
+
 def test_alt_texts_hold_the_numbers() -> None:
     figures = every_figure()
     assert "SFace, LFW: 0.756 at 8 px, 0.929 at 16 px" in alt_text(figures["accuracy"])

@@ -95,9 +95,10 @@ def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Seq
 
 def _verification(scores: list[Score], page: Path) -> list[str]:
     out = []
+    methods = list(dict.fromkeys(score.method for score in scores))
     for setting, words in WORDS.items():
         if chosen := [score for score in scores if score.setting == setting]:
-            figure = accuracy_curves(curves(chosen), title=words)
+            figure = accuracy_curves(curves(chosen), title=words, methods=methods)
             out += [f"**{words}**", markdown.scores_table(scores, "accuracy", setting)]
             out.append(markdown.picture(figure, page, f"lfw-{setting.name.lower()}"))
     return out
