@@ -1,5 +1,6 @@
 """The command line: help without heavy imports, one-line errors, and the whole path at the smallest size."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "--methods", "nobody"], "'nobody' is no recogniser"),
         (["train", "all", "--config", "huge"], "'huge' is no recipe"),
         (["train", "all", "--set", "head.x=1"], "sets nothing"),
-        (["train", "all", "--start", "data/student"], "--start cannot be used with all"),
+        (["train", "all", "--start-from", "data/student"], "--start-from cannot be used with all"),
     ],
 )
 def test_errors_are_one_line_with_a_remedy(
@@ -97,6 +98,19 @@ def test_train_all_smoke_then_its_student_evaluates(tmp_path: Path, monkeypatch:
     assert (
         main(["train", "all", "--config", "smoke", "--out", str(run), "--quiet", "--seed", "5", "--set", *steps]) == 2
     )
+
+
+def test_torchrun_takes_no_option_of_ours_for_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    from torch.distributed.run import get_args_parser
+
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    options = sorted(set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out)) - {"--help"})
+    assert {"--start-from", "--assistant", "--hold-out", "--out"} <= set(options)
+    for option in options:
+        words = ["train", "head", option, "1"]
+        told = get_args_parser().parse_args(["--standalone", "--nproc-per-node", "2", "-m", "gdrd_lab", *words])
+        assert told.training_script_args == words, option
 
 
 def test_best_recipe_learns_from_the_shipped_assistant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

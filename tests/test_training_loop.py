@@ -237,6 +237,9 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
     idle = replace(recipe, head=replace(recipe.head, weight_assistant=0.0))
     with pytest.raises(GdrdError, match="would teach nothing"):
         pipeline.train_head(idle, faces, tmp_path / "idle", Teacher(), *folders)
+    (tmp_path / "another").symlink_to(tmp_path / "assistant")
+    with pytest.raises(GdrdError, match="assistant"):  # another assistant is another run
+        pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), *folders[:2], tmp_path / "another")
     with pytest.raises(GdrdError, match="start"):  # another start is another run
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 

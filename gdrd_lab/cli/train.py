@@ -39,7 +39,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000"
     )
     command.add_argument("--generative", help="another generative teacher: a folder or hub id (backbone, all)")
-    command.add_argument("--start", help="go on from these weights: a folder of a student (head) or generative teacher")
+    command.add_argument(  # --start alone is taken for torchrun's --start-method
+        "--start-from",
+        dest="start",
+        metavar="FOLDER",
+        help="go on from these weights: a folder of a student (head) or generative teacher",
+    )
     command.add_argument(
         "--assistant",
         type=Path,
@@ -65,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = override(recipe, changes)
     stage, start = arguments.stage, Path(arguments.start) if arguments.start else None
     if start and stage not in ("generative", "head"):
-        raise GdrdError(f"--start cannot be used with {stage}", "Train generative or head")
+        raise GdrdError(f"--start-from cannot be used with {stage}", "Train generative or head")
     distributed.join()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
         faces = open_faces(arguments.data, training=True, progress=not arguments.quiet)

@@ -52,7 +52,7 @@ def train_generative(
     stage = GenerativeStage(recipe.generative, recipe.seed)
     if start is not None:
         load_into(stage.pipeline.unet, load_generative(start).unet.state_dict(), start)
-    _train(stage, recipe.generative, recipe, faces, out, progress, start)
+    _train(stage, recipe.generative, recipe, faces, out, progress, start=start)
     stage.pipeline.unet.requires_grad_(False)
     with distributed.main_process_first() as main:
         if main:
@@ -115,7 +115,8 @@ def train_head(
             "The assistant would teach nothing", "Set head.weight_assistant (--set head.weight_assistant=10)"
         )
     if warm:
-        student = _warm_student(recipe, faces, out, recogniser, second, progress)
+        parent = recogniser if second is None else sface_from(second)
+        student = _warm_student(recipe, faces, out, parent, progress, assistant)
     else:
         source = backbone or out / "backbone"
         student = Student.load(source)
@@ -126,7 +127,7 @@ def train_head(
     student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, second)
-    _train(stage, recipe.head, recipe, faces, out, progress, backbone)
+    _train(stage, recipe.head, recipe, faces, out, progress, start=backbone, assistant=assistant)
     _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "start": str(backbone or "")})
     return student
 
@@ -147,14 +148,13 @@ def train_all(
 
 
 def _warm_student(
-    recipe: Recipe, faces: FaceSet, out: Path, recogniser: Recogniser, assistant: Student | None, progress: bool
+    recipe: Recipe, faces: FaceSet, out: Path, source: Recogniser, progress: bool, assistant: Path | None
 ) -> Student:
     """Cut a separable student from SFace or the assistant; what could not be copied learns its features on its grid."""
     if not isinstance(recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can start from SFace", "Give the recipe a SeparableConfig")
-    if not isinstance(recogniser, SFace):
-        raise GdrdError(f"A warm start copies SFace's weights, not {recogniser.name}'s", "Set warm_start=false")
-    source = recogniser if assistant is None else sface_from(assistant)
+    if not isinstance(source, SFace):
+        raise GdrdError(f"A warm start copies SFace's weights, not {source.name}'s", "Set warm_start=false")
     torch.manual_seed(recipe.seed)
     student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stem = recipe.stem
@@ -163,7 +163,7 @@ def _warm_student(
     front, target = fronts(student, source, copied)
     stage = StemStage(student.backbone, front, source, target)
     if len(front) and stage.fits():
-        _train(stage, stem, recipe, faces, out, progress)
+        _train(stage, stem, recipe, faces, out, progress, assistant=assistant)
     return student
 
 
@@ -184,12 +184,12 @@ def _train(
     faces: FaceSet,
     out: Path,
     progress: bool,
-    start: Path | None = None,
+    **origins: Path | None,
 ) -> None:
     if len(faces) == 0:
         raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
     loop = config.loop
     data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
     facts = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
-    facts |= {"seed": recipe.seed, "start": str(start or "")}
+    facts |= {"seed": recipe.seed, "start": "", **{name: str(path) for name, path in origins.items() if path}}
     run(stage, data, loop, out / "checkpoints" / stage.name, facts, progress)
