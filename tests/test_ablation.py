@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.ablation.rows import AblationConfig, rows
+from gdrd_lab.ablation.rows import AblationConfig, choose, rows
 from gdrd_lab.ablation.run import ablate
 from gdrd_lab.ablation.table import aggregate, columns
 from gdrd_lab.cli import main
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.report import read_json
 from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.student.model import Student
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.generative import build_pipeline
 
@@ -34,7 +36,7 @@ def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -
 
 def test_rows_train_what_their_names_say() -> None:
     by_name = {row.name: row for row in rows(AblationConfig.smoke())}
-    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_bank", "weight_rcd")
+    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_bank", "weight_rcd", "weight_assistant")
 
     def used(name: str) -> set[str]:
         return {weight for weight in weights if getattr(by_name[name].head, weight)}
@@ -43,6 +45,7 @@ def test_rows_train_what_their_names_say() -> None:
     assert used("RKD only") == {"weight_rkd"}
     assert used("L_rcd only") == {"weight_rcd"}
     assert used("CRD only (against the whole training set)") == {"weight_bank"}
+    assert used("L_kd + an assistant's embedding") == {"weight_kd", "weight_assistant"}
     paper = by_name["L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)"]
     assert used(paper.name) == {"weight_cls", "weight_kd", "weight_rcd"}
     assert paper.head.freeze_backbone and paper.backbone is not None
@@ -73,22 +76,26 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     config = replace(config, loop=replace(config.loop, steps=2, batch_size=8))
     build_pipeline(Recipe.smoke().generative).save_pretrained(tmp_path / "generative")
     run = (config, faces, tmp_path / "generative", FlatTeacher(), tmp_path / "out")
-    scores = ablate(*run, beside=[FlatTeacher()], progress=False)
+    Student(Recipe.smoke().student).save(tmp_path / "assistant")
+    with pytest.raises(GdrdError, match="no assistant"):
+        ablate(*run, chosen=choose(config, ["assistant"]), progress=False)
+    scores = ablate(*run, assistant=tmp_path / "assistant", beside=[FlatTeacher()], progress=False)
     names = {row.name for row in rows(config)} | {"flat"}
     assert {score.method for score in scores} == names
     table = aggregate(scores, "accuracy", "same resolution")
     assert {cell.runs for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
 
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
-    again = ablate(*run, beside=[FlatTeacher()], progress=False)
+    again = ablate(*run, assistant=tmp_path / "assistant", beside=[FlatTeacher()], progress=False)
     assert [(s.method, s.metric, str(s.value)) for s in again] == [(s.method, s.metric, str(s.value)) for s in scores]
     # Another generative teacher is another ablation, but for the rows that have none.
     shutil.copytree(tmp_path / "generative", tmp_path / "other")
-    kept = [row for row in rows(config) if not row.backbone]
+    kept = [row for row in rows(config) if not row.backbone and not row.head.weight_assistant]
     elsewhere = (config, faces, tmp_path / "other", FlatTeacher(), tmp_path / "out")
     assert {score.method for score in ablate(*elsewhere, chosen=kept, progress=False)} == {row.name for row in kept}
-    with pytest.raises(TypeError):
-        ablate(*elsewhere, chosen=[row for row in rows(config) if row.backbone][:1], progress=False)
+    for row in [*choose(config, ["an assistant"]), *[row for row in rows(config) if row.backbone][:1]]:
+        with pytest.raises(TypeError):
+            ablate(*elsewhere, assistant=tmp_path / "another", chosen=[row], progress=False)
 
 
 def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The start of a separable student from SFace."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gdrd_lab.student.model import Student
 from gdrd_lab.student.separable import SeparableBackbone
 from gdrd_lab.student.shape import SeparableConfig
 from gdrd_lab.student.warm_start import (
+    Parent,
     Statistics,
     choose_channels,
     fronts,
@@ -164,6 +166,44 @@ def test_what_is_cut_from_an_assistant_has_its_weights(tmp_path: Path, sface: SF
     assert torch.equal(student.head.embedding_norm.weight, assistant.head.embedding_norm.weight)
     header = (tmp_path / "checkpoints/head/losses.csv").read_text().splitlines()[0]
     assert {"kd", "assistant"} <= set(header.split(","))
+
+
+def test_a_narrower_student_keeps_what_does_not_vary(low: Tensor) -> None:
+    """A layer that puts out the same channels twice loses nothing when half of them and half of its rank go."""
+    torch.manual_seed(0)
+    wide = Student(SeparableConfig(16, (8, 4, 1), ((12, 1, 8),), ((1024, 2),))).eval().requires_grad_(False)
+    stem, (depthwise, pointwise) = wide.backbone.stem, wide.backbone.blocks[0]
+    doubled = [*stem.state_dict().values(), *depthwise.state_dict().values()]
+    for values in doubled:
+        if values.ndim:
+            values[4:] = values[:4]
+    factor = pointwise[0][0].weight
+    factor[4:] = factor[:4]
+    config = SeparableConfig(16, (4, 4, 1), ((12, 1, 4),), ((1024, 2),))
+    narrow = Student(config).eval().requires_grad_(False)
+    assert warm_start(narrow.backbone, narrow.head, Parent(wide), [low]) == 5
+    assert F.cosine_similarity(narrow.embed(low), wide.embed(low)).min() > 0.999
+    # Without a rank a narrower layer is the regression on the channels kept.
+    plain = Student(SeparableConfig(16, (4, 4, 1), ((12, 1),), ((1024, 2, 12),))).eval().requires_grad_(False)
+    assert warm_start(plain.backbone, plain.head, Parent(wide), [low]) == 5
+    assert F.cosine_similarity(plain.embed(low), wide.embed(low)).min() > 0.999
+
+
+def test_going_on_with_a_smaller_shape_cuts_the_student_down(sface: SFace, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    large = SeparableConfig(56, (128, 8, 4), ((256, 1), (320, 1, 72)), ((1024, 2, 128),))
+    Student(large).save(tmp_path / "large")
+    changes = ["stem.loop.batch_size=4", "stem.measured=2", "head.loop.steps=1", "head.loop.batch_size=4"]
+    recipe = override(Recipe.best(), [*changes, "head.loop.learning_rate=0", "head.weight_assistant=0"])
+    faces = embedded_faces(identities=6, per_identity=2)
+    small = replace(large, stem=(96, 8, 4), backbone_blocks=((256, 1), (320, 1, 64)))
+    run = (faces, tmp_path / "run", sface, tmp_path / "large")
+    student = train_head(replace(recipe, student=small), *run, progress=False).eval()
+    assert student.config == small == Student.load(tmp_path / "run/student").config
+    parent, image = Student.load(tmp_path / "large"), to_tensor([faces[0]])
+    assert F.cosine_similarity(student.embed(image), parent.embed(image)) > 0.9
+    with pytest.raises(GdrdError, match="another shape than the recipe's student"):
+        train_head(replace(recipe, student=replace(large, stem=(192, 8, 4))), *run, progress=False)
 
 
 def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def rows(config: AblationConfig) -> list[Row]:
         Row("CRD only (in the batch)", replace(alone, weight_crd=1.0)),
         Row("CRD only (against the whole training set)", replace(alone, weight_bank=1.0)),
         Row("L_rcd only", replace(alone, weight_rcd=1.0)),
+        Row("L_kd + an assistant's embedding", replace(alone, weight_kd=2.0, weight_assistant=10.0)),
         Row("L_kd + L_rcd + L_cls, no L_gen", whole),
         Row("L_gen, frozen, then L_kd", distilled, plain),
         Row("L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)", paper, plain),

@@ -34,6 +34,7 @@ def ablate(
     teacher: Recogniser,
     out: Path,
     *,
+    assistant: Path | None = None,
     beside: Sequence[Recogniser] = (),
     chosen: Sequence[Row] | None = None,
     progress: bool = True,
@@ -48,12 +49,16 @@ def ablate(
         generative: folder or hub id of the generative teacher.
         teacher: the discriminative teacher.
         out: folder of the runs.
+        assistant: folder of the second teacher of rows that have one; it should not have seen the scored identities.
         beside: other recognisers, scored as they are.
         chosen: the rows; all if None.
         progress: show progress bars.
 
     Returns:
         Scores of all runs; ``method`` is the row's name, ``seed`` the run's.
+
+    Raises:
+        GdrdError: a row has a second teacher, and there is none.
     """
     training, held_out = split_identities(faces, config.hold_out)
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
@@ -68,14 +73,22 @@ def ablate(
     for seed, row in (bar := tqdm(runs, desc="ablation", unit="run", disable=not progress)):
         bar.set_postfix_str(f"{row.name}, seed {seed}")
         folder = out / f"seed-{seed}"
-        make = partial(_train, row, config, seed, training, generative, teacher, folder)
-        learned = str(generative) if row.backbone else ""
+        second = assistant if row.head.weight_assistant else None
+        make = partial(_train, row, config, seed, training, generative, teacher, second, folder)
+        learned = str(generative) if row.backbone else str(second or "")
         scores += _scored(make, row.name, config, held_out, pairs, seed, folder, learned)
     return scores
 
 
 def _train(
-    row: Row, config: AblationConfig, seed: int, faces: FaceSet, generative: Path, teacher: Recogniser, folder: Path
+    row: Row,
+    config: AblationConfig,
+    seed: int,
+    faces: FaceSet,
+    generative: Path,
+    teacher: Recogniser,
+    assistant: Path | None,
+    folder: Path,
 ) -> Student:
     """Train a row; rows with the same stage 1 share its backbone."""
     recipe = row.recipe(config, seed)
@@ -87,8 +100,9 @@ def _train(
         else:
             torch.manual_seed(seed)
             Student(recipe.student).save(backbone / "backbone")
-    place = folder / f"head-{_digest([row.name, backbone.name])}"
-    return pipeline.train_head(recipe, faces, place, teacher, backbone / "backbone", progress=False)
+    told = [row.name, backbone.name, *([str(assistant)] if assistant else [])]
+    place = folder / f"head-{_digest(told)}"
+    return pipeline.train_head(recipe, faces, place, teacher, backbone / "backbone", False, assistant)
 
 
 def _scored(
@@ -99,10 +113,10 @@ def _scored(
     pairs: Pairs,
     seed: int,
     folder: Path,
-    generative: str = "",
+    learned: str = "",
 ) -> list[Score]:
     """Return the scores kept from last time, or make the recogniser, score it and keep the scores."""
-    path = _file(name, generative, config, folder)
+    path = _file(name, learned, config, folder)
     if path.exists():
         return list(report.read_json(path).scores)
     measures = sweep.Measures(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
@@ -113,10 +127,11 @@ def _scored(
     return scores
 
 
-def _file(name: str, generative: str, config: AblationConfig, folder: Path) -> Path:
-    # The name of the file tells configuration and generative teacher, so that other scores are not taken for these.
+def _file(name: str, learned: str, config: AblationConfig, folder: Path) -> Path:
+    # The name of the file tells configuration and the other model learned from, so that other scores are not taken for
+    # these.
     # Seeds do not count: more of them may be asked for later, or each by a process of its own.
-    return folder / f"scores-{_digest([name, generative, to_dict(replace(config, seeds=()))])}.json"
+    return folder / f"scores-{_digest([name, learned, to_dict(replace(config, seeds=()))])}.json"
 
 
 def _digest(value: object) -> str:

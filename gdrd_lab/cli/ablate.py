@@ -19,6 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--data", default="embedded", help="embedded, or a path to labelled faces (not LFW)")
     command.add_argument("--generative", help="generative teacher: folder or hub id; the shipped one if not given")
     command.add_argument(
+        "--assistant", help="second teacher of the rows that have one: a student's folder; the shipped one if not given"
+    )
+    command.add_argument(
         "--beside",
         nargs="*",
         default=["sface", "super-resolved"],
@@ -45,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.ablation.table import columns
     from gdrd_lab.evaluation.report import report, write_csv, write_json
     from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import open_recogniser, shipped_generative
+    from gdrd_lab.methods import open_recogniser, shipped_assistant, shipped_generative
     from gdrd_lab.teachers.sface import load_sface
 
     sizes = {"smoke": AblationConfig.smoke, "cpu": AblationConfig.cpu, "paper": AblationConfig.paper}
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         generative,
         load_sface(),
         arguments.out,
+        assistant=Path(arguments.assistant) if arguments.assistant else shipped_assistant(),
         beside=beside,
         chosen=choose(config, arguments.rows or [""], arguments.label),
         progress=not arguments.quiet,

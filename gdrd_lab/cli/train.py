@@ -43,7 +43,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--start-from",
         dest="start",
         metavar="FOLDER",
-        help="go on from these weights: a folder of a student (head) or generative teacher",
+        help="go on from these weights: a folder of a student (head), cut down if the recipe's is smaller, or of a "
+        "generative teacher",
     )
     command.add_argument(
         "--assistant",

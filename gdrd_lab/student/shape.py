@@ -42,9 +42,9 @@ class SeparableConfig:
     """
 
     input_size: int = 56
-    stem: tuple[int, int, int] = (192, 8, 4)
-    backbone_blocks: tuple[tuple[int, ...], ...] = ((256, 1), *[(320, 1, 96)] * 6)
-    head_blocks: tuple[tuple[int, ...], ...] = ((640, 2, 128), (1024, 1, 192))
+    stem: tuple[int, int, int] = (128, 8, 4)
+    backbone_blocks: tuple[tuple[int, ...], ...] = ((256, 1), *[(320, 1, 64)] * 6)
+    head_blocks: tuple[tuple[int, ...], ...] = ((640, 2, 96), (1024, 1, 128))
     embedding_size: int = 128
 
     @classmethod

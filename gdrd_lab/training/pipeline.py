@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.student.shape import SeparableConfig
-from gdrd_lab.student.warm_start import fronts, sface_from, warm_start
+from gdrd_lab.student.warm_start import Parent, fronts, sface_from, units_of, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
@@ -100,7 +102,8 @@ def train_head(
         out: the run's folder.
         recogniser: the discriminative teacher.
         backbone: folder of the trained backbone, or of a whole student to go on from; ``out/backbone`` by default, or
-            the recipe's warm start.
+            the recipe's warm start. A separable student may have more channels and higher ranks than the recipe's:
+            it is cut down first.
         progress: show progress bars.
         assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and what
             a warm start is cut from in SFace's place.
@@ -120,10 +123,8 @@ def train_head(
     else:
         source = backbone or out / "backbone"
         student = Student.load(source)
-    if student.config != recipe.student:
-        raise GdrdError(
-            f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
-        )
+        if student.config != recipe.student:
+            student = _smaller(student, recipe, faces, source)
     student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, second)
@@ -158,13 +159,32 @@ def _warm_student(
     torch.manual_seed(recipe.seed)
     student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stem = recipe.stem
-    measured = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
-    copied = warm_start(student.backbone, student.head, source, (batch.low for batch in measured.iterate(0, 0)))
+    copied = warm_start(student.backbone, student.head, source, _measured(recipe, faces))
     front, target = fronts(student, source, copied)
     stage = StemStage(student.backbone, front, source, target)
     if len(front) and stage.fits():
         _train(stage, stem, recipe, faces, out, progress, assistant=assistant)
     return student
+
+
+def _smaller(student: Student, recipe: Recipe, faces: FaceSet, source: Path) -> Student:
+    """Cut a separable student down to the recipe's shape; every layer must come from it."""
+    if isinstance(recipe.student, SeparableConfig) and isinstance(student.config, SeparableConfig):
+        cut = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        measured = _measured(recipe, faces)
+        copied = warm_start(cut.backbone, cut.head, Parent(student), measured)
+        if copied == len(units_of(cut.backbone.stem, *cut.backbone.blocks, *cut.head.blocks)):
+            return cut
+    raise GdrdError(
+        f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
+    )
+
+
+def _measured(recipe: Recipe, faces: FaceSet) -> Iterator[Tensor]:
+    """Low-resolution faces on which what layers read is measured."""
+    stem = recipe.stem
+    batches = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
+    return (batch.low for batch in batches.iterate(0, 0))
 
 
 def _save(student: Student, folder: Path, facts: dict[str, Any]) -> None:
