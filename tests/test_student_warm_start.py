@@ -204,6 +204,8 @@ def test_going_on_with_a_smaller_shape_cuts_the_student_down(sface: SFace, tmp_p
     assert F.cosine_similarity(student.embed(image), parent.embed(image)) > 0.9
     with pytest.raises(GdrdError, match="another shape than the recipe's student"):
         train_head(replace(recipe, student=replace(large, stem=(192, 8, 4))), *run, progress=False)
+    with pytest.raises(GdrdError, match="512 channels, student's 1,024"):
+        train_head(replace(recipe, student=replace(large, head_blocks=((512, 2),))), *run, progress=False)
 
 
 def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _weight(unit: Unit) -> Tensor:
 
 @torch.no_grad()
 def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics]:
-    """Measure what every pointwise convolution of SFace, or of a ``parent``, reads on faces (N, 3, r, r) in [0, 1]."""
+    """Measure what every pointwise convolution of SFace, or of a ``Parent``, reads on faces (N, 3, r, r) in [0, 1]."""
     sums: dict[int, list[Tensor]] = {}
 
     def add(index: int, read: Tensor) -> None:
@@ -191,10 +191,18 @@ def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, b
 
     Returns:
         The number of units started so; SFace has 27.
+
+    Raises:
+        GdrdError: the student's last block is not as wide as SFace's.
     """
+    ours_wide, theirs_wide = head.norm.num_features, sface.norm.num_features
+    if ours_wide != theirs_wide:
+        raise GdrdError(
+            f"The student's last block has {ours_wide:,} channels, {sface.name}'s {theirs_wide:,}", "Change head_blocks"
+        )
     ours = units_of(backbone.stem, *backbone.blocks, *head.blocks)
     theirs = units_of(sface.stem, *sface.blocks)
-    statistics = input_statistics(sface, batches) if any(map(is_low_rank, ours)) else []
+    statistics = input_statistics(sface, batches) if any(map(is_low_rank, ours + theirs)) else []
     copied, outputs = 0, torch.arange(theirs[-1][1].num_features)
     for mine, source in zip(reversed(ours), reversed(theirs), strict=False):
         reads = (len(theirs) - copied - 2) // 2
@@ -214,7 +222,7 @@ def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, b
         copied += 1
     head.norm.load_state_dict(sface.norm.state_dict())
     head.embedding_norm.load_state_dict(sface.embedding_norm.state_dict())
-    grid = isqrt(sface.linear.in_features // sface.norm.num_features)
+    grid = isqrt(sface.linear.in_features // theirs_wide)
     maps = sface.linear.weight.unflatten(1, (-1, grid, grid))
     resized = F.interpolate(maps, (head.grid, head.grid), mode="bilinear", antialias=True, align_corners=False)
     head.linear.weight.copy_((resized * ((grid / head.grid) ** 2)).flatten(1))

@@ -127,7 +127,8 @@ def train_head(
             student = _smaller(student, recipe, faces, source)
     student.learned_from = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
-    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, second)
+    taught = second if recipe.head.weight_assistant else None
+    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
     _train(stage, recipe.head, recipe, faces, out, progress, start=backbone, assistant=assistant)
     _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "start": str(backbone or "")})
     return student
