@@ -22,6 +22,7 @@ from gdrd_lab.figures import (
     cmc_figure,
     curves,
     face_strip,
+    render,
     roc_figure,
     save,
     score_histogram,
@@ -82,6 +83,13 @@ def test_nothing_is_cut_or_overlaps_and_both_files_are_written(tmp_path: Path) -
         drawing = svg.read_text()
         assert drawing.startswith("<?xml") and drawing.rstrip().endswith("</svg>") and "<dc:description>" in drawing
     assert len(os.listdir(tmp_path)) == 12
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+def test_the_same_drawing_is_the_same_file(form: str) -> None:
+    first, second = (render(cmc_figure({"A": np.array([0.5, 0.7])}), form) for _ in range(2))
+    assert first == second
+    assert render(cmc_figure({"A": np.array([0.5, 0.9])}), form) != first
 
 
 def test_lines_are_told_apart_without_colour() -> None:
