@@ -129,8 +129,7 @@ def _scored(
 
 def _file(name: str, learned: str, config: AblationConfig, folder: Path) -> Path:
     # The name of the file tells configuration and the other model learned from, so that other scores are not taken for
-    # these.
-    # Seeds do not count: more of them may be asked for later, or each by a process of its own.
+    # these. Seeds do not count: more of them may be asked for later, or each by a process of its own.
     return folder / f"scores-{_digest([name, learned, to_dict(replace(config, seeds=()))])}.json"
 
 

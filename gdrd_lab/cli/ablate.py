@@ -19,7 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--data", default="embedded", help="embedded, or a path to labelled faces (not LFW)")
     command.add_argument("--generative", help="generative teacher: folder or hub id; the shipped one if not given")
     command.add_argument(
-        "--assistant", help="second teacher of the rows that have one: a student's folder; the shipped one if not given"
+        "--assistant",
+        type=Path,
+        help="second teacher of the rows that have one: a student's folder; the shipped one if not given",
     )
     command.add_argument(
         "--beside",
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         generative,
         load_sface(),
         arguments.out,
-        assistant=Path(arguments.assistant) if arguments.assistant else shipped_assistant(),
+        assistant=arguments.assistant or shipped_assistant(),
         beside=beside,
         chosen=choose(config, arguments.rows or [""], arguments.label),
         progress=not arguments.quiet,

@@ -50,10 +50,6 @@ def _inputs(unit: Unit) -> int:
     return int((unit[0][0] if is_low_rank(unit) else unit[0]).in_channels)
 
 
-def _outputs(unit: Unit) -> int:
-    return int((unit[0][1] if is_low_rank(unit) else unit[0]).out_channels)
-
-
 def _weight(unit: Unit) -> Tensor:
     """W of a pointwise unit, (outputs, inputs), float64; the product of its factors where it has two."""
     if is_low_rank(unit):
@@ -212,7 +208,7 @@ def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, b
             if source[0].groups == 1:
                 outputs = torch.arange(source[0].in_channels)
         elif statistics and _pointwise(mine) and _pointwise(source):
-            if _inputs(mine) > _inputs(source) or _outputs(mine) != len(outputs):
+            if _inputs(mine) > _inputs(source) or mine[1].num_features != len(outputs):
                 break
             inputs = choose_channels(source, statistics[reads], _inputs(mine))
             reduce_pointwise(mine, source, statistics[reads], inputs, outputs)

@@ -13,7 +13,7 @@ from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.student.model import Student
 from gdrd_lab.student.shape import SeparableConfig
-from gdrd_lab.student.warm_start import Parent, fronts, sface_from, units_of, warm_start
+from gdrd_lab.student.warm_start import Parent, fronts, sface_from, warm_start
 from gdrd_lab.teachers.sface import SFace
 from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
 from gdrd_lab.training.backbone import BackboneStage
@@ -172,9 +172,9 @@ def _smaller(student: Student, recipe: Recipe, faces: FaceSet, source: Path) -> 
     """Cut a separable student down to the recipe's shape; every layer must come from it."""
     if isinstance(recipe.student, SeparableConfig) and isinstance(student.config, SeparableConfig):
         cut = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        measured = _measured(recipe, faces)
-        copied = warm_start(cut.backbone, cut.head, Parent(student), measured)
-        if copied == len(units_of(cut.backbone.stem, *cut.backbone.blocks, *cut.head.blocks)):
+        parent = Parent(student)
+        copied = warm_start(cut.backbone, cut.head, parent, _measured(recipe, faces))
+        if not len(fronts(cut, parent, copied)[0]):
             return cut
     raise GdrdError(
         f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
