@@ -18,6 +18,9 @@ from gdrd_lab.methods import open_recogniser
 from gdrd_lab.student.model import Student
 from gdrd_lab.student.shape import StudentConfig
 from gdrd_lab.teachers.recogniser import Recogniser
+from gdrd_lab.teachers.super_resolution import load_generative
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.generative import build_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,18 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
 
     with pytest.raises(GdrdError, match="whatever cannot be exported"):
         export_onnx(Whatever(), tmp_path / "w.onnx")
+
+
+def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> None:
+    whole = build_pipeline(Recipe.smoke().generative)
+    whole.save_pretrained(tmp_path / "run", safe_serialization=True)
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped")]) == 0
+    size = {name: sum(f.stat().st_size for f in (tmp_path / name / "unet").iterdir()) for name in ("run", "shipped")}
+    assert size["shipped"] < 0.6 * size["run"]
+    shipped = load_generative(tmp_path / "shipped")
+    low = torch.rand(2, 3, 16, 16)
+    outputs = [pipeline(low, steps=1, seeds=[0, 1]) for pipeline in (load_generative(tmp_path / "run"), shipped)]
+    torch.testing.assert_close(*outputs, rtol=0, atol=0.01)
 
 
 def test_folder_holds_the_student_in_half_precision_with_its_facts(tmp_path: Path, student: Student) -> None:

@@ -15,7 +15,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.faces.faceset import ArrayFaces
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import StudentConfig
+from gdrd_lab.student.shape import SeparableConfig, StudentConfig
 from gdrd_lab.training import checkpoint, pipeline
 from gdrd_lab.training.backbone import BackboneStage
 from gdrd_lab.training.config import AugmentConfig, LoopConfig, Recipe
@@ -242,6 +242,25 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), *folders[:2], tmp_path / "another")
     with pytest.raises(GdrdError, match="start"):  # another start is another run
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
+
+
+def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path):
+    shape = SeparableConfig(16, (8, 3, 2), ((8, 1), (16, 2), (16, 1)), ((16, 1),), 128)
+    torch.manual_seed(3)
+    begun = Student(shape)
+    begun.save(tmp_path / "begun")
+    loop = replace(Recipe.smoke().head.loop, steps=2, learning_rate=1e-2)
+    head = replace(Recipe.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=True, freeze_blocks=2)
+    recipe = replace(Recipe.smoke(), head=head, student=shape)
+    student = pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
+    before, after = begun.state_dict(), student.state_dict()
+    first = ("backbone.stem", "backbone.blocks.0", "backbone.blocks.1")
+    assert all(torch.equal(value, before[name]) for name, value in after.items() if name.startswith(first))
+    learnt = [name for name, _ in student.named_parameters() if not name.startswith(first)]
+    assert len(learnt) > 10 and not any(torch.equal(after[name], before[name]) for name in learnt)
+    for other in (replace(recipe, head=replace(head, freeze_blocks=4)), replace(Recipe.smoke(), head=head)):
+        with pytest.raises(GdrdError, match="first blocks to freeze"):
+            HeadStage(other.head, Student(other.student), torch.zeros(len(faces), 128), 0, 0)
 
 
 class Classes(Stage):

@@ -12,14 +12,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "export",
         help="write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision",
         description="Write a recogniser as one file and compare it with the original on the embedded faces. "
-        "`gdrd embed` and `gdrd evaluate` take the .onnx file as a model.",
+        "`gdrd embed` and `gdrd evaluate` take the .onnx file as a model. A generative teacher is written as a folder.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    command.add_argument("model", help="student (the shipped one), sface, or a student's folder")
     command.add_argument(
-        "out", type=Path, help="file to write, .onnx or .pt2; without a suffix a student's folder (float16)"
+        "model", help="student (the shipped one), sface, or a student's or generative teacher's folder"
     )
-    command.add_argument("--name", help="what tables call it (folders)")
+    command.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
+    command.add_argument("--name", help="what tables call it (students' folders)")
     command.add_argument("--int8", action="store_true", help="quantise weights and activations to 8 bits (.onnx)")
     command.add_argument("--calibration", default="embedded", help="faces that set the ranges of 8-bit activations")
     command.add_argument("--resolution", type=int, default=16, help="side at which accuracies are compared")
@@ -35,8 +35,16 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.faces.sources import open_faces
     from gdrd_lab.methods import open_recogniser
     from gdrd_lab.student.model import Student
+    from gdrd_lab.teachers.super_resolution import load_generative
 
-    recogniser, out = open_recogniser(arguments.model), arguments.out
+    out = arguments.out
+    if not out.suffix and (Path(arguments.model) / "model_index.json").is_file():
+        generative = load_generative(arguments.model)
+        generative.unet.half()
+        generative.save_pretrained(out, safe_serialization=True)
+        print(f"Generative teacher: {out}")
+        return
+    recogniser = open_recogniser(arguments.model)
     if not out.suffix and isinstance(recogniser, Student):
         recogniser.name = arguments.name or recogniser.name
         recogniser.save(out, half=True)
@@ -51,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         raise GdrdError(
             f"{out} is no kind of file to export to",
-            "Name a .onnx file (also with --int8), a .pt2 file, or for a student a folder",
+            "Name a .onnx file (also with --int8), a .pt2 file, or for a student or generative teacher a folder",
         )
     print(f"{recogniser.name}: {out}, {out.stat().st_size / 1e6:.1f} MB")
     if not arguments.quiet:

@@ -116,6 +116,8 @@ class HeadConfig:
     Args:
         loop: optimisation.
         freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
+        freeze_blocks: keep a trained separable backbone's stem and this many first blocks as they are; they take
+            most of a step's time.
         freeze_norm: keep the BatchNorm statistics the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
@@ -134,6 +136,7 @@ class HeadConfig:
 
     loop: LoopConfig
     freeze_backbone: bool = True
+    freeze_blocks: int = 0
     freeze_norm: bool = False
     weight_rcd: float = 0.1
     weight_kd: float = 10.0

@@ -18,6 +18,7 @@ from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.student.model import Student
+from gdrd_lab.student.separable import SeparableBackbone
 from gdrd_lab.training.config import HeadConfig
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.loop import Stage
@@ -53,6 +54,8 @@ class HeadStage(Stage):
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
+        if config.freeze_blocks:
+            _freeze_first(student, config.freeze_blocks)
         trained: dict[str, torch.nn.Module] = {"head": student.head}
         if not config.freeze_backbone:
             trained["backbone"] = student.backbone
@@ -112,3 +115,11 @@ class HeadStage(Stage):
             classification = self.trained["classes"](embedding, batch.labels)
             losses["cls"] = config.weight_cls * batch.labelled_share * classification
         return losses
+
+
+def _freeze_first(student: Student, count: int) -> None:
+    backbone = student.backbone
+    if not isinstance(backbone, SeparableBackbone) or count > len(backbone.blocks):
+        raise GdrdError(f"This student has no {count} first blocks to freeze", "Set freeze_blocks=0, or fewer")
+    backbone.stem.requires_grad_(False)
+    backbone.blocks[:count].requires_grad_(False)
