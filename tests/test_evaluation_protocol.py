@@ -146,6 +146,16 @@ def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> Non
     assert accuracy[0] == accuracy[1] and accuracy[0][0] == accuracy[2][0] and accuracy[0][1] != accuracy[2][1]
 
 
+def test_scores_of_averaged_flips_have_a_name_of_their_own(faces: ArrayFaces, pairs: Pairs) -> None:
+    measures = Measures(pairs, fars=(), bootstrap=0)
+    found = {
+        flip: next(s for s in sweep([Pooled()], faces, [LOW], measures, flip=flip, progress=False) if s.metric == "AUC")
+        for flip in (False, True)
+    }
+    assert [found[flip].method for flip in (False, True)] == [Pooled().name, f"{Pooled().name}, flips averaged"]
+    assert found[True].value == verify(Pooled(), faces, pairs, LOW, flip=True).auc != found[False].value
+
+
 def test_both_ways_counts_in_the_sharp_gallery_setting_only(faces: ArrayFaces, pairs: Pairs) -> None:
     scores = sweep([Pooled()], faces, [LOW], Measures(pairs, (), both_ways=True, bootstrap=0), progress=False)
     assert [(s.setting, s.n) for s in scores if s.metric == "accuracy"] == [(Setting.SAME, 200), (Setting.GALLERY, 400)]

@@ -146,7 +146,7 @@ def sweep(
         measures: what to measure.
         settings: which sides are degraded.
         teacher: embeds the gallery of ``Setting.TEACHER``, which is for students of it alone (``learned_from``).
-        flip: average the embeddings of each face and its mirror image.
+        flip: average the embeddings of each face and its mirror image; the methods' names tell it.
         batch_size: faces per forward pass.
         seed: of degradations, enrolment and bootstrap.
         progress: show a progress bar.
@@ -173,7 +173,7 @@ def sweep(
 
     with tqdm(total=len(recognisers) * len(degradations), desc=faceset.name, disable=not progress, leave=False) as bar:
         for recogniser in recognisers:
-            owners = {Setting.GALLERY: recogniser}
+            owners, method = {Setting.GALLERY: recogniser}, recogniser.name + (", flips averaged" if flip else "")
             if teacher is not None and getattr(recogniser, "learned_from", None) == teacher.name:
                 owners[Setting.TEACHER] = teacher
             for degradation in degradations:
@@ -193,7 +193,7 @@ def sweep(
                     both = measures.both_ways and setting != Setting.SAME
                     rows = _measure(probe, gallery, labels, replace(measures, both_ways=both), enrolment, seed)
                     seconds = round(embedding_seconds + time.perf_counter() - began, 3)
-                    place = (recogniser.name, faceset.name, str(setting), degradation.resolution or faceset.size)
+                    place = (method, faceset.name, str(setting), degradation.resolution or faceset.size)
                     scores += [Score(*place, asdict(degradation), *row, seed, code, seconds) for row in rows]
                 bar.update()
     return scores

@@ -70,6 +70,7 @@ def sections() -> list[Section]:
     ranking = _of_scores(_ranking)
     return [
         Section("lfw.json", "Verification on LFW View 2", _of_scores(_verification)),
+        Section("flips.json", "LFW View 2 with each face's mirror image averaged in, at twice the cost", ranking),
         Section("bench.json", "Accuracy against cost", cost_section),
         Section("heldout.json", "Held-out CelebA identities: verification, identification, retrieval", ranking),
         Section("lfw5.json", "LFW people with at least five images: identification and retrieval", ranking),
