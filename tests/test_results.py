@@ -52,7 +52,7 @@ def test_severity_table_takes_one_kind_and_the_clean_faces() -> None:
 
 def fill(folder: Path) -> None:
     """Write every file that the page knows."""
-    for name in ("lfw", "heldout", "lfw5"):
+    for name in ("lfw", "flips", "heldout", "lfw5"):
         ranks = [replace(item, metric="rank-1", value=0.5) for item in SCORES]
         write_json(folder / f"{name}.json", report([*SCORES, *ranks], "gdrd evaluate"))
     write_json(folder / "ablation.json", report(SCORES, "gdrd ablate"))
