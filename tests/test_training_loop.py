@@ -244,13 +244,14 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 
 
-def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path):
+@pytest.mark.parametrize("freeze_norm", [True, False])
+def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path, freeze_norm):
     shape = SeparableConfig(16, (8, 3, 2), ((8, 1), (16, 2), (16, 1)), ((16, 1),), 128)
     torch.manual_seed(3)
     begun = Student(shape)
     begun.save(tmp_path / "begun")
     loop = replace(Recipe.smoke().head.loop, steps=2, learning_rate=1e-2)
-    head = replace(Recipe.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=True, freeze_blocks=2)
+    head = replace(Recipe.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=freeze_norm, freeze_blocks=2)
     recipe = replace(Recipe.smoke(), head=head, student=shape)
     student = pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
     before, after = begun.state_dict(), student.state_dict()

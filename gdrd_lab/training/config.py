@@ -116,8 +116,8 @@ class HeadConfig:
     Args:
         loop: optimisation.
         freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
-        freeze_blocks: keep a trained separable backbone's stem and this many first blocks as they are; they take
-            most of a step's time.
+        freeze_blocks: keep a trained separable backbone's stem and this many first blocks as they are; five of SFace's
+            take half of a step's time.
         freeze_norm: keep the BatchNorm statistics the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.

@@ -54,8 +54,9 @@ class HeadStage(Stage):
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
-        if config.freeze_blocks:
-            _freeze_first(student, config.freeze_blocks)
+        kept = _first_blocks(student, config.freeze_blocks) if config.freeze_blocks else ()
+        for part in kept:
+            part.requires_grad_(False)
         trained: dict[str, torch.nn.Module] = {"head": student.head}
         if not config.freeze_backbone:
             trained["backbone"] = student.backbone
@@ -68,7 +69,7 @@ class HeadStage(Stage):
             trained["classes"] = ArcFace(identities, size)
         assistants = () if assistant is None else (assistant,)
         super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
-        self.config = config
+        self.config, self._kept = config, kept
         self._student: tuple[Student] = (student,)
         self._targets: tuple[Tensor] = (targets,)
         self._assistants: tuple[Student, ...] = assistants
@@ -81,6 +82,8 @@ class HeadStage(Stage):
         moves = mode and not self.config.freeze_norm
         self._student[0].backbone.train(moves and not self.config.freeze_backbone)
         self._student[0].head.train(moves)
+        for part in self._kept:
+            part.eval()
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -117,9 +120,8 @@ class HeadStage(Stage):
         return losses
 
 
-def _freeze_first(student: Student, count: int) -> None:
+def _first_blocks(student: Student, count: int) -> tuple[torch.nn.Module, ...]:
     backbone = student.backbone
     if not isinstance(backbone, SeparableBackbone) or count > len(backbone.blocks):
         raise GdrdError(f"This student has no {count} first blocks to freeze", "Set freeze_blocks=0, or fewer")
-    backbone.stem.requires_grad_(False)
-    backbone.blocks[:count].requires_grad_(False)
+    return backbone.stem, *list(backbone.blocks)[:count]
