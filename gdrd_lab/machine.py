@@ -22,11 +22,26 @@ def keep_freed_memory() -> bool:
     Returns:
         True where it took effect; False on another C library (macOS, Windows, musl), where nothing changes.
     """
+    return _tell_glibc({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**28})
+
+
+def give_back_freed_memory() -> bool:
+    """Undo ``keep_freed_memory``: large blocks go back to the system when freed, so a process has what it uses.
+
+    Returns:
+        As ``keep_freed_memory``.
+    """
+    told = _tell_glibc({M_MMAP_MAX: 2**16, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17, M_TOP_PAD: 0})
+    if told:
+        ctypes.CDLL(None).malloc_trim(0)
+    return told
+
+
+def _tell_glibc(settings: dict[int, int]) -> bool:
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28))
-    return all(libc.mallopt(key, value) == 1 for key, value in settings)
+    return all(libc.mallopt(key, value) == 1 for key, value in settings.items())
 
 
 def commit() -> str:

@@ -1,6 +1,7 @@
 """The performance suite: right values, whole results; no test of speed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,22 @@ def test_cases_take_turns() -> None:
     assert order == ["a", "b"] * 3 and [len(own) for own in seconds.values()] == [2, 2]
 
 
+def hold(megabytes: int) -> Callable[[], None]:
+    """Prepare a call that holds so much twice, frees it, and then holds it once."""
+
+    def call() -> None:
+        first, second = (torch.ones(megabytes * 250_000) for _ in range(2))
+        del first, second
+        torch.ones(megabytes * 250_000)
+
+    torch.ones(3 * megabytes * 250_000)  # what was held before the call does not count
+    return call
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system does not tell its peak memory")
 def test_memory_of_a_call() -> None:
+    for megabytes in (40, 80):
+        assert peak_megabytes(hold, megabytes) == pytest.approx(2 * megabytes, rel=0.02)
     small, large = (peak_megabytes(prepare, 48, queue, 64, True) for queue in (0, 48))
     # 48 x 48 x 48 x 64 floats are 28 MB, and several such tensors live at once; with the queue there are twice as many.
     assert small > 56 and 1.5 < large / small < 2.5
