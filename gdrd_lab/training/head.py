@@ -54,9 +54,6 @@ class HeadStage(Stage):
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
-        kept = _first_blocks(student, config.freeze_blocks) if config.freeze_blocks else ()
-        for part in kept:
-            part.requires_grad_(False)
         trained: dict[str, torch.nn.Module] = {"head": student.head}
         if not config.freeze_backbone:
             trained["backbone"] = student.backbone
@@ -69,7 +66,10 @@ class HeadStage(Stage):
             trained["classes"] = ArcFace(identities, size)
         assistants = () if assistant is None else (assistant,)
         super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
-        self.config, self._kept = config, kept
+        self.config = config
+        self._kept = _first_blocks(student, config.freeze_blocks) if config.freeze_blocks else ()
+        for part in self._kept:
+            part.requires_grad_(False)
         self._student: tuple[Student] = (student,)
         self._targets: tuple[Tensor] = (targets,)
         self._assistants: tuple[Student, ...] = assistants
