@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gdrd_lab.page.serve import serve
+from gdrd_lab.app.server import serve
 
 
 def main() -> None:

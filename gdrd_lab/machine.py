@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 # glibc's mallopt parameters (malloc.h). Large activations otherwise go back to the kernel at every step.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
@@ -42,29 +38,3 @@ def _tell_glibc(settings: dict[int, int]) -> bool:
         return False
     libc = ctypes.CDLL(None)
     return all(libc.mallopt(key, value) == 1 for key, value in settings.items())
-
-
-def commit() -> str:
-    """Return the git commit of the code that is running ("" outside a checkout), with "+" when files were changed."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists() or shutil.which("git") is None:
-        return ""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(root), *words], capture_output=True, text=True, check=False
-        ).stdout.strip()
-
-    head = git("rev-parse", "--short=12", "HEAD")
-    return head + ("+" if head and git("status", "--porcelain", "--untracked-files=no") else "")
-
-
-def data_folder() -> Path:
-    """Return the folder of the shipped models: `data/` of the checkout, or the copy inside an installed package."""
-    checkout = Path(__file__).resolve().parent.parent / "data"
-    return checkout if checkout.is_dir() else Path(__file__).resolve().parent / "data"
-
-
-def cache_folder() -> Path:
-    """Return the folder for things that can be made again: $GDRD_CACHE, or ~/.cache/gdrd_lab."""
-    return Path(os.environ.get("GDRD_CACHE") or Path.home() / ".cache" / "gdrd_lab")

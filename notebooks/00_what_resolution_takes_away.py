@@ -26,18 +26,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdrd_lab.compare import compare, shown
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
-from gdrd_lab.degradation import Degradation, downscale
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.pairs import random_pairs
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.compare import compare, shown
+from gdrd_lab.evaluation.metrics.verification import best_threshold, lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores, verify_embeddings
-from gdrd_lab.evaluation.verification import best_threshold, lfw_accuracy
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.faces.pairs import random_pairs
-from gdrd_lab.figures import Curve, accuracy_curves, face_strip, score_histogram
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.teachers.recogniser import embed_all
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.plots.figures import Curve, accuracy_curves, face_strip, score_histogram
+from gdrd_lab.transforms.degradation import Degradation
+from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 faces = embedded_faces(identities=30, per_identity=3, size=112, seed=0)
@@ -302,12 +303,13 @@ check_d_prime(d_prime)
 # far too few for a useful student.
 
 # %%
+from gdrd_lab.training import recipes
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.pipeline import train_all
 
 with tempfile.TemporaryDirectory() as folder:
     out = Path(folder)
-    train_all(Recipe.smoke(), faces, out, teacher, progress=False)
+    train_all(recipes.smoke(), faces, out, teacher, progress=False)
     for stage in ("generative", "backbone", "head"):
         table = np.genfromtxt(out / "checkpoints" / stage / "losses.csv", delimiter=",", names=True)
         losses = {name: table[name] for name in table.dtype.names[2:]}

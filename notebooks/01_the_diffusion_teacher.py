@@ -22,22 +22,21 @@
 import numpy as np
 import torch
 
-from gdrd_lab.compare import shown
 from gdrd_lab.course.models import generative_teacher, lesson_recipe, losses, smooth
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import film, show_slider
-from gdrd_lab.degradation import downscale
-from gdrd_lab.evaluation.quality import psnr
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.figures import face_strip
-from gdrd_lab.methods import shipped_generative
-from gdrd_lab.teachers.diffusion import clean_from_velocity, noised, velocity
-from gdrd_lab.teachers.recogniser import enlarge
-from gdrd_lab.teachers.sampling import start_noise
-from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.compare import shown
+from gdrd_lab.evaluation.metrics.image_quality import psnr
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
+from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, velocity
+from gdrd_lab.models.diffusion.sampling import start_noise
+from gdrd_lab.models.registry import shipped_generative
+from gdrd_lab.plots.figures import face_strip
+from gdrd_lab.transforms.resize import downscale, enlarge
 
 torch.manual_seed(0)
 faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
@@ -158,7 +157,7 @@ show_slider("timestep", (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999), a
 # keeps it for next time; `False` goes on with the shipped one (7 million parameters, hours of training).
 
 # %%
-from gdrd_lab.training.generative import velocity_loss
+from gdrd_lab.training.stages.diffusion import velocity_loss
 
 TRAIN_HERE = True
 source(velocity_loss)
@@ -228,9 +227,9 @@ show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"
 
 # %%
 from gdrd_lab.analysis.probe import linear_probe, pooled
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.teachers.features import encoder_blocks, generative_features
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.models.diffusion.features import encoder_blocks, generative_features
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 everyone = downscale(to_tensor([faces[k] for k in range(len(faces))]), 16)
 targets = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()

@@ -28,16 +28,16 @@ from gdrd_lab.course.models import lesson_recipe, losses, smooth, stage_one
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
-from gdrd_lab.degradation import downscale
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.losses.generative import generative_loss, normalise_target
-from gdrd_lab.methods import open_recogniser, shipped_generative
-from gdrd_lab.student.adapter import FeatureAdapter
-from gdrd_lab.student.model import Student
-from gdrd_lab.teachers.features import generative_features
-from gdrd_lab.teachers.super_resolution import load_generative
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.models.diffusion.features import generative_features
+from gdrd_lab.models.diffusion.pipeline import load_generative
+from gdrd_lab.models.registry import open_recogniser, shipped_generative
+from gdrd_lab.models.student.adapter import FeatureAdapter
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
@@ -170,7 +170,7 @@ if history is not None:
 # which move in every forward pass in training mode even where nothing asks for a gradient. `HeadStage` sees to both:
 
 # %%
-from gdrd_lab.training.head import HeadStage
+from gdrd_lab.training.stages.head import HeadStage
 
 source(HeadStage.train)
 moving = Student(recipe.student).backbone.train().requires_grad_(False)

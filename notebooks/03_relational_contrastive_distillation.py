@@ -26,13 +26,13 @@ from gdrd_lab.course.plots import bars, lines, matrices
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.degradation import downscale
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.losses.relational import RelationalContrastiveLoss, RelationModule
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.student.model import Student
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)

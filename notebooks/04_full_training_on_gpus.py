@@ -26,16 +26,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdrd_lab.course.budget import Machine, StageCost, costs, total_hours
+from gdrd_lab.course.gpu_cost import Machine, StageCost, costs, total_hours
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.faces.embedded import embedded_faces
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.training import recipes
 from gdrd_lab.training.config import Recipe
 
 machine = Machine(peak=312e12, utilisation=0.3, price=2.0)  # an A100's data sheet for dense bf16; the rest is a guess
-recipes = {"smoke": Recipe.smoke(), "cpu": Recipe.cpu(), "paper": Recipe.paper()}
+recipes = {"smoke": recipes.smoke(), "cpu": recipes.cpu(), "paper": recipes.paper()}
 bill = {name: costs(recipe) for name, recipe in recipes.items()}
 for stage in bill["paper"]:
     print(stage.arithmetic(machine))
@@ -75,7 +76,7 @@ show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), bill_at, start=2)
 FULL = False
 DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
 
-from gdrd_lab.faces.sources import open_faces
+from gdrd_lab.datasets.registry import open_faces
 
 recipe = recipes["paper"] if FULL else recipes["smoke"]
 faces = open_faces(DATA, training=True) if FULL else embedded_faces(identities=20, per_identity=3, size=64, seed=0)
@@ -96,7 +97,7 @@ for stage in ("generative", "backbone", "head"):
 # the step, so the number of devices does not change what is learned from:
 
 # %%
-from gdrd_lab.training.loop import learning_rate_factor, own_rows
+from gdrd_lab.training.trainer import learning_rate_factor, own_rows
 
 loop = recipes["smoke"].head.loop
 for devices in (1, 2, 4):
@@ -110,9 +111,9 @@ source(own_rows)
 # $$\nabla L = \frac1D\sum_{d=1}^{D}\nabla L_d .$$
 
 # %%
-from gdrd_lab.degradation import downscale
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.training.generative import build_pipeline, velocity_loss
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.training.stages.diffusion import build_pipeline, velocity_loss
+from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 model = build_pipeline(recipes["smoke"].generative)
@@ -169,8 +170,8 @@ print({name: f"spacing at 1: {torch.finfo(getattr(torch, name)).eps:.2e}" for na
 # on the step alone, and a checkpoint holds weights, their average and the optimiser's state.
 
 # %%
+from gdrd_lab.course.interruption import PowerCut, Unplugged
 from gdrd_lab.course.models import losses
-from gdrd_lab.course.unplug import PowerCut, Unplugged
 from gdrd_lab.training.pipeline import train_all, train_generative
 
 work = Path(tempfile.mkdtemp(prefix="resume-"))
@@ -217,7 +218,7 @@ show(
 # it again after an interruption goes on.
 
 # %%
-from gdrd_lab.methods import open_recogniser
+from gdrd_lab.models.registry import open_recogniser
 
 out = Path("runs/full") if FULL else work / "run"
 train_all(recipe, faces, out, open_recogniser("sface"), progress=FULL)

@@ -22,21 +22,22 @@
 import numpy as np
 import torch
 
-from gdrd_lab.analysis.attention import attention, deletion, randomised, rank_agreement
+from gdrd_lab.analysis.cam import attention, deletion, randomised, rank_agreement
 from gdrd_lab.analysis.cka import linear_cka
-from gdrd_lab.analysis.drawings import curves_figure, map_figure, overlay
-from gdrd_lab.analysis.maps import across_resolutions, pca_map, seed_agreement, trust, umap_map
-from gdrd_lab.compare import shown
+from gdrd_lab.analysis.projection import across_resolutions, pca_map, seed_agreement, trust, umap_map
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import LassoMap, show_slider
-from gdrd_lab.degradation import Degradation, downscale
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.figures import face_strip
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.teachers.recogniser import embed_all
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.compare import shown
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.plots.figures import face_strip
+from gdrd_lab.plots.maps import curves_figure, map_figure, overlay
+from gdrd_lab.transforms.degradation import Degradation
+from gdrd_lab.transforms.resize import downscale
 
 STUDENT = "student"  # the switch: or the folder of a student you trained
 torch.manual_seed(0)

@@ -20,19 +20,20 @@
 import numpy as np
 import torch
 
-from gdrd_lab.compare import shown
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.degradation import Degradation
-from gdrd_lab.evaluation import sweep, verification
+from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.pairs import random_pairs
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation import sweep
+from gdrd_lab.evaluation.compare import shown
+from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.evaluation.protocol import verify_embeddings
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.pairs import random_pairs
-from gdrd_lab.figures import face_strip, roc_figure, score_histogram
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.teachers.recogniser import embed_all
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.plots.figures import face_strip, roc_figure, score_histogram
+from gdrd_lab.transforms.degradation import Degradation
 
 STUDENT = "student"  # the switch: or the folder of a student you trained
 torch.manual_seed(0)
@@ -126,12 +127,12 @@ source(verification.bootstrap)
 # %%
 from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
 from gdrd_lab.course.models import lesson_recipe, stage_one
-from gdrd_lab.degradation import downscale
-from gdrd_lab.faces.faceset import to_tensor
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.io.paths import data_folder
 from gdrd_lab.losses import cosine_distillation_loss
-from gdrd_lab.machine import data_folder
-from gdrd_lab.student.model import Student
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.transforms.resize import downscale
 
 print(
     "Result files of the project:", [file.name for file in sorted(data_folder().rglob("*ablation*.json"))] or "none yet"
@@ -237,7 +238,7 @@ if worst:
 
 # %%
 from gdrd_lab.evaluation.failures import measures as measured
-from gdrd_lab.evaluation.groups import group_errors, pair_groups
+from gdrd_lab.evaluation.metrics.groups import group_errors, pair_groups
 
 brightness = measured(faces)["brightness"]
 groups = np.digitize(brightness, np.quantile(brightness, [1 / 3, 2 / 3]))

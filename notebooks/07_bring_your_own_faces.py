@@ -25,20 +25,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gdrd_lab.compare import shown
+from gdrd_lab.alignment.yunet import Aligner
 from gdrd_lab.course.photographs import write_photographs
 from gdrd_lab.course.plots import bars
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.degradation import Degradation
-from gdrd_lab.evaluation import verification
-from gdrd_lab.faces.align import Aligner, align_folder
-from gdrd_lab.faces.folder import FolderFaces
-from gdrd_lab.figures import face_strip
-from gdrd_lab.images import read_image
-from gdrd_lab.methods import open_recogniser, shipped_student
-from gdrd_lab.teachers.recogniser import embed_all
+from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.folder import FolderFaces, align_folder
+from gdrd_lab.evaluation.compare import shown
+from gdrd_lab.evaluation.metrics import verification
+from gdrd_lab.io.images import read_image
+from gdrd_lab.models.registry import open_recogniser, shipped_student
+from gdrd_lab.plots.figures import face_strip
+from gdrd_lab.transforms.degradation import Degradation
 
 FOLDER = None
 work = Path(tempfile.mkdtemp(prefix="own-faces-"))
@@ -75,7 +75,7 @@ for name, reason in left_out[:10]:
 # nothing warns you.**
 
 # %%
-from gdrd_lab.faces.template import similarity
+from gdrd_lab.alignment.template import similarity
 
 source(similarity)
 teacher, student = open_recogniser("sface"), open_recogniser("student")
@@ -139,14 +139,15 @@ guess = predict(
 )
 
 # %%
-from gdrd_lab.faces.faceset import split_identities
+from gdrd_lab.datasets.base import split_identities
+from gdrd_lab.training import recipes
 from gdrd_lab.training.config import HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.pipeline import train_head
 
 learn, held_out = split_identities(faces, 0.4, seed=0)
 # Shifted and turned a little by augmentation; the learning rate is low, because the head is trained already.
 tuning = HeadConfig(LoopConfig(30, 16, 2e-4, ema=0.8, checkpoint_every=1000), resolutions=(8, 16, 16, 32))
-recipe = replace(Recipe.smoke(), student=student.config, head=tuning)
+recipe = replace(recipes.smoke(), student=student.config, head=tuning)
 train_head(recipe, learn, work / "tuned", teacher, backbone=shipped_student(), progress=False)
 tuned = open_recogniser(str(work / "tuned" / "student"))
 
@@ -182,10 +183,10 @@ show(
 # file is compared with the original before you trust it.
 
 # %%
-from gdrd_lab.embedding_file import read_embeddings, write_embeddings
-from gdrd_lab.export.compare import compare as compare_export
-from gdrd_lab.export.compare import show as show_export
-from gdrd_lab.export.write import export_onnx
+from gdrd_lab.datasets.embedding_file import read_embeddings, write_embeddings
+from gdrd_lab.export.check import compare as compare_export
+from gdrd_lab.export.check import show as show_export
+from gdrd_lab.export.onnx import export_onnx
 
 tuned.save(work / "my-student")
 table = work / "embeddings.parquet"

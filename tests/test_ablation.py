@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.ablation.rows import AblationConfig, choose, rows
-from gdrd_lab.ablation.run import ablate
-from gdrd_lab.ablation.table import aggregate, columns
 from gdrd_lab.cli import main
+from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.report import read_json
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.student.model import Student
-from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.generative import build_pipeline
+from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.experiments.ablation.rows import AblationConfig, choose, rows
+from gdrd_lab.experiments.ablation.run import ablate
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.reports.ablation_table import aggregate, columns
+from gdrd_lab.training import recipes
+from gdrd_lab.training.stages.diffusion import build_pipeline
 
 CONFIGS = [AblationConfig.smoke(), AblationConfig.cpu(), AblationConfig.paper()]
 
@@ -74,9 +74,9 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     faces = ArrayFaces(pixels, identities, name="drawn")
     config = replace(AblationConfig.smoke(), seeds=(0, 1))
     config = replace(config, loop=replace(config.loop, steps=2, batch_size=8))
-    build_pipeline(Recipe.smoke().generative).save_pretrained(tmp_path / "generative")
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
     run = (config, faces, tmp_path / "generative", FlatTeacher(), tmp_path / "out")
-    Student(Recipe.smoke().student).save(tmp_path / "assistant")
+    Student(recipes.smoke().student).save(tmp_path / "assistant")
     with pytest.raises(GdrdError, match="no assistant"):
         ablate(*run, chosen=choose(config, ["assistant"]), progress=False)
     scores = ablate(*run, assistant=tmp_path / "assistant", beside=[FlatTeacher()], progress=False)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gdrd_lab.analysis.attention import (
+from gdrd_lab.analysis.cam import (
     ScoreCurve,
     attention,
     contributions,
@@ -18,14 +18,14 @@ from gdrd_lab.analysis.attention import (
     resized,
     spatial_layer,
 )
-from gdrd_lab.analysis.drawings import attention_figure, curves_figure, overlay
-from gdrd_lab.degradation import downscale
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.figures import alt_text
-from gdrd_lab.student.model import Student
-from gdrd_lab.teachers.sface import SFace, load_sface
+from gdrd_lab.models.sface import SFace, load_sface
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.plots.figures import alt_text
+from gdrd_lab.plots.maps import attention_figure, curves_figure, overlay
+from gdrd_lab.transforms.resize import downscale
 
 
 @pytest.fixture(scope="module")

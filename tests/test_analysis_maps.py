@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from gdrd_lab.analysis.drawings import map_figure
-from gdrd_lab.analysis.interactive import map_plot
-from gdrd_lab.analysis.maps import across_resolutions, nearest, pca_map, seed_agreement, trust, umap_map
+from gdrd_lab.analysis.projection import across_resolutions, nearest, pca_map, seed_agreement, trust, umap_map
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.figures import alt_text
-from gdrd_lab.teachers.sface import load_sface
+from gdrd_lab.models.sface import load_sface
+from gdrd_lab.plots.figures import alt_text
+from gdrd_lab.plots.interactive import map_plot
+from gdrd_lab.plots.maps import map_figure
 
 
 def unit(values: np.ndarray) -> np.ndarray:

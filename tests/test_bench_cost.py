@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from gdrd_lab.bench.cost import multiply_adds, parameter_count
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.student.model import Student
-from gdrd_lab.teachers.sface import SFace
+from gdrd_lab.experiments.benchmark.cost import multiply_adds, parameter_count
+from gdrd_lab.models.sface import SFace
+from gdrd_lab.models.student.model import Student
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_counts_by_hand(module: nn.Module, size: int, expected: int) -> None:
 
 def test_sface_as_its_layers_say() -> None:
     """MobileNet-v1 at 112 px: the stem, thirteen separable blocks and the linear layer, from their shapes alone."""
-    from gdrd_lab.teachers.sface import BLOCKS
+    from gdrd_lab.models.sface import BLOCKS
 
     side, width, total = 112, 32, 112 * 112 * 27 * 32
     for outputs, stride in BLOCKS:

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gdrd_lab.calibration import FAR, RESOLUTIONS, SHIPPED, Calibration, calibrate, fingerprint, known_faces
-from gdrd_lab.compare import compare, reduced, thresholds
-from gdrd_lab.degradation import Degradation
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.machine import data_folder
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.student.model import Student
-from gdrd_lab.teachers.recogniser import embed_all
+from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, SHIPPED, Calibration, calibrate, fingerprint, known_faces
+from gdrd_lab.evaluation.compare import compare, reduced, thresholds
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.transforms.degradation import Degradation
 
 
 def toy() -> Calibration:
@@ -67,7 +67,7 @@ def test_shipped_embeddings_are_those_of_the_shipped_network(name: str) -> None:
     recogniser, faces = open_recogniser(name), known_faces()
     tables, key = load_file(data_folder() / SHIPPED), fingerprint(recogniser, faces, RESOLUTIONS)
     if key not in tables:
-        pytest.skip(f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.calibration")
+        pytest.skip(f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.evaluation.calibration")
     import torch
 
     for k, size in ((0, 6), (3, 16), (7, 112)):

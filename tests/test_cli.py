@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from gdrd_lab.cli import COMMANDS, main, parser
-from gdrd_lab.embedding_file import read_embeddings
-from gdrd_lab.evaluation.report import read_json
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.folder import write_faces
+from gdrd_lab.datasets.embedding_file import read_embeddings
+from gdrd_lab.datasets.folder import write_faces
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.results import read_json
 
 
 def loaded_by(code: str) -> set[str]:

@@ -12,21 +12,21 @@ from PIL import Image
 
 from gdrd_lab.course import plots
 from gdrd_lab.course.book import executed, formulas
-from gdrd_lab.course.budget import Machine, StageCost, costs
 from gdrd_lab.course.exercises import check, close, need, number, tensor
+from gdrd_lab.course.gpu_cost import Machine, StageCost, costs
 from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
+from gdrd_lab.course.interruption import PowerCut, Unplugged
 from gdrd_lab.course.models import lesson_recipe, run_folder, smooth
 from gdrd_lab.course.photographs import write_photographs
 from gdrd_lab.course.predict import Prediction
 from gdrd_lab.course.show import VIEW, shown_width
-from gdrd_lab.course.unplug import PowerCut, Unplugged
 from gdrd_lab.course.widgets import LassoMap, slider
+from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.align import align_folder
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.figures import alt_text
 from gdrd_lab.losses import cosine_distillation_loss
-from gdrd_lab.training.config import Recipe
+from gdrd_lab.plots.figures import alt_text
+from gdrd_lab.training import recipes
 
 RANDOM = np.random.default_rng(0)
 
@@ -196,7 +196,7 @@ def test_the_bill_by_hand_and_counted_networks() -> None:
     stage = StageCost("s", trained=10**9, frozen=2 * 10**9, faces=3600)
     assert stage.operations == 3600 * 2 * 5e9
     assert stage.hours(Machine(peak=1e13, utilisation=0.5)) == pytest.approx(3600 * 1e10 / 5e12 / 3600)
-    generative, backbone, head = costs(Recipe.smoke())
+    generative, backbone, head = costs(recipes.smoke())
     assert (generative.faces, backbone.frozen) == (12 * 16, generative.trained) and head.trained < backbone.trained
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gdrd_lab.degradation import Degradation, add_noise, blur, downscale, illuminate, jpeg, occlude
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.transforms.degradation import Degradation, add_noise, blur, illuminate, jpeg, occlude
+from gdrd_lab.transforms.resize import downscale
 
 EVERYTHING = Degradation(16, blur=1.5, noise=0.05, jpeg=60, illumination=0.5, occlusion=0.1)
 

@@ -13,10 +13,11 @@ import torch
 import workers
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.config import AugmentConfig, LoopConfig
+from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import StepBatches, step_noise
-from gdrd_lab.training.loop import own_rows
 from gdrd_lab.training.resume import differences
+from gdrd_lab.training.trainer import own_rows
+from gdrd_lab.transforms.augmentation import AugmentConfig
 
 LINUX = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 

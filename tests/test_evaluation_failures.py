@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import describe, failures, measures, read_failures
-from gdrd_lab.evaluation.report import write_rows
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.faces.pairs import Pairs
+from gdrd_lab.evaluation.results import write_rows
 
 
 def flat_faces(values: list[int]) -> ArrayFaces:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.groups import group_errors, pair_groups
+from gdrd_lab.evaluation.metrics.groups import group_errors, pair_groups
 
 SCORES = np.array([0.9, 0.6, 0.2, 0.7, 0.1, 0.5, 0.4, 0.8])
 GENUINE = np.array([True, False, True, False, False, True, False, True])

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.gallery import enrol
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.identification import enrol
 from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve, verify, verify_embeddings
 from gdrd_lab.evaluation.sweep import Measures, Setting, resolutions, severities, sweep
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.faces.pairs import Pairs
+from gdrd_lab.transforms.degradation import Degradation
 
 LOW = Degradation(resolution=8)
 

@@ -7,9 +7,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.quality import (
+from gdrd_lab.evaluation.metrics.image_quality import (
     bicubic,
     compare_steps,
     identity,
@@ -18,10 +18,10 @@ from gdrd_lab.evaluation.quality import (
     read_quality,
     ssim,
 )
-from gdrd_lab.evaluation.report import write_rows
-from gdrd_lab.faces.faceset import ArrayFaces
-from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.generative import build_pipeline
+from gdrd_lab.evaluation.results import write_rows
+from gdrd_lab.training import recipes
+from gdrd_lab.training.stages.diffusion import build_pipeline
+from gdrd_lab.transforms.degradation import Degradation
 
 
 class Pooled:
@@ -104,7 +104,7 @@ def test_quality_that_cannot_be_measured(faces: ArrayFaces) -> None:
 
 
 def test_steps_are_compared_with_bicubic_and_kept_in_a_file(tmp_path: Path) -> None:
-    pipeline = build_pipeline(Recipe.smoke().generative)
+    pipeline = build_pipeline(recipes.smoke().generative)
     pipeline.unet.eval().requires_grad_(False)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
     faces = ArrayFaces(pixels, np.zeros(3, int))

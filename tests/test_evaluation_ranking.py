@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from gdrd_lab.datasets.gallery import enrol
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.identification import clustered_error, cmc, enrol, rank_k, ranks
-from gdrd_lab.evaluation.retrieval import retrieve
+from gdrd_lab.evaluation.metrics.identification import clustered_error, cmc, rank_k, ranks
+from gdrd_lab.evaluation.metrics.retrieval import retrieve
 
 
 def people(seed: int, identities: int = 12, each: int = 4, noise: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from gdrd_lab import __version__
-from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.report import Report, notes, read_csv, read_json, report, show, table, write_csv, write_json
+from gdrd_lab.evaluation.results import Report, notes, read_csv, read_json, report, show, table, write_csv, write_json
 from gdrd_lab.evaluation.sweep import Score, Setting
+from gdrd_lab.transforms.degradation import Degradation
 
 
 def score(**changes: object) -> Score:

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.verification import (
+from gdrd_lab.evaluation.metrics.verification import (
     auc,
     best_threshold,
     bootstrap,

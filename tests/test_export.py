@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from gdrd_lab.cli import main
-from gdrd_lab.embedding_file import read_embeddings
+from gdrd_lab.datasets.embedding_file import read_embeddings
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.export.compare import compare
-from gdrd_lab.export.read import OnnxRecogniser
-from gdrd_lab.export.write import export_onnx, export_program, input_side, quantise_onnx
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import StudentConfig
-from gdrd_lab.teachers.recogniser import Recogniser
-from gdrd_lab.teachers.super_resolution import load_generative
-from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.generative import build_pipeline
+from gdrd_lab.export.check import compare
+from gdrd_lab.export.onnx import export_onnx, export_program, input_side, quantise_onnx
+from gdrd_lab.models.diffusion.pipeline import load_generative
+from gdrd_lab.models.onnx import OnnxRecogniser
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import recipes
+from gdrd_lab.training.stages.diffusion import build_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
 
 
 def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> None:
-    whole = build_pipeline(Recipe.smoke().generative)
+    whole = build_pipeline(recipes.smoke().generative)
     whole.save_pretrained(tmp_path / "run", safe_serialization=True)
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped")]) == 0
     size = {name: sum(f.stat().st_size for f in (tmp_path / name / "unet").iterdir()) for name in ("run", "shipped")}

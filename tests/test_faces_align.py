@@ -10,10 +10,11 @@ import pytest
 from drawn_faces import drawn_face, encoded, noise_face, save, scenery
 from PIL import Image
 
+from gdrd_lab.alignment.template import TEMPLATE, similarity, template
+from gdrd_lab.alignment.yunet import Aligner, align_many, crop
+from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.align import Aligner, align_folder, align_many, crop
-from gdrd_lab.faces.template import TEMPLATE, similarity, template
-from gdrd_lab.images import read_image
+from gdrd_lab.io.images import read_image
 
 FACES = os.environ.get("GDRD_FACES")
 needs_faces = pytest.mark.skipif(not FACES, reason="real faces are not here: set GDRD_FACES to their folder")

@@ -9,16 +9,16 @@ import pytest
 from drawn_faces import drawn_face, encoded, noise_face, save
 from scipy.io import savemat
 
+from gdrd_lab.alignment.template import template
 from gdrd_lab.cli import main
+from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
+from gdrd_lab.datasets.benchmarks.scface import scface
+from gdrd_lab.datasets.benchmarks.survface import survface_identification, survface_verification
+from gdrd_lab.datasets.benchmarks.tinyface import tinyface
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.gallery import average_precisions, tpir_at_fpir
+from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
-from gdrd_lab.faces import FaceSet
-from gdrd_lab.faces.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
-from gdrd_lab.faces.benchmarks.scface import scface
-from gdrd_lab.faces.benchmarks.survface import survface_identification, survface_verification
-from gdrd_lab.faces.benchmarks.tinyface import tinyface
-from gdrd_lab.faces.template import template
 
 
 @pytest.fixture(autouse=True)

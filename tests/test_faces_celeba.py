@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from drawn_faces import drawn_face, save
 
+from gdrd_lab.alignment.yunet import crop
+from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.align import crop
-from gdrd_lab.faces.celeba import celeba, is_celeba
-from gdrd_lab.images import read_image
+from gdrd_lab.io.images import read_image
 
 # Image number -> (identity, official part)
 IMAGES = {1: (2880, 0), 2: (2937, 0), 3: (2880, 0), 4: (5805, 1), 5: (9295, 2), 6: (5805, 1)}
@@ -61,7 +61,7 @@ def test_landmarks_of_the_list_are_used_without_a_detector(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make(tmp_path / "celeba", True)
-    monkeypatch.setattr("gdrd_lab.faces.celeba.align_many", None)
+    monkeypatch.setattr("gdrd_lab.datasets.celeba.align_many", None)
     face = celeba(root)[3]
     points = np.array([[71, 110], [107, 110], [89, 136], [75, 155], [103, 155]], float)
     np.testing.assert_array_equal(face, crop(read_image(root / "img_align_celeba" / "000004.jpg"), points))

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from gdrd_lab.datasets import synthetic as embedded
+from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.synthetic import Spread, embedded_faces, load_face_model, sample_identities, sample_photographs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import embedded
-from gdrd_lab.faces.check_embedded import nearest, pair_accuracy
-from gdrd_lab.faces.embedded import Spread, embedded_faces, load_face_model, sample_identities, sample_photographs
-from gdrd_lab.faces.faceset import FaceSet
-from gdrd_lab.faces.fit_embedded import factor_of, principal_components, ridge, save, within_covariance
-from gdrd_lab.machine import data_folder
+from gdrd_lab.experiments.synthetic_faces.check import nearest, pair_accuracy
+from gdrd_lab.experiments.synthetic_faces.fit import factor_of, principal_components, ridge, save, within_covariance
+from gdrd_lab.io.paths import data_folder
 
 MODEL = data_folder() / "face_model.safetensors"
 
@@ -80,7 +80,7 @@ def test_file_is_small_and_without_pickle() -> None:
 
 
 def test_accuracy_falls_with_resolution() -> None:
-    from gdrd_lab.teachers.sface import load_sface
+    from gdrd_lab.models.sface import load_sface
 
     faces, sface = embedded_faces(40, 3, seed=0), load_sface()
     accuracy = {resolution: pair_accuracy(sface, faces, resolution) for resolution in (64, 32, 16, 8)}

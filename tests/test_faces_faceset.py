@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 
+from gdrd_lab.datasets.base import (
+    ArrayFaces,
+    FaceSet,
+    batches,
+    concatenate,
+    draw,
+    identities_with,
+    require_pairs,
+    split_identities,
+    subset,
+)
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import ArrayFaces, FaceSet, batches, concatenate, require_pairs, split_identities, subset
-from gdrd_lab.faces.faceset import draw, identities_with
 
 
 def faces(count: int, labels: list[int] | None = None, name: str = "set", size: int = 8, value: int = 0) -> ArrayFaces:

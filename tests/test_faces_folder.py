@@ -8,10 +8,10 @@ import pytest
 from drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
+from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
+from gdrd_lab.datasets.base import ArrayFaces, FaceSet
+from gdrd_lab.datasets.folder import FolderFaces, list_images, write_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import ArrayFaces, FaceSet, FolderFaces
-from gdrd_lab.faces.folder import list_images, write_faces
-from gdrd_lab.faces.store import StoredFaces, write_store
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_photographs_are_aligned_once_into_one_file(
     def fail(*args: object, **options: object) -> None:
         raise AssertionError("aligned again")
 
-    monkeypatch.setattr("gdrd_lab.faces.folder.align_many", fail)
+    monkeypatch.setattr("gdrd_lab.datasets.folder.align_many", fail)
     again = FolderFaces(tmp_path / "set", progress=False)
     assert again.labels.tolist() == [0, 1] and list(again.keys) == ["ann/1", "bob/1"]
     np.testing.assert_array_equal(again[0], first[0])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from drawn_faces import encoded, noise_face
 
+from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs, load_plain, read_bin
+from gdrd_lab.datasets.registry import open_faces, open_pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.insightface_bin import BinFaces, bin_pairs, load_plain, read_bin
-from gdrd_lab.faces.sources import open_faces, open_pairs
 
 GENUINE = [True, True, False, False, True, False, True]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from drawn_faces import drawn_face, save, scenery
 
+from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
+from gdrd_lab.datasets.registry import open_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import open_faces
-from gdrd_lab.faces.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
 
 FACES = os.environ.get("GDRD_FACES")
 PEOPLE = {"Ann_Able": 3, "Bo_Bell": 2, "Cy_Cole": 1, "Di_Dorn": 2}

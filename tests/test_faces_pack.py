@@ -13,17 +13,17 @@ import torch
 from drawn_faces import drawn_face, encoded, noise_face, save, scenery
 
 from gdrd_lab.cli import main
+from gdrd_lab.datasets.base import ArrayFaces, split_identities
+from gdrd_lab.datasets.registry import open_faces
+from gdrd_lab.datasets.shards.index import NumberedKeys, index_path
+from gdrd_lab.datasets.shards.manifest import check_pack
+from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
+from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.faceset import ArrayFaces, split_identities
-from gdrd_lab.faces.manifest import check_pack
-from gdrd_lab.faces.pack import FolderImages, PackConfig, pack
-from gdrd_lab.faces.shard_index import NumberedKeys, index_path
-from gdrd_lab.faces.shards import ShardFaces, find_shards
-from gdrd_lab.faces.sources import open_faces
-from gdrd_lab.teachers.sface import load_sface
-from gdrd_lab.training.config import AugmentConfig
+from gdrd_lab.models.sface import load_sface
 from gdrd_lab.training.data import StepBatches
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.transforms.augmentation import AugmentConfig
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from gdrd_lab.datasets.pairs import Pairs, random_pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import Pairs, random_pairs
 
 LABELS = np.concatenate([np.repeat(np.arange(60), 5), np.arange(60, 100), np.full(30, -1)])
 

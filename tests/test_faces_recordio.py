@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from drawn_faces import encoded, noise_face
 
+from gdrd_lab.datasets.insightface.recordio import MAGIC, RecordFaces, read_index, read_property, write_record
+from gdrd_lab.datasets.registry import open_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.recordio import MAGIC, RecordFaces, read_index, read_property, write_record
-from gdrd_lab.faces.sources import open_faces
 
 IDENTITIES = [7, 7, 3, 9]
 

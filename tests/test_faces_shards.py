@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from drawn_faces import drawn_face, encoded, noise_face, scenery, write_tar
 
+from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
+from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards, number_identities
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import FaceSet
-from gdrd_lab.faces.shards import SavedDataset, ShardFaces, find_shards, is_saved_dataset, number_identities
 
 
 class Trap:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from drawn_faces import drawn_face, encoded, noise_face, save, write_tar
 
+from gdrd_lab.datasets.folder import FolderFaces
+from gdrd_lab.datasets.huggingface import SavedDataset
+from gdrd_lab.datasets.registry import open_faces, training_faces
+from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces import open_faces, training_faces
-from gdrd_lab.faces.folder import FolderFaces
-from gdrd_lab.faces.shards import SavedDataset, ShardFaces
 
 PAIRS = "1\t1\nAnn_Able\t1\t2\nAnn_Able\t1\tBo_Bell\t1\n"
 
@@ -100,7 +101,7 @@ def test_embedded_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     import types
 
-    module = types.ModuleType("gdrd_lab.faces.embedded")
+    module = types.ModuleType("gdrd_lab.datasets.synthetic")
     module.embedded_faces = lambda: "the embedded faces"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "gdrd_lab.faces.embedded", module)
+    monkeypatch.setitem(sys.modules, "gdrd_lab.datasets.synthetic", module)
     assert open_faces() == "the embedded faces"

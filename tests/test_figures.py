@@ -10,11 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.verification import roc
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.evaluation.verification import roc
-from gdrd_lab.figures import (
+from gdrd_lab.plots.figures import (
     COLOURS,
     Curve,
     accuracy_curves,
@@ -27,6 +26,7 @@ from gdrd_lab.figures import (
     save,
     score_histogram,
 )
+from gdrd_lab.transforms.degradation import Degradation
 
 SIZES = [8, 16, 32, 112]
 GENUINE = np.repeat([True, False], 500)
@@ -159,7 +159,7 @@ def test_a_full_place_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_pyplot_is_never_loaded() -> None:
     code = (
-        "import sys, io, gdrd_lab.figures as f; assert 'matplotlib' not in sys.modules;"
+        "import sys, io, gdrd_lab.plots.figures as f; assert 'matplotlib' not in sys.modules;"
         "c = f.Curve('a', '', [8, 16], [0.5, 0.6]); f.accuracy_curves([c]).savefig(io.BytesIO());"
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
     )

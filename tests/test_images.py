@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.images import MAX_PIXELS, read_image
+from gdrd_lab.io.images import MAX_PIXELS, read_image
 
 
 def encode(image: Image.Image, form: str, **options: object) -> bytes:

@@ -12,9 +12,9 @@ from bad_uploads import bad_uploads
 from page_server import Server, chromium, get, running_app
 from PIL import Image
 
-from gdrd_lab.calibration import known_faces
-from gdrd_lab.page.uploads import MAX_BYTES
-from gdrd_lab.page.view import View
+from gdrd_lab.app.state import View
+from gdrd_lab.app.uploads import MAX_BYTES
+from gdrd_lab.evaluation.calibration import known_faces
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
 

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from gdrd_lab.page import across_tab, attention_tab, compare_tab, generate_tab, map_tab, models
-from gdrd_lab.page.cells import cell
-from gdrd_lab.page.gallery import embedded_gallery
-from gdrd_lab.page.view import View
+from gdrd_lab.app import models
+from gdrd_lab.app.gallery import embedded_gallery
+from gdrd_lab.app.notebook_cell import cell
+from gdrd_lab.app.state import View
+from gdrd_lab.app.tabs import across as across_tab
+from gdrd_lab.app.tabs import attention as attention_tab
+from gdrd_lab.app.tabs import compare as compare_tab
+from gdrd_lab.app.tabs import generate as generate_tab
+from gdrd_lab.app.tabs import map as map_tab
 
 BUSY = View(resolution=20, first=5, second=33, blur=0.5, noise=0.05, jpeg=60, illumination=0.3, occlusion=0.1, seed=4)
 PAIR = models.example(5), models.example(33)

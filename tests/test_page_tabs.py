@@ -8,18 +8,24 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.calibration import RESOLUTIONS
-from gdrd_lab.compare import compare
+from gdrd_lab.app import callbacks, models
+from gdrd_lab.app.face import Face
+from gdrd_lab.app.gallery import Gallery, embedded_gallery
+from gdrd_lab.app.reading import hints, outside, score_rows
+from gdrd_lab.app.state import View
+from gdrd_lab.app.tabs import across as across_tab
+from gdrd_lab.app.tabs import attention as attention_tab
+from gdrd_lab.app.tabs import compare as compare_tab
+from gdrd_lab.app.tabs import download as take_tab
+from gdrd_lab.app.tabs import generate as generate_tab
+from gdrd_lab.app.tabs import map as map_tab
+from gdrd_lab.app.uploads import Session
+from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.faceset import ArrayFaces, to_tensor
-from gdrd_lab.figures import alt_text
-from gdrd_lab.page import across_tab, attention_tab, callbacks, compare_tab, generate_tab, map_tab, models, take_tab
-from gdrd_lab.page.face import Face
-from gdrd_lab.page.gallery import Gallery, embedded_gallery
-from gdrd_lab.page.reading import hints, outside, score_rows
-from gdrd_lab.page.uploads import Session
-from gdrd_lab.page.view import View
-from gdrd_lab.teachers.denoising import denoising
+from gdrd_lab.evaluation.calibration import RESOLUTIONS
+from gdrd_lab.evaluation.compare import compare
+from gdrd_lab.models.diffusion.streaming import denoising
+from gdrd_lab.plots.figures import alt_text
 
 FIRST, SECOND = models.example(0), models.example(1)
 

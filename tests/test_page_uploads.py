@@ -9,11 +9,11 @@ from bad_uploads import bad_uploads
 from drawn_faces import drawn_face
 from PIL import Image
 
+from gdrd_lab.app import callbacks, models, uploads
+from gdrd_lab.app.gallery import own_gallery
+from gdrd_lab.app.state import View
+from gdrd_lab.app.uploads import Session
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.page import callbacks, models, uploads
-from gdrd_lab.page.gallery import own_gallery
-from gdrd_lab.page.uploads import Session
-from gdrd_lab.page.view import View
 
 BAD = bad_uploads()
 

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gdrd_lab.app.callbacks import open_view
+from gdrd_lab.app.state import View, from_json
+from gdrd_lab.app.tabs.download import open_query
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.page.callbacks import open_view
-from gdrd_lab.page.take_tab import open_query
-from gdrd_lab.page.view import View, from_json
 
 BUSY = View(
     tab="map", resolution=24, first=7, second=59, blur=1.5, noise=0.1, jpeg=40, illumination=-0.5, occlusion=0.2,

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from gdrd_lab.cli import main
-from gdrd_lab.degradation import Degradation
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import Failure, Failures
-from gdrd_lab.evaluation.quality import Quality, QualityRow
-from gdrd_lab.evaluation.report import report, write_json, write_rows
+from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
+from gdrd_lab.evaluation.results import report, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.results.markdown import grid, scores_table, severity_table
-from gdrd_lab.results.page import sections, write_page
+from gdrd_lab.reports.markdown import grid, scores_table, severity_table
+from gdrd_lab.reports.page import sections, write_page
+from gdrd_lab.transforms.degradation import Degradation
 
 
 def score(

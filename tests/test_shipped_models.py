@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from gdrd_lab.bench.cost import multiply_adds
-from gdrd_lab.evaluation.report import read_json
+from gdrd_lab.datasets.pairs import random_pairs
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Measures, Setting, resolutions, sweep
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.pairs import random_pairs
-from gdrd_lab.machine import data_folder
-from gdrd_lab.methods import open_recogniser
-from gdrd_lab.student.model import Student
+from gdrd_lab.experiments.benchmark.cost import multiply_adds
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.student.model import Student
 
 # Accuracy on the embedded set (60 identities x 5, seed 0) at 8 and 16 px, measured when the models were shipped.
 EXPECTED = {"student": (0.8983, 0.9808), "assistant": (0.9133, 0.9767), "paper-student": (0.865, 0.9108)}
@@ -53,7 +53,7 @@ def test_students_say_whose_space_they_live_in() -> None:
 
 @pytest.mark.skipif("GDRD_FACES" not in os.environ, reason="GDRD_FACES names no folder with LFW")
 def test_lfw_at_16_px_is_what_the_page_says() -> None:
-    from gdrd_lab.faces.sources import open_faces, open_pairs
+    from gdrd_lab.datasets.registry import open_faces, open_pairs
 
     written = [s for file in Path(data_folder(), "results").glob("lfw*.json") for s in read_json(file).scores]
     page = next(

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from gdrd_lab.bench.cost import multiply_adds
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.student.adapter import FeatureAdapter
-from gdrd_lab.student.backbone import Backbone
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import StudentConfig
-from gdrd_lab.teachers.recogniser import Recogniser
+from gdrd_lab.experiments.benchmark.cost import multiply_adds
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.student.adapter import FeatureAdapter
+from gdrd_lab.models.student.backbone import Backbone
+from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.model import Student
 
 SMALL = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
 

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+from gdrd_lab.io.config import from_dict, to_dict
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import recipes
 from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.recipe_file import from_dict, override, to_dict
+from gdrd_lab.training.recipes import override
 
 SMALL = SeparableConfig(24, (16, 4, 2), ((32, 2), (32, 1, 8)), ((64, 2),))
 
@@ -32,8 +34,8 @@ def test_file_keeps_the_shape(tmp_path: Path) -> None:
 
 
 def test_recipe_with_either_shape_survives_json() -> None:
-    for recipe in (Recipe.best(), Recipe.cpu()):
+    for recipe in (recipes.best(), recipes.cpu()):
         assert from_dict(Recipe, to_dict(recipe)) == recipe
-    assert override(Recipe.best(), ["student.input_size=48"]).student == SeparableConfig(input_size=48)
+    assert override(recipes.best(), ["student.input_size=48"]).student == SeparableConfig(input_size=48)
     with pytest.raises(GdrdError, match="StudentConfig has no setting 'sides'"):
-        from_dict(Recipe, {**to_dict(Recipe.cpu()), "student": {**to_dict(StudentConfig()), "sides": 3}})
+        from_dict(Recipe, {**to_dict(recipes.cpu()), "student": {**to_dict(StudentConfig()), "sides": 3}})

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gdrd_lab.degradation import downscale
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.synthetic import embedded_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.separable import SeparableBackbone
-from gdrd_lab.student.shape import SeparableConfig
-from gdrd_lab.student.warm_start import (
+from gdrd_lab.models.sface import BLOCKS, SFace, load_sface, separable_block
+from gdrd_lab.models.student.config import SeparableConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.models.student.pruning import (
     Parent,
     Statistics,
     choose_channels,
@@ -26,12 +25,13 @@ from gdrd_lab.student.warm_start import (
     units_of,
     warm_start,
 )
-from gdrd_lab.teachers.sface import BLOCKS, SFace, load_sface, separable_block
-from gdrd_lab.training.config import Recipe
+from gdrd_lab.models.student.separable import SeparableBackbone
+from gdrd_lab.training import recipes
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.pipeline import train_head
-from gdrd_lab.training.recipe_file import override
-from gdrd_lab.training.stem import StemStage
+from gdrd_lab.training.recipes import override
+from gdrd_lab.training.stages.stem import StemStage
+from gdrd_lab.transforms.resize import downscale
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_what_is_cut_from_an_assistant_has_its_weights(tmp_path: Path, sface: SF
     torch.nn.init.normal_(assistant.head.embedding_norm.weight)
     assistant.save(tmp_path / "assistant")
     changes = ["stem.loop.steps=1", "stem.loop.batch_size=4", "stem.measured=1", "head.loop.steps=1"]
-    recipe = override(Recipe.best(), [*changes, "head.loop.batch_size=4", "head.loop.learning_rate=0"])
+    recipe = override(recipes.best(), [*changes, "head.loop.batch_size=4", "head.loop.learning_rate=0"])
     faces = embedded_faces(identities=6, per_identity=2)
     student = train_head(recipe, faces, tmp_path, sface, progress=False, assistant=tmp_path / "assistant")
     assert torch.equal(student.head.embedding_norm.weight, assistant.head.embedding_norm.weight)
@@ -194,7 +194,7 @@ def test_going_on_with_a_smaller_shape_cuts_the_student_down(sface: SFace, tmp_p
     large = SeparableConfig(56, (128, 8, 4), ((256, 1), (320, 1, 72)), ((1024, 2, 128),))
     Student(large).save(tmp_path / "large")
     changes = ["stem.loop.batch_size=4", "stem.measured=2", "head.loop.steps=1", "head.loop.batch_size=4"]
-    recipe = override(Recipe.best(), [*changes, "head.loop.learning_rate=0", "head.weight_assistant=0"])
+    recipe = override(recipes.best(), [*changes, "head.loop.learning_rate=0", "head.weight_assistant=0"])
     faces = embedded_faces(identities=6, per_identity=2)
     small = replace(large, stem=(96, 8, 4), backbone_blocks=((256, 1), (320, 1, 64)))
     run = (faces, tmp_path / "run", sface, tmp_path / "large")
@@ -213,7 +213,7 @@ def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_pat
         "stem.loop.steps=2", "stem.loop.batch_size=4", "stem.measured=2",
         "head.loop.steps=2", "head.loop.batch_size=4", "head.weight_assistant=0",
     ]  # fmt: skip
-    recipe = override(Recipe.best(), changes)
+    recipe = override(recipes.best(), changes)
     faces = embedded_faces(identities=6, per_identity=2)
     student = train_head(recipe, faces, tmp_path, sface, progress=False)
     assert {folder.name for folder in (tmp_path / "checkpoints").iterdir()} == {"stem", "head"}

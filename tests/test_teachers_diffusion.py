@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from gdrd_lab.teachers.diffusion import clean_from_velocity, noised, velocity
+from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, velocity
 
 CLEAN, NOISE = (torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
 

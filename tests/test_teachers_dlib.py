@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.teachers import dlib
-from gdrd_lab.teachers.dlib import DlibRecogniser, _Reader, chips, load_dlib, read_state
-from gdrd_lab.teachers.recogniser import Recogniser
-from gdrd_lab.weights import dlib_path
+from gdrd_lab.io.pretrained import dlib_path
+from gdrd_lab.models import dlib
+from gdrd_lab.models.dlib import DlibRecogniser, _Reader, chips, load_dlib, read_state
+from gdrd_lab.models.recogniser import Recogniser
 
 needs_wheel = pytest.mark.skipif(
     importlib.util.find_spec("face_recognition_models") is None,

@@ -7,11 +7,11 @@ import torch
 from diffusers import DDPMPipeline, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.teachers.features import block_features, encoder_blocks, generative_features
-from gdrd_lab.teachers.sampling import sample, start_noise
-from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, build_scheduler, build_unet, load_generative
-from gdrd_lab.teachers.super_resolved import SuperResolved
-from gdrd_lab.training.generative import velocity_loss
+from gdrd_lab.models.diffusion.features import block_features, encoder_blocks, generative_features
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, build_scheduler, build_unet, load_generative
+from gdrd_lab.models.diffusion.sampling import sample, start_noise
+from gdrd_lab.models.super_resolved import SuperResolved
+from gdrd_lab.training.stages.diffusion import velocity_loss
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.teachers.recogniser import Recogniser
-from gdrd_lab.teachers.sface import SFace, load_sface
-from gdrd_lab.weights import sface_path
+from gdrd_lab.io.pretrained import sface_path
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.sface import SFace, load_sface
 
 
 @pytest.fixture(scope="module")

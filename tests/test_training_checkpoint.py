@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training import checkpoint
+from gdrd_lab.io import weights_folder as checkpoint
 
 
 def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:

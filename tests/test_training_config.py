@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import from_dict, to_dict
+from gdrd_lab.training import recipes
 from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.recipe_file import from_dict, load_recipe, override, to_dict
+from gdrd_lab.training.recipes import load_recipe, override
 
-RECIPES = [Recipe.smoke, Recipe.cpu, Recipe.paper]
+RECIPES = [recipes.smoke, recipes.cpu, recipes.paper]
 
 
 @pytest.mark.parametrize("make", RECIPES)
@@ -24,24 +26,24 @@ def test_round_trip_through_json(make, tmp_path: Path) -> None:
 
 def test_recipes_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Recipe.smoke().seed = 3  # type: ignore[misc]
+        recipes.smoke().seed = 3  # type: ignore[misc]
 
 
 def test_unknown_missing_and_mistyped_settings_are_named() -> None:
-    values = to_dict(Recipe.smoke())
+    values = to_dict(recipes.smoke())
     with pytest.raises(GdrdError, match="HeadConfig has no setting 'weight_xyz'"):
         from_dict(Recipe, values | {"head": values["head"] | {"weight_xyz": 1}})
     with pytest.raises(GdrdError, match="lacks the setting 'generative'"):
         from_dict(Recipe, {key: value for key, value in values.items() if key != "generative"})
     with pytest.raises(GdrdError, match=r"LoopConfig.steps is 'many'"):
-        override(Recipe.smoke(), ["head.loop.steps=many"])
+        override(recipes.smoke(), ["head.loop.steps=many"])
     with pytest.raises(GdrdError, match="sets nothing"):
-        override(Recipe.smoke(), ["head.lop.steps=3"])
+        override(recipes.smoke(), ["head.lop.steps=3"])
     with pytest.raises(GdrdError, match="is no recipe"):
         load_recipe("enormous")
 
 
 def test_override_changes_only_what_it_names() -> None:
-    changed = override(Recipe.smoke(), ["head.loop.steps=3", "seed=7", "backbone.resolutions=[16]"])
+    changed = override(recipes.smoke(), ["head.loop.steps=3", "seed=7", "backbone.resolutions=[16]"])
     assert (changed.head.loop.steps, changed.seed, changed.backbone.resolutions) == (3, 7, (16,))
-    assert changed.generative == Recipe.smoke().generative
+    assert changed.generative == recipes.smoke().generative

@@ -11,18 +11,22 @@ import numpy as np
 import pytest
 import torch
 
+from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.io import weights_folder as checkpoint
 from gdrd_lab.losses.classification import ArcFace
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import SeparableConfig, StudentConfig
-from gdrd_lab.training import checkpoint, pipeline
-from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.config import AugmentConfig, LoopConfig, Recipe
-from gdrd_lab.training.data import Batch, StepBatches, augment, step_generator, step_indices
-from gdrd_lab.training.generative import build_pipeline
-from gdrd_lab.training.head import HeadStage
-from gdrd_lab.training.loop import Average, Stage, learning_rate_factor, run
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import pipeline, recipes
+from gdrd_lab.training.config import LoopConfig
+from gdrd_lab.training.data import Batch, StepBatches, step_generator, step_indices
+from gdrd_lab.training.ema import Average
+from gdrd_lab.training.stages.backbone import BackboneStage
+from gdrd_lab.training.stages.base import Stage
+from gdrd_lab.training.stages.diffusion import build_pipeline
+from gdrd_lab.training.stages.head import HeadStage
+from gdrd_lab.training.trainer import learning_rate_factor, run
+from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 
 SHAPE = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
 
@@ -146,7 +150,7 @@ def test_frozen_backbone_keeps_parameters_and_batchnorm_statistics(faces: ArrayF
     student = Student(SHAPE)
     before = {name: value.clone() for name, value in student.backbone.state_dict().items()}
     head_before = {name: value.clone() for name, value in student.head.state_dict().items()}
-    recipe = Recipe.smoke()
+    recipe = recipes.smoke()
     targets = torch.nn.functional.normalize(torch.randn(20, 128, generator=torch.Generator().manual_seed(0)), dim=1)
     stage = HeadStage(recipe.head, student, targets, 4, seed=0)
     data = StepBatches(faces, 8, (8, 16), recipe.head.augment, seed=0, steps=3)
@@ -160,7 +164,7 @@ def test_frozen_backbone_keeps_parameters_and_batchnorm_statistics(faces: ArrayF
 def test_unfrozen_backbone_is_trained(faces: ArrayFaces, tmp_path: Path) -> None:
     student = Student(SHAPE)
     before = student.backbone.stem[0].weight.clone()
-    recipe = replace(Recipe.smoke().head, freeze_backbone=False)
+    recipe = replace(recipes.smoke().head, freeze_backbone=False)
     stage = HeadStage(recipe, student, torch.nn.functional.normalize(torch.randn(20, 128), dim=1), 4, seed=0)
     data = StepBatches(faces, 8, (8,), recipe.augment, seed=0, steps=2)
     run(stage, data, LoopConfig(2, 8, 1e-2), tmp_path, {}, progress=False)
@@ -168,7 +172,7 @@ def test_unfrozen_backbone_is_trained(faces: ArrayFaces, tmp_path: Path) -> None
 
 
 def test_backbone_stage_leaves_teacher_and_head_alone_and_lowers_its_loss(faces: ArrayFaces, tmp_path: Path) -> None:
-    recipe = Recipe.smoke()
+    recipe = recipes.smoke()
     teacher = build_pipeline(recipe.generative)
     teacher.unet.eval().requires_grad_(False)
     student = Student(SHAPE)
@@ -186,7 +190,7 @@ def test_backbone_stage_leaves_teacher_and_head_alone_and_lowers_its_loss(faces:
 def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
 
-    recipe = Recipe.smoke()
+    recipe = recipes.smoke()
     short = {
         stage: replace(getattr(recipe, stage), loop=replace(getattr(recipe, stage).loop, steps=2))
         for stage in ("generative", "backbone", "head")
@@ -204,7 +208,7 @@ def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, mo
 
 
 def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
-    recipe = Recipe.smoke()
+    recipe = recipes.smoke()
     still = replace(recipe.generative.loop, steps=1, learning_rate=0.0, weight_decay=0.0)
     generative = replace(recipe, generative=replace(recipe.generative, loop=still))
     first = pipeline.train_generative(generative, faces, tmp_path / "first", progress=False)
@@ -250,16 +254,16 @@ def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_pat
     torch.manual_seed(3)
     begun = Student(shape)
     begun.save(tmp_path / "begun")
-    loop = replace(Recipe.smoke().head.loop, steps=2, learning_rate=1e-2)
-    head = replace(Recipe.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=freeze_norm, freeze_blocks=2)
-    recipe = replace(Recipe.smoke(), head=head, student=shape)
+    loop = replace(recipes.smoke().head.loop, steps=2, learning_rate=1e-2)
+    head = replace(recipes.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=freeze_norm, freeze_blocks=2)
+    recipe = replace(recipes.smoke(), head=head, student=shape)
     student = pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
     before, after = begun.state_dict(), student.state_dict()
     first = ("backbone.stem", "backbone.blocks.0", "backbone.blocks.1")
     assert all(torch.equal(value, before[name]) for name, value in after.items() if name.startswith(first))
     learnt = [name for name, _ in student.named_parameters() if not name.startswith(first)]
     assert len(learnt) > 10 and not any(torch.equal(after[name], before[name]) for name in learnt)
-    for other in (replace(recipe, head=replace(head, freeze_blocks=4)), replace(Recipe.smoke(), head=head)):
+    for other in (replace(recipe, head=replace(head, freeze_blocks=4)), replace(recipes.smoke(), head=head)):
         with pytest.raises(GdrdError, match="first blocks to freeze"):
             HeadStage(other.head, Student(other.student), torch.zeros(len(faces), 128), 0, 0)
 

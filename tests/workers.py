@@ -16,15 +16,16 @@ import numpy as np
 import torch
 
 from gdrd_lab import distributed
-from gdrd_lab.faces.faceset import ArrayFaces
+from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import StudentConfig
-from gdrd_lab.training.config import LoopConfig, Recipe
+from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import recipes
+from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.head import HeadStage
-from gdrd_lab.training.loop import run
-from gdrd_lab.training.stop import Stopped
+from gdrd_lab.training.preemption import Stopped
+from gdrd_lab.training.stages.head import HeadStage
+from gdrd_lab.training.trainer import run
 
 SHAPE = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
 context = multiprocessing.get_context("forkserver")
@@ -80,7 +81,7 @@ def train(folder: Path, steps: int = 6, slow: bool = False, **changes: object) -
     """Train backbone and head with every loss: synchronised BatchNorm, queue, unlabelled faces; save the weights."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = replace(Recipe.smoke().head, freeze_backbone=False, queue=12, weight_rcd=1.0, weight_cls=1.0)
+    config = replace(recipes.smoke().head, freeze_backbone=False, queue=12, weight_rcd=1.0, weight_cls=1.0)
     targets = torch.nn.functional.normalize(torch.randn(20, 128, generator=torch.Generator().manual_seed(0)), dim=1)
     stage = (SlowHead if slow else HeadStage)(config, Student(SHAPE), targets, 4, seed=0)
     loop = replace(LoopConfig(steps, 8, 1e-3, checkpoint_every=5, ema=0.9), **changes)  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from gdrd_lab import __version__
 from gdrd_lab.cli import (
     ablate,
-    bench,
+    benchmark,
+    benchmarks,
     data,
     doctor,
     embed,
@@ -17,15 +18,28 @@ from gdrd_lab.cli import (
     export,
     faces,
     failures,
-    official,
     quality,
     results,
     train,
 )
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.stop import Stopped
+from gdrd_lab.training.preemption import Stopped
 
-COMMANDS = (faces, data, train, evaluate, official, quality, failures, ablate, results, embed, export, bench, doctor)
+COMMANDS = (
+    faces,
+    data,
+    train,
+    evaluate,
+    benchmarks,
+    quality,
+    failures,
+    ablate,
+    results,
+    embed,
+    export,
+    benchmark,
+    doctor,
+)
 
 
 def parser() -> argparse.ArgumentParser:

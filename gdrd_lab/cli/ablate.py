@@ -45,13 +45,13 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.ablation.rows import AblationConfig, choose
-    from gdrd_lab.ablation.run import ablate
-    from gdrd_lab.ablation.table import columns
-    from gdrd_lab.evaluation.report import report, write_csv, write_json
-    from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import open_recogniser, shipped_assistant, shipped_generative
-    from gdrd_lab.teachers.sface import load_sface
+    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.evaluation.results import report, write_csv, write_json
+    from gdrd_lab.experiments.ablation.rows import AblationConfig, choose
+    from gdrd_lab.experiments.ablation.run import ablate
+    from gdrd_lab.models.registry import open_recogniser, shipped_assistant, shipped_generative
+    from gdrd_lab.models.sface import load_sface
+    from gdrd_lab.reports.ablation_table import columns
 
     sizes = {"smoke": AblationConfig.smoke, "cpu": AblationConfig.cpu, "paper": AblationConfig.paper}
     config = sizes[arguments.config]()

@@ -40,8 +40,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run_pack(arguments: argparse.Namespace) -> None:
     """Pack and say what came of it."""
-    from gdrd_lab.faces.pack import FolderImages, PackConfig, pack
-    from gdrd_lab.faces.sources import is_plain_folder, open_faces
+    from gdrd_lab.datasets.registry import is_plain_folder, open_faces
+    from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
 
     which = None if arguments.several == "refuse" else arguments.several
     source = Path(arguments.source)
@@ -62,8 +62,8 @@ def run_pack(arguments: argparse.Namespace) -> None:
 
 def run_check(arguments: argparse.Namespace) -> None:
     """Check and name what is wrong."""
+    from gdrd_lab.datasets.shards.manifest import check_pack
     from gdrd_lab.errors import GdrdError
-    from gdrd_lab.faces.manifest import check_pack
 
     if wrong := check_pack(arguments.folder, progress=not arguments.quiet):
         raise GdrdError(

@@ -25,11 +25,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
-    from gdrd_lab.degradation import Degradation
-    from gdrd_lab.embedding_file import write_embeddings
-    from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.teachers.recogniser import embed_all
+    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.embedding_file import write_embeddings
+    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.transforms.degradation import Degradation
 
     recogniser = open_recogniser(arguments.model)
     faces = open_faces(arguments.data)

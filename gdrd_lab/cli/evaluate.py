@@ -77,14 +77,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
-    from gdrd_lab.degradation import Degradation
-    from gdrd_lab.evaluation import report, sweep
-    from gdrd_lab.faces.faceset import identities_with, split_identities
-    from gdrd_lab.faces.pairs import folds_that_fit, random_pairs
-    from gdrd_lab.faces.sources import open_faces, open_pairs
-    from gdrd_lab.figures import accuracy_curves, curves, save
-    from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.teachers.sface import load_sface
+    from gdrd_lab.datasets.base import identities_with, split_identities
+    from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
+    from gdrd_lab.datasets.registry import open_faces, open_pairs
+    from gdrd_lab.evaluation import results as report
+    from gdrd_lab.evaluation import sweep
+    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.sface import load_sface
+    from gdrd_lab.plots.figures import accuracy_curves, curves, save
+    from gdrd_lab.transforms.degradation import Degradation
 
     degradations = list(sweep.resolutions(arguments.resolutions))
     for name in SWEEPS:

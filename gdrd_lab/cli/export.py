@@ -29,13 +29,13 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export, and compare unless told not to."""
+    from gdrd_lab.datasets.registry import open_faces
     from gdrd_lab.errors import GdrdError
-    from gdrd_lab.export import write
-    from gdrd_lab.export.compare import compare, show
-    from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.student.model import Student
-    from gdrd_lab.teachers.super_resolution import load_generative
+    from gdrd_lab.export import onnx as write
+    from gdrd_lab.export.check import compare, show
+    from gdrd_lab.models.diffusion.pipeline import load_generative
+    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.student.model import Student
 
     out = arguments.out
     if not out.suffix and (Path(arguments.model) / "model_index.json").is_file():

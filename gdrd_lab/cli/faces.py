@@ -43,7 +43,7 @@ def run_info(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.faces.sources import open_faces
+    from gdrd_lab.datasets.registry import open_faces
 
     faces = open_faces(arguments.data)
     labels, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
@@ -58,7 +58,7 @@ def run_info(arguments: argparse.Namespace) -> None:
 
 def run_align(arguments: argparse.Namespace) -> None:
     """Align every photograph below a folder; those that cannot be aligned are named and left out."""
-    from gdrd_lab.faces.align import align_folder
+    from gdrd_lab.datasets.folder import align_folder
 
     which = None if arguments.several == "refuse" else arguments.several
     done, refused = align_folder(arguments.source, arguments.out, which=which)
@@ -69,8 +69,8 @@ def run_align(arguments: argparse.Namespace) -> None:
 
 def run_sample(arguments: argparse.Namespace) -> None:
     """Write embedded faces as PNG files."""
-    from gdrd_lab.faces.embedded import embedded_faces
-    from gdrd_lab.faces.folder import write_faces
+    from gdrd_lab.datasets.folder import write_faces
+    from gdrd_lab.datasets.synthetic import embedded_faces
 
     faces = embedded_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)
     write_faces(faces, arguments.out)

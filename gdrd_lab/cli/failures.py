@@ -33,12 +33,12 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.degradation import Degradation
+    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.registry import open_faces, open_pairs
     from gdrd_lab.evaluation.failures import describe, failures, measures
-    from gdrd_lab.evaluation.report import write_rows
-    from gdrd_lab.faces.sources import open_faces, open_pairs
-    from gdrd_lab.methods import open_recogniser
-    from gdrd_lab.teachers.recogniser import embed_all
+    from gdrd_lab.evaluation.results import write_rows
+    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.transforms.degradation import Degradation
 
     faces = open_faces(arguments.data, progress=not arguments.quiet)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)

@@ -35,12 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.evaluation.quality import compare_steps
-    from gdrd_lab.evaluation.report import write_rows
-    from gdrd_lab.faces.faceset import draw, split_identities
-    from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import open_recogniser, shipped_generative
-    from gdrd_lab.teachers.super_resolution import load_generative
+    from gdrd_lab.datasets.base import draw, split_identities
+    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.evaluation.metrics.image_quality import compare_steps
+    from gdrd_lab.evaluation.results import write_rows
+    from gdrd_lab.models.diffusion.pipeline import load_generative
+    from gdrd_lab.models.registry import open_recogniser, shipped_generative
 
     faces = open_faces(arguments.data, progress=not arguments.quiet)
     if arguments.hold_out:

@@ -22,7 +22,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
-    from gdrd_lab.results.page import write_page
+    from gdrd_lab.reports.page import write_page
 
     missing = write_page(arguments.folder, arguments.out)
     print(f"Page: {arguments.out}")

@@ -58,13 +58,13 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
+    from gdrd_lab.datasets.registry import open_faces
     from gdrd_lab.errors import GdrdError
-    from gdrd_lab.faces.sources import open_faces
-    from gdrd_lab.methods import shipped_assistant
-    from gdrd_lab.teachers.sface import load_sface
+    from gdrd_lab.models.registry import shipped_assistant
+    from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
-    from gdrd_lab.training.recipe_file import load_recipe, override
-    from gdrd_lab.training.targets import split_people
+    from gdrd_lab.training.recipes import load_recipe, override
+    from gdrd_lab.training.teacher_targets import split_people
 
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])

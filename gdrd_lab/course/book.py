@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.files import write_atomically
+from gdrd_lab.io.atomic import write_atomically
 
 TIMEOUT = 600  # seconds for one cell
 # Code spans and fences hold dollar signs that are no formulas.

@@ -31,7 +31,7 @@ ROWS = (
     Equation(
         "Forward process of the generative teacher",
         r"x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon",
-        "gdrd_lab.teachers.diffusion.noised",
+        "gdrd_lab.models.diffusion.process.noised",
         "test_teachers_diffusion.py::test_noised_and_velocity_by_hand",
         "01_the_diffusion_teacher",
         "noised(",
@@ -39,7 +39,7 @@ ROWS = (
     Equation(
         "Velocity, and the clean face from it",
         r"v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0",
-        "gdrd_lab.teachers.diffusion.clean_from_velocity",
+        "gdrd_lab.models.diffusion.process.clean_from_velocity",
         "test_teachers_diffusion.py::test_the_clean_face_comes_back",
         "01_the_diffusion_teacher",
         "clean_from_velocity(",
@@ -47,7 +47,7 @@ ROWS = (
     Equation(
         "Residual target",
         r"x_0 = (y - c)/s",
-        "gdrd_lab.teachers.super_resolution.SuperResolutionPipeline.clean",
+        "gdrd_lab.models.diffusion.pipeline.SuperResolutionPipeline.clean",
         "test_teachers_generative.py::test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula",
         "01_the_diffusion_teacher",
         ".clean(",
@@ -55,7 +55,7 @@ ROWS = (
     Equation(
         "Denoising loss",
         r"L = \mathbb{E}\,\lVert \mathrm{UNet}(x_t, c, t) - v\rVert^2",
-        "gdrd_lab.training.generative.velocity_loss",
+        "gdrd_lab.training.stages.diffusion.velocity_loss",
         "test_teachers_generative.py::test_velocity_loss_is_zero_for_the_exact_velocity_and_matches_the_formula",
         "01_the_diffusion_teacher",
         "velocity_loss",
@@ -104,7 +104,7 @@ ROWS = (
     Equation(
         "Accuracy on held-out folds",
         r"\mathrm{accuracy} = \frac{1}{F}\sum_f \mathrm{acc}_f(\theta^*_{\text{other folds}})",
-        "gdrd_lab.evaluation.verification.lfw_accuracy",
+        "gdrd_lab.evaluation.metrics.verification.lfw_accuracy",
         "test_evaluation_verification.py::test_lfw_accuracy_on_four_pairs_by_hand",
         "00_what_resolution_takes_away",
         "lfw_accuracy(",
@@ -120,7 +120,7 @@ ROWS = (
     Equation(
         "Class activation map of an embedding",
         r"M_{ij} = \max(0, \sum_c A_{cij}\,\partial s/\partial A_{cij})",
-        "gdrd_lab.analysis.attention.attention",
+        "gdrd_lab.analysis.cam.attention",
         "test_analysis_attention.py::test_a_network_that_sees_one_corner_is_explained_by_that_corner",
         "05_embeddings_and_attention",
         "attention(",
@@ -128,7 +128,7 @@ ROWS = (
     Equation(
         "Alignment",
         r"\min_{a,b,t}\sum_k\lVert S_{ab}\,p_k + t - q_k\rVert^2",
-        "gdrd_lab.faces.template.similarity",
+        "gdrd_lab.alignment.template.similarity",
         "test_faces_align.py::test_similarity_is_the_least_squares_one",
         "07_bring_your_own_faces",
         "similarity",

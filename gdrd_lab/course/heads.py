@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gdrd_lab.evaluation.verification import auc
+from gdrd_lab.evaluation.metrics.verification import auc
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
-from gdrd_lab.training.config import Recipe
+from gdrd_lab.training import recipes
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -22,7 +22,7 @@ class KdAndRcd(nn.Module):
 
     def __init__(self, embedding_size: int = 128) -> None:
         super().__init__()
-        config = Recipe.cpu().head
+        config = recipes.cpu().head
         self.weights = (config.weight_kd, config.weight_rcd)
         self.relation = RelationalContrastiveLoss(embedding_size, temperature=config.temperature, chunk=None)
 

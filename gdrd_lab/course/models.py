@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab import __version__
-from gdrd_lab.machine import cache_folder
-from gdrd_lab.methods import shipped_generative
-from gdrd_lab.student.shape import StudentConfig
+from gdrd_lab.io.config import to_dict
+from gdrd_lab.io.paths import cache_folder
+from gdrd_lab.models.registry import shipped_generative
+from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
-from gdrd_lab.training.recipe_file import to_dict
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
-    from gdrd_lab.student.model import Student
-    from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
+    from gdrd_lab.models.student.model import Student
 
 
 def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_steps: int = 120) -> Recipe:
@@ -51,7 +51,7 @@ def generative_teacher(
     recipe: Recipe, faces: FaceSet, *, progress: bool = True
 ) -> tuple[SuperResolutionPipeline, Path]:
     """Train the lesson's generative teacher, or take the one kept from last time; return it and its run's folder."""
-    from gdrd_lab.teachers.super_resolution import load_generative
+    from gdrd_lab.models.diffusion.pipeline import load_generative
     from gdrd_lab.training.pipeline import train_generative
 
     whole = replace(recipe, backbone=lesson_recipe().backbone, head=lesson_recipe().head)
@@ -64,7 +64,7 @@ def stage_one(
     recipe: Recipe, faces: FaceSet, generative: Path | None = None, *, progress: bool = True
 ) -> tuple[Student, Path]:
     """Train the lesson's backbone on a generative teacher's features (the shipped one's by default), or take it."""
-    from gdrd_lab.student.model import Student
+    from gdrd_lab.models.student.model import Student
     from gdrd_lab.training.pipeline import train_backbone
 
     out = run_folder(recipe, faces, "backbone")

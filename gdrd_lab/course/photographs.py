@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.faces.embedded import embedded_faces
-from gdrd_lab.files import write_atomically
+from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.io.atomic import write_atomically
 
 
 def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:

@@ -1,4 +1,4 @@
-"""The figures of the course that gdrd_lab.figures has not: lines, bars, and guesses against results, in its style."""
+"""Figures that only the course needs: lines, bars, and guesses beside results, in the style of gdrd_lab.plots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, finish, new_figure, say
+from gdrd_lab.plots.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, finish, new_figure, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

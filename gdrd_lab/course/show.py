@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.figures import alt_text, render
+from gdrd_lab.plots.figures import alt_text, render
 
 if TYPE_CHECKING:
     from ipywidgets import DOMWidget
@@ -28,7 +28,7 @@ def show(figure: Figure, widget: DOMWidget | None = None) -> None:
     """Display a figure as a picture with its alt text; where a live widget is given, JupyterLab shows that instead.
 
     Args:
-        figure: from gdrd_lab.figures or gdrd_lab.course.plots; what GitHub and the HTML site show.
+        figure: from gdrd_lab.plots.figures or gdrd_lab.course.plots; what GitHub and the HTML site show.
         widget: its live form.
     """
     from IPython.display import display

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.analysis.drawings import map_figure
-from gdrd_lab.analysis.interactive import map_plot
-from gdrd_lab.analysis.maps import nearest
+from gdrd_lab.analysis.projection import nearest
 from gdrd_lab.course.show import show, shown_width
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.figures import alt_text, face_strip, render
+from gdrd_lab.plots.figures import alt_text, face_strip, render
+from gdrd_lab.plots.interactive import map_plot
+from gdrd_lab.plots.maps import map_figure
 
 if TYPE_CHECKING:
     from ipywidgets import Box

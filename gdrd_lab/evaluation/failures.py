@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.report import read_rows
-from gdrd_lab.evaluation.verification import lfw_accuracy
+from gdrd_lab.evaluation.results import read_rows
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
-    from gdrd_lab.faces.pairs import Pairs
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.pairs import Pairs
 
 Array = np.ndarray
 # A difference is worth a word when it is larger than in nine of ten pairs.
@@ -69,7 +69,7 @@ def measures(faceset: FaceSet) -> dict[str, Array]:
     Returns:
         {name: (N,)}.
     """
-    from gdrd_lab.faces.faceset import batches
+    from gdrd_lab.datasets.base import batches
 
     out: dict[str, Array] = {
         name: np.zeros(len(faceset)) for name in ("brightness", "contrast", "detail", "side light", "asymmetry")

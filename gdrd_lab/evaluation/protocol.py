@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.datasets.gallery import Enrolment, enrol
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation import identification, retrieval, verification
-from gdrd_lab.evaluation.identification import Enrolment
-from gdrd_lab.evaluation.retrieval import RetrievalResult
-from gdrd_lab.evaluation.verification import AccuracyResult, Roc
+from gdrd_lab.evaluation.metrics import identification, retrieval, verification
+from gdrd_lab.evaluation.metrics.retrieval import RetrievalResult
+from gdrd_lab.evaluation.metrics.verification import AccuracyResult, Roc
+from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
-    from gdrd_lab.faces.pairs import Pairs
-    from gdrd_lab.teachers.recogniser import Recogniser
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.pairs import Pairs
+    from gdrd_lab.models.recogniser import Recogniser
 
 Array = np.ndarray
 
@@ -118,7 +118,7 @@ def embed_both(
     progress: bool = False,
 ) -> tuple[Array, Array]:
     """Embed the faces as probes and as gallery; ``gallery`` None, or equal to ``degradation``, embeds them once."""
-    from gdrd_lab.teachers.recogniser import embed_all
+    from gdrd_lab.datasets.embed import embed_all
 
     def embed(how: Degradation) -> Array:
         return embed_all(recogniser, faceset, how, flip=flip, batch_size=batch_size, seed=seed, progress=progress)
@@ -183,9 +183,9 @@ def identify(
     The other arguments are those of ``verify``.
 
     Raises:
-        GdrdError: an identity has a single face (see ``identification.enrol``) or a probe's identity is not enrolled.
+        GdrdError: an identity has a single face (see ``datasets.gallery.enrol``) or a probe's identity is not enrolled.
     """
-    enrolment = enrolment or identification.enrol(faceset.labels, seed=seed)
+    enrolment = enrolment or enrol(faceset.labels, seed=seed)
     probe, stored = embed_both(
         recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
     )

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.degradation import Degradation
+from gdrd_lab.datasets.gallery import Enrolment, enrol
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation import verification
-from gdrd_lab.evaluation.identification import Enrolment, clustered_error, enrol
+from gdrd_lab.evaluation.metrics import verification
+from gdrd_lab.evaluation.metrics.identification import clustered_error
+from gdrd_lab.evaluation.metrics.retrieval import retrieve
 from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings, verify_embeddings
-from gdrd_lab.evaluation.retrieval import retrieve
+from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
-    from gdrd_lab.faces.pairs import Pairs
-    from gdrd_lab.teachers.recogniser import Recogniser
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.pairs import Pairs
+    from gdrd_lab.models.recogniser import Recogniser
 
 Array = np.ndarray
 
@@ -157,8 +158,8 @@ def sweep(
     """
     from tqdm.auto import tqdm
 
-    from gdrd_lab.machine import commit
-    from gdrd_lab.teachers.recogniser import embed_all
+    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.io.provenance import commit
 
     enrolment = _prepare(recognisers, faceset, degradations, measures, seed)
     labels, code, scores = np.asarray(faceset.labels), commit(), []

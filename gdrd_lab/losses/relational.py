@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses.checks import check_labels, check_pair, check_positive, full_precision
-from gdrd_lab.losses.queue import NegativeQueue
+from gdrd_lab.losses.memory_queue import NegativeQueue
 
 
 class RelationModule(nn.Module):

@@ -5,10 +5,10 @@ Where the paper's text does not give a value (layer, timestep, loss weights, opt
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-from gdrd_lab.student.shape import SeparableConfig, StudentConfig
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
+from gdrd_lab.transforms.augmentation import AugmentConfig
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,6 @@ class LoopConfig:
     sync_norm: bool = True
     compile: bool = False
     tracker: str = "tensorboard"
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Changes to the sharp face before it is degraded: mirror, similarity jitter in pixels of a 112 px face, colour."""
-
-    flip: bool = True
-    shift: float = 3.0
-    scale: float = 0.05
-    rotate: float = 5.0
-    colour: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -191,83 +180,3 @@ class Recipe:
     warm_start: bool = False
     stem: StemConfig = field(default_factory=StemConfig)
     seed: int = 0
-
-    @classmethod
-    def smoke(cls) -> Recipe:
-        """Return the smallest run that goes through everything: under 2 minutes on 2 cores; its scores mean nothing."""
-        loop = LoopConfig(steps=12, batch_size=16, learning_rate=5e-4, ema=0.9, checkpoint_every=6)
-        return cls(
-            generative=GenerativeConfig(loop=loop, channels=(32, 48, 64), resolutions=(8, 16)),
-            backbone=BackboneConfig(loop=loop, resolutions=(8, 16)),
-            head=HeadConfig(loop=loop, queue=32, resolutions=(8, 16)),
-            student=StudentConfig(backbone_channels=(16, 32), backbone_blocks=(1, 1), head_channels=32, head_blocks=1),
-        )
-
-    @classmethod
-    def cpu(cls) -> Recipe:
-        """Return a run of some hours on 2 CPU cores with bf16."""
-        return cls(
-            generative=GenerativeConfig(
-                loop=LoopConfig(steps=10_000, batch_size=32, learning_rate=4e-4, precision="bf16", checkpoint_every=500)
-            ),
-            backbone=BackboneConfig(
-                loop=LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
-            ),
-            head=HeadConfig(
-                loop=LoopConfig(steps=12_000, batch_size=128, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
-            ),
-        )
-
-    @classmethod
-    def best(cls) -> Recipe:
-        """Return what won here: a student cut from the assistant, trained whole under its embeddings; no stage 1."""
-        # Not bf16: on a Xeon without AMX 1 x 1 convolutions take twice as long in it (CLUSTER.md).
-        loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
-        return replace(
-            cls.cpu(),
-            head=HeadConfig(
-                loop=loop,
-                freeze_backbone=False,
-                freeze_norm=True,
-                weight_rcd=0.0,
-                weight_kd=2.0,
-                weight_assistant=10.0,
-                weight_cls=0.0,
-                resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
-            ),
-            student=SeparableConfig(),
-            warm_start=True,
-        )
-
-    @classmethod
-    def assistant(cls) -> Recipe:
-        """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
-        best = cls.best()
-        loop = replace(best.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
-        head = replace(best.head, loop=loop, weight_kd=10.0, weight_bank=1.0, weight_assistant=0.0)
-        return replace(best, head=head, student=SeparableConfig.whole())
-
-    @classmethod
-    def paper(cls) -> Recipe:
-        """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
-        gpu: dict[str, Any] = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
-        return cls(
-            generative=GenerativeConfig(
-                loop=LoopConfig(steps=400_000, batch_size=256, learning_rate=1e-4, **gpu),
-                size=112,
-                channels=(128, 256, 384, 512),
-                layers=2,
-                unshuffle=2,
-            ),
-            backbone=BackboneConfig(
-                loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)
-            ),
-            head=HeadConfig(
-                loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu),
-                queue=16_384,
-                resolutions=(16,),
-            ),
-            student=StudentConfig(
-                backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3
-            ),
-        )

@@ -5,7 +5,6 @@ A process of several makes only its own rows of a batch, and they are those of t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from gdrd_lab.degradation import downscale
-from gdrd_lab.faces.faceset import to_tensor
-from gdrd_lab.training.config import AugmentConfig
+from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.transforms.augmentation import AugmentConfig, augment
+from gdrd_lab.transforms.resize import downscale
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
+    from gdrd_lab.datasets.base import FaceSet
 
 
 def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
@@ -55,46 +53,6 @@ def step_noise(seed: int, step: int, rows: Sequence[int], shape: tuple[int, ...]
     generators = [step_generator(seed, step, 1 + int(row)) for row in rows]
     numbers = torch.stack([torch.rand((), generator=generator) for generator in generators])
     return numbers, torch.stack([torch.randn(shape, generator=generator) for generator in generators])
-
-
-def augment(
-    faces: Tensor,
-    config: AugmentConfig,
-    generator: torch.Generator,
-    rows: Sequence[int] | np.ndarray | None = None,
-    whole: int | None = None,
-) -> Tensor:
-    """Mirror, move, turn, resize and recolour faces (N, 3, S, S) in [0, 1], each at random.
-
-    Args:
-        faces: the faces, or some rows of a batch.
-        config: what may change and how much.
-        generator: draws for the whole batch.
-        rows: which rows of the batch the faces are; all if None.
-        whole: size of that batch; N if None.
-    """
-    count, size = whole or len(faces), faces.shape[-1]
-
-    def spread(width: float) -> Tensor:
-        return (torch.rand(count, generator=generator) * 2 - 1) * width
-
-    angle, zoom = spread(config.rotate * math.pi / 180), 1 + spread(config.scale)
-    move = torch.stack([spread(config.shift), spread(config.shift)], 1) * 2 / 112
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0) if config.flip else torch.ones(count)
-    gain, offset = 1 + spread(config.colour), spread(config.colour / 2)
-    tint = 1 + (torch.rand(count, 3, generator=generator) * 2 - 1) * config.colour / 2
-    theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1] = mirror * angle.cos() * zoom, -angle.sin() * zoom
-    theta[:, 1, 0], theta[:, 1, 1] = mirror * angle.sin() * zoom, angle.cos() * zoom
-    theta[:, :, 2] = move
-    tint = gain[:, None] * tint
-    if rows is not None:
-        chosen = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
-        theta, tint, offset = theta[chosen], tint[chosen], offset[chosen]
-    grid = F.affine_grid(theta, [len(faces), 3, size, size], align_corners=False)
-    moved = F.grid_sample(faces, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    recoloured = (moved - 0.5) * tint[:, :, None, None] + 0.5 + offset[:, None, None, None]
-    return recoloured.clamp(0, 1)
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,26 @@ from torch import Tensor
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.student.model import Student
-from gdrd_lab.student.shape import SeparableConfig
-from gdrd_lab.student.warm_start import Parent, fronts, sface_from, warm_start
-from gdrd_lab.teachers.sface import SFace
-from gdrd_lab.teachers.super_resolution import SuperResolutionPipeline, load_generative
-from gdrd_lab.training.backbone import BackboneStage
-from gdrd_lab.training.checkpoint import load_into
+from gdrd_lab.io.config import to_dict
+from gdrd_lab.io.weights_folder import load_into
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
+from gdrd_lab.models.sface import SFace
+from gdrd_lab.models.student.config import SeparableConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.models.student.pruning import Parent, fronts, sface_from, warm_start
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, StemConfig
 from gdrd_lab.training.data import StepBatches
-from gdrd_lab.training.generative import GenerativeStage
-from gdrd_lab.training.head import HeadStage
-from gdrd_lab.training.loop import Stage, run
-from gdrd_lab.training.recipe_file import to_dict
-from gdrd_lab.training.stem import StemStage
-from gdrd_lab.training.targets import teacher_embeddings
+from gdrd_lab.training.stages.backbone import BackboneStage
+from gdrd_lab.training.stages.base import Stage
+from gdrd_lab.training.stages.diffusion import GenerativeStage
+from gdrd_lab.training.stages.head import HeadStage
+from gdrd_lab.training.stages.stem import StemStage
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.training.trainer import run
 
 if TYPE_CHECKING:
-    from gdrd_lab.faces.faceset import FaceSet
-    from gdrd_lab.teachers.recogniser import Recogniser
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.models.recogniser import Recogniser
 
 
 def train_generative(

@@ -12,11 +12,12 @@ from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.files import write_atomically
-from gdrd_lab.training import checkpoint
+from gdrd_lab.io import weights_folder as checkpoint
+from gdrd_lab.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from gdrd_lab.training.loop import Average, Stage
+    from gdrd_lab.training.ema import Average
+    from gdrd_lab.training.stages.base import Stage
 
 # Settings that change how a run is carried out, not what it computes: another machine may choose others.
 OPERATIONAL = frozenset({"workers", "keep", "checkpoint_every", "checkpoint_minutes", "compile", "tracker"})

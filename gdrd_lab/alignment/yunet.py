@@ -1,0 +1,218 @@
+"""Alignment of any photograph to the ArcFace template: YuNet finds five landmarks, a similarity maps them.
+
+Source of the detector: YuNet, Wu et al., Machine Intelligence Research 2023; weights from OpenCV Zoo, MIT.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+from gdrd_lab.alignment.template import TEMPLATE_SIZE, similarity, template
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.images import read_image
+from gdrd_lab.io.pretrained import yunet_path
+
+Which = Literal["largest", "central"] | int | None
+
+# YuNet is surest about faces of some 30 to 300 pixels. Images are brought between these sides (longest side, pixels).
+SMALLEST, LARGEST = 224, 640
+ENLARGE_BELOW = 112
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face found in an image, in pixels of that image.
+
+    Args:
+        box: (4,) left, top, width, height.
+        landmarks: (5, 2) x, y of eye, eye, nose, mouth corner, mouth corner, left to right for an upright face.
+        score: confidence in [0, 1].
+    """
+
+    box: np.ndarray
+    landmarks: np.ndarray
+    score: float
+
+
+class Aligner:
+    """Finds faces and aligns them. One may serve several threads; each gets a detector of its own.
+
+    Args:
+        threshold: lowest confidence of a face, in [0, 1].
+        model: YuNet's file, if not the pinned wheel's.
+
+    Raises:
+        GdrdError: YuNet's file is missing or not the pinned one.
+    """
+
+    def __init__(self, threshold: float = 0.7, model: Path | str | None = None) -> None:
+        self.threshold = threshold
+        self._model = yunet_path(model)
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "_model": self._model}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _local=threading.local())
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        """Find the faces of an image, uint8 (H, W, 3) RGB; from left to right.
+
+        A large image is first looked at with its longest side at 640 pixels. Where that finds nothing it is tried
+        again with a margin (faces that fill the image), then at 1600 pixels (faces that are small in it).
+        """
+        check_image(image)
+        longest = max(image.shape[:2])
+        side = SMALLEST if longest < ENLARGE_BELOW else min(longest, LARGEST)
+        tries = [(side, 0.0), (min(side, LARGEST // 2), 0.4)]
+        if longest > LARGEST:
+            tries.append((min(longest, 1600), 0.0))
+        for side, margin in tries:
+            found = self._detect_at(image, side / longest, margin)
+            if found:
+                return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
+        return []
+
+    def align(self, image: np.ndarray, which: Which = None, size: int = TEMPLATE_SIZE) -> np.ndarray:
+        """Cut out a face, aligned to the ArcFace template: uint8 (size, size, 3) RGB.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            which: the face to take where there are several: "largest", "central", or its number from the left,
+                counted from 0; None refuses to choose.
+            size: side of the result in pixels.
+
+        Raises:
+            GdrdError: there is no face, or there are several and ``which`` does not say which.
+        """
+        return crop(image, self.choose(image, which).landmarks, size)
+
+    def choose(self, image: np.ndarray, which: Which = None) -> Detection:
+        """Find the face that ``align`` would cut out; arguments and errors are the same."""
+        faces = self.detect(image)
+        if not faces:
+            raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
+        if which is None and len(faces) > 1:
+            raise GdrdError(
+                f"{len(faces)} faces were found in the image",
+                f'Choose one: "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
+            )
+        if which == "largest":
+            return max(faces, key=lambda face: float(face.box[2] * face.box[3]))
+        if which == "central":
+            centre = np.array(image.shape[1::-1]) / 2
+            return min(faces, key=lambda face: float(np.linalg.norm(face.box[:2] + face.box[2:] / 2 - centre)))
+        index = 0 if which is None else which
+        if isinstance(index, str) or not 0 <= index < len(faces):
+            raise GdrdError(
+                f"There is no face {which!r} among the {len(faces)} found",
+                f'Choose "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
+            )
+        return faces[index]
+
+    def _detect_at(self, image: np.ndarray, scale: float, margin: float) -> list[Detection]:
+        import cv2
+
+        height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+        seen = image
+        if (height, width) != image.shape[:2]:
+            seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        border = round(margin * max(height, width))
+        # A black margin: mirrored or stretched borders grow faces of their own. Under 33 pixels a side YuNet reads
+        # memory it never wrote, and finds faces of any size there.
+        low, right = (max(border, 64 - border - side) for side in (height, width))
+        seen = cv2.copyMakeBorder(seen, border, low, border, right, cv2.BORDER_CONSTANT)
+        detector = self._detector()
+        detector.setInputSize(seen.shape[1::-1])
+        rows = detector.detect(cv2.cvtColor(seen, cv2.COLOR_RGB2BGR))[1]
+        zoom = np.array([image.shape[1] / width, image.shape[0] / height])
+        found = []
+        for row in np.zeros((0, 15)) if rows is None else rows.astype(np.float64):
+            box = np.concatenate([(row[:2] - border + 0.5) * zoom - 0.5, row[2:4] * zoom])
+            landmarks = (row[4:14].reshape(5, 2) - border + 0.5) * zoom - 0.5
+            found.append(Detection(box, landmarks, float(row[14])))
+        return found
+
+    def _detector(self) -> Any:
+        import cv2
+
+        # Threads of OpenCV do not survive a fork: a forked process makes its own detector.
+        if getattr(self._local, "process", None) != os.getpid():
+            self._local.detector = cv2.FaceDetectorYN.create(str(self._model), "", (0, 0), self.threshold, 0.3, 100)
+            self._local.process = os.getpid()
+        return self._local.detector
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raise GdrdError unless the image is uint8 (H, W, 3)."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise GdrdError(
+            f"An image must be uint8 (height, width, 3), not {image.dtype} {image.shape}",
+            "Read it with gdrd_lab.io.images.read_image",
+        )
+
+
+def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
+    """Map an image, uint8 (H, W, 3), so that its ``landmarks`` (5, 2) fall on the template: uint8 (size, size, 3).
+
+    Where the image shrinks by a third or more, the face is drawn several times too large and averaged down, so that
+    nothing aliases. What lies outside the image is filled with its border.
+    """
+    import cv2
+
+    matrix = similarity(landmarks, template(size))
+    times = min(max(1, math.ceil(1 / np.hypot(*matrix[:, 0]) - 0.5)), 64)
+    if times > 1:
+        matrix = similarity(landmarks, template(size * times))
+    side = (size * times, size * times)
+    drawn = cv2.warpAffine(image, matrix, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return drawn if times == 1 else cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def align_many(
+    sources: Sequence[str | Path | bytes | BinaryIO],
+    *,
+    which: Which = None,
+    size: int = TEMPLATE_SIZE,
+    workers: int = 2,
+    keep_aligned: bool = False,
+    progress: bool = True,
+) -> Iterator[np.ndarray | GdrdError]:
+    """Read and align images in several threads; yield, in their order, each face (size, size, 3) or why there is none.
+
+    Args:
+        sources: paths or contents of image files.
+        which: see ``Aligner.align``.
+        size: side of the faces in pixels.
+        workers: threads.
+        keep_aligned: take images of ``size`` x ``size`` pixels as aligned already.
+        progress: show a progress bar.
+    """
+    from tqdm.auto import tqdm
+
+    aligner = Aligner()
+
+    def one(source: str | Path | bytes | BinaryIO) -> np.ndarray | GdrdError:
+        try:
+            image = read_image(source)
+            return image if keep_aligned and image.shape == (size, size, 3) else aligner.align(image, which, size)
+        except GdrdError as error:
+            # Who asked knows which image it is; a path would make lists of errors hard to read.
+            return GdrdError(error.what.replace(f"{source!s} ", "The image ", 1), error.do)
+
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(sources), unit="face", disable=not progress) as bar:
+        bar.set_description("aligning")
+        for begin in range(0, len(sources), 256):  # in pieces, so that a slow consumer does not fill the memory
+            for face in pool.map(one, sources[begin : begin + 256]):
+                yield face
+                bar.update()

@@ -1,0 +1,47 @@
+"""`gdrd bench`: what things cost on this machine, side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    command = commands.add_parser(
+        "bench",
+        help="measure speed and memory side by side, as a table and JSON",
+        description="Student against teacher, L_rcd against its naive form, our training step against a plain loop, "
+        "reading, sampling, aligning, embedding, and growth with the gallery. Cases take turns in every round; "
+        "the table gives the median and the spread.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.add_argument(
+        "suites",
+        nargs="*",
+        help="networks, relational, training, data, sampler, alignment, targets, growth; all if none is named",
+    )
+    command.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
+    command.add_argument("--repeats", type=int, default=5, help="rounds")
+    command.add_argument("--cpu-time", action="store_true", help="seconds on the processors: for a busy machine")
+    command.add_argument(
+        "--threads", type=int, help="threads of torch and onnxruntime; torch's own choice if not given"
+    )
+    command.add_argument("--out", type=Path, default=Path("results/bench.json"), help="JSON file to write")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, write and print."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from gdrd_lab.experiments.benchmark import suite
+
+    config = suite.BenchConfig.smoke() if arguments.smoke else suite.BenchConfig(arguments.repeats, arguments.cpu_time)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    rows = suite.measure(config, arguments.suites or suite.SUITES, lambda name: tqdm.write(f"measuring {name} ..."))
+    written = suite.write(arguments.out, rows, config)
+    suite.show(rows)
+    print(f"Results: {written}")

@@ -1,0 +1,99 @@
+"""Aligned faces in one file: safetensors, written as the faces come, read without loading it into memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import whole_file
+
+HEADER = 4096  # bytes kept for the header, which is only known when all faces are written
+
+
+class StoredFaces:
+    """The face set of a file that ``write_store`` wrote; its pixels stay on disk until they are asked for.
+
+    Attributes:
+        failed: (key, reason) of each image that gave no face.
+
+    Raises:
+        GdrdError: the file is missing, cut off or no such file.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            (count, self.size, _, _), (begin, end) = header["faces"]["shape"], header["faces"]["data_offsets"]
+            start = 8 + HEADER
+            self._faces = np.memmap(path, np.uint8, "r", start + begin, (count, self.size, self.size, 3))
+            self.labels = np.array(np.memmap(path, np.int64, "r", start + end, (count,)))
+            text = np.memmap(path, np.uint8, "r", start + header["keys"]["data_offsets"][0])
+            facts = json.loads(text.tobytes())
+            self.keys: Sequence[str] = facts["keys"]
+            self.failed: list[tuple[str, str]] = [(key, reason) for key, reason in facts["failed"]]
+            if len(self.keys) != count:
+                raise ValueError("keys")
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+            raise GdrdError(f"{path} is no whole file of aligned faces", "Delete it; it is made again") from error
+
+    def __reduce__(self) -> tuple[type[StoredFaces], tuple[Path, str]]:
+        return StoredFaces, (self.path, self.name)  # other processes open the file, and are not sent it
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.array(self._faces[index])
+
+
+def write_store(
+    path: Path,
+    results: Iterable[np.ndarray | GdrdError],
+    keys: Sequence[str],
+    labels: np.ndarray,
+    size: int,
+) -> None:
+    """Write faces to one safetensors file, whole or not at all.
+
+    Args:
+        path: the file.
+        results: for each of N images its face, uint8 (size, size, 3), or why there is none; taken one at a time.
+        keys: N names.
+        labels: (N,) identities.
+        size: side of the faces in pixels.
+
+    Raises:
+        GdrdError: no image gave a face, or the file cannot be written; an earlier one is left as it was.
+    """
+    with whole_file(path, "Free disk space, or set GDRD_CACHE to a folder that can be written to") as file:
+        file.write(bytes(8 + HEADER))
+        failed: dict[int, GdrdError] = {}
+        for index, result in enumerate(results):
+            if isinstance(result, GdrdError):
+                failed[index] = result
+            elif result.shape == (size, size, 3) and result.dtype == np.uint8:
+                file.write(result.tobytes())
+            else:
+                raise ValueError(f"a face is {result.dtype} {result.shape}, not uint8 ({size}, {size}, 3)")
+        kept = [index for index in range(len(keys)) if index not in failed]
+        if not kept:
+            raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
+        count = len(kept)
+        parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
+        facts = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
+        text = json.dumps(facts).encode()
+        parts.append(("keys", "U8", [len(text)], text))
+        offset = count * size * size * 3
+        header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}
+        for part, kind, shape, content in parts:
+            file.write(content)
+            header[part] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(content)]}
+            offset += len(content)
+        file.seek(0)
+        file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))

@@ -1,0 +1,161 @@
+"""IJB-B and IJB-C by templates, 1:1 and 1:N, from the lists InsightFace publishes beside NIST's images.
+
+Layout: loose_crop/NAME and meta/ijbc_name_5pts_score.txt ("NAME x1 y1 ... x5 y5 score"), ijbc_face_tid_mid.txt
+("NAME template medium"), ijbc_template_pair_label.txt ("template template 0|1"), and for 1:N ijbc_1N_gallery_G1.csv,
+ijbc_1N_gallery_G2.csv and ijbc_1N_probe_mixed.csv (TEMPLATE_ID,SUBJECT_ID,FILENAME,...); ijbb and S1, S2 for IJB-B.
+
+Source: Maze et al., IARPA Janus Benchmark - C, ICB 2018; InsightFace, recognition/_evaluation_/ijb.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gdrd_lab.datasets.benchmarks.layout import find_folder, must_exist
+from gdrd_lab.datasets.celeba import LandmarkedFaces
+from gdrd_lab.datasets.gallery import Enrolment
+from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.errors import GdrdError
+
+WHERE = "Name the folder that holds loose_crop and meta"
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Sets of faces that are compared as one.
+
+    Args:
+        faces: N faces; a face that is in two templates stands twice.
+        template: (N,) number of the template each face belongs to, 0 to T - 1.
+        medium: (N,) photograph or video it comes from; a video's frames count as one.
+        names: (T,) the templates' official numbers.
+    """
+
+    faces: LandmarkedFaces
+    template: np.ndarray
+    medium: np.ndarray
+    names: np.ndarray
+
+
+def ijb(path: Path | str, name: str = "ijbc") -> Templates:
+    """Return the faces of IJB-C or IJB-B with their templates, cut out by the published landmarks when asked for.
+
+    Raises:
+        GdrdError: a file is missing or damaged.
+    """
+    folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
+    rows = _words(folder / "meta" / f"{name}_face_tid_mid.txt", 3)
+    marks = {row[0]: row[1:11] for row in _words(folder / "meta" / f"{name}_name_5pts_score.txt", 12)}
+    lost = [row[0] for row in rows if row[0] not in marks]
+    if lost:
+        raise GdrdError(f"{len(lost)} faces have no landmarks, among them {lost[0]}", "Get the meta files again")
+    files = [folder / "loose_crop" / row[0] for row in rows]
+    must_exist(files, name.upper())
+    try:
+        landmarks = np.array([[float(word) for word in marks[row[0]]] for row in rows]).reshape(-1, 5, 2)
+        numbers, media = (np.array([int(row[column]) for row in rows]) for column in (1, 2))
+    except ValueError as error:
+        raise GdrdError(f"The lists of {name} hold what is no number ({error})", "Get the meta files again") from error
+    names, template = np.unique(numbers, return_inverse=True)
+    keys = [f"{number}/{row[0]}" for number, row in zip(numbers, rows, strict=True)]
+    faces = LandmarkedFaces(files, landmarks, keys, np.full(len(files), -1), name.upper())
+    return Templates(faces, template, media, names)
+
+
+def template_embeddings(embeddings: np.ndarray, templates: Templates) -> np.ndarray:
+    """Average the faces of each medium, then the media of each template: (T, d) unit vectors.
+
+    e_T = normalise( sum_media mean_{faces of the medium} e )
+
+    Args:
+        embeddings: (N, d) of the faces.
+        templates: which face belongs to which.
+    """
+    both = np.stack([templates.template, templates.medium], 1)
+    pairs, medium = np.unique(both, axis=0, return_inverse=True)
+    medium = medium.reshape(-1)
+    means = np.zeros((len(pairs), embeddings.shape[1]))
+    np.add.at(means, medium, embeddings)
+    means /= np.bincount(medium)[:, None]
+    out = np.zeros((len(templates.names), embeddings.shape[1]))
+    np.add.at(out, pairs[:, 0], means)
+    return (out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def ijb_pairs(path: Path | str, templates: Templates, name: str = "ijbc") -> Pairs:
+    """Return the 1:1 protocol: pairs of templates, all in one fold (TAR at FAR is published, no folds).
+
+    Raises:
+        GdrdError: the list is missing, damaged, or names other templates.
+    """
+    folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
+    source = folder / "meta" / f"{name}_template_pair_label.txt"
+    try:
+        rows = np.loadtxt(source, np.int64, ndmin=2)
+        first, second, genuine = rows.T
+    except (OSError, ValueError) as error:
+        raise GdrdError(f"{source} is no list of pairs ({str(error)[:80]})", "Get the meta files again") from error
+    places = [_places(templates, side, source) for side in (first, second)]
+    return Pairs(places[0], places[1], genuine == 1, np.zeros(len(rows), np.int64))
+
+
+def ijb_search(
+    path: Path | str, templates: Templates, gallery: str = "G1", name: str = "ijbc"
+) -> tuple[np.ndarray, Enrolment, np.ndarray]:
+    """Return the 1:N protocol for one of the two galleries.
+
+    Returns:
+        Subjects of all templates (T,), -1 where the protocol does not name one; the gallery's templates with the probes
+        whose subject is in it; and the probes whose subject is not (strangers).
+
+    Raises:
+        GdrdError: a list is missing, damaged, or names other templates.
+    """
+    folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE) / "meta"
+    enrolled, shown = (
+        _subjects(folder / f"{name}_1N_{part}.csv", templates) for part in (f"gallery_{gallery}", "probe_mixed")
+    )
+    subjects = np.full(len(templates.names), -1)
+    for table in (enrolled, shown):
+        subjects[list(table)] = list(table.values())
+    known = set(enrolled.values())
+    probes = np.array(sorted(shown))
+    mated = np.array([shown[place] in known for place in probes])
+    return subjects, Enrolment(np.array(sorted(enrolled)), probes[mated]), probes[~mated]
+
+
+def _subjects(path: Path, templates: Templates) -> dict[int, int]:
+    """Place of each template of a 1:N list, and its subject."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        numbers = [(int(row["TEMPLATE_ID"]), int(row["SUBJECT_ID"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GdrdError(
+            f"{path} is no 1:N list ({error})", "It has the columns TEMPLATE_ID, SUBJECT_ID, FILENAME"
+        ) from error
+    places = _places(templates, np.array([number for number, _ in numbers]), path)
+    return dict(zip(places.tolist(), [subject for _, subject in numbers], strict=True))
+
+
+def _places(templates: Templates, numbers: np.ndarray, source: Path) -> np.ndarray:
+    places = np.minimum(np.searchsorted(templates.names, numbers), len(templates.names) - 1)
+    wrong = templates.names[places] != numbers
+    if wrong.any():
+        raise GdrdError(f"{source} names template {numbers[wrong][0]}, which has no face", "Get the meta files again")
+    return places
+
+
+def _words(path: Path, count: int) -> list[list[str]]:
+    try:
+        rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise GdrdError(f"{path} cannot be read", WHERE) from error
+    wrong = next((number for number, row in enumerate(rows, 1) if len(row) != count), None)
+    if wrong or not rows:
+        raise GdrdError(f"Line {wrong or 1} of {path} does not have {count} words", "Get the meta files again")
+    return rows

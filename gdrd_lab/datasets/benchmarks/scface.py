@@ -1,0 +1,75 @@
+"""SCface: 130 people, a mugshot each, and five surveillance cameras at three distances.
+
+Layout: mugshot_frontal_original_all/001_frontal.jpg, surveillance_cameras_distance_1/cam_1/001_cam1_1.jpg (the folder
+of a camera may be missing), distances 1 (4.2 m), 2 (2.6 m) and 3 (1.0 m).
+
+Source: Grgic, Delac and Grgic, SCface - surveillance cameras face database, Multimedia Tools and Applications 2011.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from gdrd_lab.alignment.yunet import align_many
+from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
+from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.benchmarks.layout import CropFaces, find_folder
+from gdrd_lab.datasets.gallery import Enrolment
+from gdrd_lab.errors import GdrdError
+
+DISTANCES = (1, 2, 3)
+MUGSHOTS = "mugshot_frontal_original_all"
+WHERE = f"Name SCface's folder, which holds {MUGSHOTS} and surveillance_cameras_distance_1 to _3"
+
+
+def scface(
+    path: Path | str, people: Iterable[int] = range(1, 131), *, progress: bool = True
+) -> tuple[FaceSet, dict[int, Enrolment]]:
+    """Return mugshots and surveillance faces, aligned, and for each distance the probes against the mugshots.
+
+    Rank-1 at each distance is what is published. Many papers fine-tune on the first 50 people and test on the other 80:
+    ``range(51, 131)``. Images in which no face is found (most are at 4.2 m) are used as they are, so that every probe
+    counts.
+
+    Args:
+        path: SCface's folder.
+        people: numbers of the people to test with.
+        progress: show a progress bar while aligning.
+
+    Raises:
+        GdrdError: folders are missing, or a person has no mugshot.
+    """
+    folder, wanted = find_folder(path, MUGSHOTS, WHERE), set(people)
+    found = [(file, int(match[1]), 0) for file, match in _named(folder / MUGSHOTS, r"(\d{3})_frontal") if match]
+    for distance in DISTANCES:
+        named = _named(folder / f"surveillance_cameras_distance_{distance}", rf"(\d{{3}})_cam([1-5])_{distance}")
+        found += [(file, int(match[1]), distance) for file, match in named if match]
+    found = [row for row in found if row[1] in wanted]
+    enrolled = {person for _, person, distance in found if distance == 0}
+    missing = {person for _, person, _ in found} - enrolled
+    if missing or not enrolled or len(enrolled) == len(found):
+        what = f"person {min(missing):03d} has no mugshot" if missing else "there are no surveillance images"
+        raise GdrdError(f"In {folder} {what}", WHERE)
+    files = [file for file, _, _ in found]
+    labels = np.unique([person for _, person, _ in found], return_inverse=True)[1].astype(np.int64)
+    distances = np.array([distance for _, _, distance in found])
+    keys = [file.stem for file in files]
+    faces = aligned_copy(files, keys, labels, "SCface", partial(_align, progress=progress), "scface")
+    gallery = np.flatnonzero(distances == 0)
+    return faces, {distance: Enrolment(gallery, np.flatnonzero(distances == distance)) for distance in DISTANCES}
+
+
+def _named(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return ((file, re.fullmatch(pattern, file.stem)) for file in files)
+
+
+def _align(files: Sequence[Path], progress: bool) -> Iterator[np.ndarray | GdrdError]:
+    whole = CropFaces(files, [""] * len(files), np.full(len(files), -1), "SCface")
+    for index, face in enumerate(align_many(files, which="central", progress=progress)):
+        yield whole[index] if isinstance(face, GdrdError) else face

@@ -1,0 +1,146 @@
+"""InsightFace's verification files (lfw.bin, cfp_fp.bin, agedb_30.bin ...): pairs of encoded images in one pickle.
+
+The pickle is (list of 2 P images as bytes, list of P bools). A pickle can run any program when it is opened, so this
+one is read by an unpickler that knows lists, tuples, bytes, integers, booleans and strings, and refuses every other
+thing, among them any name of a class or function; nothing in the file can be executed. NumPy arrays in it, as a few
+old files have, are refused too.
+
+Source: InsightFace, recognition/arcface_torch/eval/verification.py.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gdrd_lab.alignment.yunet import Which
+from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.datasets.shards.reader import EncodedFaces
+from gdrd_lab.errors import GdrdError
+
+# What pickle writes for lists, tuples, bytes, integers, booleans, strings and None, in protocols 0 to 5. No GLOBAL,
+# STACK_GLOBAL, INST, OBJ, REDUCE, BUILD, NEWOBJ, EXT or PERSID.
+# fmt: off
+ALLOWED = frozenset((
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT",
+    "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE",
+    "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "EMPTY_LIST", "LIST",
+    "APPEND", "APPENDS", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "GET", "BINGET", "LONG_BINGET", "PUT",
+    "BINPUT", "LONG_BINPUT", "MEMOIZE",
+))
+# fmt: on
+# How Python 3 writes bytes in the old protocols: _codecs.encode(text, "latin1"). Taken as data, never looked up.
+LATIN = ("_codecs", "encode")
+
+
+class BinFaces(EncodedFaces):
+    """The images of a verification file as a face set, two for each pair one after the other; identities are unknown.
+
+    Args:
+        path: the .bin file.
+        align: as for ``ShardFaces``.
+        which: the face to take from a photograph with several.
+
+    Raises:
+        GdrdError: the file is missing, damaged, or holds anything but lists of bytes and booleans.
+    """
+
+    def __init__(self, path: Path | str, align: Any = "auto", *, which: Which = None) -> None:
+        path = Path(path)
+        super().__init__(path.stem, align, which)
+        self._images, self.genuine = read_bin(path)
+        self.labels = np.full(len(self._images), -1)
+        self.keys = [f"{index:06d}" for index in range(len(self._images))]
+
+    def content(self, index: int) -> bytes:
+        """Return the image file's bytes of a face."""
+        return self._images[index]
+
+
+def bin_pairs(faces: BinFaces, folds: int = 10) -> Pairs:
+    """Return the file's pairs, in consecutive folds of equal size as InsightFace's evaluation makes them."""
+    count = len(faces.genuine)
+    first = np.arange(count) * 2
+    # scikit-learn's KFold without shuffling: the first count % folds folds have one more.
+    sizes = np.full(folds, count // folds) + (np.arange(folds) < count % folds)
+    return Pairs(first, first + 1, faces.genuine, np.repeat(np.arange(folds), sizes))
+
+
+def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
+    """Read a verification file: 2 P images as bytes, and which pairs are genuine, bool (P,).
+
+    Raises:
+        GdrdError: the file is missing, damaged, or holds anything but lists of bytes and booleans.
+    """
+    try:
+        images, genuine = load_plain(path.read_bytes(), str(path))
+        if not isinstance(images, list | tuple) or not isinstance(genuine, list | tuple):
+            raise ValueError("not two lists")
+        if len(images) != 2 * len(genuine) or not genuine:
+            raise ValueError(f"{len(images)} images for {len(genuine)} pairs")
+        if not all(isinstance(image, bytes) for image in images):
+            raise ValueError("an image is not bytes")
+        if not all(isinstance(same, int) and same in (0, 1) for same in genuine):
+            raise ValueError("a pair is neither genuine nor impostor")
+    except (OSError, ValueError, TypeError) as error:
+        raise GdrdError(
+            f"{path} is no InsightFace verification file ({str(error)[:100]})", "Name a whole lfw.bin or its like"
+        ) from error
+    return list(images), np.array(genuine, bool)
+
+
+def load_plain(content: bytes, name: str) -> Any:
+    """Unpickle lists, tuples, bytes, integers, booleans and strings, and refuse everything else before it is touched.
+
+    Raises:
+        GdrdError: the pickle holds or calls anything else.
+        ValueError: it is damaged.
+    """
+    _refuse_anything_else(content, name)
+    try:
+        return _Plain(io.BytesIO(content), encoding="bytes").load()
+    except GdrdError:
+        raise
+    except Exception as error:  # damaged pickles raise nearly anything
+        raise ValueError(f"damaged: {error}") from error
+
+
+def _refuse_anything_else(content: bytes, name: str) -> None:
+    """Walk the pickle's instructions without running one; only those of plain values may be there.
+
+    The old way to write bytes calls _codecs.encode; that one name, and the call after it, are let through to _Plain.
+    """
+    try:
+        latin = False
+        for code, argument, _ in pickletools.genops(content):
+            if code.name == "GLOBAL" and argument == " ".join(LATIN):
+                latin = True
+            elif code.name not in ALLOWED and not (code.name == "REDUCE" and latin):
+                raise GdrdError(
+                    f"{name} holds a pickled {argument or code.name}, which could run a program",
+                    "Only lists of bytes and booleans are read; do not open this file with pickle either",
+                )
+    except GdrdError:
+        raise
+    except Exception as error:
+        raise ValueError(f"damaged: {error}") from error
+
+
+class _Plain(pickle.Unpickler):
+    """Finds no class or function but our own stand-in for _codecs.encode."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == LATIN:
+            return _latin
+        raise GdrdError(f"A pickle asks for {module}.{name}", "Only lists of bytes and booleans are read")
+
+
+def _latin(text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
+        raise ValueError("no bytes")
+    return text.encode("latin1")

@@ -1,0 +1,173 @@
+"""What a score means at each resolution: thresholds and error shares measured on labelled faces.
+
+The shipped file holds the embeddings of the embedded faces by the shipped teacher and student, so that the app starts
+at once; another network's are computed when first asked for, and kept in the cache folder. After a change of a shipped
+network: ``python -m gdrd_lab.evaluation.calibration`` writes the file anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.io.paths import cache_folder, data_folder
+from gdrd_lab.transforms.degradation import Degradation
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import ArrayFaces, FaceSet
+    from gdrd_lab.models.recogniser import Recogniser
+
+RESOLUTIONS = (6, 8, 12, 16, 24, 32, 64, 112)
+FAR = 0.01
+SHIPPED = "known_faces.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Embeddings of N labelled faces at R resolutions by one recogniser.
+
+    Args:
+        resolutions: sides in pixels, rising.
+        embeddings: float32 (R, N, d), rows of unit length.
+        labels: (N,) identities.
+    """
+
+    resolutions: tuple[int, ...]
+    embeddings: np.ndarray
+    labels: np.ndarray
+
+    def nearest(self, resolution: int) -> int:
+        """Return the calibrated resolution that is nearest on a logarithmic scale."""
+        return min(self.resolutions, key=lambda known: abs(np.log(known / resolution)))
+
+    def pairs(self, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cosine of every pair, both faces at the nearest calibrated resolution, and which are genuine."""
+        known = self.embeddings[self.resolutions.index(self.nearest(resolution))]
+        first, second = np.triu_indices(len(known), 1)
+        return (known @ known.T)[first, second], self.labels[first] == self.labels[second]
+
+    def threshold(self, resolution: int, far: float = FAR) -> float:
+        """Return the score that a share ``far`` of the impostor pairs reaches; interpolated between resolutions."""
+        return float(np.interp(np.log(resolution), np.log(self.resolutions), self.thresholds(far)))
+
+    @lru_cache(maxsize=8)  # noqa: B019 (few calibrations, and they live as long as the process)
+    def thresholds(self, far: float = FAR) -> tuple[float, ...]:
+        """Return ``threshold_at_far`` at each calibrated resolution."""
+        from gdrd_lab.evaluation.metrics.verification import threshold_at_far
+
+        return tuple(float(threshold_at_far(*self.pairs(r), far)) for r in self.resolutions)
+
+    def shares(self, resolution: int, score: float) -> tuple[float, float]:
+        """Return the shares of impostor pairs and of genuine pairs that score as high as ``score`` or higher."""
+        scores, genuine = self.pairs(resolution)
+        return float(np.mean(scores[~genuine] >= score)), float(np.mean(scores[genuine] >= score))
+
+
+def known_faces() -> ArrayFaces:
+    """Return the embedded faces that are calibrated on: 20 identities with 3 faces each, 112 px."""
+    from gdrd_lab.datasets.synthetic import embedded_faces
+
+    return embedded_faces(identities=20, per_identity=3, size=112, seed=0)
+
+
+def calibrate(
+    recogniser: Recogniser,
+    faces: FaceSet | None = None,
+    resolutions: Sequence[int] = RESOLUTIONS,
+    *,
+    progress: bool = True,
+) -> Calibration:
+    """Embed labelled faces at every resolution, or read what an earlier call kept.
+
+    Args:
+        recogniser: the network; only a torch module's result can be kept.
+        faces: labelled faces; ``known_faces`` if None.
+        resolutions: sides in pixels.
+        progress: show a progress bar where something is computed.
+    """
+    import torch
+
+    faces = known_faces() if faces is None else faces
+    resolutions = tuple(sorted(resolutions))
+    labels = np.asarray(faces.labels)
+    key = fingerprint(recogniser, faces, resolutions) if isinstance(recogniser, torch.nn.Module) else ""
+    kept = cache_folder() / "calibration" / f"{key}.safetensors"
+    for place in (data_folder() / SHIPPED, kept):
+        found = _read(place, key)
+        if key and found is not None:
+            return Calibration(resolutions, found, labels)
+    computed = embeddings_at(recogniser, faces, resolutions, progress=progress)
+    if not key:
+        return Calibration(resolutions, computed, labels)
+    with suppress(GdrdError):  # nowhere to keep it: computed again next time
+        write_atomically(kept, _packed({key: computed}))
+    # Rounded as what is kept is, so that the numbers never depend on whether it was.
+    return Calibration(resolutions, _unit(computed.astype(np.float16)), labels)
+
+
+def embeddings_at(
+    recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, *, progress: bool = True
+) -> np.ndarray:
+    """Embed every face at every resolution: float32 (R, N, d)."""
+    from gdrd_lab.datasets.embed import embed_all
+
+    return np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
+
+
+def fingerprint(recogniser: Any, faces: FaceSet, resolutions: Sequence[int]) -> str:
+    """Return a name for exactly these weights, faces and resolutions."""
+    digest = hashlib.sha256(repr((type(recogniser).__name__, tuple(resolutions))).encode())
+    for name, value in recogniser.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for index in range(len(faces)):
+        digest.update(faces[index].tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _packed(tables: dict[str, np.ndarray]) -> bytes:
+    from safetensors.numpy import save
+
+    # Half precision moves a cosine by less than 0.001.
+    return save({key: table.astype(np.float16) for key, table in tables.items()})
+
+
+def _read(place: Path, key: str) -> np.ndarray | None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(place, "np") as file:
+            if key not in file.keys():  # noqa: SIM118 (no mapping)
+                return None
+            return _unit(file.get_tensor(key))
+    except (OSError, SafetensorError):
+        return None
+
+
+def _unit(table: np.ndarray) -> np.ndarray:
+    table = table.astype(np.float32)
+    return table / np.linalg.norm(table, axis=-1, keepdims=True)
+
+
+def main() -> None:
+    """Write the shipped file for the shipped teacher and student."""
+    from gdrd_lab.models.registry import open_recogniser
+
+    faces, tables = known_faces(), {}
+    for name in ("sface", "student"):
+        recogniser = open_recogniser(name)
+        tables[fingerprint(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
+    print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""How good super-resolved faces are: like the sharp face in pixels (PSNR), in structure (SSIM) and in identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.results import read_rows
+from gdrd_lab.transforms.degradation import Degradation
+from gdrd_lab.transforms.resize import downscale, enlarge
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
+    from gdrd_lab.models.recogniser import Recogniser
+
+# Makes faces (N, 3, S, S) of low-resolution faces (N, 3, r, r) and one seed per face.
+Generate = Callable[[Tensor, Sequence[int]], Tensor]
+HIGHEST_PSNR = 100.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Means over faces, then over seeds; each spread is the standard deviation over seeds (0 for a single seed)."""
+
+    psnr: float
+    psnr_spread: float
+    ssim: float
+    ssim_spread: float
+    identity: float
+    identity_spread: float
+    faces: int
+    seeds: tuple[int, ...]
+
+    def cells(self) -> tuple[str, str, str]:
+        """PSNR, SSIM and identity as a table shows them, mean and spread."""
+        return (
+            f"{self.psnr:.2f} ± {self.psnr_spread:.2f}",
+            f"{self.ssim:.3f} ± {self.ssim_spread:.3f}",
+            f"{self.identity:.3f} ± {self.identity_spread:.3f}",
+        )
+
+
+def psnr(sharp: Tensor, output: Tensor) -> np.ndarray:
+    """Peak signal-to-noise ratio in dB of each face, -10 log10(mean squared error), at most 100 dB.
+
+    Args:
+        sharp: (N, 3, S, S) in [0, 1].
+        output: (N, 3, S, S) in [0, 1].
+    """
+    _same_shape(sharp, output)
+    error = (sharp.double() - output.double()).square().mean(dim=(1, 2, 3))
+    return (-10 * error.clamp_min(10 ** (-HIGHEST_PSNR / 10)).log10()).cpu().numpy()
+
+
+def ssim(sharp: Tensor, output: Tensor) -> np.ndarray:
+    """Structural similarity of each face, -1 to 1, with the Gaussian window of the paper, averaged over the channels.
+
+    Raises:
+        GdrdError: shapes differ, or faces are smaller than the window (11 px).
+
+    Source: Wang et al., Image quality assessment (IEEE TIP 2004), section III.
+    """
+    from skimage.metrics import structural_similarity
+
+    _same_shape(sharp, output)
+    if sharp.shape[-1] < 11:
+        raise GdrdError(f"SSIM needs faces of 11 px or more, not {sharp.shape[-1]}", "Compare larger outputs")
+    options = {
+        "channel_axis": 0,
+        "data_range": 1.0,
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+    }
+    pairs = zip(sharp.double().cpu().numpy(), output.double().cpu().numpy(), strict=True)
+    return np.array([structural_similarity(a, b, **options) for a, b in pairs])
+
+
+@torch.inference_mode()
+def identity(recogniser: Recogniser, sharp: Tensor, output: Tensor) -> np.ndarray:
+    """Cosine between the recogniser's embeddings of each sharp face and of its output, -1 to 1."""
+    return (recogniser.embed(sharp) * recogniser.embed(output)).sum(1).float().cpu().numpy()
+
+
+def bicubic(size: int) -> Generate:
+    """Return the baseline that generates nothing: bicubic enlargement to ``size`` px."""
+    return lambda low, seeds: enlarge(low, size)
+
+
+@torch.inference_mode()
+def quality(
+    generate: Generate,
+    faceset: FaceSet,
+    degradation: Degradation,
+    recogniser: Recogniser,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    batch_size: int = 32,
+    progress: bool = True,
+) -> Quality:
+    """Compare generated faces with the sharp ones, over several seeds.
+
+    Args:
+        generate: for example ``lambda low, seeds: pipeline(low, steps=4, seeds=seeds)``.
+        faceset: sharp aligned faces; each is reduced to the output's size for PSNR and SSIM, and is embedded as it is.
+        degradation: makes the input of ``generate``; the same for every seed.
+        recogniser: judges identity.
+        seeds: of the generation.
+        batch_size: faces at a time.
+        progress: show a progress bar.
+
+    Raises:
+        GdrdError: no faces or no seeds.
+    """
+    from tqdm.auto import tqdm
+
+    from gdrd_lab.datasets.base import batches
+
+    if not len(faceset) or not seeds:
+        raise GdrdError("There are no faces or no seeds to judge", "Give at least one of each")
+    values = np.zeros((3, len(seeds), len(faceset)))
+    with tqdm(total=len(seeds) * len(faceset), desc="quality", unit="face", disable=not progress, leave=False) as bar:
+        for indices, faces in batches(faceset, batch_size):
+            low = degradation(faces, seeds=[int(i) for i in indices])
+            for s, seed in enumerate(seeds):
+                output = generate(low, [seed * 1_000_003 + int(i) for i in indices]).clamp(0, 1)
+                reference = downscale(faces, output.shape[-1])
+                values[0, s, indices] = psnr(reference, output)
+                values[1, s, indices] = ssim(reference, output)
+                values[2, s, indices] = identity(recogniser, faces, output)
+                bar.update(len(indices))
+    means = values.mean(axis=2)
+    spreads = means.std(axis=1, ddof=1) if len(seeds) > 1 else np.zeros(3)
+    (p, s, i), (dp, ds, di) = means.mean(axis=1).tolist(), spreads.tolist()
+    return Quality(p, dp, s, ds, i, di, len(faceset), tuple(seeds))
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """The quality of one method at one input resolution, on one face set."""
+
+    data: str
+    resolution: int
+    method: str
+    quality: Quality
+
+
+def compare_steps(
+    pipeline: SuperResolutionPipeline,
+    faceset: FaceSet,
+    recogniser: Recogniser,
+    *,
+    resolutions: Sequence[int] = (8, 16),
+    steps: Sequence[int] = (1, 4, 20),
+    seeds: Sequence[int] = (0, 1, 2),
+    progress: bool = True,
+) -> list[QualityRow]:
+    """Compare the generative teacher's faces, by number of denoising steps, with bicubic enlargement to its size.
+
+    Raises:
+        GdrdError: no faces or no seeds.
+    """
+    size = pipeline.size
+    out = []
+    for resolution in resolutions:
+        degradation = Degradation(resolution)
+        plain = quality(bicubic(size), faceset, degradation, recogniser, seeds=seeds[:1], progress=progress)
+        out.append(QualityRow(faceset.name, resolution, "bicubic", plain))
+        for count in steps:
+
+            def generate(low: Tensor, of: Sequence[int], count: int = count) -> Tensor:
+                return pipeline(low, steps=count, seeds=of)
+
+            found = quality(generate, faceset, degradation, recogniser, seeds=seeds, progress=progress)
+            out.append(QualityRow(faceset.name, resolution, f"{count} step" + "s" * (count > 1), found))
+    return out
+
+
+def read_quality(path: Path | str) -> list[QualityRow]:
+    """Read the rows that ``report.write_rows`` wrote.
+
+    Raises:
+        GdrdError: the file is missing or damaged.
+    """
+
+    def build(row: dict[str, Any]) -> QualityRow:
+        values = row["quality"]
+        return QualityRow(**{**row, "quality": Quality(**{**values, "seeds": tuple(values["seeds"])})})
+
+    return read_rows(path, build, "quality results", "gdrd quality")
+
+
+def _same_shape(sharp: Tensor, output: Tensor) -> None:
+    if sharp.shape != output.shape:
+        raise GdrdError(
+            f"Faces {tuple(sharp.shape)} and {tuple(output.shape)} differ in size", "Resize one to the other"
+        )

@@ -1,0 +1,56 @@
+"""Frozen dataclass configs to and from plain values, strict about names and types."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any
+
+from gdrd_lab.errors import GdrdError
+
+T = typing.TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn any config into plain dictionaries, lists and numbers for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a config of ``kind`` from plain values.
+
+    Raises:
+        GdrdError: a key is unknown or missing, or a value has the wrong type.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(known)):
+        raise GdrdError(f"{kind.__name__} has no setting {unknown[0]!r}", f"Use {', '.join(sorted(known))}")
+    required = {
+        n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    if missing := sorted(required - set(values)):
+        raise GdrdError(f"{kind.__name__} lacks the setting {missing[0]!r}", "Add it")
+    return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise GdrdError(f"{where} is {value!r}, not a group of settings", "Give its settings by name")
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    groups = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
+    if groups and isinstance(value, dict):
+        # A union of configs: the first that knows every key; otherwise the first says which key is unknown.
+        names = [{item.name for item in dataclasses.fields(kind)} for kind in groups]
+        fitting = [kind for kind, known in zip(groups, names, strict=True) if set(value) <= known]
+        return from_dict((fitting or groups)[0], value)  # type: ignore[arg-type]
+    origin = typing.get_origin(hint)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
+    allowed = (*kinds, int) if float in kinds else kinds
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
+        raise GdrdError(f"{where} is {value!r}, which is no {getattr(hint, '__name__', hint)}", "Correct the value")
+    return value

@@ -1,0 +1,87 @@
+"""Contrastive representation distillation (CRD), within a batch and against the whole training set."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.checks import check_labels, check_pair, check_positive, full_precision
+
+
+def contrastive_distillation_loss(
+    student: Tensor,
+    teacher: Tensor,
+    labels: Tensor | None = None,
+    *,
+    temperature: float = 0.07,
+    negatives: Tensor | None = None,
+) -> Tensor:
+    """Each student embedding picks out its own teacher embedding among the others' (InfoNCE).
+
+    L = -mean_i log [ exp(cos(e_i^s, e_i^t) / tau) / sum_k exp(cos(e_i^s, e_k^t) / tau) ], k over i, the rest of the
+    batch and ``negatives``; in [0, inf). CRD itself estimates the same bound with a binary critic and a memory bank of
+    the whole training set; the softmax form needs neither.
+
+    Args:
+        student: (N, d).
+        teacher: (N, d), detached here.
+        labels: (N,) identities, -1 unknown. Where given, faces of i's identity are no negatives of i.
+        temperature: tau > 0; 0.07 as in CRD.
+        negatives: (K, d) teacher embeddings of other faces, such as a ``NegativeQueue`` holds.
+
+    Raises:
+        GdrdError: shapes differ, or the temperature is not above zero.
+
+    Source: CRD (arXiv 1910.10699), with the InfoNCE objective of CPC (arXiv 1807.03748).
+    """
+    check_pair(student, teacher, "N, d", "embeddings")
+    check_positive(temperature, "temperature")
+    count = len(student)
+    keys = F.normalize(full_precision(teacher.detach()), dim=1)
+    if negatives is not None:
+        if negatives.ndim != 2 or negatives.shape[1] != student.shape[1]:
+            raise GdrdError(f"Negatives have shape {tuple(negatives.shape)}", f"Pass (K, {student.shape[1]})")
+        keys = torch.cat([keys, F.normalize(negatives.detach().to(keys), dim=1)])
+    logits = F.normalize(full_precision(student), dim=1) @ keys.T / temperature
+    if labels is not None:
+        check_labels(labels, count)
+        labels = labels.to(student.device)
+        same = (labels[:, None] == labels[None]) & (labels[:, None] >= 0)
+        same.fill_diagonal_(False)
+        logits = logits.masked_fill(F.pad(same, (0, len(keys) - count)), -torch.inf)
+    return F.cross_entropy(logits, torch.arange(count, device=student.device))
+
+
+def bank_contrastive_loss(
+    student: Tensor, teacher: Tensor, bank: Tensor, *, same_person: float = 0.363, temperature: float = 0.07
+) -> Tensor:
+    """Each student embedding picks out its own teacher embedding among those of a whole training set.
+
+    L = -mean_i log [ p_i / (p_i + sum_k exp(cos(e_i^s, b_k) / tau)) ], p_i = exp(cos(e_i^s, e_i^t) / tau), k over the
+    rows b_k of the bank with cos(e_i^t, b_k) < same_person; in [0, inf). That leaves out the face itself and what the
+    teacher takes for the same person, so no labels are needed.
+
+    Args:
+        student: (N, d).
+        teacher: (N, d), detached here.
+        bank: (K, d) unit teacher embeddings, the N faces' among them or not.
+        same_person: cosine from which the teacher takes two faces for one person; OpenCV's threshold of SFace.
+        temperature: tau > 0.
+
+    Raises:
+        GdrdError: shapes differ, or the temperature is not above zero.
+
+    Source: CRD (arXiv 1910.10699), section 3, whose memory bank holds the whole set, with the InfoNCE objective of CPC
+    (arXiv 1807.03748).
+    """
+    check_pair(student, teacher, "N, d", "embeddings")
+    check_positive(temperature, "temperature")
+    if bank.ndim != 2 or bank.shape[1] != student.shape[1]:
+        raise GdrdError(f"The bank has shape {tuple(bank.shape)}", f"Pass (K, {student.shape[1]})")
+    ours, own = (F.normalize(full_precision(rows), dim=1) for rows in (student, teacher.detach()))
+    bank = bank.detach().to(own)
+    others = (ours @ bank.T).masked_fill(own @ bank.T >= same_person, -torch.inf)
+    logits = torch.cat([(ours * own).sum(1, keepdim=True), others], dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(student), dtype=torch.int64, device=student.device))

@@ -1,0 +1,197 @@
+"""The generative teacher: an SR3-style conditional diffusion model for face super-resolution, as a diffusers pipeline.
+
+The model works on the residual between the sharp face y and the enlarged low-resolution face c, scaled to unit
+variance, x_0 = (y - c) / s, because what the enlargement lacks is all there is to generate:
+
+    x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) e,      UNet(x_t, c, t) -> v = sqrt(abar_t) e - sqrt(1 - abar_t) x_0
+
+Both inputs pass a pixel-unshuffle, so that a 64 px face costs the UNet what a 32 px face would.
+
+Sources: SR3, Saharia et al. (arXiv 2104.07636), section 2; v-prediction, Salimans and Ho (arXiv 2202.00512), section 4;
+residual target, SRDiff, Li et al. (arXiv 2104.14951), section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers.utils import logging
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.diffusion.sampling import sample, start_noise
+from gdrd_lab.transforms.resize import enlarge
+
+
+def build_unet(
+    size: int = 64, channels: Sequence[int] = (64, 128, 192), layers: int = 2, unshuffle: int = 2, heads: int = 4
+) -> UNet2DModel:
+    """Build the conditional UNet for ``size`` px faces; attention only at its lowest resolution."""
+    depth = 3 * unshuffle**2
+    levels = len(channels) - 1
+    return UNet2DModel(
+        sample_size=size // unshuffle,
+        in_channels=2 * depth,
+        out_channels=depth,
+        block_out_channels=tuple(channels),
+        layers_per_block=layers,
+        down_block_types=("DownBlock2D",) * levels + ("AttnDownBlock2D",),
+        up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * levels,
+        attention_head_dim=channels[-1] // heads,
+        norm_num_groups=16,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Build the noise schedule: cosine, zero terminal SNR so that the last step is pure noise, v-prediction."""
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+class SuperResolutionPipeline(DiffusionPipeline):
+    """Very-low-resolution face in, ``size`` px face out.
+
+    Args:
+        unet: any diffusers UNet2DModel whose channels fit: noisy image and condition, or the noisy image alone.
+        scheduler: a diffusers scheduler.
+        size: side in pixels of the faces made.
+        unshuffle: pixel-unshuffle factor in front of the UNet.
+        residual_scale: standard deviation s of y - c, for faces in [-1, 1]; None for a model that generates the face
+            itself, x_0 = y.
+    """
+
+    def __init__(
+        self,
+        unet: UNet2DModel,
+        scheduler: DDIMScheduler,
+        size: int = 64,
+        unshuffle: int = 2,
+        residual_scale: float | None = 0.14,
+    ) -> None:
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_to_config(size=size, unshuffle=unshuffle, residual_scale=residual_scale)
+        self.size, self.unshuffle, self.residual_scale = size, unshuffle, residual_scale
+        per_image = 3 * unshuffle**2
+        if unet.config.in_channels not in (per_image, 2 * per_image):
+            raise GdrdError(
+                f"This UNet reads {unet.config.in_channels} channels, not {per_image} or {2 * per_image}",
+                f"Use a pixel-space face UNet, or another unshuffle than {unshuffle}",
+            )
+
+    def condition(self, low: Tensor) -> Tensor:
+        """Enlarge faces (N, 3, r, r) in [0, 1] to the condition c (N, 3, size, size) in [-1, 1]."""
+        return enlarge(low, self.size) * 2 - 1
+
+    def clean(self, sharp: Tensor | None, low: Tensor) -> Tensor:
+        """Return x_0 (N, 3, size, size): (y - c) / s, or y itself where ``residual_scale`` is None.
+
+        Args:
+            sharp: (N, 3, S, S) in [0, 1]; None stands for the enlarged low-resolution face, y = c.
+            low: (N, 3, r, r) in [0, 1].
+        """
+        condition = self.condition(low)
+        face = condition if sharp is None else enlarge(sharp, self.size) * 2 - 1
+        return face if self.residual_scale is None else (face - condition) / self.residual_scale
+
+    def unet_input(self, noisy: Tensor, condition: Tensor) -> Tensor:
+        """Stack x_t and c, unshuffled, as the UNet reads them (N, 6 f^2, size / f, size / f)."""
+        noisy = F.pixel_unshuffle(noisy, self.unshuffle)
+        if self.unet.config.in_channels == noisy.shape[1]:
+            return noisy
+        return torch.cat([noisy, F.pixel_unshuffle(condition, self.unshuffle)], dim=1)
+
+    def predict(self, noisy: Tensor, condition: Tensor, timestep: Tensor | int) -> Tensor:
+        """Run the UNet: the v-prediction (N, 3, size, size) for x_t, c and t (an integer or (N,))."""
+        output = self.unet(self.unet_input(noisy, condition), timestep).sample
+        return F.pixel_shuffle(output, self.unshuffle)
+
+    def to_face(self, clean: Tensor, condition: Tensor) -> Tensor:
+        """Turn an estimate of x_0 back into faces (N, 3, size, size) in [0, 1]."""
+        face = clean if self.residual_scale is None else condition + self.residual_scale * clean
+        return ((face + 1) / 2).clamp(0, 1)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        low: Tensor,
+        steps: int = 8,
+        seeds: Sequence[int] | None = None,
+        callback: Callable[[int, Tensor], None] | None = None,
+    ) -> Tensor:
+        """Super-resolve faces.
+
+        Args:
+            low: (N, 3, r, r), RGB in [0, 1], any r.
+            steps: denoising steps; 4 to 50.
+            seeds: one integer per face (0, 1, ... by default); a face and its seed give the same result in any batch.
+            callback: called after every step with (step, current estimate of the sharp faces in [0, 1]).
+
+        Returns:
+            (N, 3, size, size) in [0, 1].
+
+        Raises:
+            GdrdError: the number of seeds is not N, or steps is below 1.
+        """
+        seeds = list(range(len(low))) if seeds is None else list(seeds)
+        if len(seeds) != len(low):
+            raise GdrdError(f"{len(seeds)} seeds for {len(low)} faces", "Give one seed per face")
+        condition = self.condition(low.to(self.device))
+        noise, generators = start_noise(seeds, (3, self.size, self.size), self.device)
+
+        def show(step: int, estimate: Tensor) -> None:
+            if callback is not None:
+                callback(step, self.to_face(estimate, condition))
+
+        clean = sample(
+            lambda noisy, t: self.predict(noisy, condition, t), self.scheduler, noise, steps, generators, show
+        )
+        return self.to_face(clean, condition)
+
+
+def load_generative(path: str | Path) -> SuperResolutionPipeline:
+    """Load a generative teacher from a folder or a hub id; safetensors only.
+
+    Besides what ``save_pretrained`` of this pipeline wrote, any UNet2DModel in pixel space will do, alone or as the
+    ``unet`` of another diffusers pipeline; it then generates faces themselves, not residuals.
+
+    Raises:
+        GdrdError: nothing is there, the files are damaged, or the hub cannot be reached.
+    """
+    options: dict[str, Any] = {"use_safetensors": True, "local_files_only": Path(path).exists()}
+    logging.disable_progress_bar()  # a bar over two files says nothing
+    try:
+        pipeline = _load(str(path), options)
+    except Exception as error:  # diffusers raises many kinds; each means the same to the user
+        reason = str(error).strip().splitlines()[0][:200]
+        raise GdrdError(
+            f"No generative teacher could be loaded from {path} ({type(error).__name__}: {reason})",
+            "Give a folder written by `gdrd train generative`, a diffusers UNet, or a hub id while online",
+        ) from error
+    finally:
+        logging.enable_progress_bar()
+    pipeline.unet.float().eval().requires_grad_(False)  # shipped in half precision, used in single
+    return pipeline
+
+
+def _load(path: str, options: dict[str, Any]) -> SuperResolutionPipeline:
+    try:
+        kind = DiffusionPipeline.load_config(path, local_files_only=options["local_files_only"])["_class_name"]
+    except OSError:
+        kind = None  # no pipeline: a UNet alone
+    if kind == SuperResolutionPipeline.__name__:
+        return SuperResolutionPipeline.from_pretrained(path, **options)
+    unet = UNet2DModel.from_pretrained(path, **options, **({"subfolder": "unet"} if kind else {}))
+    size = unet.config.sample_size
+    size = size if isinstance(size, int) else size[0]
+    return SuperResolutionPipeline(unet, DDPMScheduler(), size, unshuffle=1, residual_scale=None)

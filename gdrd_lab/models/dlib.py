@@ -1,0 +1,295 @@
+"""dlib's ResNet face recogniser as a torch module: an independent evaluator, which never teaches anything here.
+
+dlib itself is not needed: the weights are read from dlib's own file by the bounds-checked reader below.
+
+Source: King, JMLR 2009 (dlib); network and weights `dlib_face_recognition_resnet_model_v1`, 2017, public domain (CC0).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.transforms.resize import enlarge
+
+# Width of the fourteen residual blocks, and whether a block halves its map. Source: dlib, dnn_face_recognition_ex.cpp.
+BLOCKS = (
+    *[(32, False)] * 3,
+    *[(64, True), *[(64, False)] * 3],
+    *[(128, True), *[(128, False)] * 2],
+    *[(256, True), *[(256, False)] * 2],
+    (256, True),
+)
+MEAN = (122.782, 117.001, 104.298)  # of a pixel 0..255; the file must agree
+
+CHIP = 150  # side of dlib's own crop, in px
+# From the ArcFace frame to dlib's chip (padding 0.25): the aligned face is enlarged to SIDE x SIDE px, and the chip is
+# the 150 x 150 window whose corner lies at (LEFT, TOP). Least squares over eyes, nose tip and mouth corners of the two
+# templates gives 163.2, 7.6 and 29.8; on 1,000 pairs of CelebA faces no other scale (150 to 184), height (-8 to +8 px)
+# or padding did better beyond noise. The 17 rows below the ArcFace crop repeat its last row.
+SIDE, LEFT, TOP = 163, 8, 30
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions with a parameter-free skip: relu(f(x) + skip(x)), dlib's ares and ares_down."""
+
+    def __init__(self, inputs: int, width: int, halves: bool) -> None:
+        super().__init__()
+        self.halves = halves
+        # dlib pads a convolution of stride 1 only.
+        self.first = nn.Conv2d(inputs, width, 3, *((2, 0) if halves else (1, 1)))
+        self.second = nn.Conv2d(width, width, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.second(F.relu(self.first(x)))
+        skip = F.avg_pool2d(x, 2) if self.halves else x
+        # Where channels or sides differ, dlib adds as if the smaller map went on with zeros.
+        channels, height, width = (max(a, b) for a, b in zip(out.shape[1:], skip.shape[1:], strict=True))
+        return F.relu(_fill(out, channels, height, width) + _fill(skip, channels, height, width))
+
+
+def _fill(x: Tensor, channels: int, height: int, width: int) -> Tensor:
+    missing = (0, width - x.shape[3], 0, height - x.shape[2], 0, channels - x.shape[1])
+    return F.pad(x, missing) if any(missing) else x
+
+
+class DlibRecogniser(nn.Module):
+    """dlib's recogniser: ResNet at 150 px, 128-d embedding, 5.6 M parameters. A Recogniser."""
+
+    name = "dlib ResNet"
+    embedding_size = 128
+    input_size = CHIP
+    mean: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # dlib's affine layers are folded into the convolutions before them.
+        self.stem = nn.Conv2d(3, 32, 7, 2)
+        blocks, inputs = [], 32
+        for width, halves in BLOCKS:
+            blocks.append(_Block(inputs, width, halves))
+            inputs = width
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(inputs, self.embedding_size, bias=False)
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+
+    def describe(self, chips: Tensor) -> Tensor:
+        """Return dlib's face descriptors (N, 128), not normalised, of dlib's own chips (N, 3, 150, 150), RGB in [0, 1].
+
+        Two descriptors of one person are less than 0.6 apart (Euclidean) by dlib's own rule.
+        """
+        x = F.max_pool2d(F.relu(self.stem((chips * 255 - self.mean) / 256)), 3, 2)
+        return self.linear(self.blocks(x).mean((2, 3)))
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Return descriptors (N, 128), not normalised, of ArcFace-aligned faces (N, 3, H, W), RGB in [0, 1]."""
+        return self.describe(chips(faces))
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Return unit embeddings (N, 128) of ArcFace-aligned faces (N, 3, H, W), RGB in [0, 1], at any resolution."""
+        return F.normalize(self(faces), dim=1)
+
+
+def chips(faces: Tensor) -> Tensor:
+    """Turn ArcFace-aligned faces (N, 3, H, W) into dlib's chips (N, 3, 150, 150), both RGB in [0, 1]."""
+    window = enlarge(faces, SIDE)[..., TOP : TOP + CHIP, LEFT : LEFT + CHIP]
+    return F.pad(window, (0, CHIP - window.shape[3], 0, CHIP - window.shape[2]), mode="replicate")
+
+
+def load_dlib(path: Path | None = None) -> DlibRecogniser:
+    """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from a file the user names.
+
+    Raises:
+        GdrdError: the wheel is not installed, or the file is not the file whose SHA-256 is pinned.
+    """
+    from gdrd_lab.io.pretrained import dlib_path
+
+    model = DlibRecogniser()
+    model.load_state_dict(read_state(dlib_path(path).read_bytes()))
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def read_state(data: bytes) -> dict[str, Tensor]:
+    """Read a serialised `dlib_face_recognition_resnet_model_v1` into the state of a DlibRecogniser.
+
+    The file nests one record per layer, the last layer outermost: first every layer's version, outermost first, then
+    the input layer, then every layer's content, innermost first. Anything unexpected is an error.
+
+    Raises:
+        GdrdError: the data are damaged, or hold another network.
+    """
+    reader, layers = _Reader(data), _layers()
+    reader.expect("loss layer", reader.integer(), 1)
+    reader.expect("loss", reader.text(), "loss_metric_2")
+    reader.skip_reals(2)  # margin and distance threshold
+    for kind, _ in reversed(layers):
+        # The innermost layer holds the network's input and has a version of its own.
+        version = 3 if kind == "stem" else 1 if kind in ("tag", "skip") else 2
+        reader.expect(f"version of {kind}", reader.integer(), version)
+    reader.expect("input", reader.text(), "input_rgb_image_sized")
+    for channel, mean in enumerate(MEAN):
+        reader.expect(f"mean of channel {channel}", round(reader.real(), 3), mean)
+    reader.expect("input size", reader.integers(2), (CHIP, CHIP))
+
+    state: dict[str, np.ndarray] = {}
+    inputs, name = 3, ""
+    for kind, values in layers:
+        if kind in ("tag", "skip"):
+            continue
+        if kind in ("stem", "con"):
+            name, inputs = str(values[0]), _read_con(reader, state, inputs, *values)
+        elif kind == "affine":
+            _read_affine(reader, state, name, inputs)
+        elif kind == "fc":
+            _read_fc(reader, state, inputs, int(values[0]))
+        elif kind.endswith("pool"):
+            reader.expect("pooling", reader.text(), f"{kind}_2")
+            reader.expect("shape of the pooling", reader.integers(6), values)
+        else:
+            reader.expect("layer", reader.text(), kind)
+        reader.flags(3)
+        for _ in range(3):  # gradients and outputs, empty in a cleaned network
+            reader.expect("size of a work tensor", reader.tensor().size, 0)
+        if kind == "stem":
+            reader.expect("sample expansion factor", reader.integer(), 1)
+    reader.expect("bytes after the network", len(data) - reader.position, 0)
+    return {key: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for key, value in state.items()}
+
+
+def _layers() -> list[tuple[str, tuple]]:
+    """List the network's layers as dlib stacks them, innermost first, with the shapes the file must give."""
+    layers: list[tuple[str, tuple]] = [("stem", ("stem", 32, 7, 2)), ("affine", ()), ("relu_", ())]
+    layers.append(("max_pool", (3, 3, 2, 2, 0, 0)))
+    for index, (width, halves) in enumerate(BLOCKS):
+        layers += [("tag", ()), ("con", (f"blocks.{index}.first", width, 3, 2 if halves else 1)), ("affine", ())]
+        layers += [("relu_", ()), ("con", (f"blocks.{index}.second", width, 3, 1)), ("affine", ())]
+        if halves:
+            layers += [("tag", ()), ("skip", ()), ("avg_pool", (2, 2, 2, 2, 0, 0))]
+        layers += [("add_prev_", ()), ("relu_", ())]
+    return [*layers, ("avg_pool", (0, 0, 1, 1, 0, 0)), ("fc", (DlibRecogniser.embedding_size,))]
+
+
+def _read_con(
+    reader: _Reader, state: dict[str, np.ndarray], inputs: int, name: str, width: int, kernel: int, stride: int
+) -> int:
+    """Read a convolution's filters and bias into ``state`` and return its width."""
+    reader.expect("layer", reader.text(), "con_4")
+    weights = width * inputs * kernel * kernel
+    parameters = reader.tensor()
+    reader.expect(f"size of {name}", parameters.shape, (weights + width, 1, 1, 1))
+    padding = kernel // 2 if stride == 1 else 0
+    shape = (width, kernel, kernel, stride, stride, padding, padding)
+    reader.expect(f"shape of {name}", reader.integers(7), shape)
+    reader.expect(f"filters of {name}", reader.alias(), (width, inputs, kernel, kernel))
+    reader.expect(f"bias of {name}", reader.alias(), (1, width, 1, 1))
+    reader.skip_reals(4)  # multipliers of learning rate and weight decay
+    parameters = parameters.reshape(-1)
+    state[f"{name}.weight"] = parameters[:weights].reshape(width, inputs, kernel, kernel)
+    state[f"{name}.bias"] = parameters[weights:]
+    return width
+
+
+def _read_affine(reader: _Reader, state: dict[str, np.ndarray], name: str, width: int) -> None:
+    """Read gamma and beta and fold gamma * (w x + b) + beta into the convolution ``name``."""
+    reader.expect("layer", reader.text(), "affine_")
+    parameters = reader.tensor()
+    reader.expect(f"size of the affine layer after {name}", parameters.shape, (2 * width, 1, 1, 1))
+    for _ in range(2):
+        reader.expect(f"channels of the affine layer after {name}", reader.alias(), (1, width, 1, 1))
+    reader.expect("mode of an affine layer", reader.integer(), 0)  # one factor per channel
+    gamma, beta = parameters.reshape(2, width).astype(np.float64)
+    state[f"{name}.weight"] = state[f"{name}.weight"] * gamma[:, None, None, None]
+    state[f"{name}.bias"] = state[f"{name}.bias"] * gamma + beta
+
+
+def _read_fc(reader: _Reader, state: dict[str, np.ndarray], inputs: int, outputs: int) -> None:
+    """Read the last layer, fully connected and without bias."""
+    reader.expect("layer", reader.text(), "fc_2")
+    reader.expect("outputs and inputs of the last layer", reader.integers(2), (outputs, inputs))
+    weight = reader.tensor()
+    reader.expect("size of the last layer", weight.shape, (inputs, outputs, 1, 1))
+    reader.expect("weights of the last layer", reader.alias(), (inputs, outputs, 1, 1))
+    reader.expect("bias of the last layer", reader.alias(), (0, 0, 0, 0))
+    reader.expect("bias mode of the last layer", reader.integer(), 1)  # no bias
+    reader.skip_reals(4)
+    state["linear.weight"] = weight[:, :, 0, 0].T
+
+
+class _Reader:
+    """Reads dlib's portable binary format, in bounds: nothing in the data decides how much memory is taken."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.position:
+            raise _damaged("it ends too early")
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def expect(self, what: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            raise _damaged(f"{what} is {found!r}, not {wanted!r}, near byte {self.position}")
+
+    def integer(self) -> int:
+        """Read a byte with sign (bit 7) and length in bytes (bits 0 to 3), then the magnitude, little-endian."""
+        head = self.take(1)[0]
+        length = head & 0x0F
+        if head & 0x70 or not 1 <= length <= 8:
+            raise _damaged(f"no integer at byte {self.position - 1}")
+        magnitude = int.from_bytes(self.take(length), "little")
+        return -magnitude if head & 0x80 else magnitude
+
+    def integers(self, count: int) -> tuple[int, ...]:
+        return tuple(self.integer() for _ in range(count))
+
+    def real(self) -> float:
+        """Read mantissa * 2^exponent; dlib's codes for infinity and NaN are refused."""
+        mantissa, exponent = self.integers(2)
+        if abs(exponent) > 900:
+            raise _damaged(f"no finite number at byte {self.position}")
+        return math.ldexp(mantissa, exponent)
+
+    def skip_reals(self, count: int) -> None:
+        for _ in range(count):
+            self.real()
+
+    def flags(self, count: int) -> None:
+        """Read truth values, which dlib writes as the characters 0 and 1."""
+        if self.take(count).strip(b"01"):
+            raise _damaged(f"no truth value at byte {self.position - count}")
+
+    def text(self) -> str:
+        length = self.integer()
+        if not 0 <= length <= 64:
+            raise _damaged(f"no name at byte {self.position}")
+        return self.take(length).decode("ascii", "replace")
+
+    def alias(self) -> tuple[int, ...]:
+        """Read the shape of a view into a layer's parameters."""
+        self.expect("version of a view", self.integer(), 1)
+        return self.integers(4)
+
+    def tensor(self) -> np.ndarray:
+        """Read a float32 tensor of four dimensions."""
+        self.expect("version of a tensor", self.integer(), 2)
+        shape = self.integers(4)
+        if min(shape) < 0 or max(shape) > len(self.data):
+            raise _damaged(f"no shape of a tensor at byte {self.position}")
+        values = np.frombuffer(self.take(4 * math.prod(shape)), "<f4").reshape(shape)
+        if not np.isfinite(values).all():
+            raise _damaged(f"a weight is not finite before byte {self.position}")
+        return values
+
+
+def _damaged(why: str) -> GdrdError:
+    return GdrdError(
+        f"The file of dlib's recogniser is damaged or is another file: {why}",
+        "Install it again with pip install --force-reinstall 'gdrd-lab[evaluator]'",
+    )

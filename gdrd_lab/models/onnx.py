@@ -1,0 +1,51 @@
+"""An exported ONNX file as a recogniser, run by onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.transforms.resize import enlarge
+
+
+class OnnxRecogniser:
+    """A Recogniser that `gdrd export` wrote; takes faces of any resolution as the network it came from does.
+
+    Args:
+        path: the .onnx file.
+        threads: of onnxruntime; None lets it take the machine's cores.
+
+    Raises:
+        GdrdError: onnxruntime is not installed, or the file is missing, damaged or of another origin.
+    """
+
+    def __init__(self, path: Path | str, threads: int | None = None) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # its warnings name nodes of the graph, which help nobody here
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=onnxruntime.get_available_providers()
+            )
+            facts = json.loads(self._session.get_modelmeta().custom_metadata_map["gdrd"])
+            self.name, self.embedding_size = str(facts["name"]), int(facts["embedding_size"])
+            self.input_size = int(facts["input_size"])
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise GdrdError(
+                f"{path} is no recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})",
+                "Write it with `gdrd export`",
+            ) from error
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size)."""
+        pixels = enlarge(faces.float().cpu(), self.input_size).contiguous().numpy()
+        return torch.from_numpy(self._session.run(["embeddings"], {"faces": pixels})[0])

@@ -1,0 +1,30 @@
+"""The student's head: the backbone's features to an embedding; stage 2 teaches it the discriminative teacher's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from gdrd_lab.models.student.backbone import residual_stage
+
+
+class Head(nn.Module):
+    """One residual stage and a linear layer.
+
+    Args:
+        inputs: channels of the backbone's features.
+        grid: side of the backbone's feature map.
+        channels: width of the residual stage.
+        blocks: its residual blocks.
+        embedding_size: d.
+    """
+
+    def __init__(self, inputs: int, grid: int, channels: int = 256, blocks: int = 2, embedding_size: int = 128) -> None:
+        super().__init__()
+        self.stage = residual_stage(inputs, channels, blocks, 2)
+        self.norm = nn.BatchNorm2d(channels)
+        self.linear = nn.Linear(channels * (grid // 2) ** 2, embedding_size, bias=False)
+        self.embedding_norm = nn.BatchNorm1d(embedding_size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (N, inputs, grid, grid) to raw embeddings (N, d), not normalised."""
+        return self.embedding_norm(self.linear(self.norm(self.stage(features)).flatten(1)))

@@ -1,0 +1,233 @@
+"""Start a separable student from SFace or from another student: copy what fits, reduce the rank of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.linalg import qr
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.sface import SFace
+from gdrd_lab.models.student.config import SeparableConfig
+from gdrd_lab.models.student.separable import SeparableBackbone, SeparableHead
+
+# A convolution (or the two factors of one), BatchNorm and PReLU in nn.Sequential; its parts have no static types.
+Unit = Any
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a pointwise convolution reads over faces and places: mean (C,) and covariance (C, C), float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def units_of(stem: Unit, *blocks: Any) -> list[Unit]:
+    """Return the stem and every depthwise and pointwise unit of the blocks, in order."""
+    return [stem, *(unit for block in blocks for unit in block)]
+
+
+def is_low_rank(unit: Unit) -> bool:
+    """Whether the unit's convolution is the product of two."""
+    return isinstance(unit[0], nn.Sequential)
+
+
+def _pointwise(unit: Unit) -> bool:
+    return is_low_rank(unit) or (unit[0].groups == 1 and unit[0].kernel_size == (1, 1))
+
+
+def _inputs(unit: Unit) -> int:
+    """Channels that a pointwise unit reads."""
+    return int((unit[0][0] if is_low_rank(unit) else unit[0]).in_channels)
+
+
+def _weight(unit: Unit) -> Tensor:
+    """W of a pointwise unit, (outputs, inputs), float64; the product of its factors where it has two."""
+    if is_low_rank(unit):
+        narrow, wide = unit[0]
+        return wide.weight[:, :, 0, 0].double() @ narrow.weight[:, :, 0, 0].double()
+    return unit[0].weight[:, :, 0, 0].double()
+
+
+@torch.no_grad()
+def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics]:
+    """Measure what every pointwise convolution of SFace, or of a ``Parent``, reads on faces (N, 3, r, r) in [0, 1]."""
+    sums: dict[int, list[Tensor]] = {}
+
+    def add(index: int, read: Tensor) -> None:
+        values = read.permute(0, 2, 3, 1).reshape(-1, read.shape[1])
+        # Neighbouring places of a large map say the same: every so-manieth is enough.
+        values = values[:: max(1, len(values) // 20_000)].double()
+        new = [torch.tensor(float(len(values))), values.sum(0), values.T @ values]
+        sums[index] = [a + b for a, b in zip(sums[index], new, strict=True)] if index in sums else new
+
+    hooks = [
+        unit.register_forward_pre_hook(lambda _, read, index=index: add(index, read[0]))
+        for index, unit in enumerate(units_of(sface.stem, *sface.blocks)[2::2])
+    ]
+    try:
+        for faces in batches:
+            sface(faces)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    means = [(sums[index][1] / sums[index][0], sums[index]) for index in range(len(hooks))]
+    return [Statistics(mean, products / count - torch.outer(mean, mean)) for mean, (count, _, products) in means]
+
+
+def _scale(norm: Any) -> Tensor:
+    """What BatchNorm multiplies its input by."""
+    return (norm.weight.abs() / (norm.running_var + norm.eps).sqrt()).double().clamp_min(1e-6)
+
+
+@torch.no_grad()
+def choose_channels(unit: Unit, statistics: Statistics, count: int) -> Tensor:
+    """Return the ``count`` input channels of a pointwise unit that tell most of what it reads, in ascending order.
+
+    Pivoted QR of the covariance's square root, each channel weighed by the norm of its column of D W, with
+    D = diag(gamma / sigma) of BatchNorm.
+    """
+    if count == len(statistics.mean):
+        return torch.arange(count)
+    weight = _weight(unit) * _scale(unit[1])[:, None]
+    values, vectors = torch.linalg.eigh(statistics.covariance)
+    root = values.clamp_min(0).sqrt()[:, None] * vectors.T * weight.norm(dim=0)
+    order = qr(root.numpy(), mode="r", pivoting=True)[1]
+    return torch.from_numpy(np.sort(order[:count])).long()
+
+
+@torch.no_grad()
+def reduce_pointwise(unit: Unit, source: Unit, statistics: Statistics, inputs: Tensor, outputs: Tensor) -> None:
+    """Give a pointwise unit the best approximation of SFace's W on the measured faces.
+
+    With x_S the inputs kept and y_T = W_T x the outputs kept: M = W_T C_TS C_SS^-1 is the regression of y_T on x_S, and
+    W' = D^-1 U U^T D M with U the first rank eigenvectors of D M C_SS M^T D, D = diag(gamma / sigma) of BatchNorm, or
+    W' = M without a rank. The two factors share the singular values of W' evenly; BatchNorm's mean takes in what is
+    lost on average, E[y_T - W' x_S].
+    """
+    weight = _weight(source)[outputs]
+    scale, kept = _scale(source[1])[outputs], statistics.covariance[inputs][:, inputs]
+    ridge = 1e-5 * kept.diagonal().mean() * torch.eye(len(inputs), dtype=torch.float64)
+    regression = torch.linalg.solve(kept + ridge, statistics.covariance[inputs] @ weight.T).T
+    reduced = regression
+    if is_low_rank(unit):
+        narrow, wide = unit[0]
+        whitened = regression * scale[:, None]
+        basis = torch.linalg.eigh(whitened @ kept @ whitened.T)[1].flip(1)[:, : narrow.out_channels]
+        reduced = (basis @ (basis.T @ whitened)) / scale[:, None]
+        left, singular, right = torch.linalg.svd(reduced, full_matrices=False)
+        root = singular[: narrow.out_channels].sqrt()
+        wide.weight.copy_((left[:, : len(root)] * root)[:, :, None, None])
+        narrow.weight.copy_((right[: len(root)] * root[:, None])[:, :, None, None])
+    else:
+        unit[0].weight.copy_(reduced[:, :, None, None])
+    _copy(unit[1], source[1], outputs)
+    unit[1].running_mean -= (weight @ statistics.mean - reduced @ statistics.mean[inputs]).float()
+    _copy(unit[2], source[2], outputs)
+
+
+def _fits(unit: Unit, source: Unit, outputs: Tensor) -> bool:
+    """Whether a unit of one convolution can take these output channels of another as they are."""
+    convolution, other = unit[0], source[0]
+    return bool(convolution.stride == other.stride and convolution.weight.shape == other.weight[outputs].shape)
+
+
+def _copy(module: nn.Module, source: nn.Module, channels: Tensor) -> None:
+    """Copy the state of some output channels."""
+    state = source.state_dict()
+    module.load_state_dict({name: value[channels] if value.ndim else value for name, value in state.items()})
+
+
+class Parent(SFace):
+    """A copy of a separable student under the names of SFace's layers, to start another student from."""
+
+    def __init__(self, student: Any) -> None:
+        nn.Module.__init__(self)
+        backbone, head = deepcopy(student.backbone), deepcopy(student.head)
+        self.name, self.input_size = student.name, backbone.input_size
+        self.stem, self.blocks = backbone.stem, nn.Sequential(*backbone.blocks, *head.blocks)
+        self.norm, self.linear, self.embedding_norm = head.norm, head.linear, head.embedding_norm
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def sface_from(student: Any) -> Parent:
+    """Return a student of SFace's own shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module.
+
+    Raises:
+        GdrdError: the student has another shape.
+    """
+    if student.config != SeparableConfig.whole():
+        raise GdrdError("The assistant has another shape than SFace", "Give one trained with the recipe `assistant`")
+    return Parent(student)
+
+
+@torch.no_grad()
+def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
+    """Start every unit from SFace's, counted from the embedding backwards, up to the first that cannot be.
+
+    A pointwise unit with a rank takes the best approximation of SFace's; a layer narrower than SFace's keeps the
+    channels that tell most. The linear layer may read another map than SFace's: its weights are resized over the grid
+    by bilinear interpolation with antialias and scaled by the ratio of the areas, which keeps the embedding's size.
+
+    Args:
+        backbone: of the student.
+        head: of the student.
+        sface: the teacher, an assistant (``sface_from``) or a separable student of more channels or higher ranks
+            (``Parent``).
+        batches: faces (N, 3, r, r) on which what SFace's layers read is measured, for units with a rank.
+
+    Returns:
+        The number of units started so; SFace has 27.
+
+    Raises:
+        GdrdError: the student's last block is not as wide as SFace's.
+    """
+    ours_wide, theirs_wide = head.norm.num_features, sface.norm.num_features
+    if ours_wide != theirs_wide:
+        raise GdrdError(
+            f"The student's last block has {ours_wide:,} channels, {sface.name}'s {theirs_wide:,}", "Change head_blocks"
+        )
+    ours = units_of(backbone.stem, *backbone.blocks, *head.blocks)
+    theirs = units_of(sface.stem, *sface.blocks)
+    statistics = input_statistics(sface, batches) if any(map(is_low_rank, ours + theirs)) else []
+    copied, outputs = 0, torch.arange(theirs[-1][1].num_features)
+    for mine, source in zip(reversed(ours), reversed(theirs), strict=False):
+        reads = (len(theirs) - copied - 2) // 2
+        if not is_low_rank(mine) and not is_low_rank(source) and _fits(mine, source, outputs):
+            for ours_part, theirs_part in zip(mine, source, strict=True):
+                _copy(ours_part, theirs_part, outputs)
+            if source[0].groups == 1:
+                outputs = torch.arange(source[0].in_channels)
+        elif statistics and _pointwise(mine) and _pointwise(source):
+            if _inputs(mine) > _inputs(source) or mine[1].num_features != len(outputs):
+                break
+            inputs = choose_channels(source, statistics[reads], _inputs(mine))
+            reduce_pointwise(mine, source, statistics[reads], inputs, outputs)
+            outputs = inputs
+        else:
+            break
+        copied += 1
+    head.norm.load_state_dict(sface.norm.state_dict())
+    head.embedding_norm.load_state_dict(sface.embedding_norm.state_dict())
+    grid = isqrt(sface.linear.in_features // theirs_wide)
+    maps = sface.linear.weight.unflatten(1, (-1, grid, grid))
+    resized = F.interpolate(maps, (head.grid, head.grid), mode="bilinear", antialias=True, align_corners=False)
+    head.linear.weight.copy_((resized * ((grid / head.grid) ** 2)).flatten(1))
+    head.linear.bias.copy_(sface.linear.bias)
+    return copied
+
+
+def fronts(student: Any, sface: SFace, copied: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return the student's units before the ``copied`` last ones, and the units of SFace whose place they take."""
+    ours = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)
+    theirs = units_of(sface.stem, *sface.blocks)
+    return nn.Sequential(*ours[: len(ours) - copied]), nn.Sequential(*theirs[: len(theirs) - copied])

@@ -1,0 +1,67 @@
+"""A student of depthwise-separable blocks shaped like the recogniser's last ones, so that it can start from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from gdrd_lab.models.sface import convolution_unit, pixels, separable_blocks
+
+
+def convolved(side: int, kernel: int, stride: int) -> int:
+    """Return the side of the map that a ``convolution_unit`` makes of one with ``side``."""
+    return (side + 2 * ((kernel - 1) // 2) - kernel) // stride + 1
+
+
+def grid_after(side: int, blocks: Sequence[Sequence[int]]) -> int:
+    """Return the side of the map after separable blocks, given as (channels, stride) or (channels, stride, rank)."""
+    for block in blocks:
+        side = convolved(side, 3, block[1])
+    return side
+
+
+class SeparableBackbone(nn.Module):
+    """A strided stem and separable blocks on a small grid.
+
+    Args:
+        input_size: side the faces are brought to first.
+        stem: (channels, kernel, stride) of the stem.
+        blocks: (channels, stride) or (channels, stride, rank) of each separable block.
+    """
+
+    def __init__(self, input_size: int, stem: tuple[int, int, int], blocks: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.input_size = input_size
+        width, kernel, stride = stem
+        self.stem = convolution_unit(3, width, kernel, stride)
+        self.blocks = separable_blocks(width, blocks)
+        self.channels = blocks[-1][0]
+        self.grid = grid_after(convolved(input_size, kernel, stride), blocks)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
+        return self.blocks(self.stem(pixels(faces, self.input_size)))
+
+
+class SeparableHead(nn.Module):
+    """Separable blocks and a linear layer over the whole grid.
+
+    Args:
+        inputs: channels of the backbone's features.
+        grid: side of the backbone's feature map.
+        blocks: (channels, stride) or (channels, stride, rank) of each separable block.
+        embedding_size: d.
+    """
+
+    def __init__(self, inputs: int, grid: int, blocks: Sequence[Sequence[int]], embedding_size: int) -> None:
+        super().__init__()
+        self.blocks = separable_blocks(inputs, blocks)
+        width, self.grid = blocks[-1][0], grid_after(grid, blocks)
+        self.norm = nn.BatchNorm2d(width, eps=2e-5)
+        self.linear = nn.Linear(width * self.grid**2, embedding_size)
+        self.embedding_norm = nn.BatchNorm1d(embedding_size, eps=2e-5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (N, inputs, grid, grid) to raw embeddings (N, d), not normalised."""
+        return self.embedding_norm(self.linear(self.norm(self.blocks(features)).flatten(1)))

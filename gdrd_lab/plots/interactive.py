@@ -1,0 +1,211 @@
+"""Interactive figures (plotly), in the colours of ``plots.figures``: scores, their curves, and embedding maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.plots.figures import COLOURS
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from gdrd_lab.analysis.cam import ScoreCurve
+    from gdrd_lab.plots.figures import Curve
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+TOP, BOTTOM = 36, 105  # margins in pixels
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+
+
+def curve_plot(
+    curves: Sequence[Curve],
+    *,
+    limits: Sequence[Curve] = (),
+    marked: int | None = None,
+    title: str = "",
+    metric: str = "Cosine score",
+    height: int = 380,
+) -> Figure:
+    """Plot scores against resolution, each method's thresholds as thin dotted lines, and one resolution marked.
+
+    Args:
+        curves: one per method.
+        limits: thresholds over resolution, under the names of the methods they belong to.
+        marked: a resolution in pixels.
+        title: above all.
+        metric: name of the vertical axis.
+        height: in pixels.
+    """
+    from plotly import graph_objects as go
+
+    traces = []
+    names = [curve.method for curve in curves]
+    for i, curve in enumerate(curves):
+        look = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
+        marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8}
+        points = {"x": list(curve.resolutions), "y": list(curve.values)}
+        traces.append(go.Scatter(**points, name=curve.label, line=look, marker=marker, mode="lines+markers"))
+    for limit in limits:
+        colour = COLOURS[names.index(limit.method) % len(COLOURS)]
+        label = f"{limit.method}: {limit.data}"
+        points = {"x": list(limit.resolutions), "y": list(limit.values)}
+        traces.append(go.Scatter(**points, name=label, line={"color": colour, "dash": "dot", "width": 1}, mode="lines"))
+    figure = go.Figure(traces)
+    sizes = sorted({int(r) for curve in (*curves, *limits) for r in curve.resolutions})
+    ticks = [size for size in (6, 8, 12, 16, 24, 32, 64, 112) if not sizes or sizes[0] <= size <= sizes[-1]]
+    _lay_out(figure, title, "Resolution (pixels on a side)", metric, height)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(size) for size in ticks])
+    if marked is not None:
+        figure.add_vline(marked, line={"color": "#888888", "width": 1.5})
+    return figure
+
+
+def histogram_plot(
+    scores: np.ndarray,
+    genuine: np.ndarray,
+    threshold: float,
+    *,
+    marked: float | None = None,
+    title: str = "",
+    height: int = 300,
+) -> Figure:
+    """Plot the scores of genuine and impostor pairs as shares in %, the threshold, and where one pair falls."""
+    from plotly import graph_objects as go
+
+    ends = [*np.percentile(scores, [0, 100]), threshold] + ([] if marked is None else [marked])
+    edges = np.linspace(min(ends), max(ends) + 1e-9, 41)
+    middles, traces = ((edges[1:] + edges[:-1]) / 2).tolist(), []
+    for label, chosen, colour, shape in (
+        ("genuine pairs", genuine, COLOURS[0], ""),
+        ("impostor pairs", ~genuine, COLOURS[1], "/"),
+    ):
+        shares = 100 * np.histogram(scores[chosen], edges)[0] / max(int(chosen.sum()), 1)
+        look = {"color": colour, "opacity": 0.6, "pattern": {"shape": shape, "size": 5}}
+        traces.append(go.Bar(x=middles, y=shares.tolist(), name=label, marker=look))
+    top = max(max(trace.y) for trace in traces) * 1.05
+    lines = [(threshold, f"threshold {threshold:.2f}", "#888888", "dash")]
+    if marked is not None:
+        lines.append((marked, f"this pair {marked:.2f}", COLOURS[2], "solid"))
+    for place, label, colour, dash in lines:
+        line = {"color": colour, "dash": dash, "width": 3}
+        traces.append(go.Scatter(x=[place, place], y=[0, top], name=label, mode="lines", line=line))
+    figure = go.Figure(traces)
+    _lay_out(figure, title, "Cosine score", "Share of pairs (%)", height)
+    figure.update_layout(barmode="overlay", bargap=0)
+    return figure
+
+
+def fraction_plot(
+    curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed", height: int = 340
+) -> Figure:
+    """Plot deletion (or insertion) curves by name; ``change`` says what happened to the pixels."""
+    from plotly import graph_objects as go
+
+    traces = []
+    for i, (name, curve) in enumerate(curves.items()):
+        look = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
+        marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7}
+        points = {"x": (100 * curve.fractions).tolist(), "y": curve.scores.tolist()}
+        traces.append(go.Scatter(**points, name=f"{name}: area {curve.area:.2f}", line=look, marker=marker))
+    figure = go.Figure(traces)
+    _lay_out(figure, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face", height)
+    return figure
+
+
+def _lay_out(figure: Figure, title: str, x: str, y: str, height: int) -> None:
+    figure.update_layout(
+        template="none",
+        title={"text": title, "font": {"size": 14}, "x": 0.02},
+        height=height,
+        margin={"l": 55, "r": 12, "t": TOP, "b": BOTTOM},
+        # Under the axis's title, whatever the height.
+        legend={"orientation": "h", "y": -50 / (height - TOP - BOTTOM), "yanchor": "top", "x": 0},
+        xaxis_title={"text": x, "standoff": 8},
+        yaxis_title={"text": y, "standoff": 8},
+    )
+
+
+def map_plot(
+    points: np.ndarray,
+    values: np.ndarray,
+    names: Sequence[str],
+    *,
+    title: str = "",
+    gradual: str = "",
+    path: np.ndarray | None = None,
+    path_names: Sequence[str] = (),
+    selected: Sequence[int] = (),
+    ids: Sequence[int] = (),
+    height: int = 420,
+) -> Figure:
+    """Make an embedding map whose points can be lassoed: one trace of N points, then the path.
+
+    Args:
+        points: (N, 2).
+        values: (N,) groups (integers), or numbers if ``gradual`` names their scale.
+        names: (N,) what the pointer shows.
+        title: above all.
+        gradual: name of the scale of ``values``; "" takes them as groups.
+        path: (R, 2) one face's way through the map.
+        path_names: (R,) what the pointer shows along it.
+        selected: indices of selected points; none selected shows all alike.
+        ids: (N,) what a point is called in its events (customdata).
+        height: in pixels.
+    """
+    from plotly import graph_objects as go
+
+    if not len(points) == len(values) == len(names):
+        raise GdrdError(f"{len(points)} points, {len(values)} values, {len(names)} names", "Give one of each per face")
+    marker: dict[str, Any] = {"size": 9, "line": {"width": 0.5, "color": "white"}}
+    if gradual:
+        bar = {"title": {"text": gradual}, "thickness": 12}
+        marker |= {"color": np.asarray(values, float).tolist(), "colorscale": "Viridis", "colorbar": bar}
+    else:
+        codes = np.unique(values, return_inverse=True)[1]
+        marker["color"] = [COLOURS[i % len(COLOURS)] for i in codes]
+        # Colour and symbol go round at different times, so that 36 groups can be told apart.
+        marker["symbol"] = [SYMBOLS[(i // len(COLOURS) + i) % len(SYMBOLS)] for i in codes]
+    faces = go.Scatter(
+        x=np.asarray(points)[:, 0].tolist(),
+        y=np.asarray(points)[:, 1].tolist(),
+        mode="markers",
+        text=list(names),
+        customdata=list(ids) or None,
+        hovertemplate="%{text}<extra></extra>",
+        marker=marker,
+        selectedpoints=list(selected) or None,
+        unselected={"marker": {"opacity": 0.25}},
+        name="faces",
+    )
+    traces = [faces]
+    if path is not None and len(path):
+        traces.append(
+            go.Scatter(
+                x=np.asarray(path)[:, 0].tolist(),
+                y=np.asarray(path)[:, 1].tolist(),
+                mode="lines+markers+text",
+                text=list(path_names),
+                textposition="top center",
+                hovertemplate="%{text}<extra></extra>",
+                line={"color": "#888888", "width": 2},
+                marker={"size": 6, "color": "#888888"},
+                name="one face across resolutions",
+            )
+        )
+    figure = go.Figure(traces)
+    figure.update_layout(
+        template="none",
+        title={"text": title, "font": {"size": 14}, "x": 0.02},
+        height=height,
+        margin={"l": 12, "r": 12, "t": 40, "b": 12},
+        showlegend=False,
+        dragmode="lasso",
+        xaxis={"visible": False},
+        # One unit is as long in both directions: a map's distances are what it is read for.
+        yaxis={"visible": False, "scaleanchor": "x"},
+    )
+    return figure

@@ -1,0 +1,99 @@
+"""Scores as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gdrd_lab.evaluation.results import label, percent
+from gdrd_lab.plots.figures import alt_text, save
+from gdrd_lab.reports.ablation_table import columns
+from gdrd_lab.transforms.degradation import Degradation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gdrd_lab.evaluation.failures import Failures
+    from gdrd_lab.evaluation.metrics.image_quality import QualityRow
+    from gdrd_lab.evaluation.sweep import Score
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the first column is text, the others are numbers."""
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
+
+
+def scores_table(scores: Sequence[Score], metric: str, setting: str) -> str:
+    """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
+    found = [score for score in scores if score.metric == metric and score.setting == setting]
+    chosen = sorted(found, key=lambda score: score.resolution)  # files may hold different resolutions
+    cells = {(score.method, label(score)): percent(score, 1) for score in chosen}
+    methods, labels = (list(dict.fromkeys(names)) for names in ([m for m, _ in cells], [c for _, c in cells]))
+    return grid(["%", *labels], [[name, *(cells.get((name, column), "") for column in labels)] for name in methods])
+
+
+def severity_table(scores: Sequence[Score], name: str, metric: str = "accuracy") -> str:
+    """One kind of degradation: methods as rows, its severities as columns, in percent."""
+    plain = Degradation(scores[0].resolution if scores else None)
+    neutral = getattr(plain, name)
+    chosen = [
+        score
+        for score in scores
+        if score.metric == metric and {k for k, v in score.degradation.items() if v != getattr(plain, k)} <= {name}
+    ]
+    values = list(dict.fromkeys(score.degradation[name] for score in chosen))
+    heads = ["none" if value == neutral else f"{name} {value:g}" for value in values]
+    methods = list(dict.fromkeys(score.method for score in chosen))
+    cells = {(score.method, score.degradation[name]): percent(score, 1) for score in chosen}
+    return grid(["%", *heads], [[m, *(cells.get((m, value), "") for value in values)] for m in methods])
+
+
+def ablation_table(scores: Sequence[Score], metric: str) -> str:
+    """The ablation: rows as rows, mean and standard deviation over the seeds in percent."""
+    cells = columns(scores, metric)
+    heads = list(dict.fromkeys(name for values in cells.values() for name in values))
+    return grid(["%", *heads], [[row, *(values.get(name, "") for name in heads)] for row, values in cells.items()])
+
+
+def quality_table(rows: Sequence[QualityRow]) -> str:
+    """Super-resolution: mean and standard deviation over the seeds."""
+    lines = [[f"{row.resolution} px, {row.method}", *row.quality.cells()] for row in rows]
+    return grid(["input, method", "PSNR, dB", "SSIM", "identity"], lines)
+
+
+def failures_table(found: Failures) -> str:
+    """The hardest pairs in words and numbers."""
+    lines = [
+        [
+            f"{item.kind}, fold {item.fold}, pair {item.pair}",
+            f"{item.score:.2f}",
+            f"{item.threshold:.2f}",
+            f"{item.sharp:.2f}",
+            item.words,
+        ]
+        for item in found.hardest
+    ]
+    return grid(["pair", "score", "threshold", "sharp faces", "what is unusual"], lines)
+
+
+def cost_table(costs: Mapping[str, tuple[float, float]], speeds: Mapping[str, float]) -> str:
+    """Cost of each method: (multiply-adds, parameters) in millions, and images per second; the first is the measure."""
+    first = next(iter(speeds.values()))
+    lines = [
+        [name, f"{work:.0f}", f"{numbers:.1f}", f"{speeds[name]:.0f}", f"{speeds[name] / first:.1f}"]
+        for name, (work, numbers) in costs.items()
+    ]
+    return grid(["method", "multiply-adds, M", "parameters, M", "images/s", "times SFace's"], lines)
+
+
+def picture(figure: Figure, page: Path, name: str) -> str:
+    """Save a figure into ``figures/`` beside the page and return the Markdown that shows it, with its alt text."""
+    png, _ = save(figure, page.parent / "figures" / name)
+    return f"![{alt_text(figure)}](figures/{png.name})"
+
+
+def files_of(whole: Path) -> list[Path]:
+    """Return the file itself and its parts, as far as they are there: lfw.json, lfw-student.json, ..."""
+    return [path for path in (whole, *sorted(whole.parent.glob(f"{whole.stem}-*.json"))) if path.exists()]

@@ -1,0 +1,134 @@
+"""The recipes: named configurations of a whole run, recipes read from JSON, and single settings changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import from_dict, to_dict
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
+
+
+def smoke() -> Recipe:
+    """Return the smallest run that goes through everything: under 2 minutes on 2 cores; its scores mean nothing."""
+    loop = LoopConfig(steps=12, batch_size=16, learning_rate=5e-4, ema=0.9, checkpoint_every=6)
+    return Recipe(
+        generative=GenerativeConfig(loop=loop, channels=(32, 48, 64), resolutions=(8, 16)),
+        backbone=BackboneConfig(loop=loop, resolutions=(8, 16)),
+        head=HeadConfig(loop=loop, queue=32, resolutions=(8, 16)),
+        student=StudentConfig(backbone_channels=(16, 32), backbone_blocks=(1, 1), head_channels=32, head_blocks=1),
+    )
+
+
+def cpu() -> Recipe:
+    """Return a run of some hours on 2 CPU cores with bf16."""
+    return Recipe(
+        generative=GenerativeConfig(
+            loop=LoopConfig(steps=10_000, batch_size=32, learning_rate=4e-4, precision="bf16", checkpoint_every=500)
+        ),
+        backbone=BackboneConfig(
+            loop=LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+        ),
+        head=HeadConfig(
+            loop=LoopConfig(steps=12_000, batch_size=128, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+        ),
+    )
+
+
+def best() -> Recipe:
+    """Return what won here: a student cut from the assistant, trained whole under its embeddings; no stage 1."""
+    # Not bf16: on a Xeon without AMX 1 x 1 convolutions take twice as long in it (CLUSTER.md).
+    loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
+    return replace(
+        cpu(),
+        head=HeadConfig(
+            loop=loop,
+            freeze_backbone=False,
+            freeze_norm=True,
+            weight_rcd=0.0,
+            weight_kd=2.0,
+            weight_assistant=10.0,
+            weight_cls=0.0,
+            resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
+        ),
+        student=SeparableConfig(),
+        warm_start=True,
+    )
+
+
+def assistant() -> Recipe:
+    """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
+    start = best()
+    loop = replace(start.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
+    head = replace(start.head, loop=loop, weight_kd=10.0, weight_bank=1.0, weight_assistant=0.0)
+    return replace(start, head=head, student=SeparableConfig.whole())
+
+
+def paper() -> Recipe:
+    """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
+    gpu: dict[str, Any] = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
+    return Recipe(
+        generative=GenerativeConfig(
+            loop=LoopConfig(steps=400_000, batch_size=256, learning_rate=1e-4, **gpu),
+            size=112,
+            channels=(128, 256, 384, 512),
+            layers=2,
+            unshuffle=2,
+        ),
+        backbone=BackboneConfig(
+            loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)
+        ),
+        head=HeadConfig(
+            loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu),
+            queue=16_384,
+            resolutions=(16,),
+        ),
+        student=StudentConfig(backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3),
+    )
+
+
+def load_recipe(name: str) -> Recipe:
+    """Return the recipe called "smoke", "cpu", "best", "assistant" or "paper", or the one in a JSON file.
+
+    Raises:
+        GdrdError: there is no such recipe, or the file is no recipe.
+    """
+    for recipe in (smoke, cpu, best, assistant, paper):
+        if name == recipe.__name__:
+            return recipe()
+    try:
+        values = json.loads(Path(name).read_text())
+    except (OSError, ValueError) as error:
+        raise GdrdError(
+            f"{name!r} is no recipe ({error})", "Use smoke, cpu, best, assistant, paper or a JSON file of a recipe"
+        ) from error
+    if not isinstance(values, dict):
+        raise GdrdError(f"{name} holds no recipe", "Write one with `json.dump(to_dict(recipes.cpu()), file)`")
+    return from_dict(Recipe, values)
+
+
+def override(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """Return the recipe with settings changed, each as "name.name=value" with a JSON value.
+
+    Raises:
+        GdrdError: a name is unknown or a value has the wrong type.
+    """
+    values = to_dict(recipe)
+    for change in changes:
+        path, separator, text = change.partition("=")
+        *groups, last = path.split(".")
+        place = values
+        for group in groups:
+            place = place.get(group) if isinstance(place, dict) else None  # type: ignore[assignment]
+        if not separator or not isinstance(place, dict) or last not in place:
+            raise GdrdError(f"{change!r} sets nothing", "Write it as head.loop.steps=2000")
+        try:
+            place[last] = json.loads(text)
+        except ValueError:
+            place[last] = text
+    return from_dict(Recipe, values)

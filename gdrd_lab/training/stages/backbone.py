@@ -1,0 +1,48 @@
+"""Stage 1: the student's backbone learns to see what the generative teacher's encoder sees (L_gen)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gdrd_lab.losses.generative import generative_loss
+from gdrd_lab.models.diffusion.features import generative_features
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
+from gdrd_lab.models.student.adapter import FeatureAdapter
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training.config import BackboneConfig
+from gdrd_lab.training.data import Batch
+from gdrd_lab.training.stages.base import Stage
+
+
+class BackboneStage(Stage):
+    """L_gen between the adapted backbone features and the generative teacher's features of the same face."""
+
+    def __init__(self, config: BackboneConfig, student: Student, teacher: SuperResolutionPipeline, seed: int) -> None:
+        student.backbone.requires_grad_(True)
+        probe = generative_features(teacher, torch.zeros(1, 3, 16, 16), timestep=config.timestep, block=config.block)
+        # Seeded so that a resumed run builds the same adapter it then loads.
+        torch.manual_seed(seed)
+        adapter = FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
+        super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])
+        self.config = config
+        self._student = (student,)
+
+    @property
+    def student(self) -> Student:
+        """The student whose backbone is trained."""
+        return self._student[0]
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return {"gen": L_gen}."""
+        config = self.config
+        target = generative_features(
+            self.frozen[0],
+            batch.low,
+            sharp=batch.sharp if config.sharp else None,
+            timestep=config.timestep,
+            block=config.block,
+            seeds=batch.indices.tolist() if config.timestep else None,
+        )
+        features = self.trained["adapter"](self.trained["backbone"](batch.low))
+        return {"gen": generative_loss(features.float(), target.float(), normalise=config.normalise)}

@@ -1,0 +1,62 @@
+"""Training of the generative teacher: learn to predict the velocity of the noised residual at a random timestep."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, build_scheduler, build_unet
+from gdrd_lab.models.diffusion.process import noised, velocity
+from gdrd_lab.training.config import GenerativeConfig
+from gdrd_lab.training.data import Batch, step_noise
+from gdrd_lab.training.stages.base import Stage
+
+
+def build_pipeline(config: GenerativeConfig) -> SuperResolutionPipeline:
+    """Build an untrained generative teacher of the configured shape."""
+    unet = build_unet(config.size, config.channels, config.layers, config.unshuffle)
+    return SuperResolutionPipeline(unet, build_scheduler(), config.size, config.unshuffle)
+
+
+def velocity_loss(
+    pipeline: SuperResolutionPipeline, sharp: Tensor, low: Tensor, timesteps: Tensor, noise: Tensor, min_snr: float
+) -> Tensor:
+    """Denoising loss E w(t) |UNet(x_t, c, t) - v|^2 with v = sqrt(abar) e - sqrt(1 - abar) x_0.
+
+    Args:
+        pipeline: the generative teacher.
+        sharp: (N, 3, S, S) in [0, 1].
+        low: (N, 3, r, r) in [0, 1].
+        timesteps: (N,) integers, 0 to 999.
+        noise: (N, 3, size, size) unit Gaussian.
+        min_snr: gamma of the weight w = min(SNR, gamma) / (SNR + 1); 0 weighs every timestep alike.
+
+    Source: v-prediction, Salimans and Ho (arXiv 2202.00512); Min-SNR, Hang et al. (arXiv 2303.09556), section 3.4.
+    """
+    condition = pipeline.condition(low)
+    clean = pipeline.clean(sharp, low)
+    alpha = pipeline.scheduler.alphas_cumprod.to(clean)[timesteps]
+    weight = torch.ones_like(alpha)
+    if min_snr:
+        # SNR = abar / (1 - abar), so min(SNR, gamma) / (SNR + 1) = min(abar, gamma (1 - abar)).
+        weight = torch.minimum(alpha, min_snr * (1 - alpha)) / (min_snr / (min_snr + 1))
+    predicted = pipeline.predict(noised(clean, noise, alpha), condition, timesteps)
+    return (weight * (predicted.float() - velocity(clean, noise, alpha)).square().mean((1, 2, 3))).mean()
+
+
+class GenerativeStage(Stage):
+    """The generative teacher in training."""
+
+    def __init__(self, config: GenerativeConfig, seed: int) -> None:
+        self.pipeline = build_pipeline(config)
+        super().__init__("generative", {"unet": self.pipeline.unet})
+        self.config, self.seed = config, seed
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return {"denoise": loss}."""
+        size = self.config.size
+        numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
+        timesteps = (numbers * 1000).long().clamp_max(999)
+        device = batch.low.device
+        args = (batch.sharp, batch.low, timesteps.to(device), noise.to(device), self.config.min_snr)
+        return {"denoise": velocity_loss(self.pipeline, *args)}

@@ -1,0 +1,123 @@
+"""Stage 2: the student's head learns from the discriminative teacher (L_rcd, L_kd, L_cls) on the frozen backbone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab import distributed
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.classification import ArcFace
+from gdrd_lab.losses.crd import bank_contrastive_loss, contrastive_distillation_loss
+from gdrd_lab.losses.distillation import cosine_distillation_loss
+from gdrd_lab.losses.relational import RelationalContrastiveLoss
+from gdrd_lab.losses.rkd import rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.models.student.separable import SeparableBackbone
+from gdrd_lab.training.config import HeadConfig
+from gdrd_lab.training.data import Batch
+from gdrd_lab.training.stages.base import Stage
+
+
+class HeadStage(Stage):
+    """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the sharp faces.
+
+    Args:
+        config: weights and options.
+        student: with its trained backbone.
+        targets: (len(faces), d) unit embeddings of the sharp faces.
+        identities: number of labelled identities; 0 turns L_cls off.
+        seed: of the relation modules and class centres.
+        assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
+    """
+
+    bank: Tensor
+
+    def __init__(
+        self,
+        config: HeadConfig,
+        student: Student,
+        targets: Tensor,
+        identities: int,
+        seed: int,
+        assistant: Student | None = None,
+    ) -> None:
+        if config.weight_assistant and assistant is None:
+            raise GdrdError(
+                "weight_assistant is set, but there is no assistant", "Give the folder of one (--assistant)"
+            )
+        torch.manual_seed(seed)
+        student.head.requires_grad_(True)
+        student.backbone.requires_grad_(not config.freeze_backbone)
+        trained: dict[str, torch.nn.Module] = {"head": student.head}
+        if not config.freeze_backbone:
+            trained["backbone"] = student.backbone
+        size = student.embedding_size
+        if config.weight_rcd:
+            trained["relation"] = RelationalContrastiveLoss(
+                size, relation_size=config.relation_size, temperature=config.temperature, queue_size=config.queue
+            )
+        if config.weight_cls and identities:
+            trained["classes"] = ArcFace(identities, size)
+        assistants = () if assistant is None else (assistant,)
+        super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
+        self.config = config
+        self._kept = _first_blocks(student, config.freeze_blocks) if config.freeze_blocks else ()
+        for part in self._kept:
+            part.requires_grad_(False)
+        self._student: tuple[Student] = (student,)
+        self._targets: tuple[Tensor] = (targets,)
+        self._assistants: tuple[Student, ...] = assistants
+        if config.weight_bank:
+            self.register_buffer("bank", targets, persistent=False)  # moves to the device with the stage
+
+    def train(self, mode: bool = True) -> HeadStage:
+        """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
+        super().train(mode)
+        moves = mode and not self.config.freeze_norm
+        self._student[0].backbone.train(moves and not self.config.freeze_backbone)
+        self._student[0].head.train(moves)
+        for part in self._kept:
+            part.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return {"kd": ..., "rcd": ..., "cls": ...}, each times its weight, as far as their weights are not 0."""
+        config, student = self.config, self._student[0]
+        with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
+            features = student.backbone(batch.low)
+        raw = student.head(features).float()
+        embedding = F.normalize(raw, dim=1)
+        target = self._targets[0][batch.indices.cpu()].to(embedding)
+        losses = {}
+        if config.weight_kd:
+            losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
+        if config.weight_bank:
+            losses["bank"] = config.weight_bank * bank_contrastive_loss(embedding, target, self.bank)
+        if config.weight_assistant:
+            with torch.no_grad():
+                second = self._assistants[0].embed(batch.low).float()
+            losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
+        if config.weight_crd or config.weight_rkd:
+            # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.
+            everyone, targets = distributed.gather(embedding), distributed.gather(target)
+        if config.weight_crd:
+            labels = distributed.gather(batch.labels.to(embedding.device))
+            losses["crd"] = config.weight_crd * contrastive_distillation_loss(everyone, targets, labels)
+        if config.weight_rkd:
+            rkd = rkd_distance_loss(everyone, targets) + 2 * rkd_angle_loss(everyone, targets)
+            losses["rkd"] = config.weight_rkd * rkd
+        if "relation" in self.trained:
+            losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
+        if "classes" in self.trained:
+            classification = self.trained["classes"](embedding, batch.labels)
+            losses["cls"] = config.weight_cls * batch.labelled_share * classification
+        return losses
+
+
+def _first_blocks(student: Student, count: int) -> tuple[torch.nn.Module, ...]:
+    backbone = student.backbone
+    if not isinstance(backbone, SeparableBackbone) or count > len(backbone.blocks):
+        raise GdrdError(f"This student has no {count} first blocks to freeze", "Set freeze_blocks=0, or fewer")
+    return backbone.stem, *list(backbone.blocks)[:count]
