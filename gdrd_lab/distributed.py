@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-def join(hours: float = 3.0) -> None:
+def init_process_group(hours: float = 3.0) -> None:
     """Join the processes that accelerate launch or torchrun started, if they did; afterwards ``processes()`` is right.
 
     Args:
@@ -44,21 +44,21 @@ def _store_of_this_attempt() -> dict[str, Any]:
     return {"store": attempt, "rank": int(place["RANK"]), "world_size": int(place["WORLD_SIZE"])}
 
 
-def processes() -> int:
+def world_size() -> int:
     """Return how many processes work together, 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Return this process's number, from 0."""
-    return dist.get_rank() if processes() > 1 else 0
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, rows: Tensor) -> Tensor:  # type: ignore[override]
         context.count = len(rows)
-        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(processes())]
+        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(world_size())]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
@@ -89,23 +89,23 @@ def gather(rows: Tensor) -> Tensor:
     The gradient flows to all parts: each process's rows receive the sum of every process's gradient for them. N must
     be the same everywhere.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return rows
     return _Gather.apply(rows)
 
 
-def total(values: Tensor) -> Tensor:
+def all_reduce_sum(values: Tensor) -> Tensor:
     """Sum a tensor over the processes; the gradient is summed likewise."""
-    if processes() == 1:
+    if world_size() == 1:
         return values
     return _Sum.apply(values)
 
 
-def agree(value: int) -> bool:
+def all_equal(value: int) -> bool:
     """Whether all processes hold the same integer; they wait for each other."""
-    if processes() == 1:
+    if world_size() == 1:
         return True
-    found: list[Any] = [None] * processes()
+    found: list[Any] = [None] * world_size()
     dist.all_gather_object(found, value)
     return len(set(found)) == 1
 
@@ -116,7 +116,7 @@ def main_process_first() -> Iterator[bool]:
 
     Gives True in process 0. If it fails there, the others stop waiting and fail too.
     """
-    if processes() == 1:
+    if world_size() == 1:
         yield True
         return
     if rank() == 0:
@@ -134,7 +134,7 @@ def main_process_first() -> Iterator[bool]:
         yield False
 
 
-def leave() -> None:
+def destroy_process_group() -> None:
     """End the process group, if there is one, as the last thing a program does."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

@@ -31,19 +31,19 @@ from gdrd_lab.course.show import show, source
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.embed import embed_all
 from gdrd_lab.datasets.pairs import random_pairs
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.compare import compare, shown
 from gdrd_lab.evaluation.metrics.verification import best_threshold, lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores, verify_embeddings
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.plots.figures import Curve, accuracy_curves, face_strip, score_histogram
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
-faces = embedded_faces(identities=30, per_identity=3, size=112, seed=0)
+faces = synthetic_faces(identities=30, per_identity=3, size=112, seed=0)
 pairs = random_pairs(faces.labels, folds=10, per_fold=15, seed=0)
-teacher, student = open_recogniser("sface"), open_recogniser("student")
+teacher, student = load_model("sface"), load_model("student")
 sizes = (8, 16, 32, 112)
 embeddings = {
     network.name: {size: embed_all(network, faces, Degradation(size), progress=False) for size in sizes}
@@ -97,10 +97,10 @@ show_slider("resolution (px)", SIZES, pair_at, start=3)
 # `embed` returns vectors of unit length, so that a dot product is the cosine:
 
 # %%
-sharp = to_tensor([faces[k] for k in range(8)])
-low = Degradation(16)(sharp, seeds=range(8))
+hr = to_tensor([faces[k] for k in range(8)])
+lr = Degradation(16)(hr, seeds=range(8))
 with torch.inference_mode():
-    scores = (teacher.embed(sharp) * teacher.embed(low)).sum(1)
+    scores = (teacher.embed(hr) * teacher.embed(lr)).sum(1)
 print("sharp face k against the same face at 16 px:", np.round(scores.numpy(), 2))
 
 # %% [markdown]
@@ -112,7 +112,7 @@ print("sharp face k against the same face at 16 px:", np.round(scores.numpy(), 2
 guess = predict(
     "Mean score of two DIFFERENT people, as SFace gives it",
     {"at 112 px": 0.05, "at 16 px": 0.05, "at 8 px": 0.05},
-    low=-0.2,
+    lr=-0.2,
     high=1.0,
     unit="mean cosine score of impostor pairs",
 )

@@ -28,7 +28,7 @@ from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import film, show_slider
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.metrics.image_quality import psnr
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
@@ -36,12 +36,12 @@ from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, veloc
 from gdrd_lab.models.diffusion.sampling import start_noise
 from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.transforms.resize import downscale, enlarge
+from gdrd_lab.transforms.resize import downscale, resize
 
 torch.manual_seed(0)
-faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
-sharp = to_tensor([faces[5 * k] for k in range(16)])
-low = downscale(sharp, 16)
+faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = to_tensor([faces[5 * k] for k in range(16)])
+lr = downscale(hr, 16)
 shipped = load_generative(shipped_generative())
 
 
@@ -50,14 +50,14 @@ def picture(face):
     return (face.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
 
 
-def denoise(model, low, steps=8, seed=0):
+def denoise(model, lr, steps=8, seed=0):
     """Return the estimates of one face after every step."""
     found = []
-    model(low[:1], steps=steps, seeds=[seed], callback=lambda step, face: found.append(picture(face[0])))
+    model(lr[:1], steps=steps, seeds=[seed], callback=lambda step, face: found.append(picture(face[0])))
     return found
 
 
-frames = [shown(faces[0], 16, 64), *denoise(shipped, low), faces[0]]
+frames = [shown(faces[0], 16, 64), *denoise(shipped, lr), faces[0]]
 film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The shipped teacher denoises")
 
 # %% [markdown]
@@ -91,8 +91,8 @@ show(
 # $$x_0 = (y - c)/s .$$
 
 # %%
-condition = shipped.condition(low)
-clean = shipped.clean(sharp, low)
+condition = shipped.condition(lr)
+clean = shipped.clean(hr, lr)
 print(f"s = {shipped.residual_scale}; standard deviation of x_0 on these faces: {clean.std():.2f}")
 
 # %% [markdown]
@@ -138,7 +138,7 @@ def at_timestep(t):
     x_t = noised(clean[:3], noise[:3], alphas[step])
     with torch.inference_mode():
         estimate = clean_from_velocity(x_t, shipped.predict(x_t, condition[:3], step), alphas[step])
-    made = (shipped.to_face(x_t, condition[:3]), shipped.to_face(estimate, condition[:3]), sharp[:3])
+    made = (shipped.to_face(x_t, condition[:3]), shipped.to_face(estimate, condition[:3]), hr[:3])
     rows = ("x_t as a face", "one-step estimate", "truth")
     return face_strip(
         {row: [picture(face) for face in three] for row, three in zip(rows, made, strict=True)}, title=f"t = {t}"
@@ -184,7 +184,7 @@ else:
 # which cannot be seen in $x_t$, so those steps keep a high error. Judge by the running mean.
 
 # %%
-frames = [shown(faces[0], 16, 64), *denoise(model, low), faces[0]]
+frames = [shown(faces[0], 16, 64), *denoise(model, lr), faces[0]]
 film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The model of this notebook denoises")
 
 # %% [markdown]
@@ -196,17 +196,17 @@ film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The
 guess = predict(
     "Mean PSNR of 16 faces, 16 px to 64 px",
     {"bicubic": 25.0, "1 step": 25.0, "4 steps": 26.0, "20 steps": 28.0},
-    low=15,
+    lr=15,
     high=40,
     step=0.5,
     unit="PSNR (dB)",
 )
 
 # %%
-outputs = {"bicubic": enlarge(low, 64)}
-outputs |= {f"{n} step{'s' * (n > 1)}": shipped(low, steps=n, seeds=range(16)) for n in (1, 4, 20)}
-guess.reveal({name: float(psnr(sharp, face).mean()) for name, face in outputs.items()})
-show(face_strip({name: [picture(face) for face in made[:6]] for name, made in [*outputs.items(), ("truth", sharp)]}))
+outputs = {"bicubic": resize(lr, 64)}
+outputs |= {f"{n} step{'s' * (n > 1)}": shipped(lr, steps=n, seeds=range(16)) for n in (1, 4, 20)}
+guess.reveal({name: float(psnr(hr, face).mean()) for name, face in outputs.items()})
+show(face_strip({name: [picture(face) for face in made[:6]] for name, made in [*outputs.items(), ("truth", hr)]}))
 
 # %% [markdown]
 # If more steps came out worse than you thought: one step gives the *mean* of the possible faces, which is the best guess in
@@ -214,7 +214,7 @@ show(face_strip({name: [picture(face) for face in made[:6]] for name, made in [*
 # below is invented:
 
 # %%
-seeds = [picture(shipped(low[:1], steps=8, seeds=[seed])[0]) for seed in range(5)]
+seeds = [picture(shipped(lr[:1], steps=8, seeds=[seed])[0]) for seed in range(5)]
 show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"seed {k}" for k in range(5))]))
 
 # %% [markdown]
@@ -228,11 +228,11 @@ show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"
 # %%
 from gdrd_lab.analysis.probe import linear_probe, pooled
 from gdrd_lab.models.diffusion.features import encoder_blocks, generative_features
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 everyone = downscale(to_tensor([faces[k] for k in range(len(faces))]), 16)
-targets = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()
+targets = teacher_embeddings(load_model("sface"), faces, progress=False).numpy()
 fitted_on = faces.labels < 45  # the other 15 people judge
 timesteps = (0, 100, 400, 800)
 
@@ -349,15 +349,15 @@ check_clean_estimate(clean_estimate)
 
 
 # %% tags=["stub"]
-def residual_target(sharp, enlarged, scale):
+def residual_target(hr, enlarged, scale):
     """Return x_0 = (y - c) / s for faces (N, 3, H, W) in [0, 1]."""
     raise NotImplementedError
 
 
 # %% tags=["solution"]
-def residual_target(sharp, enlarged, scale):
+def residual_target(hr, enlarged, scale):
     """Return x_0 = (y - c) / s for faces (N, 3, H, W) in [0, 1]."""
-    return ((2 * sharp - 1) - (2 * enlarged - 1)) / scale
+    return ((2 * hr - 1) - (2 * enlarged - 1)) / scale
 
 
 # %% tags=["check"]

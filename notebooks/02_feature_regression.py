@@ -29,40 +29,40 @@ from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.losses.generative import generative_loss, normalise_target
 from gdrd_lab.models.diffusion.features import generative_features
 from gdrd_lab.models.diffusion.pipeline import load_generative
-from gdrd_lab.models.registry import open_recogniser, shipped_generative
+from gdrd_lab.models.registry import load_model, shipped_generative
 from gdrd_lab.models.student.adapter import FeatureAdapter
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
-faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
-sharp = to_tensor([faces[k] for k in range(len(faces))])
-low = downscale(sharp, 16)
-generative, shipped = load_generative(shipped_generative()), open_recogniser("paper-student")
-identity = teacher_embeddings(open_recogniser("sface"), faces, progress=False).numpy()
+faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = to_tensor([faces[k] for k in range(len(faces))])
+lr = downscale(hr, 16)
+generative, shipped = load_generative(shipped_generative()), load_model("paper-student")
+identity = teacher_embeddings(load_model("sface"), faces, progress=False).numpy()
 fitted_on = faces.labels < 45
 
 
 @torch.inference_mode()
 def knows(network):
     """R^2 of the sharp face's identity from a network's feature map of the 16 px face."""
-    return linear_probe(pooled(network(low)), identity, fitted_on)
+    return linear_probe(pooled(network(lr)), identity, fitted_on)
 
 
 torch.manual_seed(0)
 untrained = Student(shipped.config).eval()
 with torch.no_grad():
-    target = torch.cat([generative_features(generative, part) for part in low.split(50)])
+    target = torch.cat([generative_features(generative, part) for part in lr.split(50)])
 known = {
     "paper-recipe student's backbone": knows(shipped.backbone),
     "generative teacher, mid block": linear_probe(pooled(target), identity, fitted_on),
     "random backbone": knows(untrained.backbone),
-    "pixels": linear_probe(low.flatten(1).double().numpy(), identity, fitted_on),
+    "pixels": linear_probe(lr.flatten(1).double().numpy(), identity, fitted_on),
 }
 show(bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
 
@@ -113,7 +113,7 @@ recipe = lesson_recipe()
 torch.manual_seed(0)
 student = Student(recipe.student)
 adapter = FeatureAdapter(student.backbone.channels, target.shape[1], tuple(target.shape[2:]))
-loss = generative_loss(adapter(student.backbone(low[:32])), target[:32], normalise=True)
+loss = generative_loss(adapter(student.backbone(lr[:32])), target[:32], normalise=True)
 source(generative_loss)
 print(f"L_gen before training: {loss.item():.3f}")
 
@@ -128,7 +128,7 @@ TRAIN_HERE = True
 guess = predict(
     "L_gen after training",
     {"faces trained on": 0.5, "other people": 0.6},
-    low=0,
+    lr=0,
     high=1.2,
     unit="mean squared error of the standardised target",
 )
@@ -142,10 +142,10 @@ if TRAIN_HERE:
 else:
     stage, history = shipped, None
 
-others = downscale(to_tensor(list(embedded_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
+others = downscale(to_tensor(list(synthetic_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
 with torch.no_grad():
     other_target = torch.cat([generative_features(generative, part) for part in others.split(50)])
-    seen, unseen = stage.backbone(low), stage.backbone(others)
+    seen, unseen = stage.backbone(lr), stage.backbone(others)
 
 # The run threw its adapter away: the best linear one is fitted anew on the frozen features, by least squares.
 errors = adapter_errors((seen, target), (unseen, other_target))
@@ -177,7 +177,7 @@ moving = Student(recipe.student).backbone.train().requires_grad_(False)
 norm = next(m for m in moving.modules() if isinstance(m, torch.nn.BatchNorm2d))
 before = norm.running_mean.clone()
 with torch.no_grad():
-    moving(low[:16])
+    moving(lr[:16])
 print("no gradients, but training mode: BatchNorm moved by", round(float((norm.running_mean - before).abs().max()), 4))
 
 # %% [markdown]

@@ -27,26 +27,26 @@ from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.losses.relational import RelationalContrastiveLoss, RelationModule
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
-faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
-sharp = to_tensor([faces[k] for k in range(len(faces))])
-low = downscale(sharp, 16)
+faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = to_tensor([faces[k] for k in range(len(faces))])
+lr = downscale(hr, 16)
 labels = torch.from_numpy(faces.labels)
-teacher, shipped = open_recogniser("sface"), open_recogniser("student")
+teacher, shipped = load_model("sface"), load_model("student")
 targets = teacher_embeddings(teacher, faces, progress=False)
 some = [5 * person + k for person in range(4) for k in range(3)]
 with torch.inference_mode():
     by_network = {
         "teacher, sharp": targets[some],
-        "teacher, 16 px": teacher.embed(low[some]),
-        "student, 16 px": shipped.embed(low[some]),
+        "teacher, 16 px": teacher.embed(lr[some]),
+        "student, 16 px": shipped.embed(lr[some]),
     }
 show(matrices({name: (e @ e.T).numpy() for name, e in by_network.items()}, title="Relations between twelve faces"))
 
@@ -108,7 +108,7 @@ source(RelationalContrastiveLoss._chunk_sums)
 torch.manual_seed(0)
 rcd = RelationalContrastiveLoss(128, temperature=0.1)
 with torch.inference_mode():
-    student_embeddings = shipped.embed(low)
+    student_embeddings = shipped.embed(lr)
     positive, negative = rcd.terms(student_embeddings[:32], targets[:32], labels[:32])
 print(f"positive term {positive:.3f}, negative term {negative:.3f}, with untrained relation networks")
 
@@ -142,7 +142,7 @@ print(f"L_kd {kd:.3f}, L_cls {cls:.2f} with untrained class directions")
 guess = predict(
     "Negative term of L_rcd by batch size",
     {"8 faces": 10, "32 faces": 20, "128 faces": 40},
-    low=0,
+    lr=0,
     high=1500,
     step=5,
     unit="negative term",
@@ -184,7 +184,7 @@ TRAIN_HERE = True  # False: the frozen backbone is the shipped student's
 recipe = lesson_recipe()
 base = stage_one(recipe, faces)[0] if TRAIN_HERE else shipped
 with torch.inference_mode():
-    features = base.backbone(low)
+    features = base.backbone(lr)
 features = features.clone()
 learn, judged = faces.labels < 45, faces.labels >= 45
 

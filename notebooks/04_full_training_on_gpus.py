@@ -31,7 +31,7 @@ from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import Recipe
 
@@ -76,10 +76,10 @@ show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), bill_at, start=2)
 FULL = False
 DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
 
-from gdrd_lab.datasets.registry import open_faces
+from gdrd_lab.datasets.registry import load_dataset
 
 recipe = recipes["paper"] if FULL else recipes["smoke"]
-faces = open_faces(DATA, training=True) if FULL else embedded_faces(identities=20, per_identity=3, size=64, seed=0)
+faces = load_dataset(DATA, training=True) if FULL else synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
 for stage in ("generative", "backbone", "head"):
     loop = getattr(recipe, stage).loop
     print(f"{stage:10}: {loop.steps:,} steps of {loop.batch_size} faces, {loop.precision}, rate {loop.learning_rate:g}")
@@ -117,14 +117,14 @@ from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 model = build_pipeline(recipes["smoke"].generative)
-sharp = to_tensor([faces[k] for k in range(8)])
-low, t, noise = downscale(sharp, 16), torch.randint(1000, (8,)), torch.randn(8, 3, 64, 64)
+hr = to_tensor([faces[k] for k in range(8)])
+lr, t, noise = downscale(hr, 16), torch.randint(1000, (8,)), torch.randn(8, 3, 64, 64)
 
 
 def gradient(rows):
     """Gradient of the denoising loss on some rows, as one vector."""
     model.unet.zero_grad()
-    velocity_loss(model, sharp[rows], low[rows], t[rows], noise[rows], 0.0).backward()
+    velocity_loss(model, hr[rows], lr[rows], t[rows], noise[rows], 0.0).backward()
     return torch.cat([p.grad.flatten() for p in model.unet.parameters()])
 
 
@@ -146,7 +146,7 @@ print(
 guess = predict(
     "1 + 1000 x 0.001, added one by one",
     {"float32": 2.0, "float16": 2.0, "bfloat16": 2.0},
-    low=0.9,
+    lr=0.9,
     high=2.1,
     unit="sum",
 )
@@ -176,7 +176,7 @@ from gdrd_lab.training.pipeline import train_all, train_generative
 
 work = Path(tempfile.mkdtemp(prefix="resume-"))
 smoke = recipes["smoke"]
-small = embedded_faces(identities=20, per_identity=3, size=64, seed=0)
+small = synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
 train_generative(smoke, small, work / "whole", progress=False)
 try:
     train_generative(smoke, Unplugged(small, 16 * 8), work / "cut", progress=False)
@@ -218,10 +218,10 @@ show(
 # it again after an interruption goes on.
 
 # %%
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 
 out = Path("runs/full") if FULL else work / "run"
-train_all(recipe, faces, out, open_recogniser("sface"), progress=FULL)
+train_all(recipe, faces, out, load_model("sface"), progress=FULL)
 series, places = {}, {}
 for stage in ("generative", "backbone", "head"):
     table = losses(out, stage)

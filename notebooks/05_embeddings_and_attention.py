@@ -22,18 +22,18 @@
 import numpy as np
 import torch
 
-from gdrd_lab.analysis.cam import attention, deletion, randomised, rank_agreement
+from gdrd_lab.analysis.cam import class_activation_map, deletion, rank_agreement, with_random_weights
 from gdrd_lab.analysis.cka import linear_cka
-from gdrd_lab.analysis.projection import across_resolutions, pca_map, seed_agreement, trust, umap_map
+from gdrd_lab.analysis.projection import across_resolutions, pca_map, seed_agreement, trustworthiness, umap_map
 from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import LassoMap, show_slider
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.embed import embed_all
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.compare import shown
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.plots.figures import face_strip
 from gdrd_lab.plots.maps import curves_figure, map_figure, overlay
 from gdrd_lab.transforms.degradation import Degradation
@@ -41,8 +41,8 @@ from gdrd_lab.transforms.resize import downscale
 
 STUDENT = "student"  # the switch: or the folder of a student you trained
 torch.manual_seed(0)
-faces = embedded_faces(identities=12, per_identity=8, size=112, seed=0)
-teacher, student = open_recogniser("sface"), open_recogniser(STUDENT)
+faces = synthetic_faces(identities=12, per_identity=8, size=112, seed=0)
+teacher, student = load_model("sface"), load_model(STUDENT)
 small = embed_all(student, faces, Degradation(16), progress=False)
 layout = umap_map(small, seed=0)
 pictures = [shown(faces[k], 16, 64) for k in range(len(faces))]
@@ -64,9 +64,11 @@ flat = pca_map(small)
 again = umap_map(small, seed=1)
 show(map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
 print(f"PCA shows {flat.model.explained_variance_ratio_.sum():.0%} of the variance")
-print(f"trustworthiness: PCA {trust(small, flat.points):.2f}, UMAP {trust(small, layout.points):.2f}")
+print(
+    f"trustworthiness: PCA {trustworthiness(small, flat.points):.2f}, UMAP {trustworthiness(small, layout.points):.2f}"
+)
 print(f"agreement of two UMAP seeds: {seed_agreement(layout.points, again.points):.2f}")
-source(trust)
+source(trustworthiness)
 
 # %% [markdown]
 # ## One face on its way from 112 to 8 px
@@ -75,10 +77,10 @@ source(trust)
 
 # %%
 SIZES = (112, 64, 32, 24, 16, 12, 8)
-sharp = {network.name: embed_all(network, faces, progress=False) for network in (teacher, student)}
+hr = {network.name: embed_all(network, faces, progress=False) for network in (teacher, student)}
 paths = {}
 for network in (teacher, student):
-    plane = pca_map(sharp[network.name])
+    plane = pca_map(hr[network.name])
     path = across_resolutions(network, faces[0], SIZES)
     paths[network.name] = path
     title = f"{network.name}: sharp faces (points), face 0 from 112 to 8 px (line, star at 8 px)"
@@ -120,7 +122,7 @@ guess = predict(
 )
 
 # %%
-reference = sharp[teacher.name]
+reference = hr[teacher.name]
 shuffled = small[np.random.default_rng(0).permutation(len(small))]
 teacher_small = embed_all(teacher, faces, Degradation(16), progress=False)
 cka = {
@@ -161,20 +163,24 @@ show(
 # The dot product and not the cosine: the gradient of a vector's cosine with itself is zero.
 
 # %%
-source(attention)
+source(class_activation_map)
 face = to_tensor([faces[0]])
 columns = (112, 32, 16, 8)
-nonsense = randomised(student)
+nonsense = with_random_weights(student)
 made = {}
 for name, network in (("teacher", teacher), ("student", student), ("random weights", nonsense)):
-    made[name] = [overlay(shown(faces[0], size, 112), attention(network, downscale(face, size))[0]) for size in columns]
+    made[name] = [
+        overlay(shown(faces[0], size, 112), class_activation_map(network, downscale(face, size))[0]) for size in columns
+    ]
 show(face_strip(made, [f"{size} px" for size in columns], title="Class activation maps; bright adds to the score"))
 
 
 def map_at(size):
     """Draw the face and both networks' maps at a resolution."""
-    low = downscale(face, size)
-    images = [overlay(shown(faces[0], size, 112), attention(network, low)[0]) for network in (teacher, student)]
+    lr = downscale(face, size)
+    images = [
+        overlay(shown(faces[0], size, 112), class_activation_map(network, lr)[0]) for network in (teacher, student)
+    ]
     return face_strip({f"{size} px": [shown(faces[0], size, 112), *images]}, ["face", "teacher", "student"])
 
 
@@ -189,13 +195,16 @@ show_slider("resolution (px)", (112, 64, 32, 24, 16, 12, 8), map_at, start=4)
 #    falls faster than with a random order: the area under the curve is smaller.
 
 # %%
-low = downscale(face, 32)
-maps = {"student's map": attention(student, low)[0], "random weights' map": attention(nonsense, low)[0]}
+lr = downscale(face, 32)
+maps = {
+    "student's map": class_activation_map(student, lr)[0],
+    "random weights' map": class_activation_map(nonsense, lr)[0],
+}
 generator = torch.Generator().manual_seed(0)
 orders = maps | {"random order": torch.rand(32, 32, generator=generator)}
 show(
     curves_figure(
-        {name: deletion(student, low[0], saliency) for name, saliency in orders.items()}, title="One face, 32 px"
+        {name: deletion(student, lr[0], saliency) for name, saliency in orders.items()}, title="One face, 32 px"
     )
 )
 agreement = rank_agreement(maps["student's map"], maps["random weights' map"])
@@ -207,10 +216,14 @@ print(f"rank correlation of the student's map with that of random weights: {agre
 # %%
 areas = {name: [] for name in ("student's map", "random weights' map", "random order")}
 for person in range(12):
-    low = downscale(to_tensor([faces[8 * person]]), 32)
-    orders = (attention(student, low)[0], attention(nonsense, low)[0], torch.rand(32, 32, generator=generator))
+    lr = downscale(to_tensor([faces[8 * person]]), 32)
+    orders = (
+        class_activation_map(student, lr)[0],
+        class_activation_map(nonsense, lr)[0],
+        torch.rand(32, 32, generator=generator),
+    )
     for name, saliency in zip(areas, orders, strict=True):
-        areas[name].append(deletion(student, low[0], saliency).area)
+        areas[name].append(deletion(student, lr[0], saliency).area)
 show(
     bars(
         {name: float(np.mean(values)) for name, values in areas.items()},

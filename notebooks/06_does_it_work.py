@@ -26,20 +26,20 @@ from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
 from gdrd_lab.datasets.embed import embed_all
 from gdrd_lab.datasets.pairs import random_pairs
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation import sweep
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.evaluation.protocol import verify_embeddings
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.plots.figures import face_strip, roc_figure, score_histogram
 from gdrd_lab.transforms.degradation import Degradation
 
 STUDENT = "student"  # the switch: or the folder of a student you trained
 torch.manual_seed(0)
-faces = embedded_faces(identities=24, per_identity=4, size=112, seed=2)
+faces = synthetic_faces(identities=24, per_identity=4, size=112, seed=2)
 pairs = random_pairs(faces.labels, folds=6, per_fold=24, seed=0)
-teacher, student = open_recogniser("sface"), open_recogniser(STUDENT)
+teacher, student = load_model("sface"), load_model(STUDENT)
 networks = (teacher, student)
 at16 = {n.name: embed_all(n, faces, Degradation(16), progress=False) for n in networks}
 verified = {name: verify_embeddings(e, e, pairs, fars=(0.1,)) for name, e in at16.items()}
@@ -77,8 +77,10 @@ show_slider("threshold", places, at_threshold, start=6)
 # One call measures all of them; each face is embedded once.
 
 # %%
-measures = sweep.Measures(pairs=pairs, fars=(0.1,), identification=True, retrieval=True, ks=(1,), bootstrap=50)
-scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), measures, progress=False)
+image_statistics = sweep.MetricConfig(
+    pairs=pairs, fars=(0.1,), identification=True, retrieval=True, ks=(1,), bootstrap=50
+)
+scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), image_statistics, progress=False)
 wanted = ("accuracy", "AUC", "rank-1", "mAP")
 for name in (n.name for n in networks):
     for setting in (sweep.Setting.SAME, sweep.Setting.GALLERY):
@@ -114,8 +116,8 @@ draws = {
     ),
 }
 intervals = {name: verification.interval(values) for name, values in draws.items()}
-guess.reveal({name: high - low for name, (low, high) in intervals.items()})
-print({name: f"{low:.3f} to {high:.3f}" for name, (low, high) in intervals.items()})
+guess.reveal({name: high - lr for name, (lr, high) in intervals.items()})
+print({name: f"{lr:.3f} to {high:.3f}" for name, (lr, high) in intervals.items()})
 source(verification.bootstrap)
 
 # %% [markdown]
@@ -137,8 +139,8 @@ from gdrd_lab.transforms.resize import downscale
 print(
     "Result files of the project:", [file.name for file in sorted(data_folder().rglob("*ablation*.json"))] or "none yet"
 )
-train_faces = embedded_faces(identities=60, per_identity=5, size=64, seed=0)
-low = downscale(to_tensor([train_faces[k] for k in range(len(train_faces))]), 16)
+train_faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+lr = downscale(to_tensor([train_faces[k] for k in range(len(train_faces))]), 16)
 labels = torch.from_numpy(train_faces.labels)
 targets = teacher_embeddings(teacher, train_faces, progress=False)
 learn, judged = train_faces.labels < 45, train_faces.labels >= 45
@@ -149,7 +151,7 @@ blank = Student(recipe.student).eval().backbone
 rows = {}
 for backbone_name, backbone in (("random backbone", blank), ("stage 1", trained)):
     with torch.no_grad():
-        features = backbone(low)
+        features = backbone(lr)
     for loss_name in ("L_kd", "L_kd + L_rcd"):
         for seed in range(3):
             torch.manual_seed(seed)
@@ -177,7 +179,7 @@ show(
 # its own seed, so that both networks see the same damage.
 
 # %%
-verify_only = sweep.Measures(pairs=pairs, fars=(0.1,), bootstrap=0)
+verify_only = sweep.MetricConfig(pairs=pairs, fars=(0.1,), bootstrap=0)
 base = Degradation(16)
 for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0, 0.3, 0.6, 0.9))):
     damaged = sweep.sweep(
@@ -200,7 +202,7 @@ for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0,
 # can be shown because nobody is on them; of real data sets the app and the command line show words only.)
 
 # %%
-from gdrd_lab.evaluation.failures import describe, failures, measures
+from gdrd_lab.evaluation.failures import describe, failures, image_statistics
 
 found = failures(
     student.name,
@@ -208,7 +210,7 @@ found = failures(
     pairs,
     at16[student.name],
     {teacher.name: embed_all(teacher, faces, progress=False)},
-    describe(measures(faces), pairs),
+    describe(image_statistics(faces), pairs),
     resolution=16,
 )
 print(f"{found.errors} errors in {found.pairs} pairs")
@@ -237,7 +239,7 @@ if worst:
 # With data that carry labels (such as UTKFace's, given by their makers), pass those labels instead.
 
 # %%
-from gdrd_lab.evaluation.failures import measures as measured
+from gdrd_lab.evaluation.failures import image_statistics as measured
 from gdrd_lab.evaluation.metrics.groups import group_errors, pair_groups
 
 brightness = measured(faces)["brightness"]

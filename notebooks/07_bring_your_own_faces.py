@@ -36,7 +36,7 @@ from gdrd_lab.datasets.folder import FolderFaces, align_folder
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.io.images import read_image
-from gdrd_lab.models.registry import open_recogniser, shipped_student
+from gdrd_lab.models.registry import load_model, shipped_student
 from gdrd_lab.plots.figures import face_strip
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -47,7 +47,7 @@ if FOLDER is None:
     write_photographs(photographs, people=8, per_person=5)
 else:
     photographs = Path(FOLDER)
-count, left_out = align_folder(photographs, work / "aligned", which="largest", progress=False)
+count, left_out = align_folder(photographs, work / "aligned", face_selection="largest", progress=False)
 faces = FolderFaces(work / "aligned")
 some = sorted(p for p in photographs.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[
     :: max(1, count // 6)
@@ -55,7 +55,7 @@ some = sorted(p for p in photographs.rglob("*") if p.suffix.lower() in (".jpg", 
 aligner = Aligner()
 pictures = {
     "photograph": [read_image(path) for path in some],
-    "aligned": [aligner.align(read_image(path), which="largest") for path in some],
+    "aligned": [aligner.align(read_image(path), face_selection="largest") for path in some],
 }
 show(
     face_strip(
@@ -78,7 +78,7 @@ for name, reason in left_out[:10]:
 from gdrd_lab.alignment.template import similarity
 
 source(similarity)
-teacher, student = open_recogniser("sface"), open_recogniser("student")
+teacher, student = load_model("sface"), load_model("student")
 loose = (
     torch.stack([torch.from_numpy(read_image(path)).permute(2, 0, 1).float() / 255 for path in some])
     if FOLDER is None
@@ -133,7 +133,7 @@ show_slider("resolution (px)", sizes, faces_at, start=1)
 guess = predict(
     "AUC of held-out people at 16 px",
     {"before": 0.85, "after": 0.95},
-    low=0.4,
+    lr=0.4,
     high=1.0,
     unit="area under the ROC curve",
 )
@@ -149,7 +149,7 @@ learn, held_out = split_identities(faces, 0.4, seed=0)
 tuning = HeadConfig(LoopConfig(30, 16, 2e-4, ema=0.8, checkpoint_every=1000), resolutions=(8, 16, 16, 32))
 recipe = replace(recipes.smoke(), student=student.config, head=tuning)
 train_head(recipe, learn, work / "tuned", teacher, backbone=shipped_student(), progress=False)
-tuned = open_recogniser(str(work / "tuned" / "student"))
+tuned = load_model(str(work / "tuned" / "student"))
 
 
 def held_out_area(network, set_of_faces):
@@ -191,8 +191,8 @@ from gdrd_lab.export.onnx import export_onnx
 tuned.save(work / "my-student")
 table = work / "embeddings.parquet"
 write_embeddings(table, faces, embed_all(tuned, faces, Degradation(16), progress=False), "my student", 16)
-keys, identities, vectors, facts = read_embeddings(table)
-print(len(keys), "rows of", vectors.shape[1], "numbers;", facts)
+keys, identities, vectors, metadata = read_embeddings(table)
+print(len(keys), "rows of", vectors.shape[1], "numbers;", metadata)
 file = export_onnx(tuned, work / "my-student.onnx")
 show_export(compare_export(tuned, file, resolution=16, identities=12))
 print(f"{file.stat().st_size / 1e6:.1f} MB")

@@ -36,7 +36,15 @@ def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -
 
 def test_rows_train_what_their_names_say() -> None:
     by_name = {row.name: row for row in rows(AblationConfig.smoke())}
-    weights = ("weight_cls", "weight_kd", "weight_rkd", "weight_crd", "weight_bank", "weight_rcd", "weight_assistant")
+    weights = (
+        "weight_cls",
+        "weight_kd",
+        "weight_rkd",
+        "weight_crd",
+        "weight_crd_memory",
+        "weight_rcd",
+        "weight_assistant",
+    )
 
     def used(name: str) -> set[str]:
         return {weight for weight in weights if getattr(by_name[name].head, weight)}
@@ -44,7 +52,7 @@ def test_rows_train_what_their_names_say() -> None:
     assert used("class labels only (L_cls)") == {"weight_cls"}
     assert used("RKD only") == {"weight_rkd"}
     assert used("L_rcd only") == {"weight_rcd"}
-    assert used("CRD only (against the whole training set)") == {"weight_bank"}
+    assert used("CRD only (against the whole training set)") == {"weight_crd_memory"}
     assert used("L_kd + an assistant's embedding") == {"weight_kd", "weight_assistant"}
     paper = by_name["L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)"]
     assert used(paper.name) == {"weight_cls", "weight_kd", "weight_rcd"}
@@ -52,7 +60,7 @@ def test_rows_train_what_their_names_say() -> None:
     random = by_name["random frozen backbone, then the same"]
     assert random.backbone is None and random.head == paper.head
     assert not by_name["L_gen, not frozen, then the same"].head.freeze_backbone
-    assert by_name["... features of the sharp image"].backbone == replace(paper.backbone, sharp=True)
+    assert by_name["... features of the sharp image"].backbone == replace(paper.backbone, hr=True)
 
 
 class FlatTeacher:
@@ -79,14 +87,14 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     Student(recipes.smoke().student).save(tmp_path / "assistant")
     with pytest.raises(GdrdError, match="no assistant"):
         ablate(*run, chosen=choose(config, ["assistant"]), progress=False)
-    scores = ablate(*run, assistant=tmp_path / "assistant", beside=[FlatTeacher()], progress=False)
+    scores = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
     names = {row.name for row in rows(config)} | {"flat"}
     assert {score.method for score in scores} == names
     table = aggregate(scores, "accuracy", "same resolution")
     assert {cell.runs for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
 
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
-    again = ablate(*run, assistant=tmp_path / "assistant", beside=[FlatTeacher()], progress=False)
+    again = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
     assert [(s.method, s.metric, str(s.value)) for s in again] == [(s.method, s.metric, str(s.value)) for s in scores]
     # Another generative teacher is another ablation, but for the rows that have none.
     shutil.copytree(tmp_path / "generative", tmp_path / "other")

@@ -9,17 +9,17 @@ from torch import nn
 
 from gdrd_lab.analysis.cam import (
     ScoreCurve,
-    attention,
+    class_activation_map,
     contributions,
     deletion,
     insertion,
-    randomised,
     rank_agreement,
     resized,
     spatial_layer,
+    with_random_weights,
 )
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import SFace, load_sface
 from gdrd_lab.models.student.model import Student
@@ -35,7 +35,7 @@ def teacher() -> SFace:
 
 @pytest.fixture(scope="module")
 def faces() -> torch.Tensor:
-    return to_tensor(list(embedded_faces(3, 1, size=112).images))
+    return to_tensor(list(synthetic_faces(3, 1, size=112).images))
 
 
 class Corner(nn.Module):
@@ -66,12 +66,12 @@ def test_contributions_of_sface_add_up_to_the_score_less_what_an_empty_map_score
         expected = ((teacher(faces) - empty) * targets).sum(1)
     assert parts.shape == (3, 7, 7)
     assert torch.allclose(parts.sum((1, 2)), expected, atol=1e-3)
-    assert torch.equal(attention(teacher, faces, targets), parts.clamp_min(0))
+    assert torch.equal(class_activation_map(teacher, faces, targets), parts.clamp_min(0))
 
 
 def test_own_embedding_is_the_default_target_and_its_map_is_not_empty(teacher: SFace, faces: torch.Tensor) -> None:
-    maps = attention(teacher, faces)
-    assert torch.allclose(maps, attention(teacher, faces, teacher.embed(faces)), atol=1e-5)
+    maps = class_activation_map(teacher, faces)
+    assert torch.allclose(maps, class_activation_map(teacher, faces, teacher.embed(faces)), atol=1e-5)
     assert (maps.amax((1, 2)) > 0.01).all()  # the gradient of cosine-to-self would be zero
 
 
@@ -79,7 +79,7 @@ def test_student_is_explained_at_its_backbone(faces: torch.Tensor) -> None:
     student = Student().eval()
     features = student.backbone(faces)
     assert spatial_layer(student) is student.backbone
-    assert attention(student, faces).shape == (3, *features.shape[2:])
+    assert class_activation_map(student, faces).shape == (3, *features.shape[2:])
 
 
 def test_last_spatial_layer_of_any_network_is_found(teacher: SFace) -> None:
@@ -90,25 +90,25 @@ def test_last_spatial_layer_of_any_network_is_found(teacher: SFace) -> None:
 
 def test_a_network_that_sees_one_corner_is_explained_by_that_corner() -> None:
     face = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = attention(Corner(), face, torch.tensor([[1.0, 0.0]]))[0]
+    found = class_activation_map(Corner(), face, torch.tensor([[1.0, 0.0]]))[0]
     assert found[:8, :8].min() > 0
     assert found[8:].max() == found[:, 8:].max() == 0
 
 
 def test_inference_mode_and_frozen_weights_do_not_hinder(teacher: SFace, faces: torch.Tensor) -> None:
     with torch.inference_mode():
-        inside = attention(teacher, faces[:1])
-    assert torch.allclose(inside, attention(teacher, faces[:1]), atol=1e-6)
+        inside = class_activation_map(teacher, faces[:1])
+    assert torch.allclose(inside, class_activation_map(teacher, faces[:1]), atol=1e-6)
     assert not teacher.norm._forward_hooks
 
 
 def test_threads_do_not_meet(teacher: SFace, faces: torch.Tensor) -> None:
-    alone = [attention(teacher, face[None]) for face in faces]
+    alone = [class_activation_map(teacher, face[None]) for face in faces]
     found: dict[int, torch.Tensor] = {}
 
     def run(index: int) -> None:
         for _ in range(5):
-            found[index] = attention(teacher, faces[index][None])
+            found[index] = class_activation_map(teacher, faces[index][None])
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(3)]
     for thread in threads:
@@ -121,11 +121,11 @@ def test_threads_do_not_meet(teacher: SFace, faces: torch.Tensor) -> None:
 
 def test_random_weights_leave_the_network_alone_and_explain_less(teacher: SFace, faces: torch.Tensor) -> None:
     before = teacher.stem[0].weight.clone()
-    random = randomised(teacher, seed=1)
+    random = with_random_weights(teacher, seed=1)
     assert torch.equal(teacher.stem[0].weight, before)
-    assert torch.equal(random.linear.weight, randomised(teacher, seed=1).linear.weight)
+    assert torch.equal(random.linear.weight, with_random_weights(teacher, seed=1).linear.weight)
     assert not torch.equal(random.linear.weight, teacher.linear.weight)
-    trained, untrained = attention(teacher, faces), attention(random, faces)
+    trained, untrained = class_activation_map(teacher, faces), class_activation_map(random, faces)
     parts = zip(faces, trained, untrained, strict=True)
     gaps = [deletion(teacher, f, u).area - deletion(teacher, f, t).area for f, t, u in parts]
     assert np.mean(gaps) > 0.02
@@ -158,10 +158,10 @@ def test_rank_agreement_of_known_maps() -> None:
 
 
 def test_overlay_is_brightest_where_the_map_is(faces: torch.Tensor) -> None:
-    low = (downscale(faces[:1], 8)[0].permute(1, 2, 0) * 255).byte().numpy()
+    lr = (downscale(faces[:1], 8)[0].permute(1, 2, 0) * 255).byte().numpy()
     spot = torch.zeros(7, 7)
     spot[3, 3] = 5
-    drawn = overlay(low, spot, 56).astype(int)
+    drawn = overlay(lr, spot, 56).astype(int)
     assert drawn.shape == (56, 56, 3)
     assert drawn[28, 28, 1] > drawn[2, 2, 1] + 40
     assert float(resized(spot[None], 7).max()) == 1

@@ -60,7 +60,7 @@ def test_adapter_reaches_a_target_that_is_linear_in_the_features() -> None:
     def target(x: torch.Tensor) -> torch.Tensor:
         return torch.einsum("dc,nchw->ndhw", mixing, x) * 5 + 2
 
-    low, other = adapter_errors((features, target(features)), (others, target(others)), ridge=1e-9)
-    assert low < 1e-6 and other < 1e-6
+    lr, other = adapter_errors((features, target(features)), (others, target(others)), ridge=1e-9)
+    assert lr < 1e-6 and other < 1e-6
     noise = torch.randn(20, 3, 4, 4, generator=generator)
     assert 0.9 < adapter_errors((features, noise), (others, noise))[0] <= 1.0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gdrd_lab.analysis.projection import across_resolutions, nearest, pca_map, seed_agreement, trust, umap_map
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.analysis.projection import across_resolutions, nearest, pca_map, seed_agreement, trustworthiness, umap_map
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.plots.figures import alt_text
@@ -41,7 +41,7 @@ def test_umap_keeps_groups_together_and_repeats(groups: tuple[np.ndarray, np.nda
     gaps = np.linalg.norm(found.points[:, None] - found.points[None], axis=2)
     np.fill_diagonal(gaps, np.inf)
     assert (labels[gaps.argmin(1)] == labels).mean() > 0.95
-    assert trust(embeddings, found.points) > trust(embeddings, pca_map(embeddings).points)
+    assert trustworthiness(embeddings, found.points) > trustworthiness(embeddings, pca_map(embeddings).points)
     placed = found.place(embeddings[:10])
     assert np.linalg.norm(placed - found.points[:10].mean(0), axis=1).max() < 5
 
@@ -56,7 +56,7 @@ def test_trust_by_its_own_formula(groups: tuple[np.ndarray, np.ndarray]) -> None
     ranks = distances.argsort(1).argsort(1) + 1
     penalty = sum(max(0, ranks[i, j] - k) for i in range(count) for j in in_map[i].argsort()[:k])
     expected = 1 - 2 / (count * k * (2 * count - 3 * k - 1)) * penalty
-    assert trust(embeddings, points, k) == pytest.approx(expected, abs=1e-6)
+    assert trustworthiness(embeddings, points, k) == pytest.approx(expected, abs=1e-6)
 
 
 def test_seed_agreement_ignores_turns_and_scale_but_not_shuffling() -> None:
@@ -79,7 +79,7 @@ def test_nearest_are_those_of_the_original_space() -> None:
 
 
 def test_a_face_moves_away_from_itself_as_its_pixels_go() -> None:
-    path = across_resolutions(load_sface(), embedded_faces(1, 1, size=112)[0], (112, 32, 8))
+    path = across_resolutions(load_sface(), synthetic_faces(1, 1, size=112)[0], (112, 32, 8))
     assert path.shape == (3, 128)
     assert 1 > float(path[0] @ path[1]) > float(path[0] @ path[2])
 
@@ -90,12 +90,13 @@ def test_too_few_faces_are_refused() -> None:
 
 
 @pytest.mark.parametrize("gradual", ["", "resolution"])
-def test_figures_hold_every_point(groups: tuple[np.ndarray, np.ndarray], gradual: str) -> None:
+def test_figures_hold_every_point(groups: tuple[np.ndarray, np.ndarray], colourbar_label: str) -> None:
     embeddings, labels = groups
     points = pca_map(embeddings).points
-    figure = map_figure(points, labels, title="PCA", gradual=gradual, path=points[:4], selected=[1, 2])
+    figure = map_figure(points, labels, title="PCA", colourbar_label=colourbar_label, path=points[:4], selected=[1, 2])
     assert alt_text(figure) == "PCA. 60 points. 2 are selected."
-    plot = map_plot(points, labels, [str(i) for i in labels], gradual=gradual, path=points[:4], selected=[1, 2])
+    options = {"colourbar_label": colourbar_label, "path": points[:4], "selected": [1, 2]}
+    plot = map_plot(points, labels, [str(i) for i in labels], **options)
     assert len(plot.data[0].x) == 60 and list(plot.data[0].selectedpoints) == [1, 2]
     assert len(plot.data[1].x) == 4
     with pytest.raises(GdrdError, match="Give one"):

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from gdrd_lab.datasets.embed import embed_all
-from gdrd_lab.datasets.synthetic import embedded_faces
-from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, SHIPPED, Calibration, calibrate, fingerprint, known_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.evaluation.calibration import (
+    FAR,
+    RESOLUTIONS,
+    SHIPPED,
+    Calibration,
+    calibrate,
+    calibration_faces,
+    fingerprint,
+)
 from gdrd_lab.evaluation.compare import compare, reduced, thresholds
 from gdrd_lab.io.paths import data_folder
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -47,13 +55,13 @@ def test_shares_are_counts() -> None:
 
 def test_what_is_kept_is_what_would_be_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    student, faces = Student().eval(), embedded_faces(3, 2, size=32)
+    student, faces = Student().eval(), synthetic_faces(3, 2, size=32)
     fresh = calibrate(student, faces, (16, 8), progress=False)
     kept = calibrate(student, faces, (8, 16), progress=False)
     assert fresh.resolutions == (8, 16) and len(list((tmp_path / "calibration").iterdir())) == 1
     assert np.array_equal(fresh.embeddings, kept.embeddings)
     assert np.allclose(fresh.embeddings[0], embed_all(student, faces, Degradation(8), progress=False), atol=2e-3)
-    other = fingerprint(student, embedded_faces(3, 2, size=32, seed=1), (8, 16))
+    other = fingerprint(student, synthetic_faces(3, 2, size=32, seed=1), (8, 16))
     assert other != fingerprint(student, faces, (8, 16))
     (file,) = (tmp_path / "calibration").iterdir()
     file.write_bytes(b"damaged")
@@ -64,7 +72,7 @@ def test_what_is_kept_is_what_would_be_computed(tmp_path: Path, monkeypatch: pyt
 def test_shipped_embeddings_are_those_of_the_shipped_network(name: str) -> None:
     from safetensors.numpy import load_file
 
-    recogniser, faces = open_recogniser(name), known_faces()
+    recogniser, faces = load_model(name), calibration_faces()
     tables, key = load_file(data_folder() / SHIPPED), fingerprint(recogniser, faces, RESOLUTIONS)
     if key not in tables:
         pytest.skip(f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.evaluation.calibration")
@@ -78,7 +86,7 @@ def test_shipped_embeddings_are_those_of_the_shipped_network(name: str) -> None:
 
 
 def test_compare_takes_further_degradations_and_seeds() -> None:
-    faces, student = embedded_faces(2, 1, size=112), open_recogniser("student")
+    faces, student = synthetic_faces(2, 1, size=112), load_model("student")
     plain = compare(faces[0], faces[1], [student], (8, 16))
     same = compare(faces[0], faces[1], [student], (8, 16), Degradation(32), (3, 4))
     assert plain.scores == same.scores  # nothing random, and the resolution is each one's own
@@ -90,6 +98,6 @@ def test_compare_takes_further_degradations_and_seeds() -> None:
 
 def test_thresholds_of_a_set_are_its_calibrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    student, faces = Student().eval(), embedded_faces(4, 3, size=32)
+    student, faces = Student().eval(), synthetic_faces(4, 3, size=32)
     found = thresholds(student, faces, (16,), 0.1)
     assert found == {16: calibrate(student, faces, (16,), progress=False).thresholds(0.1)[0]}

@@ -11,7 +11,7 @@ import pytest
 from gdrd_lab.cli import COMMANDS, main, parser
 from gdrd_lab.datasets.embedding_file import read_embeddings
 from gdrd_lab.datasets.folder import write_faces
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.results import read_json
 
 
@@ -48,28 +48,28 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_errors_are_one_line_with_a_remedy(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GDRD_FACES", raising=False)
-    assert main([*words, "--quiet"]) == 2
+    assert main([*argv, "--quiet"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("gdrd: ") and message in error and error.count("\n") == 1
 
 
 def test_sample_embed_and_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_faces(embedded_faces(identities=3, per_identity=2, size=112), tmp_path / "faces")
+    write_faces(synthetic_faces(identities=3, per_identity=2, size=112), tmp_path / "faces")
     out = tmp_path / "out" / "e.parquet"
     assert main(["embed", str(tmp_path / "faces"), str(out), "--model", "sface", "--resolution", "16"]) == 0
-    keys, identities, embeddings, facts = read_embeddings(out)
+    keys, identities, embeddings, metadata = read_embeddings(out)
     assert len(keys) == 6 and list(identities) == [0, 0, 1, 1, 2, 2]
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
-    assert facts["model"] == "SFace" and facts["resolution"] == "16"
+    assert metadata["model"] == "SFace" and metadata["resolution"] == "16"
     assert main(["faces", "info", str(tmp_path / "faces")]) == 0
     assert "identities" in capsys.readouterr().out
 
 
 def test_evaluate_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
+    argv = [
         "evaluate",
         "--methods",
         "student",
@@ -81,7 +81,7 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFi
         str(tmp_path / "r"),
         "--quiet",
     ]
-    assert main(words) == 0
+    assert main(argv) == 0
     report = read_json(tmp_path / "r.json")
     accuracy = next(score for score in report.scores if score.metric == "accuracy")
     assert 0.5 < accuracy.value <= 1 and accuracy.n > 100 and accuracy.commit is not None
@@ -108,17 +108,17 @@ def test_torchrun_takes_no_option_of_ours_for_its_own(capsys: pytest.CaptureFixt
     options = sorted(set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out)) - {"--help"})
     assert {"--start-from", "--assistant", "--hold-out", "--out"} <= set(options)
     for option in options:
-        words = ["train", "head", option, "1"]
-        told = get_args_parser().parse_args(["--standalone", "--nproc-per-node", "2", "-m", "gdrd_lab", *words])
-        assert told.training_script_args == words, option
+        argv = ["train", "head", option, "1"]
+        told = get_args_parser().parse_args(["--standalone", "--nproc-per-node", "2", "-m", "gdrd_lab", *argv])
+        assert told.training_script_args == argv, option
 
 
 def test_best_recipe_learns_from_the_shipped_assistant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
-    write_faces(embedded_faces(identities=4, per_identity=2, size=112), tmp_path / "faces")
+    write_faces(synthetic_faces(identities=4, per_identity=2, size=112), tmp_path / "faces")
     sizes = [f"{stage}.loop.{name}" for stage in ("stem", "head") for name in ("steps=1", "batch_size=4")]
-    words = ["train", "head", "--config", "best", "--data", str(tmp_path / "faces"), "--out", str(tmp_path / "run")]
-    assert main([*words, "--quiet", "--set", "stem.measured=1", *sizes]) == 0
+    argv = ["train", "head", "--config", "best", "--data", str(tmp_path / "faces"), "--out", str(tmp_path / "run")]
+    assert main([*argv, "--quiet", "--set", "stem.measured=1", *sizes]) == 0
     losses = (tmp_path / "run/checkpoints/head/losses.csv").read_text().splitlines()[0].split(",")
     assert {"kd", "assistant"} <= set(losses)
 

@@ -9,7 +9,7 @@ from scipy.stats import kendalltau
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.failures import describe, failures, measures, read_failures
+from gdrd_lab.evaluation.failures import describe, failures, image_statistics, read_failures
 from gdrd_lab.evaluation.results import write_rows
 
 
@@ -22,7 +22,7 @@ def test_measures_of_flat_and_of_half_lit_faces() -> None:
     pixels = np.zeros((2, 16, 16, 3), np.uint8)
     pixels[0] = 128
     pixels[1, :, 8:] = 255
-    found = measures(ArrayFaces(pixels, np.zeros(2, int)))
+    found = image_statistics(ArrayFaces(pixels, np.zeros(2, int)))
     assert found["brightness"] == pytest.approx([128 / 255, 0.5], abs=1e-5)
     assert found["side light"] == pytest.approx([0, 1], abs=1e-5)
     assert found["asymmetry"] == pytest.approx([0, 1], abs=1e-5)
@@ -33,7 +33,7 @@ def test_measures_of_flat_and_of_half_lit_faces() -> None:
 def test_words_name_the_one_unusual_pair() -> None:
     faces = flat_faces([100] * 38 + [10, 250])
     pairs = Pairs(np.arange(0, 40, 2), np.arange(1, 40, 2), np.ones(20, bool), np.zeros(20, int))
-    words = describe(measures(faces), pairs)
+    words = describe(image_statistics(faces), pairs)
     assert "brightness 0.04 against 0.98" in words[19]
     assert not any("brightness" in text for text in words[:19])
 
@@ -50,9 +50,9 @@ def test_hardest_pairs_are_the_ones_planted(tmp_path: Path) -> None:
     faces = flat_faces([100] * 80)
     first = np.arange(0, 80, 2)
     pairs = Pairs(first, first + 1, np.arange(40) < 20, np.arange(40) % 4)
-    sharp = circle(np.stack([np.zeros(40), np.r_[np.full(20, 1.0), np.full(20, 85.0)]], 1).ravel())
-    words = describe(measures(faces), pairs)
-    found = failures("m", faces.name, pairs, circle(angles), {"judge": sharp}, words, resolution=16, count=3)
+    hr = circle(np.stack([np.zeros(40), np.r_[np.full(20, 1.0), np.full(20, 85.0)]], 1).ravel())
+    words = describe(image_statistics(faces), pairs)
+    found = failures("m", faces.name, pairs, circle(angles), {"judge": hr}, words, resolution=16, count=3)
     assert [(item.kind, item.pair) for item in found.hardest] == [("genuine", 3), ("impostor", 25)]
     assert found.errors == 2 and found.pairs == 40
     assert found.hardest[0].score == pytest.approx(np.cos(np.radians(90)), abs=1e-6)

@@ -32,10 +32,10 @@ def test_ties_count_against_and_missing_people_are_named() -> None:
 def test_open_set_by_hand() -> None:
     gallery, labels = unit(0, 90, 180), np.array([0, 1, 2])
     mated, shown = unit(10, 80, 150, 60), np.array([0, 1, 2, 0])  # own scores: cos 10, 10, 30, 60; the last ranks 2
-    strangers = unit(20, 45, 225, 250)  # their highest: cos 20, 45, 45, 110 (the gallery's best for 250 is 180: cos 70)
-    found = tpir_at_fpir(mated, shown, strangers, gallery, labels, fpirs=(1.0, 0.75, 0.25, 0.0), rank=2)
+    non_mated = unit(20, 45, 225, 250)  # their highest: cos 20, 45, 45, 110 (the gallery's best for 250 is 180: cos 70)
+    found = tpir_at_fpir(mated, shown, non_mated, gallery, labels, fpirs=(1.0, 0.75, 0.25, 0.0), rank=2)
     # FPIR 1: all pass. 0.75: above cos 70. 0.25: above cos 45. 0: above cos 20.
     assert found.tolist() == [1.0, 1.0, 0.75, 0.5]
-    assert tpir_at_fpir(mated, shown, strangers, gallery, labels, fpirs=(1.0,), rank=1).tolist() == [0.75]
+    assert tpir_at_fpir(mated, shown, non_mated, gallery, labels, fpirs=(1.0,), rank=1).tolist() == [0.75]
     with pytest.raises(GdrdError, match="needs probes of strangers"):
-        tpir_at_fpir(mated, shown, strangers[:0], gallery, labels)
+        tpir_at_fpir(mated, shown, non_mated[:0], gallery, labels)

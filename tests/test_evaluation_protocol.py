@@ -13,7 +13,7 @@ from gdrd_lab.datasets.gallery import enrol
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve, verify, verify_embeddings
-from gdrd_lab.evaluation.sweep import Measures, Setting, resolutions, severities, sweep
+from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, severities, sweep
 from gdrd_lab.transforms.degradation import Degradation
 
 LOW = Degradation(resolution=8)
@@ -59,11 +59,11 @@ def test_verify_degrades_both_faces_or_the_second_only(faces: ArrayFaces, pairs:
         return Pooled().embed(Degradation(resolution=size)(face, seeds=[0]))[0]
 
     same = verify(Pooled(), faces, pairs, LOW)
-    sharp = verify(Pooled(), faces, pairs, LOW, SHARP)
+    hr = verify(Pooled(), faces, pairs, LOW, SHARP)
     for i in range(5):
         a, b = int(pairs.first[i]), int(pairs.second[i])
         assert same.scores[i] == pytest.approx(float(embed(a, 8) @ embed(b, 8)), abs=1e-5)
-        assert sharp.scores[i] == pytest.approx(float(embed(a, None) @ embed(b, 8)), abs=1e-5)
+        assert hr.scores[i] == pytest.approx(float(embed(a, None) @ embed(b, 8)), abs=1e-5)
     assert 0.6 < same.accuracy.mean < 1 and same.auc > 0.8 and same.eer < 0.3
     assert same.roc.impostors == 100
 
@@ -88,10 +88,10 @@ def test_flip_averages_the_mirror_image(faces: ArrayFaces, pairs: Pairs) -> None
 
 def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: ArrayFaces) -> None:
     blurred = Degradation(resolution=8, blur=16, noise=0.3)
-    sharp, coarse = identify(Pooled(), faces, SHARP), identify(Pooled(), faces, blurred)
-    assert (sharp.enrolled, len(sharp.ranks)) == (12, 36)
-    assert 1 / 12 < coarse.rank_k(1) < sharp.rank_k(1)
-    assert sharp.cmc()[-1] == 1.0 and len(sharp.cmc()) == 12
+    hr, coarse = identify(Pooled(), faces, SHARP), identify(Pooled(), faces, blurred)
+    assert (hr.enrolled, len(hr.ranks)) == (12, 36)
+    assert 1 / 12 < coarse.rank_k(1) < hr.rank_k(1)
+    assert hr.cmc()[-1] == 1.0 and len(hr.cmc()) == 12
     assert (
         retrieve(Pooled(), faces, blurred).mean_average_precision
         < retrieve(Pooled(), faces, SHARP).mean_average_precision
@@ -102,7 +102,7 @@ def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: Ar
 
 def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: Pairs) -> None:
     recogniser = Pooled()
-    measures = Measures(pairs, fars=(0.1, 0.001), identification=True, retrieval=True, bootstrap=10)
+    measures = MetricConfig(pairs, fars=(0.1, 0.001), identification=True, retrieval=True, bootstrap=10)
     scores = sweep([recogniser], faces, resolutions([8, 16, 32]), measures, progress=False)
     # 8 and 16 px, and the native 32 px once for its own row and for every sharp gallery.
     assert recogniser.faces_seen == 3 * 48
@@ -124,8 +124,8 @@ def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: P
     low = found[Setting.SAME, 8, "accuracy"]
     direct = verify(Pooled(), faces, pairs, LOW)
     assert (low.value, low.spread) == pytest.approx((direct.accuracy.mean, direct.accuracy.standard_error))
-    sharp = verify(Pooled(), faces, pairs, LOW, SHARP)
-    assert found[Setting.GALLERY, 8, "AUC"].value == pytest.approx(sharp.auc)
+    hr = verify(Pooled(), faces, pairs, LOW, SHARP)
+    assert found[Setting.GALLERY, 8, "AUC"].value == pytest.approx(hr.auc)
     assert found[Setting.GALLERY, 8, "mAP"].value == pytest.approx(
         retrieve(Pooled(), faces, LOW, SHARP).mean_average_precision
     )
@@ -139,7 +139,7 @@ def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> Non
     noisy = severities(LOW, "noise", [0.0, 0.5])
     assert [d.noise for d in noisy] == [0.0, 0.5] and noisy[1].resolution == 8
     options = {"settings": [Setting.SAME], "progress": False}
-    measures = Measures(pairs, fars=(), bootstrap=0)
+    measures = MetricConfig(pairs, fars=(), bootstrap=0)
     first, again, other = (sweep([Pooled()], faces, noisy, measures, seed=s, **options) for s in (0, 0, 1))
     accuracy = [[s.value for s in scores if s.metric == "AUC"] for scores in (first, again, other)]
     assert accuracy[0][0] > accuracy[0][1] + 0.02
@@ -147,7 +147,7 @@ def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> Non
 
 
 def test_scores_of_averaged_flips_have_a_name_of_their_own(faces: ArrayFaces, pairs: Pairs) -> None:
-    measures = Measures(pairs, fars=(), bootstrap=0)
+    measures = MetricConfig(pairs, fars=(), bootstrap=0)
     found = {
         flip: next(s for s in sweep([Pooled()], faces, [LOW], measures, flip=flip, progress=False) if s.metric == "AUC")
         for flip in (False, True)
@@ -157,7 +157,7 @@ def test_scores_of_averaged_flips_have_a_name_of_their_own(faces: ArrayFaces, pa
 
 
 def test_both_ways_counts_in_the_sharp_gallery_setting_only(faces: ArrayFaces, pairs: Pairs) -> None:
-    scores = sweep([Pooled()], faces, [LOW], Measures(pairs, (), both_ways=True, bootstrap=0), progress=False)
+    scores = sweep([Pooled()], faces, [LOW], MetricConfig(pairs, (), both_ways=True, bootstrap=0), progress=False)
     assert [(s.setting, s.n) for s in scores if s.metric == "accuracy"] == [(Setting.SAME, 200), (Setting.GALLERY, 400)]
 
 
@@ -166,20 +166,20 @@ def test_every_error_comes_before_the_first_face_is_embedded(faces: ArrayFaces, 
     same = Pairs(np.array([0]), np.array([1]), np.array([True]), np.array([0]))
     recogniser = Pooled()
     cases = [
-        ([], faces, Measures(pairs), "nothing to measure"),
-        ([recogniser], faces, Measures(), "nothing to measure"),
-        ([recogniser, Pooled()], faces, Measures(pairs), "share a name"),
-        ([recogniser], lone, Measures(pairs), "Pairs point to face"),
-        ([recogniser], lone, Measures(same), "no impostor pairs"),
-        ([recogniser], lone, Measures(identification=True), "1 of 2 identities have 1 face"),
-        ([recogniser], faces, Measures(Pairs(*(np.array([], int) for _ in range(4)))), "no pairs"),
+        ([], faces, MetricConfig(pairs), "nothing to measure"),
+        ([recogniser], faces, MetricConfig(), "nothing to measure"),
+        ([recogniser, Pooled()], faces, MetricConfig(pairs), "share a name"),
+        ([recogniser], lone, MetricConfig(pairs), "Pairs point to face"),
+        ([recogniser], lone, MetricConfig(same), "no impostor pairs"),
+        ([recogniser], lone, MetricConfig(identification=True), "1 of 2 identities have 1 face"),
+        ([recogniser], faces, MetricConfig(Pairs(*(np.array([], int) for _ in range(4)))), "no pairs"),
     ]
-    for recognisers, faceset, measures, words in cases:
+    for recognisers, dataset, measures, words in cases:
         with pytest.raises(GdrdError, match=words) as raised:
-            sweep(recognisers, faceset, [LOW], measures, progress=False)
+            sweep(recognisers, dataset, [LOW], measures, progress=False)
         assert "\n" not in str(raised.value)
     assert recogniser.faces_seen == 0
-    kept = sweep([recogniser], lone, [LOW], Measures(identification=True, distractors=True), progress=False)
+    kept = sweep([recogniser], lone, [LOW], MetricConfig(identification=True, distractors=True), progress=False)
     assert {s.n for s in kept} == {1}
 
 
@@ -197,11 +197,13 @@ def test_pair_scores_are_exactly_one_for_a_face_and_itself() -> None:
 def test_teachers_gallery_is_for_its_own_students(faces: ArrayFaces, pairs: Pairs) -> None:
     teacher, student, stranger = Pooled(), Pooled(), Pooled()
     teacher.name, student.name, stranger.name = "teacher", "student", "stranger"
-    student.learned_from = "teacher"  # type: ignore[attr-defined]
+    student.teacher_name = "teacher"  # type: ignore[attr-defined]
     options = {"settings": (Setting.GALLERY, Setting.TEACHER), "progress": False}
-    scores = sweep([student, stranger], faces, [LOW], Measures(pairs, (), bootstrap=0), teacher=teacher, **options)
+    scores = sweep([student, stranger], faces, [LOW], MetricConfig(pairs, (), bootstrap=0), teacher=teacher, **options)
     assert [s.method for s in scores if s.setting == Setting.TEACHER] == ["student"] * 3
     # The stand-ins are one network, so the teacher's gallery is the student's own.
     own, borrowed = ([s.value for s in scores if s.method == "student" and s.setting == k] for k in options["settings"])
     assert own == borrowed
-    assert sweep([student], faces, [LOW], Measures(pairs, (), bootstrap=0), **options)[-1].setting == Setting.GALLERY
+    assert (
+        sweep([student], faces, [LOW], MetricConfig(pairs, (), bootstrap=0), **options)[-1].setting == Setting.GALLERY
+    )

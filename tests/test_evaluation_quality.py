@@ -83,9 +83,9 @@ def test_quality_of_an_enlargement_has_no_spread_and_sharper_input_is_better(fac
 
 
 def test_quality_over_seeds_does_not_depend_on_the_batch(faces: ArrayFaces) -> None:
-    def noisy(low: Tensor, seeds: list[int]) -> Tensor:
+    def noisy(lr: Tensor, seeds: list[int]) -> Tensor:
         noise = [torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in seeds]
-        return F.interpolate(low, 16, mode="nearest") + 0.1 * torch.stack(noise)
+        return F.interpolate(lr, 16, mode="nearest") + 0.1 * torch.stack(noise)
 
     how = Degradation(resolution=8, noise=0.1)
     one, all_at_once = (quality(noisy, faces, how, Pooled(), batch_size=b, progress=False) for b in (1, 5))

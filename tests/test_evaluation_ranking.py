@@ -93,11 +93,11 @@ def test_average_precision_by_hand() -> None:
 
 def test_retrieval_against_scikit_learn_one_query_at_a_time() -> None:
     embeddings, labels = people(1)
-    sharp, _ = people(1, noise=0.5)
-    found = retrieve(embeddings, sharp, labels, chunk=7)
+    hr, _ = people(1, noise=0.5)
+    found = retrieve(embeddings, hr, labels, chunk=7)
     for i, query in enumerate(found.queries):
         others = np.arange(len(labels)) != query
-        same, scores = labels[others] == labels[query], (sharp @ embeddings[query])[others]
+        same, scores = labels[others] == labels[query], (hr @ embeddings[query])[others]
         assert found.average_precision[i] == pytest.approx(average_precision_score(same, scores))
         assert found.first_rank[i] == 1 + np.flatnonzero(same[np.argsort(-scores)])[0]
     assert 0.1 < found.mean_average_precision < 1

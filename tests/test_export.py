@@ -9,14 +9,14 @@ import torch
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.embedding_file import read_embeddings
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.export.check import compare
 from gdrd_lab.export.onnx import export_onnx, export_program, input_side, quantise_onnx
 from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.onnx import OnnxRecogniser
 from gdrd_lab.models.recogniser import Recogniser
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
@@ -25,7 +25,7 @@ from gdrd_lab.training.stages.diffusion import build_pipeline
 
 @pytest.fixture(scope="module")
 def student() -> Student:
-    return open_recogniser("student")  # type: ignore[return-value]
+    return load_model("student")  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_onnx_file_describes_itself(student: Student, file: Path) -> None:
 
 
 def test_int8_is_smaller_and_close(student: Student, file: Path, tmp_path: Path) -> None:
-    small = quantise_onnx(file, tmp_path / "int8.onnx", embedded_faces(identities=8), faces=32)
+    small = quantise_onnx(file, tmp_path / "int8.onnx", synthetic_faces(identities=8), faces=32)
     assert small.stat().st_size < 0.4 * file.stat().st_size
     found = compare(student, small, resolution=16, identities=20)
     assert 0.97 < found.cosine < 0.999999 and found.accuracy[1] > found.accuracy[0] - 0.1
@@ -68,7 +68,7 @@ def test_program_runs_anywhere_but_is_not_opened_here(tmp_path: Path) -> None:
         faces = torch.rand(count, 3, 32, 32)
         torch.testing.assert_close(module(faces), student.embed(faces), rtol=0, atol=1e-6)
     with pytest.raises(GdrdError, match=r"code hidden in it.*folder or \.onnx file"):
-        open_recogniser(str(path))
+        load_model(str(path))
 
 
 def test_command_exports_and_embeds(tmp_path: Path, capsys: pytest.CaptureFixture[str], student: Student) -> None:
@@ -77,8 +77,8 @@ def test_command_exports_and_embeds(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "MB" in capsys.readouterr().out
     words = ["embed", "embedded", str(tmp_path / "e.parquet"), "--model", str(out), "--resolution", "16"]
     assert main(words) == 0
-    _, _, embeddings, facts = read_embeddings(tmp_path / "e.parquet")
-    assert embeddings.shape == (300, 128) and facts["model"] == "student"
+    _, _, embeddings, metadata = read_embeddings(tmp_path / "e.parquet")
+    assert embeddings.shape == (300, 128) and metadata["model"] == "student"
     assert np.allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
     with pytest.raises(GdrdError, match="no recogniser"):
         OnnxRecogniser(tmp_path / "other.onnx")
     with pytest.raises(GdrdError, match="does not say which recogniser"):
-        quantise_onnx(tmp_path / "other.onnx", tmp_path / "q.onnx", embedded_faces(identities=2))
+        quantise_onnx(tmp_path / "other.onnx", tmp_path / "q.onnx", synthetic_faces(identities=2))
 
     class Whatever:
         name = "whatever"
@@ -118,17 +118,17 @@ def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> 
     size = {name: sum(f.stat().st_size for f in (tmp_path / name / "unet").iterdir()) for name in ("run", "shipped")}
     assert size["shipped"] < 0.6 * size["run"]
     shipped = load_generative(tmp_path / "shipped")
-    low = torch.rand(2, 3, 16, 16)
-    outputs = [pipeline(low, steps=1, seeds=[0, 1]) for pipeline in (load_generative(tmp_path / "run"), shipped)]
+    lr = torch.rand(2, 3, 16, 16)
+    outputs = [pipeline(lr, steps=1, seeds=[0, 1]) for pipeline in (load_generative(tmp_path / "run"), shipped)]
     torch.testing.assert_close(*outputs, rtol=0, atol=0.01)
 
 
 def test_folder_holds_the_student_in_half_precision_with_its_facts(tmp_path: Path, student: Student) -> None:
-    student.learned_from, student.facts = "SFace", {"seed": 5}
+    student.teacher_name, student.metadata = "SFace", {"seed": 5}
     student.save(tmp_path / "run")
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped"), "--name", "small one"]) == 0
     shipped = Student.load(tmp_path / "shipped")
-    assert (shipped.name, shipped.learned_from, shipped.facts["seed"]) == ("small one", "SFace", 5)
+    assert (shipped.name, shipped.teacher_name, shipped.metadata["seed"]) == ("small one", "SFace", 5)
     size = {name: (tmp_path / name / "student.safetensors").stat().st_size for name in ("run", "shipped")}
     assert size["shipped"] < 0.6 * size["run"]
     faces = torch.rand(3, 3, 16, 16)

@@ -179,7 +179,7 @@ def test_align_folder_keeps_names_and_says_what_was_left_out(tmp_path: Path) -> 
     assert done == 2 and [name for name, _ in refused] == ["bob/field", "bob/group"]
     assert sorted(file.relative_to(out).as_posix() for file in out.rglob("*.*")) == ["ann/one.png", "bob/two.png"]
     assert read_image(out / "ann" / "one.png").shape == (112, 112, 3)
-    assert align_folder(source, out, which="central", progress=False)[0] == 3
+    assert align_folder(source, out, face_selection="central", progress=False)[0] == 3
     with pytest.raises(GdrdError, match="lies in"):
         align_folder(source, source / "faces", progress=False)
 

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from gdrd_lab.alignment.template import template
 from gdrd_lab.cli import main
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
 from gdrd_lab.datasets.benchmarks.scface import scface
 from gdrd_lab.datasets.benchmarks.survface import survface_identification, survface_verification
@@ -33,7 +33,7 @@ def cells(names: list[str]) -> np.ndarray:
     return out
 
 
-def perfect(faces: FaceSet) -> np.ndarray:
+def perfect(faces: FaceDataset) -> np.ndarray:
     """Embeddings that know the identity: one axis each."""
     return np.eye(int(faces.labels.max()) + 2)[faces.labels]
 
@@ -54,7 +54,7 @@ def write_tinyface(root: Path) -> None:
 def test_tinyface(tmp_path: Path) -> None:
     write_tinyface(tmp_path)
     faces, enrolment = tinyface(tmp_path)
-    assert isinstance(faces, FaceSet) and faces.size == 112 and faces[0].shape == (112, 112, 3)
+    assert isinstance(faces, FaceDataset) and faces.size == 112 and faces[0].shape == (112, 112, 3)
     assert faces.labels.tolist() == [0, 0, 1, 1, 0, 2, 3, 4, 5]
     assert enrolment.gallery.tolist() == [0, 1, 2, 5, 6, 7, 8] and enrolment.probes.tolist() == [3, 4]
     assert faces.keys[3] == "Probe/9_5"
@@ -122,11 +122,11 @@ def write_survface(root: Path) -> None:
 def test_survface(tmp_path: Path) -> None:
     write_survface(tmp_path)
     faces, task = survface_identification(tmp_path)
-    assert faces.labels.tolist() == [0, 0, 1, 1, -1, -1] and task.strangers.tolist() == [4, 5]
+    assert faces.labels.tolist() == [0, 0, 1, 1, -1, -1] and task.non_mated.tolist() == [4, 5]
     assert task.enrolment.gallery.tolist() == [0, 1, 2] and task.enrolment.probes.tolist() == [3]
     e = perfect(faces)
     gallery, probes = task.enrolment.gallery, task.enrolment.probes
-    found = tpir_at_fpir(e[probes], faces.labels[probes], e[task.strangers], e[gallery], faces.labels[gallery])
+    found = tpir_at_fpir(e[probes], faces.labels[probes], e[task.non_mated], e[gallery], faces.labels[gallery])
     assert found.tolist() == [1, 1, 1, 1]
     faces, pairs = survface_verification(tmp_path, folds=2)
     assert list(faces.keys) == ["p.jpg", "q.jpg", "r.jpg", "s.jpg"]
@@ -170,8 +170,8 @@ def test_ijb(tmp_path: Path, name: str) -> None:
     pairs = ijb_pairs(tmp_path, templates, name)
     assert pairs.first.tolist() == [0, 0, 3] and pairs.second.tolist() == [1, 2, 1]
     assert pairs.genuine.tolist() == [True, False, False]
-    subjects, enrolment, strangers = ijb_search(tmp_path, templates, "G1", name)
-    assert subjects.tolist() == [100, 100, 300, 400] and strangers.tolist() == [3]
+    subjects, enrolment, non_mated = ijb_search(tmp_path, templates, "G1", name)
+    assert subjects.tolist() == [100, 100, 300, 400] and non_mated.tolist() == [3]
     assert enrolment.gallery.tolist() == [0, 2] and enrolment.probes.tolist() == [1]
     assert identify_embeddings(found, found, subjects, enrolment).rank_k(1) == 1
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gdrd_lab.datasets import synthetic as embedded
-from gdrd_lab.datasets.base import FaceSet
-from gdrd_lab.datasets.synthetic import Spread, embedded_faces, load_face_model, sample_identities, sample_photographs
+from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.synthetic import Spread, load_face_model, sample_identities, sample_photographs, synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.synthetic_faces.check import nearest, pair_accuracy
 from gdrd_lab.experiments.synthetic_faces.fit import factor_of, principal_components, ridge, save, within_covariance
@@ -23,8 +23,8 @@ def model() -> embedded.FaceModel:
 
 
 def test_shapes_labels_and_keys() -> None:
-    faces = embedded_faces(3, 2, size=64, seed=1)
-    assert isinstance(faces, FaceSet) and len(faces) == 6 and faces.size == 64
+    faces = synthetic_faces(3, 2, size=64, seed=1)
+    assert isinstance(faces, FaceDataset) and len(faces) == 6 and faces.size == 64
     assert faces[5].shape == (64, 64, 3) and faces[5].dtype == np.uint8
     assert faces.labels.tolist() == [0, 0, 1, 1, 2, 2] and faces.labels.dtype == np.int64
     assert faces.keys[3] == "person_00001/0001" and len(set(faces.keys)) == 6
@@ -32,20 +32,20 @@ def test_shapes_labels_and_keys() -> None:
 
 @pytest.mark.parametrize("size", [8, 112])
 def test_other_sizes_show_the_same_faces(size: int) -> None:
-    native, other = embedded_faces(2, 2).images, embedded_faces(2, 2, size=size).images
+    native, other = synthetic_faces(2, 2).images, synthetic_faces(2, 2, size=size).images
     assert other.shape == (4, size, size, 3)
     means = [images.reshape(4, -1, 3).mean(1) for images in (native, other)]
     assert np.abs(means[0] - means[1]).max() < 3
 
 
 def test_same_seed_same_faces_other_seed_other_faces() -> None:
-    first, again, other = (embedded_faces(4, 2, seed=seed).images for seed in (3, 3, 4))
+    first, again, other = (synthetic_faces(4, 2, seed=seed).images for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert np.abs(first.astype(float) - other).mean() > 10
 
 
 def test_a_person_does_not_depend_on_how_many_are_sampled() -> None:
-    few, many = embedded_faces(2, 2, seed=5), embedded_faces(7, 4, seed=5)
+    few, many = synthetic_faces(2, 2, seed=5), synthetic_faces(7, 4, seed=5)
     for person in range(2):
         a, b = few.images[few.labels == person], many.images[many.labels == person][:2]
         # Another batch size may round a grey level the other way.
@@ -53,7 +53,7 @@ def test_a_person_does_not_depend_on_how_many_are_sampled() -> None:
 
 
 def test_faces_vary_within_and_more_between_people() -> None:
-    faces = embedded_faces(20, 4, seed=0)
+    faces = synthetic_faces(20, 4, seed=0)
     pixels = faces.images[:, 14:58, 10:54].reshape(20, 4, -1).astype(float)
     within = pixels.std(1).mean()
     assert within > 5  # grey levels
@@ -82,7 +82,7 @@ def test_file_is_small_and_without_pickle() -> None:
 def test_accuracy_falls_with_resolution() -> None:
     from gdrd_lab.models.sface import load_sface
 
-    faces, sface = embedded_faces(40, 3, seed=0), load_sface()
+    faces, sface = synthetic_faces(40, 3, seed=0), load_sface()
     accuracy = {resolution: pair_accuracy(sface, faces, resolution) for resolution in (64, 32, 16, 8)}
     assert accuracy[64] >= 0.95
     assert accuracy[64] > accuracy[16] + 0.02 and accuracy[32] > accuracy[16] > accuracy[8] + 0.05
@@ -101,7 +101,7 @@ def test_accuracy_falls_with_resolution() -> None:
 )
 def test_bad_arguments(arguments: dict[str, int], word: str) -> None:
     with pytest.raises(GdrdError, match=word) as error:
-        embedded_faces(**arguments)
+        synthetic_faces(**arguments)
     assert "\n" not in str(error.value)
 
 

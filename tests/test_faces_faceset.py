@@ -5,11 +5,11 @@ import pytest
 
 from gdrd_lab.datasets.base import (
     ArrayFaces,
-    FaceSet,
+    FaceDataset,
     batches,
     concatenate,
-    draw,
     identities_with,
+    random_subset,
     require_pairs,
     split_identities,
     subset,
@@ -25,7 +25,7 @@ def faces(count: int, labels: list[int] | None = None, name: str = "set", size: 
 
 def test_array_faces_follow_the_protocol_and_default_to_unknown() -> None:
     some = ArrayFaces(np.zeros((3, 8, 8, 3), np.uint8))
-    assert isinstance(some, FaceSet)
+    assert isinstance(some, FaceDataset)
     assert some.labels.tolist() == [-1] * 3 and some.labels.dtype == np.int64
     assert list(some.keys) == ["0", "1", "2"] and some.size == 8 and len(some) == 3
 
@@ -118,6 +118,6 @@ def test_identities_with_enough_faces_and_a_draw_without_repetition() -> None:
     assert list(identities_with(nine, 3).keys) == ["0", "1", "2"]
     with pytest.raises(GdrdError, match="4 faces"):
         identities_with(nine, 4)
-    drawn = draw(nine, 4, seed=1)
+    drawn = random_subset(nine, 4, seed=1)
     assert len(set(drawn.keys)) == 4 and list(drawn.keys) == sorted(drawn.keys)
-    assert draw(nine, 20) is nine
+    assert random_subset(nine, 20) is nine

@@ -9,7 +9,7 @@ from drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
 from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
-from gdrd_lab.datasets.base import ArrayFaces, FaceSet
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
 from gdrd_lab.datasets.folder import FolderFaces, list_images, write_faces
 from gdrd_lab.errors import GdrdError
 
@@ -28,7 +28,7 @@ def aligned(root: Path, *names: str) -> Path:
 
 def test_identity_folders_of_aligned_images_are_read_as_they_are(tmp_path: Path, cache: Path) -> None:
     faces = FolderFaces(aligned(tmp_path / "set", "bob/1.png", "ann/2.png", "ann/1.png"))
-    assert isinstance(faces, FaceSet)
+    assert isinstance(faces, FaceDataset)
     assert list(faces.keys) == ["ann/1", "ann/2", "bob/1"] and faces.labels.tolist() == [0, 0, 1]
     assert faces.name == "set" and faces.size == 112 and len(faces) == 3
     np.testing.assert_array_equal(faces[2], noise_face(0))

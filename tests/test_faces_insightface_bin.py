@@ -9,7 +9,7 @@ import pytest
 from drawn_faces import encoded, noise_face
 
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs, load_plain, read_bin
-from gdrd_lab.datasets.registry import open_faces, open_pairs
+from gdrd_lab.datasets.registry import load_dataset, open_pairs
 from gdrd_lab.errors import GdrdError
 
 GENUINE = [True, True, False, False, True, False, True]
@@ -28,7 +28,7 @@ def test_pairs_of_every_protocol(tmp_path: Path, protocol: int) -> None:
     images = [encoded(noise_face(seed)) for seed in range(14)]
     path = tmp_path / "toy.bin"
     path.write_bytes(pickle.dumps((images, GENUINE), protocol))
-    faces = open_faces(path)
+    faces = load_dataset(path)
     assert isinstance(faces, BinFaces) and faces.name == "toy" and len(faces) == 14 and (faces.labels == -1).all()
     np.testing.assert_array_equal(faces[5], noise_face(5))
     pairs = open_pairs(path, faces)

@@ -9,7 +9,7 @@ import pytest
 from drawn_faces import drawn_face, save, scenery
 
 from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
-from gdrd_lab.datasets.registry import open_faces
+from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.errors import GdrdError
 
 FACES = os.environ.get("GDRD_FACES")
@@ -110,7 +110,7 @@ def test_missing_images_are_named(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match=r"Di_Dorn_0001\.jpg cannot be read"):
         lfw(tmp_path / "lfw", progress=False)
     with pytest.raises(GdrdError, match="not in the face set"):
-        view2(tmp_path / "lfw", open_faces(save(tmp_path / "x" / "1.png", drawn_face(112)).parent))
+        view2(tmp_path / "lfw", load_dataset(save(tmp_path / "x" / "1.png", drawn_face(112)).parent))
 
 
 @pytest.mark.parametrize(

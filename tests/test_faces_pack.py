@@ -14,7 +14,7 @@ from drawn_faces import drawn_face, encoded, noise_face, save, scenery
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces, split_identities
-from gdrd_lab.datasets.registry import open_faces
+from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.datasets.shards.index import NumberedKeys, index_path
 from gdrd_lab.datasets.shards.manifest import check_pack
 from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
@@ -45,7 +45,7 @@ def test_aligned_images_are_copied_byte_for_byte(tmp_path: Path) -> None:
     source = FolderImages(tmp_path / "in")
     manifest = pack(source, tmp_path / "out", PackConfig(faces_per_shard=3), progress=False)
     assert manifest["complete"] and manifest["faces"] == 7 and len(manifest["shards"]) == 3
-    faces = open_faces(tmp_path / "out")
+    faces = load_dataset(tmp_path / "out")
     assert isinstance(faces, ShardFaces) and len(faces) == 7
     assert faces.labels.tolist() == source.labels.tolist() and faces.keys[4] == "faces-000001/000000004"
     for index in range(7):
@@ -92,7 +92,7 @@ def test_photographs_are_aligned_and_bad_ones_named(tmp_path: Path) -> None:
     assert manifest["faces"] == 2 and entry["left_out"] == 2
     assert "anna/2" in entry["reasons"][0] and "No face was found" in entry["reasons"][0]
     assert "bert/2" in entry["reasons"][1] and "cannot be read as an image" in entry["reasons"][1]
-    faces, source = open_faces(tmp_path / "out"), FolderImages(tmp_path / "in")
+    faces, source = load_dataset(tmp_path / "out"), FolderImages(tmp_path / "in")
     assert faces.labels.tolist() == [0, 1]
     np.testing.assert_array_equal(faces[0], source[0])  # PNG: no loss
     np.testing.assert_array_equal(faces[1], source[2])
@@ -113,7 +113,7 @@ def test_it_goes_on_and_two_processes_write_the_same_bytes(tmp_path: Path) -> No
     again = pack(source, tmp_path / "out", config, workers=2, progress=False)
     assert again == whole
     assert (tmp_path / "out" / "faces-000000.tar").stat().st_mtime_ns == untouched
-    assert len(open_faces(tmp_path / "out")) == 7
+    assert len(load_dataset(tmp_path / "out")) == 7
     with pytest.raises(GdrdError, match=r"other faces or settings \(config\)"):
         pack(source, tmp_path / "out", replace(config, quality=50), progress=False)
     save(tmp_path / "in" / "person0" / "new.png", noise_face(90))
@@ -127,12 +127,12 @@ def test_a_saved_dataset_and_faces_in_memory(tmp_path: Path) -> None:
     features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
     datasets.Dataset.from_dict(rows, features).save_to_disk(tmp_path / "hf")
     assert main(["data", "pack", str(tmp_path / "hf"), str(tmp_path / "a"), "--workers", "1", "--quiet"]) == 0
-    faces = open_faces(tmp_path / "a")
+    faces = load_dataset(tmp_path / "a")
     assert faces.labels.tolist() == [1, 1, 0]
     np.testing.assert_array_equal(faces[1], images[1])
     held = ArrayFaces(np.stack(images), np.array([1, -1, 1]))
     pack(held, tmp_path / "b", PackConfig(quality=0), progress=False)
-    faces = open_faces(tmp_path / "b")
+    faces = load_dataset(tmp_path / "b")
     assert faces.labels.tolist() == [0, -1, 0]
     np.testing.assert_array_equal(faces[1], images[1])
 
@@ -157,14 +157,14 @@ def test_batches_from_shards_are_the_same_wherever_a_run_goes_on(tmp_path: Path)
     pack(FolderImages(tmp_path / "in"), tmp_path / "out", PackConfig(faces_per_shard=4), progress=False)
 
     def batches() -> StepBatches:
-        return StepBatches(open_faces(tmp_path / "out"), 4, (8, 16), AugmentConfig(), seed=1, steps=8)
+        return StepBatches(load_dataset(tmp_path / "out"), 4, (8, 16), AugmentConfig(), seed=1, steps=8)
 
     whole = list(batches().iterate(0, workers=0))
     resumed = list(batches().iterate(5, workers=2))
     assert [batch.step for batch in resumed] == [5, 6, 7]
     for ours, theirs in zip(whole[5:], resumed, strict=True):
-        assert torch.equal(ours.indices, theirs.indices) and torch.equal(ours.low, theirs.low)
-        assert torch.equal(ours.labels, theirs.labels) and torch.equal(ours.sharp, theirs.sharp)
+        assert torch.equal(ours.indices, theirs.indices) and torch.equal(ours.lr, theirs.lr)
+        assert torch.equal(ours.labels, theirs.labels) and torch.equal(ours.hr, theirs.hr)
     first_epoch = torch.cat([batch.indices for batch in whole])[:11]
     assert sorted(first_epoch.tolist()) == list(range(11))
 

@@ -8,7 +8,7 @@ import pytest
 from drawn_faces import encoded, noise_face
 
 from gdrd_lab.datasets.insightface.recordio import MAGIC, RecordFaces, read_index, read_property, write_record
-from gdrd_lab.datasets.registry import open_faces
+from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.errors import GdrdError
 
 IDENTITIES = [7, 7, 3, 9]
@@ -46,7 +46,7 @@ def write_rec(folder: Path, with_header: bool = True, lists: bool = False) -> li
 @pytest.mark.parametrize("lists", [False, True])
 def test_faces_and_identities(tmp_path: Path, lists: bool) -> None:
     images = write_rec(tmp_path / "ms1m", lists=lists)
-    faces = open_faces(tmp_path / "ms1m")
+    faces = load_dataset(tmp_path / "ms1m")
     assert isinstance(faces, RecordFaces) and faces.name == "ms1m" and len(faces) == 4
     assert faces.labels.tolist() == [1, 1, 0, 2] and list(faces.keys) == ["1", "2", "3", "4"]
     for index in (3, 0, 2, 1):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from drawn_faces import drawn_face, encoded, noise_face, scenery, write_tar
 
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards, number_identities
 from gdrd_lab.errors import GdrdError
@@ -50,7 +50,7 @@ def test_faces_come_in_any_order_with_their_identities(tmp_path: Path) -> None:
         tmp_path / "b.tar", {"0000.png": encoded(images[3]), "0001.png": encoded(images[4]), "0001.cls": b"-1"}
     )
     faces = ShardFaces([first, second])
-    assert isinstance(faces, FaceSet) and len(faces) == 5 and faces.size == 112
+    assert isinstance(faces, FaceDataset) and len(faces) == 5 and faces.size == 112
     assert list(faces.keys) == ["a/0000", "a/0001", "a/sub/0002", "b/0000", "b/0001"]
     assert faces.labels.tolist() == [0, 0, 1, -1, -1]
     for index in (4, 0, 3, 1, 2, -1):
@@ -172,7 +172,7 @@ def test_saved_dataset_of_hugging_face(tmp_path: Path) -> None:
     datasets.DatasetDict({"train": rows, "test": rows}).save_to_disk(str(tmp_path / "two"))
     assert is_saved_dataset(tmp_path / "one") and is_saved_dataset(tmp_path / "two") and not is_saved_dataset(tmp_path)
     faces = SavedDataset(tmp_path / "one")
-    assert isinstance(faces, FaceSet)
+    assert isinstance(faces, FaceDataset)
     assert faces.labels.tolist() == [1, 0, 1, -1, 0] and faces.name == "one" and len(faces.keys) == 5
     np.testing.assert_array_equal(faces[2], noise_face(2))
     with pytest.raises(GdrdError, match="4 in one: The image cannot be read as an image"):

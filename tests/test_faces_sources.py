@@ -8,7 +8,7 @@ from drawn_faces import drawn_face, encoded, noise_face, save, write_tar
 
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset
-from gdrd_lab.datasets.registry import open_faces, training_faces
+from gdrd_lab.datasets.registry import load_dataset, training_faces
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError
 
@@ -32,7 +32,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_training_sets_are_joined(shared: Path) -> None:
-    for faces in (training_faces(shared), training_faces(), open_faces("training", training=True)):
+    for faces in (training_faces(shared), training_faces(), load_dataset("training", training=True)):
         assert faces.labels.tolist() == [0, 0, 1, -1, -1]
         assert list(faces.keys)[-2:] == ["celebahq25k/1", "utkface/9_1"]
         np.testing.assert_array_equal(faces[3], noise_face(3))
@@ -47,39 +47,39 @@ def test_training_sets_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_lfw_by_name_and_by_path(shared: Path) -> None:
-    for spec in ("lfw", shared / "lfw", str(shared / "lfw")):
-        faces = open_faces(spec)
+    for name_or_path in ("lfw", shared / "lfw", str(shared / "lfw")):
+        faces = load_dataset(name_or_path)
         assert faces.name == "LFW" and faces.labels.tolist() == [0, 0, 1]
 
 
 def test_no_progress_bar_where_none_is_wanted(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    open_faces("lfw", progress=False)
+    load_dataset("lfw", progress=False)
     assert not capsys.readouterr().err
     save(shared / "more" / "1.png", drawn_face(200))
-    open_faces(shared / "more")
+    load_dataset(shared / "more")
     assert "face" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["lfw", ".", "lfw/."])
 def test_lfw_is_refused_for_training(place: str, shared: Path) -> None:
     specs = ["lfw", shared / place] if place == "lfw" else [shared / place]
-    for spec in specs:
+    for name_or_path in specs:
         with pytest.raises(GdrdError, match="for testing only"):
-            open_faces(spec, training=True)
+            load_dataset(name_or_path, training=True)
 
 
 def test_folders_shards_and_datasets_are_told_apart(shared: Path, tmp_path: Path) -> None:
-    assert isinstance(open_faces(shared / "celeba10k", training=True), FolderFaces)
+    assert isinstance(load_dataset(shared / "celeba10k", training=True), FolderFaces)
     tar = write_tar(tmp_path / "a.tar", {"0.png": encoded(noise_face(0))})
-    assert isinstance(open_faces(tar), ShardFaces)
+    assert isinstance(load_dataset(tar), ShardFaces)
     (tmp_path / "many").mkdir()
     for name in "ab":
         write_tar(tmp_path / "many" / f"{name}.tar", {"0.png": encoded(noise_face(0))})
-    assert list(open_faces(tmp_path / "many").keys) == ["a/0", "b/0"]
+    assert list(load_dataset(tmp_path / "many").keys) == ["a/0", "b/0"]
     celeba = tmp_path / "celeba"
     save(celeba / "img_align_celeba" / "000001.jpg", drawn_face(178))
     (celeba / "identity_CelebA.txt").write_text("000001.jpg 4\n")
-    assert open_faces(celeba).name == "CelebA"
+    assert load_dataset(celeba).name == "CelebA"
 
 
 def test_saved_dataset_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +89,12 @@ def test_saved_dataset_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     rows = datasets.Dataset.from_dict({"image": [{"bytes": encoded(noise_face(0)), "path": None}]})
     rows.cast_column("image", datasets.Image()).save_to_disk(str(tmp_path / "saved"))
-    assert isinstance(open_faces(tmp_path / "saved"), SavedDataset)
+    assert isinstance(load_dataset(tmp_path / "saved"), SavedDataset)
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(GdrdError, match=r"no faces named nonsense\. Say embedded, lfw, training"):
-        open_faces("nonsense")
+        load_dataset("nonsense")
 
 
 def test_embedded_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +102,6 @@ def test_embedded_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     import types
 
     module = types.ModuleType("gdrd_lab.datasets.synthetic")
-    module.embedded_faces = lambda: "the embedded faces"  # type: ignore[attr-defined]
+    module.synthetic_faces = lambda: "the embedded faces"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gdrd_lab.datasets.synthetic", module)
-    assert open_faces() == "the embedded faces"
+    assert load_dataset() == "the embedded faces"

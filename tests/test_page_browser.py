@@ -14,7 +14,7 @@ from PIL import Image
 
 from gdrd_lab.app.state import View
 from gdrd_lab.app.uploads import MAX_BYTES
-from gdrd_lab.evaluation.calibration import known_faces
+from gdrd_lab.evaluation.calibration import calibration_faces
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
 
@@ -66,7 +66,7 @@ def open_page(server: Server, browser: Any) -> Iterator[Callable[..., Any]]:
 
 def face_file(number: int = 12, side: int = 200) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(known_faces()[number]).resize((side, side)).save(file, "PNG")
+    Image.fromarray(calibration_faces()[number]).resize((side, side)).save(file, "PNG")
     return file.getvalue()
 
 

@@ -81,14 +81,14 @@ def test_curve_has_every_method_and_resolution() -> None:
 
 
 def test_steps_end_at_what_the_pipeline_returns() -> None:
-    pipeline, low = models.generative(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    seen = list(denoising(pipeline, low, 3, [5, 6]))
+    pipeline, lr = models.generative(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    seen = list(denoising(pipeline, lr, 3, [5, 6]))
     assert len(seen) == 3
-    assert torch.allclose(seen[-1], pipeline(low, 3, [5, 6]), atol=1e-5)
+    assert torch.allclose(seen[-1], pipeline(lr, 3, [5, 6]), atol=1e-5)
     assert not torch.allclose(seen[0], seen[-1], atol=1e-3)
     with pytest.raises(GdrdError, match="seeds"):
-        list(denoising(pipeline, low, 3, [5]))
-    steps = denoising(pipeline, low, 20)
+        list(denoising(pipeline, lr, 3, [5]))
+    steps = denoising(pipeline, lr, 20)
     next(steps)
     steps.close()  # whoever looks elsewhere stops the work
 
@@ -97,10 +97,10 @@ def test_four_seeds_come_step_by_step_with_their_agreement() -> None:
     view = View(tab="generate", steps=2, noise_seed=7)
     found = list(generate_tab.generated(view, FIRST, SECOND))
     assert [item.step for item in found] == [1, 2] and found[-1].faces.shape == (4, 3, 64, 64)
-    judge = models.recognisers()[0]
+    reference_model = models.recognisers()[0]
     with torch.inference_mode():
-        sharp, made = judge.embed(to_tensor([FIRST.image])), judge.embed(found[-1].faces)
-    assert found[-1].agreement == pytest.approx((made @ sharp[0]).numpy(), abs=1e-4)
+        hr, made = reference_model.embed(to_tensor([FIRST.image])), reference_model.embed(found[-1].faces)
+    assert found[-1].agreement == pytest.approx((made @ hr[0]).numpy(), abs=1e-4)
     (one, _), (two, curtain) = generate_tab.show(view, FIRST, SECOND)
     assert "Step 1 of 2" in one and "Step 2 of 2" in two and "seed 10: identity agreement" in two
     assert 'type="range"' in curtain and "does not recover" in two
@@ -129,7 +129,7 @@ def test_attention_has_a_random_baseline_and_scores(target: str) -> None:
 
 def test_map_shows_every_face_neighbours_of_the_original_space_and_trust() -> None:
     view, gallery = View(tab="map", chosen=3, selected=(3, 4, 40)), embedded_gallery()
-    teacher, student, trust, near, faces = map_tab.show(view, gallery)
+    teacher, student, trustworthiness, near, faces = map_tab.show(view, gallery)
     plot = json.loads(teacher)["data"]
     assert plot[0]["customdata"] == list(range(60)) and plot[0]["selectedpoints"] == [3, 4, 40]
     assert len(plot[1]["x"]) == len(RESOLUTIONS)
@@ -138,7 +138,7 @@ def test_map_shows_every_face_neighbours_of_the_original_space_and_trust() -> No
     first = next(int(k) for k in order if k != 3)
     assert gallery.faces.keys[first] in near.split("student")[0]
     assert faces.count("data-face") == 3 and "3 selected" in faces and 'aria-pressed="true"' in faces
-    assert "wrong at 16 px" in trust and student != teacher
+    assert "wrong at 16 px" in trustworthiness and student != teacher
 
 
 def test_map_colours_by_error_and_by_resolution() -> None:

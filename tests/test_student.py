@@ -61,8 +61,8 @@ def test_damaged_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match="damaged"):
         Student.load(tmp_path / "s")
     weights.write_bytes(whole)
-    facts = tmp_path / "s" / "facts.json"
-    facts.write_text(facts.read_text().replace('"head_channels": 16', '"head_channels": 24'))
+    metadata = tmp_path / "s" / "facts.json"
+    metadata.write_text(metadata.read_text().replace('"head_channels": 16', '"head_channels": 24'))
     with pytest.raises(GdrdError, match="another configuration"):
         Student.load(tmp_path / "s")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import BLOCKS, SFace, load_sface, separable_block
 from gdrd_lab.models.student.config import SeparableConfig
@@ -18,12 +18,12 @@ from gdrd_lab.models.student.pruning import (
     Parent,
     Statistics,
     choose_channels,
-    fronts,
+    init_from,
     input_statistics,
     reduce_pointwise,
     sface_from,
+    stems,
     units_of,
-    warm_start,
 )
 from gdrd_lab.models.student.separable import SeparableBackbone
 from gdrd_lab.training import recipes
@@ -40,28 +40,28 @@ def sface() -> SFace:
 
 
 @pytest.fixture(scope="module")
-def low() -> Tensor:
-    faces = embedded_faces(identities=24, per_identity=1)
+def lr() -> Tensor:
+    faces = synthetic_faces(identities=24, per_identity=1)
     return downscale(to_tensor([faces[index] for index in range(24)]), 16)
 
 
 def started(config: SeparableConfig, sface: SFace, *batches: Tensor) -> tuple[Student, int]:
     student = Student(config).eval().requires_grad_(False)
-    return student, warm_start(student.backbone, student.head, sface, batches)
+    return student, init_from(student.backbone, student.head, sface, batches)
 
 
-def test_whole_shape_is_sface(sface: SFace, low: Tensor) -> None:
+def test_whole_shape_is_sface(sface: SFace, lr: Tensor) -> None:
     student, copied = started(SeparableConfig.whole(), sface)
     assert copied == 27
-    assert torch.allclose(student.embed(low), sface.embed(low), atol=1e-5)
+    assert torch.allclose(student.embed(lr), sface.embed(lr), atol=1e-5)
 
 
-def test_full_rank_factors_are_sface(sface: SFace, low: Tensor) -> None:
+def test_full_rank_factors_are_sface(sface: SFace, lr: Tensor) -> None:
     blocks = [(width, stride, rank) for (width, stride), rank in zip(BLOCKS[11:], (512, 1024), strict=True)]
     config = SeparableConfig(112, (32, 3, 1), BLOCKS[:11], tuple(blocks))
-    student, copied = started(config, sface, low)
+    student, copied = started(config, sface, lr)
     assert copied == 27
-    assert F.cosine_similarity(student.embed(low), sface.embed(low)).min() > 0.999
+    assert F.cosine_similarity(student.embed(lr), sface.embed(lr)).min() > 0.999
 
 
 def test_reduced_rank_leaves_the_least_error_there_is() -> None:
@@ -93,36 +93,36 @@ def test_kept_channels_tell_what_the_others_repeat() -> None:
     assert {channel in (2, 3) for channel in kept} == {True, False}
 
 
-def test_statistics_are_those_of_the_inputs(sface: SFace, low: Tensor) -> None:
+def test_statistics_are_those_of_the_inputs(sface: SFace, lr: Tensor) -> None:
     read: list[Tensor] = []
     with sface.blocks[12][1].register_forward_pre_hook(lambda _, values: read.append(values[0])):  # type: ignore[index]
-        measured = input_statistics(sface, [low[:8]])[12]
+        measured = input_statistics(sface, [lr[:8]])[12]
     values = read[0].permute(0, 2, 3, 1).reshape(-1, 1024).double()
     assert torch.allclose(measured.mean, values.mean(0), atol=1e-6)
     assert torch.allclose(measured.covariance, torch.cov(values.T, correction=0), atol=1e-5)
 
 
-def test_quarter_of_the_cost_keeps_most_of_sface(sface: SFace, low: Tensor) -> None:
-    student, copied = started(SeparableConfig(), sface, low)
+def test_quarter_of_the_cost_keeps_most_of_sface(sface: SFace, lr: Tensor) -> None:
+    student, copied = started(SeparableConfig(), sface, lr)
     assert copied == 15
-    front, target = fronts(student, sface, copied)
-    assert len(front) == 4
+    stem, target = stems(student, sface, copied)
+    assert len(stem) == 4
     assert len(target) == 12
-    rest = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)[len(front) :]
-    maps = target((F.interpolate(low, (112, 112), mode="bicubic", antialias=True).clamp(0, 1) * 255 - 127.5) / 128)
+    rest = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)[len(stem) :]
+    maps = target((F.interpolate(lr, (112, 112), mode="bicubic", antialias=True).clamp(0, 1) * 255 - 127.5) / 128)
     head = student.head
     ours = head.embedding_norm(head.linear(head.norm(nn.Sequential(*rest)(maps)).flatten(1)))
-    assert F.cosine_similarity(ours, sface(low)).mean() > 0.6
+    assert F.cosine_similarity(ours, sface(lr)).mean() > 0.6
 
 
-def test_stem_learns_where_the_grids_agree(sface: SFace, low: Tensor) -> None:
+def test_stem_learns_where_the_grids_agree(sface: SFace, lr: Tensor) -> None:
     torch.manual_seed(0)
-    student, copied = started(SeparableConfig(), sface, low)
+    student, copied = started(SeparableConfig(), sface, lr)
     backbone = student.backbone
     assert isinstance(backbone, SeparableBackbone)
     stage = StemStage(backbone, *_pair(student, sface, copied))
     assert stage.fits()
-    batch = Batch(low, low, torch.zeros(24), torch.arange(24), 0, torch.arange(24))
+    batch = Batch(lr, lr, torch.zeros(24), torch.arange(24), 0, torch.arange(24))
     stage.trained.requires_grad_(True).train()
     optimizer = torch.optim.AdamW(stage.parameters(), 3e-3)
     losses = []
@@ -134,22 +134,22 @@ def test_stem_learns_where_the_grids_agree(sface: SFace, low: Tensor) -> None:
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
 
-    other, copied = started(SeparableConfig(48, (128, 8, 4)), sface, low)
+    other, copied = started(SeparableConfig(48, (128, 8, 4)), sface, lr)
     assert not StemStage(other.backbone, *_pair(other, sface, copied)).fits()  # type: ignore[arg-type]
 
 
 def _pair(student: Student, sface: SFace, copied: int) -> tuple[nn.Sequential, SFace, nn.Sequential]:
-    front, target = fronts(student, sface, copied)
-    return front, sface, target
+    stem, target = stems(student, sface, copied)
+    return stem, sface, target
 
 
-def test_an_assistant_is_read_as_sface(sface: SFace, low: Tensor) -> None:
+def test_an_assistant_is_read_as_sface(sface: SFace, lr: Tensor) -> None:
     assistant, _ = started(SeparableConfig.whole(), sface)
     with torch.no_grad():
         for weight in assistant.parameters():
             weight.mul_(1.01)
-    assert (assistant.embed(low) - sface.embed(low)).abs().max() > 1e-3
-    assert torch.allclose(sface_from(assistant).embed(low), assistant.embed(low), atol=1e-5)
+    assert (assistant.embed(lr) - sface.embed(lr)).abs().max() > 1e-3
+    assert torch.allclose(sface_from(assistant).embed(lr), assistant.embed(lr), atol=1e-5)
     with pytest.raises(GdrdError, match="another shape than SFace"):
         sface_from(Student(SeparableConfig()))
 
@@ -161,14 +161,14 @@ def test_what_is_cut_from_an_assistant_has_its_weights(tmp_path: Path, sface: SF
     assistant.save(tmp_path / "assistant")
     changes = ["stem.loop.steps=1", "stem.loop.batch_size=4", "stem.measured=1", "head.loop.steps=1"]
     recipe = override(recipes.best(), [*changes, "head.loop.batch_size=4", "head.loop.learning_rate=0"])
-    faces = embedded_faces(identities=6, per_identity=2)
+    faces = synthetic_faces(identities=6, per_identity=2)
     student = train_head(recipe, faces, tmp_path, sface, progress=False, assistant=tmp_path / "assistant")
     assert torch.equal(student.head.embedding_norm.weight, assistant.head.embedding_norm.weight)
     header = (tmp_path / "checkpoints/head/losses.csv").read_text().splitlines()[0]
     assert {"kd", "assistant"} <= set(header.split(","))
 
 
-def test_a_narrower_student_keeps_what_does_not_vary(low: Tensor) -> None:
+def test_a_narrower_student_keeps_what_does_not_vary(lr: Tensor) -> None:
     """A layer that puts out the same channels twice loses nothing when half of them and half of its rank go."""
     torch.manual_seed(0)
     wide = Student(SeparableConfig(16, (8, 4, 1), ((12, 1, 8),), ((1024, 2),))).eval().requires_grad_(False)
@@ -181,12 +181,12 @@ def test_a_narrower_student_keeps_what_does_not_vary(low: Tensor) -> None:
     factor[4:] = factor[:4]
     config = SeparableConfig(16, (4, 4, 1), ((12, 1, 4),), ((1024, 2),))
     narrow = Student(config).eval().requires_grad_(False)
-    assert warm_start(narrow.backbone, narrow.head, Parent(wide), [low]) == 5
-    assert F.cosine_similarity(narrow.embed(low), wide.embed(low)).min() > 0.999
+    assert init_from(narrow.backbone, narrow.head, Parent(wide), [lr]) == 5
+    assert F.cosine_similarity(narrow.embed(lr), wide.embed(lr)).min() > 0.999
     # Without a rank a narrower layer is the regression on the channels kept.
     plain = Student(SeparableConfig(16, (4, 4, 1), ((12, 1),), ((1024, 2, 12),))).eval().requires_grad_(False)
-    assert warm_start(plain.backbone, plain.head, Parent(wide), [low]) == 5
-    assert F.cosine_similarity(plain.embed(low), wide.embed(low)).min() > 0.999
+    assert init_from(plain.backbone, plain.head, Parent(wide), [lr]) == 5
+    assert F.cosine_similarity(plain.embed(lr), wide.embed(lr)).min() > 0.999
 
 
 def test_going_on_with_a_smaller_shape_cuts_the_student_down(sface: SFace, tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_going_on_with_a_smaller_shape_cuts_the_student_down(sface: SFace, tmp_p
     Student(large).save(tmp_path / "large")
     changes = ["stem.loop.batch_size=4", "stem.measured=2", "head.loop.steps=1", "head.loop.batch_size=4"]
     recipe = override(recipes.best(), [*changes, "head.loop.learning_rate=0", "head.weight_assistant=0"])
-    faces = embedded_faces(identities=6, per_identity=2)
+    faces = synthetic_faces(identities=6, per_identity=2)
     small = replace(large, stem=(96, 8, 4), backbone_blocks=((256, 1), (320, 1, 64)))
     run = (faces, tmp_path / "run", sface, tmp_path / "large")
     student = train_head(replace(recipe, student=small), *run, progress=False).eval()
@@ -214,11 +214,11 @@ def test_recipe_trains_the_stem_and_then_the_whole_student(sface: SFace, tmp_pat
         "head.loop.steps=2", "head.loop.batch_size=4", "head.weight_assistant=0",
     ]  # fmt: skip
     recipe = override(recipes.best(), changes)
-    faces = embedded_faces(identities=6, per_identity=2)
+    faces = synthetic_faces(identities=6, per_identity=2)
     student = train_head(recipe, faces, tmp_path, sface, progress=False)
     assert {folder.name for folder in (tmp_path / "checkpoints").iterdir()} == {"stem", "head"}
     again = Student.load(tmp_path / "student")
-    assert again.learned_from == "SFace"
+    assert again.teacher_name == "SFace"
     image = to_tensor([faces[0]])
     assert torch.allclose(again.embed(image), student.eval().embed(image), atol=1e-5)
     # A finished run is read from its checkpoints, not trained again.

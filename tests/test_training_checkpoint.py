@@ -16,8 +16,8 @@ def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:
     optimizer.step()
     tensors, rest = checkpoint.flatten_optimizer(optimizer.state_dict())
     checkpoint.write_folder(tmp_path / "c", {"optimizer": tensors}, {"optimizer": rest})
-    found, facts = checkpoint.read_folder(tmp_path / "c")
-    restored = checkpoint.unflatten_optimizer(found["optimizer"], facts["optimizer"])
+    found, metadata = checkpoint.read_folder(tmp_path / "c")
+    restored = checkpoint.unflatten_optimizer(found["optimizer"], metadata["optimizer"])
     original = optimizer.state_dict()
     assert restored["state"].keys() == original["state"].keys()
     for index, values in original["state"].items():
@@ -36,16 +36,16 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space.*nothing was lost"):
         checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.zeros(2)}}, {"step": 2})
-    tensors, facts = checkpoint.read_folder(tmp_path / "c")
-    assert facts["step"] == 1 and torch.equal(tensors["w"]["x"], torch.ones(2))
+    tensors, metadata = checkpoint.read_folder(tmp_path / "c")
+    assert metadata["step"] == 1 and torch.equal(tensors["w"]["x"], torch.ones(2))
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
 def test_overwriting_is_whole(tmp_path: Path) -> None:
     checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.ones(2)}, "extra": {"y": torch.ones(1)}}, {"step": 1})
     checkpoint.write_folder(tmp_path / "c", {"w": {"x": torch.zeros(2)}}, {"step": 2})
-    tensors, facts = checkpoint.read_folder(tmp_path / "c")
-    assert set(tensors) == {"w"} and facts["step"] == 2
+    tensors, metadata = checkpoint.read_folder(tmp_path / "c")
+    assert set(tensors) == {"w"} and metadata["step"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 

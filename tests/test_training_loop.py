@@ -20,7 +20,7 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline, recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches, step_generator, step_indices
-from gdrd_lab.training.ema import Average
+from gdrd_lab.training.ema import EMA
 from gdrd_lab.training.stages.backbone import BackboneStage
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import build_pipeline
@@ -57,7 +57,7 @@ class Colour(Stage):
         super().__init__("colour", {"net": layers})
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        return {"colour": (self.trained["net"](batch.low) - batch.sharp.mean((2, 3))).square().mean()}
+        return {"colour": (self.trained["net"](batch.lr) - batch.hr.mean((2, 3))).square().mean()}
 
 
 def train(folder: Path, faces: ArrayFaces, steps: int, stop: int | None = None, **changes: object) -> Colour:
@@ -116,7 +116,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(faces: ArrayFaces, tmp_path: Pa
 
 def test_average_follows_its_formula() -> None:
     layer = torch.nn.Linear(1, 1, bias=False)
-    average, expected = Average(layer, 0.9), layer.weight.item()
+    average, expected = EMA(layer, 0.9), layer.weight.item()
     for step in range(40):
         layer.weight.data.fill_(float(step))
         average.update(layer, step)
@@ -226,7 +226,7 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
     torch.manual_seed(4)
     Student(recipe.student).save(tmp_path / "assistant")
     # A warm start is set aside where there are weights to go on from.
-    head = replace(recipe.head, loop=replace(still, learning_rate=1e-3), freeze_norm=True, weight_bank=0.5)
+    head = replace(recipe.head, loop=replace(still, learning_rate=1e-3), freeze_bn_stats=True, weight_crd_memory=0.5)
     recipe = replace(recipe, head=replace(head, weight_assistant=2.0), warm_start=True)
     with pytest.raises(GdrdError, match="no assistant"):
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
@@ -248,14 +248,15 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 
 
-@pytest.mark.parametrize("freeze_norm", [True, False])
-def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path, freeze_norm):
+@pytest.mark.parametrize("freeze_bn_stats", [True, False])
+def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path, freeze_bn_stats):
     shape = SeparableConfig(16, (8, 3, 2), ((8, 1), (16, 2), (16, 1)), ((16, 1),), 128)
     torch.manual_seed(3)
     begun = Student(shape)
     begun.save(tmp_path / "begun")
     loop = replace(recipes.smoke().head.loop, steps=2, learning_rate=1e-2)
-    head = replace(recipes.smoke().head, loop=loop, freeze_backbone=False, freeze_norm=freeze_norm, freeze_blocks=2)
+    options = {"freeze_backbone": False, "freeze_bn_stats": freeze_bn_stats, "freeze_blocks": 2}
+    head = replace(recipes.smoke().head, loop=loop, **options)
     recipe = replace(recipes.smoke(), head=head, student=shape)
     student = pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "begun", progress=False)
     before, after = begun.state_dict(), student.state_dict()
@@ -276,7 +277,7 @@ class Classes(Stage):
         super().__init__("classes", {"net": torch.nn.Linear(192, 4), "classes": ArcFace(4, 4)}, losses=["classes"])
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        out = self.trained["net"](batch.low.flatten(1))
+        out = self.trained["net"](batch.lr.flatten(1))
         return {
             "size": out.square().mean(),
             "cls": self.trained["classes"](out, batch.labels) * batch.labelled_share,

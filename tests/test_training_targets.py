@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gdrd_lab.datasets.base import ArrayFaces, split_identities, subset
-from gdrd_lab.training.teacher_targets import split_people, teacher_embeddings, without_lookalikes
+from gdrd_lab.training.teacher_targets import remove_identity_leakage, teacher_embeddings, validation_split
 
 
 class PixelTeacher:
@@ -43,19 +43,19 @@ def test_parts_of_a_set_are_not_embedded_again(faces: ArrayFaces) -> None:
 
 def test_unlabelled_pictures_of_held_out_people_are_left_out(faces: ArrayFaces) -> None:
     rest, held_out = split_identities(faces, 0.3)
-    clean = without_lookalikes(rest, held_out, PixelTeacher(), progress=False)
+    clean = remove_identity_leakage(rest, held_out, PixelTeacher(), progress=False)
     held = set(held_out.labels.tolist())
     assert len(held) == 3 and len(rest) == 24 and len(clean) == 21
     assert clean.labels.tolist() == [label for label in rest.labels if label >= 0] + [-1] * 7
     shown = [next(n for n in range(20, 30) if np.array_equal(faces[n], clean[i])) - 20 for i in range(14, 21)]
     assert shown == [person for person in range(10) if person not in held]
     labelled = subset(faces, np.arange(20))
-    assert without_lookalikes(labelled, held_out, PixelTeacher()) is labelled
+    assert remove_identity_leakage(labelled, held_out, PixelTeacher()) is labelled
 
 
 def test_people_are_split_with_one_embedding_of_each_face(faces: ArrayFaces) -> None:
     teacher = PixelTeacher()
-    clean, held_out = split_people(faces, 0.3, teacher, progress=False)
+    clean, held_out = validation_split(faces, 0.3, teacher, progress=False)
     assert (len(clean), len(held_out), teacher.seen) == (21, 6, 30)
     assert held_out.keys == split_identities(faces, 0.3)[1].keys
     assert not set(clean.keys) & set(held_out.keys)

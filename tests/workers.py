@@ -23,7 +23,7 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.preemption import Stopped
+from gdrd_lab.training.preemption import Preempted
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.trainer import run
 
@@ -57,9 +57,9 @@ def _as_rank(rank: int, count: int, port: int, function: Callable[..., None], *a
     place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     os.environ.update({name: str(value) for name, value in place.items()})
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), OMP_NUM_THREADS="1")
-    distributed.join()
+    distributed.init_process_group()
     function(*arguments)
-    distributed.leave()
+    distributed.destroy_process_group()
 
 
 def noise_faces() -> ArrayFaces:
@@ -95,7 +95,7 @@ def train_until_told(folder: Path, steps: int) -> None:
     """Train slowly, ending with status 143 when SIGTERM comes."""
     try:
         train(folder, steps, slow=True, checkpoint_every=10**6, checkpoint_minutes=0.0)
-    except Stopped as stopped:
+    except Preempted as stopped:
         (folder / "message").write_text(str(stopped))
         raise
 
@@ -114,14 +114,14 @@ def relational_gradients(folder: Path, anchors: int | None) -> None:
     loss = RelationalContrastiveLoss(8, hidden_size=6, relation_size=5, queue_size=7, anchors=anchors, chunk=2)
     matrix = torch.nn.Parameter(embeddings(8, 3))
     labels = torch.tensor([0, 1, 2, 0, 1, -1, 3, 3, -1, 4, 2, 0])
-    share = slice(*(12 * place // distributed.processes() for place in (distributed.rank(), distributed.rank() + 1)))
+    share = slice(*(12 * place // distributed.world_size() for place in (distributed.rank(), distributed.rank() + 1)))
     values = []
     for turn in range(2):
         value = loss(embeddings(12, turn)[share] @ matrix, embeddings(12, 10 + turn)[share], labels[share])
         value.backward()
-        values.append(distributed.total(value.detach()) / distributed.processes())
+        values.append(distributed.all_reduce_sum(value.detach()) / distributed.world_size())
     learnt = [matrix, *loss.parameters()]
-    gradients = [distributed.total(p.grad) / distributed.processes() for p in learnt if p.grad is not None]
+    gradients = [distributed.all_reduce_sum(p.grad) / distributed.world_size() for p in learnt if p.grad is not None]
     if distributed.rank() == 0:
         assert loss.queue is not None
         torch.save([*values, *gradients, loss.queue.student, loss.queue.labels], folder / "gradients.pt")

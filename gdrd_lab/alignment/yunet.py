@@ -21,7 +21,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 from gdrd_lab.io.pretrained import yunet_path
 
-Which = Literal["largest", "central"] | int | None
+FaceSelection = Literal["largest", "central"] | int | None
 
 # YuNet is surest about faces of some 30 to 300 pixels. Images are brought between these sides (longest side, pixels).
 SMALLEST, LARGEST = 224, 640
@@ -83,39 +83,39 @@ class Aligner:
                 return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
         return []
 
-    def align(self, image: np.ndarray, which: Which = None, size: int = TEMPLATE_SIZE) -> np.ndarray:
+    def align(self, image: np.ndarray, face_selection: FaceSelection = None, size: int = TEMPLATE_SIZE) -> np.ndarray:
         """Cut out a face, aligned to the ArcFace template: uint8 (size, size, 3) RGB.
 
         Args:
             image: uint8 (H, W, 3) RGB.
-            which: the face to take where there are several: "largest", "central", or its number from the left,
+            face_selection: the face to take where there are several: "largest", "central", or its number from the left,
                 counted from 0; None refuses to choose.
             size: side of the result in pixels.
 
         Raises:
-            GdrdError: there is no face, or there are several and ``which`` does not say which.
+            GdrdError: there is no face, or there are several and ``face_selection`` does not say which.
         """
-        return crop(image, self.choose(image, which).landmarks, size)
+        return crop(image, self.choose(image, face_selection).landmarks, size)
 
-    def choose(self, image: np.ndarray, which: Which = None) -> Detection:
+    def choose(self, image: np.ndarray, face_selection: FaceSelection = None) -> Detection:
         """Find the face that ``align`` would cut out; arguments and errors are the same."""
         faces = self.detect(image)
         if not faces:
             raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
-        if which is None and len(faces) > 1:
+        if face_selection is None and len(faces) > 1:
             raise GdrdError(
                 f"{len(faces)} faces were found in the image",
                 f'Choose one: "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
             )
-        if which == "largest":
+        if face_selection == "largest":
             return max(faces, key=lambda face: float(face.box[2] * face.box[3]))
-        if which == "central":
+        if face_selection == "central":
             centre = np.array(image.shape[1::-1]) / 2
             return min(faces, key=lambda face: float(np.linalg.norm(face.box[:2] + face.box[2:] / 2 - centre)))
-        index = 0 if which is None else which
+        index = 0 if face_selection is None else face_selection
         if isinstance(index, str) or not 0 <= index < len(faces):
             raise GdrdError(
-                f"There is no face {which!r} among the {len(faces)} found",
+                f"There is no face {face_selection!r} among the {len(faces)} found",
                 f'Choose "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
             )
         return faces[index]
@@ -182,7 +182,7 @@ def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) ->
 def align_many(
     sources: Sequence[str | Path | bytes | BinaryIO],
     *,
-    which: Which = None,
+    face_selection: FaceSelection = None,
     size: int = TEMPLATE_SIZE,
     workers: int = 2,
     keep_aligned: bool = False,
@@ -192,7 +192,7 @@ def align_many(
 
     Args:
         sources: paths or contents of image files.
-        which: see ``Aligner.align``.
+        face_selection: see ``Aligner.align``.
         size: side of the faces in pixels.
         workers: threads.
         keep_aligned: take images of ``size`` x ``size`` pixels as aligned already.
@@ -205,7 +205,9 @@ def align_many(
     def one(source: str | Path | bytes | BinaryIO) -> np.ndarray | GdrdError:
         try:
             image = read_image(source)
-            return image if keep_aligned and image.shape == (size, size, 3) else aligner.align(image, which, size)
+            return (
+                image if keep_aligned and image.shape == (size, size, 3) else aligner.align(image, face_selection, size)
+            )
         except GdrdError as error:
             # Who asked knows which image it is; a path would make lists of errors hard to read.
             return GdrdError(error.what.replace(f"{source!s} ", "The image ", 1), error.do)

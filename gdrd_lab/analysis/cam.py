@@ -73,7 +73,7 @@ def spatial_layer(recogniser: nn.Module) -> nn.Module:
     return seen[-1]
 
 
-def attention(
+def class_activation_map(
     recogniser: nn.Module, faces: Tensor, targets: Tensor | None = None, *, layer: nn.Module | None = None
 ) -> Tensor:
     """Compute the class activation map of each face.
@@ -123,7 +123,7 @@ def contributions(
     return (gradient * kept[-1]).sum(1).detach()
 
 
-def randomised(recogniser: nn.Module, seed: int = 0) -> Any:
+def with_random_weights(recogniser: nn.Module, seed: int = 0) -> Any:
     """Return a copy of a network with random weights: a map that looks as good with them explains nothing.
 
     Convolutions and linear layers get Kaiming's normal numbers, norms and activations their start values.

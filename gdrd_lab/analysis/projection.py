@@ -83,7 +83,7 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
     return EmbeddingMap("UMAP", np.asarray(model.embedding_, np.float32), seed, model)
 
 
-def trust(embeddings: np.ndarray, points: np.ndarray, neighbours: int = 5) -> float:
+def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int = 5) -> float:
     """Trustworthiness of a map in [0, 1]: 1 where nobody is near in the map who is not near in the original space.
 
     T = 1 - 2 / (N k (2N - 3k - 1)) sum_i sum_{j near i in the map only} (rank_i(j) - k)
@@ -135,8 +135,8 @@ def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndar
 @torch.no_grad()
 def across_resolutions(recogniser: Recogniser, face: np.ndarray, resolutions: Sequence[int]) -> np.ndarray:
     """Embed one face, uint8 (S, S, 3), at every resolution: float32 (R, d); ``EmbeddingMap.place`` makes it a path."""
-    sharp = to_tensor([face])
-    return np.concatenate([recogniser.embed(downscale(sharp, r)).float().cpu().numpy() for r in resolutions])
+    hr = to_tensor([face])
+    return np.concatenate([recogniser.embed(downscale(hr, r)).float().cpu().numpy() for r in resolutions])
 
 
 def _nearest_in_map(points: np.ndarray, k: int) -> np.ndarray:

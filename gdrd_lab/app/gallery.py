@@ -60,9 +60,9 @@ class Gallery:
         """
         known = self.known[name]
         labels, out = self.faces.labels, np.full(len(self.faces), -1)
-        low = known.embeddings[known.resolutions.index(known.nearest(resolution))]
+        lr = known.embeddings[known.resolutions.index(known.nearest(resolution))]
         try:
-            found = retrieve(low, known.embeddings[-1], labels)
+            found = retrieve(lr, known.embeddings[-1], labels)
         except GdrdError:  # no identity has two faces, so nothing can be right
             return out
         out[found.queries] = found.first_rank > 1

@@ -187,7 +187,7 @@ def _map(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]
             with gr.Column(min_width=300):
                 charts.append(chart(name=f"gdrd-map-{who}", height=420))
     parts["maps"] = charts
-    trust = gr.HTML(elem_id="gdrd-trust")
+    trustworthiness = gr.HTML(elem_id="gdrd-trust")
     near = gr.HTML(elem_id="gdrd-near")
     gallery = gr.HTML(html_template="${value}", js_on_load=(HERE / "gallery.js").read_text(), elem_id="gdrd-gallery")
     parts["gallery"] = gallery
@@ -198,7 +198,7 @@ def _map(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]
         )
         parts["take_folder"] = gr.Button("Use them (or, without files, the embedded faces again)", size="sm")
         parts["folder_said"] = gr.Markdown()
-    return [*charts, trust, near, gallery]
+    return [*charts, trustworthiness, near, gallery]
 
 
 def _take(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gdrd_lab.app.face import Face
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.calibration import Calibration, calibrate, known_faces
-from gdrd_lab.models.registry import open_recogniser, shipped_generative
+from gdrd_lab.evaluation.calibration import Calibration, calibrate, calibration_faces
+from gdrd_lab.models.registry import load_model, shipped_generative
 
 if TYPE_CHECKING:
     from gdrd_lab.alignment.yunet import Aligner
@@ -30,7 +30,7 @@ def recognisers() -> tuple[Any, ...]:
 
 @lru_cache(maxsize=1)
 def _recognisers() -> tuple[Any, ...]:
-    return open_recogniser("sface"), open_recogniser("student")
+    return load_model("sface"), load_model("student")
 
 
 def slow_recognisers() -> tuple[Any, ...]:
@@ -45,27 +45,27 @@ def _slow_recognisers() -> tuple[Any, ...]:
 
     found: list[Any] = [SuperResolved(generative(), recognisers()[0], steps=1)]
     with suppress(GdrdError):
-        found.append(open_recogniser("dlib"))
+        found.append(load_model("dlib"))
     return tuple(found)
 
 
 @lru_cache(maxsize=4)
 def untrained(number: int) -> Any:
     """Return recogniser ``number`` with random weights."""
-    from gdrd_lab.analysis.cam import randomised
+    from gdrd_lab.analysis.cam import with_random_weights
 
-    return randomised(recognisers()[number])
+    return with_random_weights(recognisers()[number])
 
 
 def warm_up() -> None:
     """Load what the first visit to a tab would wait for; for a thread of its own, after the page is served."""
-    from gdrd_lab.analysis.projection import trust
+    from gdrd_lab.analysis.projection import trustworthiness
 
     for number in range(len(recognisers())):
         untrained(number)
     generative()
     known = calibrations()[recognisers()[0].name].embeddings[0]
-    trust(known, known[:, :2])
+    trustworthiness(known, known[:, :2])
 
 
 def generative() -> SuperResolutionPipeline:
@@ -92,7 +92,7 @@ def aligner() -> Aligner:
 @lru_cache(maxsize=1)
 def examples() -> ArrayFaces:
     """Return the embedded faces that the page offers, nobody's photographs."""
-    return known_faces()
+    return calibration_faces()
 
 
 @lru_cache(maxsize=128)

@@ -7,11 +7,11 @@ from gdrd_lab.app.tabs.attention import STEPS, sizes
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 
 _FACES = """\
-from gdrd_lab.evaluation.calibration import known_faces
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.evaluation.calibration import calibration_faces
+from gdrd_lab.models.registry import load_model
 
-faces = known_faces()  # the page's embedded faces
-teacher, student = open_recogniser("sface"), open_recogniser("student")
+faces = calibration_faces()  # the page's embedded faces
+teacher, student = load_model("sface"), load_model("student")
 """
 _OWN = """\
 # The page kept no copy of your photographs: give the files here. face = number from the left, or "largest".
@@ -113,7 +113,7 @@ def _attention(view: View, own: bool) -> str:
     return f"""{_pair(view, own)}
 from dataclasses import replace
 
-from gdrd_lab.analysis.cam import attention, deletion, insertion, randomised
+from gdrd_lab.analysis.cam import class_activation_map, deletion, insertion, with_random_weights
 from gdrd_lab.plots.maps import attention_figure, overlay
 from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.transforms.degradation import Degradation
@@ -122,12 +122,12 @@ from gdrd_lab.datasets.base import to_images
 {_looked_at(view)}
 result, rows = {{}}, {{}}
 for trained in (teacher, student):
-    for name, network in ((trained.name, trained), (f"{{trained.name}}, random weights", randomised(trained))):
+    for name, network in ((trained.name, trained), (f"{{trained.name}}, random weights", with_random_weights(trained))):
         rows[name] = []
         for size in {sizes(view)}:
             degradation = replace({_degradation(view)}, resolution=size)
             low = reduced(face, degradation, seed)
-            found = attention(network, low, {target})[0]
+            found = class_activation_map(network, low, {target})[0]
             rows[name].append(overlay(to_images(low)[0], found))
             if size == {view.resolution}:
                 result[name] = [curve(trained, low[0], found, {STEPS}).area for curve in (deletion, insertion)]
@@ -145,7 +145,7 @@ faces = FolderFaces("photographs", which="largest")
 """
     return f"""{_FACES}{own_faces if own else ""}
 from gdrd_lab.plots.maps import map_figure
-from gdrd_lab.analysis.projection import nearest, pca_map, trust, umap_map
+from gdrd_lab.analysis.projection import nearest, pca_map, trustworthiness, umap_map
 from gdrd_lab.evaluation.calibration import calibrate
 
 result = {{}}
@@ -155,6 +155,6 @@ for network in (teacher, student):
     place = known.resolutions.index(known.nearest({view.resolution}))
     points = {make}.points.reshape(*known.embeddings.shape[:2], 2)
     near = nearest(known.embeddings[-1], {view.chosen}, 5, known.embeddings[place])
-    result[network.name] = (points[place], trust(known.embeddings[place], points[place]), near.tolist())
+    result[network.name] = (points[place], trustworthiness(known.embeddings[place], points[place]), near.tolist())
 map_figure(points[place], faces.labels, title="{view.method} of student", path=points[:, {view.chosen}])
 """

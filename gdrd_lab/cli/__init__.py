@@ -23,7 +23,7 @@ from gdrd_lab.cli import (
     train,
 )
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.preemption import Stopped
+from gdrd_lab.training.preemption import Preempted
 
 COMMANDS = (
     faces,
@@ -56,15 +56,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 2 the user's to mend, 130 interrupted, 143 SIGTERM."""
-    arguments = parser().parse_args(words)
+    arguments = parser().parse_args(argv)
     try:
         arguments.run(arguments)
     except GdrdError as error:
         print(f"gdrd: {error}", file=sys.stderr)
         return 2
-    except Stopped as stop:
+    except Preempted as stop:
         print(f"gdrd: {stop}; run the same command again to go on.", file=sys.stderr)
         return int(stop.code or 0)
     except KeyboardInterrupt:

@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.datasets.registry import load_dataset
     from gdrd_lab.evaluation.results import report, write_csv, write_json
     from gdrd_lab.experiments.ablation.rows import AblationConfig, choose
     from gdrd_lab.experiments.ablation.run import ablate
-    from gdrd_lab.models.registry import open_recogniser, shipped_assistant, shipped_generative
+    from gdrd_lab.models.registry import load_model, shipped_assistant, shipped_generative
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.reports.ablation_table import columns
 
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.seeds:
         config = replace(config, seeds=tuple(arguments.seeds))
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
-    faces = open_faces(arguments.data, training=True, progress=not arguments.quiet)
-    beside = [open_recogniser(name, generative, steps=1) for name in arguments.beside]
+    faces = load_dataset(arguments.data, training=True, progress=not arguments.quiet)
+    baselines = [load_model(name, generative, steps=1) for name in arguments.baselines]
     scores = ablate(
         config,
         faces,
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         load_sface(),
         arguments.out,
         assistant=arguments.assistant or shipped_assistant(),
-        beside=beside,
+        baselines=baselines,
         chosen=choose(config, arguments.rows or [""], arguments.label),
         progress=not arguments.quiet,
     )

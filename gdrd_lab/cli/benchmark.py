@@ -38,10 +38,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdrd_lab.experiments.benchmark import suite
 
-    config = suite.BenchConfig.smoke() if arguments.smoke else suite.BenchConfig(arguments.repeats, arguments.cpu_time)
+    config = suite.BenchmarkConfig(arguments.repeats, arguments.cpu_time)
+    if arguments.smoke:
+        config = suite.BenchmarkConfig.smoke()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    rows = suite.measure(config, arguments.suites or suite.SUITES, lambda name: tqdm.write(f"measuring {name} ..."))
+    rows = suite.run_suites(config, arguments.suites or suite.SUITES, lambda name: tqdm.write(f"measuring {name} ..."))
     written = suite.write(arguments.out, rows, config)
     suite.show(rows)
     print(f"Results: {written}")

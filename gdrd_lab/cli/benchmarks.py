@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation import benchmarks as official
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.provenance import commit
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
 
-    score: dict[str, Callable[[Path, official.Embed], list[official.Measure]]] = {
+    score: dict[str, Callable[[Path, official.Embed], list[official.Metric]]] = {
         "tinyface": official.score_tinyface,
         "scface": official.score_scface,
         "survface": official.score_survface,
@@ -56,9 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         "bin": official.score_bin,
     }
     options = {"flip": arguments.flip, "progress": not arguments.quiet}
-    found: dict[str, list[official.Measure]] = {}
+    found: dict[str, list[official.Metric]] = {}
     for method in arguments.methods:
-        recogniser = open_recogniser(method)
+        recogniser = load_model(method)
         found[recogniser.name] = score[arguments.benchmark](arguments.path, partial(embed_all, recogniser, **options))
     content = {
         "benchmark": arguments.benchmark,

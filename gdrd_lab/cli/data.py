@@ -40,16 +40,16 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run_pack(arguments: argparse.Namespace) -> None:
     """Pack and say what came of it."""
-    from gdrd_lab.datasets.registry import is_plain_folder, open_faces
+    from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
     from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
 
-    which = None if arguments.several == "refuse" else arguments.several
+    face_selection = None if arguments.face_selection == "refuse" else arguments.face_selection
     source = Path(arguments.source)
     # Photographs of a folder are aligned one by one by the workers, not first into the cache.
     faces = (
-        FolderImages(source, which=which)
+        FolderImages(source, face_selection=face_selection)
         if is_plain_folder(source)
-        else open_faces(arguments.source, which=which, progress=not arguments.quiet)
+        else load_dataset(arguments.source, face_selection=face_selection, progress=not arguments.quiet)
     )
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
     manifest = pack(faces, arguments.out, config, arguments.workers, progress=not arguments.quiet)

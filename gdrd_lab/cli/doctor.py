@@ -108,9 +108,10 @@ def _size(network: nn.Module) -> str:
 
 
 def _embedded() -> str:
-    from gdrd_lab.datasets.synthetic import embedded_faces
 
-    return f"{len(embedded_faces(2, 2))} faces sampled"
+    from gdrd_lab.datasets.synthetic import synthetic_faces
+
+    return f"{len(synthetic_faces(2, 2))} faces sampled"
 
 
 def _machine() -> list[Check]:

@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
     from gdrd_lab.datasets.embed import embed_all
     from gdrd_lab.datasets.embedding_file import write_embeddings
-    from gdrd_lab.datasets.registry import open_faces
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.datasets.registry import load_dataset
+    from gdrd_lab.models.registry import load_model
     from gdrd_lab.transforms.degradation import Degradation
 
-    recogniser = open_recogniser(arguments.model)
-    faces = open_faces(arguments.data)
+    recogniser = load_model(arguments.model)
+    faces = load_dataset(arguments.data)
     degradation = Degradation(arguments.resolution) if arguments.resolution else None
     embeddings = embed_all(recogniser, faces, degradation, flip=arguments.flip)
     write_embeddings(arguments.out, faces, embeddings, recogniser.name, arguments.resolution)

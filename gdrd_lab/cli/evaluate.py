@@ -79,10 +79,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with, split_identities
     from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
-    from gdrd_lab.datasets.registry import open_faces, open_pairs
+    from gdrd_lab.datasets.registry import load_dataset, open_pairs
     from gdrd_lab.evaluation import results as report
     from gdrd_lab.evaluation import sweep
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.plots.figures import accuracy_curves, curves, save
     from gdrd_lab.transforms.degradation import Degradation
@@ -91,9 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
     for name in SWEEPS:
         if values := getattr(arguments, name):
             degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
-    beside = [score for path in arguments.beside for score in report.read_json(path).scores]
-    recognisers = [open_recogniser(name, arguments.generative, arguments.steps) for name in arguments.methods]
-    faces = open_faces(arguments.data, progress=not arguments.quiet)
+    compare_with = [score for path in arguments.compare_with for score in report.read_json(path).scores]
+    recognisers = [load_model(name, arguments.generative, arguments.steps) for name in arguments.methods]
+    faces = load_dataset(arguments.data, progress=not arguments.quiet)
     if arguments.hold_out:
         _, faces = split_identities(faces, arguments.hold_out)
     if arguments.at_least > 1:
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
         recognisers,
         faces,
         degradations,
-        sweep.Measures(
+        sweep.MetricConfig(
             pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
         ),
         settings=[sweep.Setting[name.upper()] for name in arguments.settings],
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
     written = report.write_json(arguments.out.with_suffix(".json"), whole)
     report.write_csv(arguments.out.with_suffix(".csv"), whole)
     if arguments.figure:
-        shown = [score for score in [*scores, *beside] if score.setting == sweep.Setting.SAME]
+        shown = [score for score in [*scores, *compare_with] if score.setting == sweep.Setting.SAME]
         figure = accuracy_curves(curves(shown), title="Both faces at the same resolution")
         save(figure, arguments.figure)
     report.show(scores)

@@ -29,12 +29,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export, and compare unless told not to."""
-    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.datasets.registry import load_dataset
     from gdrd_lab.errors import GdrdError
     from gdrd_lab.export import onnx as write
     from gdrd_lab.export.check import compare, show
     from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
     from gdrd_lab.models.student.model import Student
 
     out = arguments.out
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         generative.save_pretrained(out, safe_serialization=True)
         print(f"Generative teacher: {out}")
         return
-    recogniser = open_recogniser(arguments.model)
+    recogniser = load_model(arguments.model)
     if not out.suffix and isinstance(recogniser, Student):
         recogniser.name = arguments.name or recogniser.name
         recogniser.save(out, half=True)
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif out.suffix == ".onnx":
         write.export_onnx(recogniser, out)
         if arguments.int8:
-            write.quantise_onnx(out, out, open_faces(arguments.calibration))
+            write.quantise_onnx(out, out, load_dataset(arguments.calibration))
     else:
         raise GdrdError(
             f"{out} is no kind of file to export to",

@@ -43,9 +43,9 @@ def run_info(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.datasets.registry import load_dataset
 
-    faces = open_faces(arguments.data)
+    faces = load_dataset(arguments.data)
     labels, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
     table = Table("fact", "value", title=faces.name)
     table.add_row("faces", f"{len(faces):,}")
@@ -60,8 +60,8 @@ def run_align(arguments: argparse.Namespace) -> None:
     """Align every photograph below a folder; those that cannot be aligned are named and left out."""
     from gdrd_lab.datasets.folder import align_folder
 
-    which = None if arguments.several == "refuse" else arguments.several
-    done, refused = align_folder(arguments.source, arguments.out, which=which)
+    face_selection = None if arguments.face_selection == "refuse" else arguments.face_selection
+    done, refused = align_folder(arguments.source, arguments.out, face_selection=face_selection)
     for name, reason in refused:
         print(f"left out {name}: {reason}")
     print(f"{done} faces aligned into {arguments.out}, {len(refused)} left out")
@@ -70,8 +70,8 @@ def run_align(arguments: argparse.Namespace) -> None:
 def run_sample(arguments: argparse.Namespace) -> None:
     """Write embedded faces as PNG files."""
     from gdrd_lab.datasets.folder import write_faces
-    from gdrd_lab.datasets.synthetic import embedded_faces
+    from gdrd_lab.datasets.synthetic import synthetic_faces
 
-    faces = embedded_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)
+    faces = synthetic_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)
     write_faces(faces, arguments.out)
     print(f"{len(faces)} faces of {arguments.identities} identities in {arguments.out}")

@@ -34,22 +34,22 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from gdrd_lab.datasets.embed import embed_all
-    from gdrd_lab.datasets.registry import open_faces, open_pairs
-    from gdrd_lab.evaluation.failures import describe, failures, measures
+    from gdrd_lab.datasets.registry import load_dataset, open_pairs
+    from gdrd_lab.evaluation.failures import describe, failures, image_statistics
     from gdrd_lab.evaluation.results import write_rows
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
     from gdrd_lab.transforms.degradation import Degradation
 
-    faces = open_faces(arguments.data, progress=not arguments.quiet)
+    faces = load_dataset(arguments.data, progress=not arguments.quiet)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     show = not arguments.quiet
-    judges = [open_recogniser(name) for name in arguments.references]
-    references = {judge.name: embed_all(judge, faces, progress=show) for judge in judges}
-    words = describe(measures(faces), pairs)
+    judges = [load_model(name) for name in arguments.references]
+    references = {reference_model.name: embed_all(reference_model, faces, progress=show) for reference_model in judges}
+    words = describe(image_statistics(faces), pairs)
     how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []
     for name in arguments.methods:
-        method = open_recogniser(name)
+        method = load_model(name)
         embeddings = embed_all(method, faces, Degradation(arguments.resolution), progress=show)
         found.append(failures(method.name, faces.name, pairs, embeddings, references, words, **how))
     written = write_rows(arguments.out, found)

@@ -35,20 +35,20 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gdrd_lab.datasets.base import draw, split_identities
-    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.datasets.base import random_subset, split_identities
+    from gdrd_lab.datasets.registry import load_dataset
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.models.registry import open_recogniser, shipped_generative
+    from gdrd_lab.models.registry import load_model, shipped_generative
 
-    faces = open_faces(arguments.data, progress=not arguments.quiet)
+    faces = load_dataset(arguments.data, progress=not arguments.quiet)
     if arguments.hold_out:
         _, faces = split_identities(faces, arguments.hold_out)
     rows = compare_steps(
         load_generative(arguments.generative or shipped_generative()),
-        draw(faces, arguments.faces),
-        open_recogniser(arguments.judge),
+        random_subset(faces, arguments.faces),
+        load_model(arguments.reference_model),
         resolutions=arguments.resolutions,
         steps=arguments.steps,
         seeds=arguments.seeds,

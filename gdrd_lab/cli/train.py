@@ -58,13 +58,13 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
-    from gdrd_lab.datasets.registry import open_faces
+    from gdrd_lab.datasets.registry import load_dataset
     from gdrd_lab.errors import GdrdError
     from gdrd_lab.models.registry import shipped_assistant
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.recipes import load_recipe, override
-    from gdrd_lab.training.teacher_targets import split_people
+    from gdrd_lab.training.teacher_targets import validation_split
 
     recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
@@ -72,14 +72,14 @@ def run(arguments: argparse.Namespace) -> None:
     stage, start = arguments.stage, Path(arguments.start) if arguments.start else None
     if start and stage not in ("generative", "head"):
         raise GdrdError(f"--start-from cannot be used with {stage}", "Train generative or head")
-    distributed.join()
+    distributed.init_process_group()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
-        faces = open_faces(arguments.data, training=True, progress=not arguments.quiet)
+        faces = load_dataset(arguments.data, training=True, progress=not arguments.quiet)
     show, out = main and not arguments.quiet, arguments.out
     say = print if main else lambda text: None
     if arguments.hold_out:
         every = len(faces)
-        faces, held_out = split_people(faces, arguments.hold_out, load_sface(), show)
+        faces, held_out = validation_split(faces, arguments.hold_out, load_sface(), show)
         say(f"{len(held_out)} faces held out, and {every - len(held_out) - len(faces)} unlabelled ones like them")
     generative = Path(arguments.generative) if arguments.generative else None
     if stage in ("generative", "all") and generative is None:
@@ -92,4 +92,4 @@ def run(arguments: argparse.Namespace) -> None:
         assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
         pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant)
         say(f"Student: {out / 'student'}")
-    distributed.leave()
+    distributed.destroy_process_group()

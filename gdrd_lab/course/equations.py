@@ -120,7 +120,7 @@ ROWS = (
     Equation(
         "Class activation map of an embedding",
         r"M_{ij} = \max(0, \sum_c A_{cij}\,\partial s/\partial A_{cij})",
-        "gdrd_lab.analysis.cam.attention",
+        "gdrd_lab.analysis.cam.class_activation_map",
         "test_analysis_attention.py::test_a_network_that_sees_one_corner_is_explained_by_that_corner",
         "05_embeddings_and_attention",
         "attention(",

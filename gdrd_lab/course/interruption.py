@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 
 
 class PowerCut(Exception):
@@ -16,7 +16,7 @@ class PowerCut(Exception):
 class Unplugged:
     """The same faces as ``faces``, until ``reads`` of them have been read; then ``PowerCut``."""
 
-    def __init__(self, faces: FaceSet, reads: int) -> None:
+    def __init__(self, faces: FaceDataset, reads: int) -> None:
         self.faces, self.left = faces, reads
         self.name, self.size = faces.name, faces.size
         self.labels: np.ndarray = faces.labels

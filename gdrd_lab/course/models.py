@@ -20,7 +20,7 @@ from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
     from gdrd_lab.models.student.model import Student
 
@@ -39,7 +39,7 @@ def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_st
     )
 
 
-def run_folder(recipe: Recipe, faces: FaceSet, part: str) -> Path:
+def run_folder(recipe: Recipe, faces: FaceDataset, part: str) -> Path:
     """Return the folder that keeps what a recipe made of these faces: below $GDRD_CACHE, or ~/.cache/gdrd_lab."""
     told = json.dumps(
         [__version__, part, to_dict(recipe), faces.name, len(faces), list(faces.keys)[-1:]], sort_keys=True
@@ -48,7 +48,7 @@ def run_folder(recipe: Recipe, faces: FaceSet, part: str) -> Path:
 
 
 def generative_teacher(
-    recipe: Recipe, faces: FaceSet, *, progress: bool = True
+    recipe: Recipe, faces: FaceDataset, *, progress: bool = True
 ) -> tuple[SuperResolutionPipeline, Path]:
     """Train the lesson's generative teacher, or take the one kept from last time; return it and its run's folder."""
     from gdrd_lab.models.diffusion.pipeline import load_generative
@@ -61,7 +61,7 @@ def generative_teacher(
 
 
 def stage_one(
-    recipe: Recipe, faces: FaceSet, generative: Path | None = None, *, progress: bool = True
+    recipe: Recipe, faces: FaceDataset, generative: Path | None = None, *, progress: bool = True
 ) -> tuple[Student, Path]:
     """Train the lesson's backbone on a generative teacher's features (the shipped one's by default), or take it."""
     from gdrd_lab.models.student.model import Student

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.io.atomic import write_atomically
 
 
@@ -22,7 +22,7 @@ def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: 
     import cv2
 
     random = np.random.default_rng(seed)
-    faces = embedded_faces(people, per_person, size=112, seed=seed)
+    faces = synthetic_faces(people, per_person, size=112, seed=seed)
     for index in range(len(faces)):
         turn, zoom = random.uniform(-12, 12), random.uniform(0.9, 1.4)
         place = random.uniform([100, 110], [140, 150])

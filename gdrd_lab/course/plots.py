@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.plots.figures import COLOURS, DASHES, DPI, GREY, INK, MARKERS, SMALL, finish, new_figure, say
+from gdrd_lab.plots.figures import (
+    COLOURS,
+    DASHES,
+    DPI,
+    GREY,
+    INK,
+    MARKERS,
+    SMALL,
+    finalise_axes,
+    new_figure,
+    set_alt_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,15 +49,15 @@ def lines(
         values = np.asarray(values, float)
         if len(places) != len(values):
             raise GdrdError(f"{name} has {len(values)} values at {len(places)} positions", "Give one value for each")
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
         if len(values) <= MOST_POINTS_WITH_MARKERS:
-            look |= {"marker": MARKERS[i % len(MARKERS)], "markersize": 6}
-        axes.plot(places, values, label=name, linewidth=1.8, **look)
+            style |= {"marker": MARKERS[i % len(MARKERS)], "markersize": 6}
+        axes.plot(places, values, label=name, linewidth=1.8, **style)
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
     if log_y:
         axes.set_yscale("log")
-    finish(figure, axes, title, x_label, fill(y_label, 40))
-    return say(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
+    finalise_axes(figure, axes, title, x_label, fill(y_label, 40))
+    return set_alt_text(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 
 
 def bars(
@@ -77,11 +88,11 @@ def bars(
     handles = []
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
-    finish(figure, axes, title, fill(y_label, 52), "", handles or None)
+    finalise_axes(figure, axes, title, fill(y_label, 52), "", handles or None)
     figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
     said = "; ".join(f"{name}: {values[name]:.3g}" for name in names)
     said += f"; {reference[0]}: {reference[1]:.3g}" if reference else ""
-    return say(figure, f"{title or y_label}. {said}.")
+    return set_alt_text(figure, f"{title or y_label}. {said}.")
 
 
 def guesses(
@@ -98,10 +109,10 @@ def guesses(
     axes.plot(b, places, MARKERS[1], color=COLOURS[0], markersize=8, label="measured", zorder=4)
     axes.set_yticks(places, labels=names)
     axes.set_ylim(-0.6, len(names) - 0.4)
-    finish(figure, axes, question, unit, "")
+    finalise_axes(figure, axes, question, unit, "")
     figure.set_figheight(2.0 + 0.4 * len(names))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
-    return say(figure, f"{question.rstrip('.')}. {said}.")
+    return set_alt_text(figure, f"{question.rstrip('.')}. {said}.")
 
 
 def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "cosine") -> Figure:
@@ -125,4 +136,4 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
     said = "; ".join(
         f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items()
     )
-    return say(figure, f"{title or 'Matrices of ' + scale}. {said}.")
+    return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {said}.")

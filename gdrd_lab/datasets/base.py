@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class FaceSet(Protocol):
+class FaceDataset(Protocol):
     """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB. Plain attributes serve as the properties."""
 
     @property
@@ -83,32 +83,32 @@ class ArrayFaces:
 class Subset:
     """The faces of another set at some indices; labels stay as they are there."""
 
-    def __init__(self, faceset: FaceSet, indices: Sequence[int] | np.ndarray, name: str | None = None) -> None:
-        self.faceset, self.indices = faceset, np.asarray(indices, np.int64)
-        self.name, self.size = name or faceset.name, faceset.size
-        self.labels = faceset.labels[self.indices]
-        self.keys = [faceset.keys[index] for index in self.indices]
+    def __init__(self, dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> None:
+        self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
+        self.name, self.size = name or dataset.name, dataset.size
+        self.labels = dataset.labels[self.indices]
+        self.keys = [dataset.keys[index] for index in self.indices]
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self.faceset[int(self.indices[index])]
+        return self.dataset[int(self.indices[index])]
 
 
 class Concatenation:
     """Several sets one after the other; see ``concatenate``."""
 
-    def __init__(self, facesets: Sequence[FaceSet]) -> None:
-        self.facesets = list(facesets)
-        self.name, self.size = " + ".join(faces.name for faces in facesets), facesets[0].size
-        self.starts = np.cumsum([0] + [len(faces) for faces in facesets])
+    def __init__(self, datasets: Sequence[FaceDataset]) -> None:
+        self.datasets = list(datasets)
+        self.name, self.size = " + ".join(faces.name for faces in datasets), datasets[0].size
+        self.starts = np.cumsum([0] + [len(faces) for faces in datasets])
         labels, offset = [], 0
-        for faces in facesets:
+        for faces in datasets:
             labels.append(np.where(faces.labels >= 0, faces.labels + offset, -1))
             offset += int(faces.labels.max(initial=-1)) + 1
         self.labels = np.concatenate(labels)
-        self.keys = [f"{faces.name}/{key}" for faces in facesets for key in faces.keys]
+        self.keys = [f"{faces.name}/{key}" for faces in datasets for key in faces.keys]
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -116,52 +116,52 @@ class Concatenation:
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
         part = int(np.searchsorted(self.starts, index, "right")) - 1
-        return self.facesets[part][index - int(self.starts[part])]
+        return self.datasets[part][index - int(self.starts[part])]
 
 
-def subset(faceset: FaceSet, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceSet:
+def subset(dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceDataset:
     """Return the faces at ``indices`` as a face set; their labels stay as they are.
 
     Raises:
         GdrdError: an index points outside the set.
     """
     chosen = np.asarray(indices, np.int64)
-    if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(faceset)):
-        raise GdrdError(f"{faceset.name} has no face {int(chosen.max())}", f"Give indices from 0 to {len(faceset) - 1}")
-    return Subset(faceset, chosen, name)
+    if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(dataset)):
+        raise GdrdError(f"{dataset.name} has no face {int(chosen.max())}", f"Give indices from 0 to {len(dataset) - 1}")
+    return Subset(dataset, chosen, name)
 
 
-def draw(faceset: FaceSet, count: int, seed: int = 0) -> FaceSet:
+def random_subset(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDataset:
     """Return ``count`` faces drawn without repetition, in their order; all of them if there are no more."""
-    if len(faceset) <= count:
-        return faceset
-    return subset(faceset, np.sort(np.random.default_rng(seed).permutation(len(faceset))[:count]))
+    if len(dataset) <= count:
+        return dataset
+    return subset(dataset, np.sort(np.random.default_rng(seed).permutation(len(dataset))[:count]))
 
 
-def identities_with(faceset: FaceSet, least: int) -> FaceSet:
+def identities_with(dataset: FaceDataset, least: int) -> FaceDataset:
     """Return the faces of identities that have at least ``least`` of them.
 
     Raises:
         GdrdError: there are none.
     """
-    labels = np.asarray(faceset.labels)
+    labels = np.asarray(dataset.labels)
     identities, counts = np.unique(labels[labels >= 0], return_counts=True)
     chosen = np.flatnonzero(np.isin(labels, identities[counts >= least]))
     if not len(chosen):
-        raise GdrdError(f"No identity of {faceset.name} has {least} faces", "Ask for fewer")
-    return subset(faceset, chosen, name=f"{faceset.name}, identities with {least} faces or more")
+        raise GdrdError(f"No identity of {dataset.name} has {least} faces", "Ask for fewer")
+    return subset(dataset, chosen, name=f"{dataset.name}, identities with {least} faces or more")
 
 
-def concatenate(*facesets: FaceSet) -> FaceSet:
+def concatenate(*datasets: FaceDataset) -> FaceDataset:
     """Join face sets. Each set's identities get numbers after those before; -1 stays; keys get the set's name in front.
 
     Raises:
         GdrdError: there is no set, or their faces differ in size.
     """
-    sizes = sorted({faces.size for faces in facesets})
+    sizes = sorted({faces.size for faces in datasets})
     if len(sizes) != 1:
         raise GdrdError(f"Face sets of sizes {sizes} cannot be joined", "Join sets whose faces have one size")
-    return Concatenation(facesets)
+    return Concatenation(datasets)
 
 
 def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
@@ -177,50 +177,50 @@ def to_images(faces: Tensor) -> np.ndarray:
 
 
 def batches(
-    faceset: FaceSet, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
+    dataset: FaceDataset, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
     """Yield the faces in order, as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]); the last may be smaller.
 
     Args:
-        faceset: the faces.
+        dataset: the faces.
         batch_size: B.
         indices: only these faces, in this order; all if None.
     """
-    order = np.arange(len(faceset)) if indices is None else np.asarray(indices, np.int64)
+    order = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)
     for begin in range(0, len(order), batch_size):
         chosen = order[begin : begin + batch_size]
-        yield chosen, to_tensor([faceset[int(index)] for index in chosen])
+        yield chosen, to_tensor([dataset[int(index)] for index in chosen])
 
 
-def split_identities(faceset: FaceSet, fraction: float, seed: int = 0) -> tuple[FaceSet, FaceSet]:
+def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
     """Hold out ``fraction`` of the identities: (the rest, held out), with no identity in both.
 
     Faces of unknown identity stay with the rest, where they can still teach but judge nothing; they may show people who
-    are held out (``training.targets.without_lookalikes`` leaves those away).
+    are held out (``training.targets.remove_identity_leakage`` leaves those away).
 
     Raises:
         GdrdError: a part would have no identity.
     """
-    identities = np.unique(faceset.labels[faceset.labels >= 0])
+    identities = np.unique(dataset.labels[dataset.labels >= 0])
     count = round(fraction * len(identities))
     if not 0 < count < len(identities):
         raise GdrdError(
-            f"A fraction of {fraction} of the {len(identities)} identities of {faceset.name} leaves a part empty",
+            f"A fraction of {fraction} of the {len(identities)} identities of {dataset.name} leaves a part empty",
             "Give a fraction between 0 and 1 and a set with enough identities",
         )
     held = np.random.default_rng(seed).choice(identities, count, replace=False)
-    out = np.isin(faceset.labels, held)
+    out = np.isin(dataset.labels, held)
     return (
-        subset(faceset, np.flatnonzero(~out), f"{faceset.name} (training part)"),
-        subset(faceset, np.flatnonzero(out), f"{faceset.name} (held out)"),
+        subset(dataset, np.flatnonzero(~out), f"{dataset.name} (training part)"),
+        subset(dataset, np.flatnonzero(out), f"{dataset.name} (held out)"),
     )
 
 
-def require_pairs(faceset: FaceSet) -> None:
+def require_pairs(dataset: FaceDataset) -> None:
     """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
-    identities, counts = np.unique(faceset.labels[faceset.labels >= 0], return_counts=True)
+    identities, counts = np.unique(dataset.labels[dataset.labels >= 0], return_counts=True)
     if len(identities) < 2 or counts.max(initial=0) < 2:
         raise GdrdError(
-            f"{faceset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
+            f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
             "Add a second image of an identity, and a second identity, each in a folder of its own",
         )

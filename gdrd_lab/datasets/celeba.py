@@ -15,7 +15,7 @@ import numpy as np
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import align_many, crop
 from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
@@ -53,7 +53,7 @@ class LandmarkedFaces:
 
 def celeba(
     path: Path | str, partition: Partition | None = None, *, skip_unreadable: bool = False, progress: bool = True
-) -> FaceSet:
+) -> FaceDataset:
     """Open CelebA with its identities: 202,599 aligned images of 10,177 people.
 
     With list_landmarks_align_celeba.txt beside the images each face is cut out when it is asked for; without it YuNet
@@ -96,7 +96,7 @@ def celeba(
         if all(name in points for name in names):
             landmarks = np.array([points[name] for name in names], np.float32).reshape(-1, 5, 2)
             return LandmarkedFaces(files, landmarks, keys, labels, title)
-    align = partial(align_many, which="central", progress=progress)
+    align = partial(align_many, face_selection="central", progress=progress)
     return aligned_copy(files, keys, labels, title, align, "celeba", skip_unreadable=skip_unreadable)
 
 

@@ -12,13 +12,13 @@ from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
 
 
 @torch.inference_mode()
 def embed_all(
     recogniser: Recogniser,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradation: Degradation | None = None,
     *,
     flip: bool = False,
@@ -30,7 +30,7 @@ def embed_all(
 
     Args:
         recogniser: the network.
-        faceset: N aligned faces.
+        dataset: N aligned faces.
         degradation: applied to each face first, seeded by ``seed`` and the face's index; None leaves faces sharp.
         flip: average the embeddings of the face and its mirror image.
         batch_size: faces per forward pass; it does not change the result beyond rounding.
@@ -45,10 +45,10 @@ def embed_all(
     from gdrd_lab.datasets.base import batches
 
     device = next(iter(recogniser.parameters())).device if isinstance(recogniser, torch.nn.Module) else "cpu"
-    out = np.zeros((len(faceset), recogniser.embedding_size), np.float32)
-    bar = tqdm(total=len(faceset), desc=recogniser.name, unit="face", disable=not progress, leave=False)
+    out = np.zeros((len(dataset), recogniser.embedding_size), np.float32)
+    bar = tqdm(total=len(dataset), desc=recogniser.name, unit="face", disable=not progress, leave=False)
     with bar:
-        for indices, faces in batches(faceset, batch_size):
+        for indices, faces in batches(dataset, batch_size):
             if degradation is not None:
                 faces = degradation(faces, seeds=[seed * 1_000_003 + int(i) for i in indices])
             faces = faces.to(device)

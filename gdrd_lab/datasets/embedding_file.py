@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import whole_file
+from gdrd_lab.io.atomic import atomic_write
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
 
 
-def write_embeddings(path: Path, faces: FaceSet, embeddings: np.ndarray, model: str, resolution: int | None) -> None:
+def write_embeddings(
+    path: Path, faces: FaceDataset, embeddings: np.ndarray, model: str, resolution: int | None
+) -> None:
     """Write columns key, identity (-1: unknown) and embedding; the model and resolution go to the file's metadata.
 
     Args:
@@ -36,9 +38,9 @@ def write_embeddings(path: Path, faces: FaceSet, embeddings: np.ndarray, model: 
         "identity": pa.array(np.asarray(faces.labels, np.int64)),
         "embedding": pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1]),
     }
-    facts = {"model": model, "data": faces.name, "resolution": str(resolution or "native")}
-    with whole_file(path) as file:
-        pq.write_table(pa.table(columns).replace_schema_metadata(facts), file)
+    metadata = {"model": model, "data": faces.name, "resolution": str(resolution or "native")}
+    with atomic_write(path) as file:
+        pq.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
 
 
 def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict[str, str]]:
@@ -54,8 +56,8 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict
         table = pq.read_table(path)
         vectors = table["embedding"].combine_chunks()
         embeddings = vectors.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-        facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        return table["key"].to_pylist(), table["identity"].to_numpy(), embeddings, facts
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        return table["key"].to_pylist(), table["identity"].to_numpy(), embeddings, metadata
     except (OSError, KeyError, pa.ArrowException) as error:
         raise GdrdError(
             f"{path} is no file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`"

@@ -14,9 +14,9 @@ from PIL import Image, PngImagePlugin
 from tqdm.auto import tqdm
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import Which, align_many
+from gdrd_lab.alignment.yunet import FaceSelection, align_many
 from gdrd_lab.datasets.aligned_cache.cache import aligned_copy, report
-from gdrd_lab.datasets.base import FaceSet, Subset
+from gdrd_lab.datasets.base import FaceDataset, Subset
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
 
@@ -62,7 +62,7 @@ class FolderFaces:
         path: the folder.
         align: False takes the images as aligned faces, all of one size; True aligns them all; "auto" leaves images
             of 112 x 112 and those this project wrote as they are, and aligns all others.
-        which: the face to take from a photograph with several, see ``Aligner.align``.
+        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
         skip_unreadable: leave out images that cannot be used, with a warning that says how many.
         check: decode every aligned image once, so that a damaged one is reported now and not in the middle of a run.
         progress: show progress bars.
@@ -76,7 +76,7 @@ class FolderFaces:
         path: Path | str,
         align: bool | Literal["auto"] = "auto",
         *,
-        which: Which = None,
+        face_selection: FaceSelection = None,
         skip_unreadable: bool = False,
         check: bool = True,
         progress: bool = True,
@@ -85,10 +85,10 @@ class FolderFaces:
         files, keys, labels = list_images(path)
         name = path.resolve().name
         size = _aligned_size(files) if align == "auto" else None
-        self._faces: FaceSet
+        self._faces: FaceDataset
         if align is True or (align == "auto" and size is None):
-            run = partial(align_many, which=which, progress=progress, keep_aligned=align == "auto")
-            settings = (which, align)
+            run = partial(align_many, face_selection=face_selection, progress=progress, keep_aligned=align == "auto")
+            settings = (face_selection, align)
             self._faces = aligned_copy(files, keys, labels, name, run, *settings, skip_unreadable=skip_unreadable)
         else:
             size = size or next((side for file in files if (side := _side(file)[0])), TEMPLATE_SIZE)
@@ -140,7 +140,7 @@ def _identity(folder: PurePosixPath) -> str:
     return (PurePosixPath(*folder.parts[1:]) if split else folder).as_posix()
 
 
-def write_faces(faces: FaceSet, out: Path | str) -> None:
+def write_faces(faces: FaceDataset, out: Path | str) -> None:
     """Write a face set as PNG files that ``FolderFaces`` reads back: a folder per identity, unknown ones in ``out``.
 
     Raises:
@@ -161,13 +161,13 @@ def write_face(path: Path, face: np.ndarray) -> None:
     """
     note = PngImagePlugin.PngInfo()
     note.add_text(MARK, "yes")
-    draft = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(face).save(draft, "PNG", pnginfo=note)
-        draft.replace(path)
+        Image.fromarray(face).save(temporary, "PNG", pnginfo=note)
+        temporary.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise GdrdError(f"{path} could not be written ({error.strerror or error})", "Choose another folder") from error
 
 
@@ -193,7 +193,7 @@ def _aligned_size(files: Sequence[Path]) -> int | None:
     return sides.pop() if len(sides) == 1 else None
 
 
-def _checked(faces: ImageFiles, skip_unreadable: bool, progress: bool) -> FaceSet:
+def _checked(faces: ImageFiles, skip_unreadable: bool, progress: bool) -> FaceDataset:
     def problem(index: int) -> str | None:
         try:
             faces[index]
@@ -216,14 +216,19 @@ def _checked(faces: ImageFiles, skip_unreadable: bool, progress: bool) -> FaceSe
 
 
 def align_folder(
-    source: Path | str, out: Path | str, *, which: Which = None, size: int = TEMPLATE_SIZE, progress: bool = True
+    source: Path | str,
+    out: Path | str,
+    *,
+    face_selection: FaceSelection = None,
+    size: int = TEMPLATE_SIZE,
+    progress: bool = True,
 ) -> tuple[int, list[tuple[str, str]]]:
     """Align the photographs below a folder into PNG files of the same names below ``out``.
 
     Args:
         source: folder of photographs, or of folders of them.
         out: folder that receives the faces; made if need be.
-        which: see ``Aligner.align``.
+        face_selection: see ``Aligner.align``.
         size: side of the faces in pixels.
         progress: show a progress bar.
 
@@ -240,7 +245,9 @@ def align_folder(
     if out.resolve().is_relative_to(source.resolve()):
         raise GdrdError(f"{out} lies in {source}, whose images it would join", "Choose a folder elsewhere")
     refused = []
-    for key, face in zip(keys, align_many(files, which=which, size=size, progress=progress), strict=True):
+    for key, face in zip(
+        keys, align_many(files, face_selection=face_selection, size=size, progress=progress), strict=True
+    ):
         if isinstance(face, GdrdError):
             refused.append((key, face.what))
         else:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import Which
+from gdrd_lab.alignment.yunet import FaceSelection
 from gdrd_lab.datasets.shards.reader import IDENTITY_FIELDS, EncodedFaces, number_identities
 from gdrd_lab.errors import GdrdError
 
@@ -18,18 +18,20 @@ class SavedDataset(EncodedFaces):
     Args:
         path: its folder.
         align: as for ``ShardFaces``.
-        which: the face to take from a photograph with several, see ``Aligner.align``.
+        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
 
     Raises:
         GdrdError: `datasets` is not installed, this is no saved dataset, or it has no column of images.
     """
 
-    def __init__(self, path: Path | str, align: bool | Literal["auto"] = "auto", *, which: Which = None) -> None:
+    def __init__(
+        self, path: Path | str, align: bool | Literal["auto"] = "auto", *, face_selection: FaceSelection = None
+    ) -> None:
         try:
             import datasets
         except ImportError as error:
             raise GdrdError("The library `datasets` is not installed", "pip install 'gdrd-lab[large]'") from error
-        super().__init__(Path(path).resolve().name, align, which)
+        super().__init__(Path(path).resolve().name, align, face_selection)
         try:
             rows: Any = datasets.load_from_disk(str(path))
             if isinstance(rows, datasets.DatasetDict):

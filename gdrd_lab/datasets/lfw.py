@@ -15,7 +15,7 @@ import numpy as np
 
 from gdrd_lab.alignment.yunet import align_many, crop
 from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
@@ -27,7 +27,7 @@ USUAL_LANDMARKS = np.array([[-21.3, -13.0], [23.5, -13.3], [1.3, 11.7], [-17.5, 
 WHERE = "Name LFW's folder (the one that holds pairs.txt and <Name>/<Name>_0001.jpg), or set GDRD_FACES to its parent"
 
 
-def lfw(path: Path | str | None = None, *, everything: bool = False, progress: bool = True) -> FaceSet:
+def lfw(path: Path | str | None = None, *, everything: bool = False, progress: bool = True) -> FaceDataset:
     """Open LFW, aligned by this project to 112 pixels; of several faces in an image the one nearest the centre.
 
     The first time takes half a minute; the faces are kept in one file in the cache folder.
@@ -51,7 +51,7 @@ def lfw(path: Path | str | None = None, *, everything: bool = False, progress: b
     return aligned_copy(files, keys, labels, "LFW", partial(_align, progress=progress), "lfw")
 
 
-def view2(path: Path | str | None = None, faces: FaceSet | None = None) -> Pairs:
+def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> Pairs:
     """Return View 2: ten folds of 300 genuine and 300 impostor pairs.
 
     Args:
@@ -173,7 +173,7 @@ def _download() -> Path:
 
 
 def _align(files: Sequence[Path], progress: bool) -> Iterator[np.ndarray | GdrdError]:
-    for file, face in zip(files, align_many(files, which="central", progress=progress), strict=True):
+    for file, face in zip(files, align_many(files, face_selection="central", progress=progress), strict=True):
         if isinstance(face, GdrdError):
             image = read_image(file)  # raises where the file itself is the trouble
             face = crop(image, USUAL_LANDMARKS + np.array(image.shape[1::-1]) / 2 - 0.5)

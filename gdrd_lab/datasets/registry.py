@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gdrd_lab.alignment.yunet import Which
-from gdrd_lab.datasets.base import FaceSet, concatenate, require_pairs
+from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.datasets.base import FaceDataset, concatenate, require_pairs
 from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
@@ -20,59 +20,60 @@ from gdrd_lab.errors import GdrdError
 TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
 
 
-def open_faces(
-    spec: str | Path = "embedded",
+def load_dataset(
+    name_or_path: str | Path = "embedded",
     *,
     training: bool = False,
-    which: Which = None,
+    face_selection: FaceSelection = None,
     skip_unreadable: bool = False,
     progress: bool = True,
-) -> FaceSet:
+) -> FaceDataset:
     """Open a face set by name or path.
 
     Args:
-        spec: "embedded", the default set, which is nobody's photograph; "lfw"; "training", the training sets in
+        name_or_path: "embedded", the default set, which is nobody's photograph; "lfw"; "training", the training sets in
             $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
             its verification .bin files, or a folder of images.
         training: the faces will be trained on, so LFW is refused.
-        which: the face to take from a photograph with several, see ``Aligner.align``.
+        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
         skip_unreadable: leave out images of a folder that cannot be used, with a warning.
         progress: show progress bars.
 
     Raises:
         GdrdError: it is not there or cannot be used, or LFW would be trained on.
     """
-    if str(spec) == "embedded":
-        from gdrd_lab.datasets.synthetic import embedded_faces
+    if str(name_or_path) == "embedded":
+        from gdrd_lab.datasets.synthetic import synthetic_faces
 
-        return embedded_faces()
-    if str(spec) == "training":
+        return synthetic_faces()
+    if str(name_or_path) == "training":
         return training_faces()
-    path = Path(spec)
-    named = str(spec) == "lfw" or is_lfw(path)
+    path = Path(name_or_path)
+    named = str(name_or_path) == "lfw" or is_lfw(path)
     if training and (named or any(is_lfw(file.parent) for file in path.glob("*/pairs.txt"))):
         raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
     if named:
-        return lfw(None if str(spec) == "lfw" else path, progress=progress)
+        return lfw(None if str(name_or_path) == "lfw" else path, progress=progress)
     if not path.exists():
         raise GdrdError(
-            f"There are no faces named {spec}", "Say embedded, lfw, training, or a path to a folder or .tar file"
+            f"There are no faces named {name_or_path}",
+            "Say embedded, lfw, training, or a path to a folder or .tar file",
         )
     if path.suffix == ".rec" or (path / "train.rec").is_file():
-        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", which=which)
+        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", face_selection=face_selection)
     if path.suffix == ".bin":
-        return BinFaces(path, which=which)
+        return BinFaces(path, face_selection=face_selection)
     if is_celeba(path):
         return celeba(path, skip_unreadable=skip_unreadable, progress=progress)
     shards = find_shards(path)
     if shards:
-        return ShardFaces(shards, which=which)
+        return ShardFaces(shards, face_selection=face_selection)
     if is_saved_dataset(path):
-        return SavedDataset(path, which=which)
-    return FolderFaces(path, which=which, skip_unreadable=skip_unreadable, progress=progress)
+        return SavedDataset(path, face_selection=face_selection)
+    return FolderFaces(path, face_selection=face_selection, skip_unreadable=skip_unreadable, progress=progress)
 
 
-def training_faces(root: Path | str | None = None) -> FaceSet:
+def training_faces(root: Path | str | None = None) -> FaceDataset:
     """Join the training sets below a folder: celeba10k with its identities, celebahq25k and utkface without.
 
     Args:
@@ -85,24 +86,25 @@ def training_faces(root: Path | str | None = None) -> FaceSet:
     there = [Path(root, name) for name in TRAINING_SETS if Path(root, name).is_dir()] if root else []
     if not there:
         raise GdrdError(
-            f"There are no training sets in {root or '$GDRD_FACES, which is not set'}",
+            f"There are no training sets in {root or '$GDRD_FACES, face_selection is not set'}",
             f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}",
         )
     return concatenate(*(FolderFaces(path, align=False, check=False) for path in there))
 
 
-def open_pairs(spec: str | Path, faces: FaceSet, seed: int = 0) -> Pairs:
-    """Return the pairs to verify for what ``open_faces(spec)`` gave: View 2 for LFW, else random pairs in 10 folds.
+def open_pairs(name_or_path: str | Path, faces: FaceDataset, seed: int = 0) -> Pairs:
+    """Return the pairs to verify for what ``load_dataset(name_or_path)`` gave: View 2 for LFW,
+    otherwise random pairs in 10 folds.
 
     Sets with few identities get fewer folds.
 
     Raises:
         GdrdError: the set has no genuine or no impostor pairs.
     """
-    if str(spec) == "lfw":
+    if str(name_or_path) == "lfw":
         return view2(None, faces)
-    if Path(spec).is_dir() and is_lfw(Path(spec)):
-        return view2(spec, faces)
+    if Path(name_or_path).is_dir() and is_lfw(Path(name_or_path)):
+        return view2(name_or_path, faces)
     if isinstance(faces, BinFaces):
         return bin_pairs(faces)
     require_pairs(faces)

@@ -199,7 +199,7 @@ def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int 
     return torch.cat(drawn).contiguous().numpy()
 
 
-def embedded_faces(identities: int = 60, per_identity: int = 5, size: int = NATIVE, seed: int = 0) -> ArrayFaces:
+def synthetic_faces(identities: int = 60, per_identity: int = 5, size: int = NATIVE, seed: int = 0) -> ArrayFaces:
     """Sample the embedded default face set: ``identities`` people who do not exist, ``per_identity`` faces of each.
 
     The same arguments give the same faces; person k of a seed is the same person whatever the other arguments.

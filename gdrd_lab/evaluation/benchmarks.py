@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks import ijb, scface, survface, tinyface
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
 
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
-
-Embed = Callable[["FaceSet"], np.ndarray]
+Embed = Callable[[FaceDataset], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metric:
     """One published number: its name, its value, and how many probes or pairs it rests on.
 
     The value is in [0, 1], or NaN where there are too few impostors for a FAR.
@@ -33,7 +30,7 @@ class Measure:
     n: int
 
 
-def score_tinyface(path: Path, embed: Embed) -> list[Measure]:
+def score_tinyface(path: Path, embed: Embed) -> list[Metric]:
     """Rank-1, rank-5, rank-20 and mAP of TinyFace's probes in gallery and distractors.
 
     A rank counts people: several faces of one person before the right one count once (in TinyFace's own code each).
@@ -46,17 +43,17 @@ def score_tinyface(path: Path, embed: Embed) -> list[Measure]:
     found = embed(faces)
     result = identify_embeddings(found, found, faces.labels, enrolment)
     count = len(enrolment.probes)
-    measures = [Measure(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
+    measures = [Metric(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
     parts = [part for rows in (enrolment.probes, enrolment.gallery) for part in (found[rows], faces.labels[rows])]
-    return [*measures, Measure("mAP", float(average_precisions(*parts).mean()), count)]
+    return [*measures, Metric("mAP", float(average_precisions(*parts).mean()), count)]
 
 
-def score_scface(path: Path, embed: Embed) -> list[Measure]:
+def score_scface(path: Path, embed: Embed) -> list[Metric]:
     """Rank-1 of SCface's surveillance faces against the mugshots, at each distance."""
     faces, tasks = scface.scface(path)
     found = embed(faces)
     return [
-        Measure(
+        Metric(
             f"rank-1 at distance {distance}",
             identify_embeddings(found, found, faces.labels, task).rank_k(1),
             len(task.probes),
@@ -66,27 +63,27 @@ def score_scface(path: Path, embed: Embed) -> list[Measure]:
     ]
 
 
-def score_survface(path: Path, embed: Embed) -> list[Measure]:
+def score_survface(path: Path, embed: Embed) -> list[Metric]:
     """QMUL-SurvFace: TPIR20 at four FPIRs, TAR at three FARs, AUC and mean accuracy."""
     faces, task = survface.survface_identification(path)
     found = embed(faces)
     gallery, mated = task.enrolment.gallery, task.enrolment.probes
     fpirs = (0.3, 0.2, 0.1, 0.01)
     tpirs = tpir_at_fpir(
-        found[mated], faces.labels[mated], found[task.strangers], found[gallery], faces.labels[gallery], fpirs
+        found[mated], faces.labels[mated], found[task.non_mated], found[gallery], faces.labels[gallery], fpirs
     )
-    measures = [Measure(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
+    measures = [Metric(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
     faces, pairs = survface.survface_verification(path)
     found = embed(faces)
     fars = (0.3, 0.1, 0.01)
     result = verify_embeddings(found, found, pairs, fars=fars)
     measures += [
-        Measure(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, result.tar_at_far, strict=True)
+        Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, result.tar_at_far, strict=True)
     ]
-    return [*measures, Measure("AUC", result.auc, len(pairs)), Measure("accuracy", result.accuracy.mean, len(pairs))]
+    return [*measures, Metric("AUC", result.auc, len(pairs)), Metric("accuracy", result.accuracy.mean, len(pairs))]
 
 
-def score_ijb(path: Path, embed: Embed, name: str = "ijbc") -> list[Measure]:
+def score_ijb(path: Path, embed: Embed, name: str = "ijbc") -> list[Metric]:
     """IJB-C or IJB-B: TAR at FARs over template pairs; rank-1, rank-5 and TPIR at FPIRs, mean of both galleries."""
     templates = ijb.ijb(path, name)
     found = ijb.template_embeddings(embed(templates.faces), templates)
@@ -94,29 +91,29 @@ def score_ijb(path: Path, embed: Embed, name: str = "ijbc") -> list[Measure]:
     scores = np.einsum("pd,pd->p", found[pairs.first], found[pairs.second])
     fars = (1e-5, 1e-4, 1e-3, 1e-2)
     tars = tar_at_far(scores, pairs.genuine, fars)
-    measures = [Measure(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
+    measures = [Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
     galleries = ("G1", "G2") if name == "ijbc" else ("S1", "S2")
     several: dict[str, list[float]] = {}
     count = 0
     for gallery in galleries:
-        subjects, task, strangers = ijb.ijb_search(path, templates, gallery, name)
+        subjects, task, non_mated = ijb.ijb_search(path, templates, gallery, name)
         result = identify_embeddings(found, found, subjects, task)
         count += len(task.probes)
         for k in (1, 5):
             several.setdefault(f"rank-{k}", []).append(result.rank_k(k))
-        if len(strangers):
+        if len(non_mated):
             rows = task.gallery
             enrolled = (found[rows], subjects[rows])
             tpirs = tpir_at_fpir(
-                found[task.probes], subjects[task.probes], found[strangers], *enrolled, (0.1, 0.01), rank=len(rows)
+                found[task.probes], subjects[task.probes], found[non_mated], *enrolled, (0.1, 0.01), rank=len(rows)
             )
             for fpir, value in zip((0.1, 0.01), tpirs, strict=True):
                 several.setdefault(f"TPIR@FPIR={fpir:g}", []).append(float(value))
-    return [*measures, *(Measure(what, float(np.mean(values)), count) for what, values in several.items())]
+    return [*measures, *(Metric(what, float(np.mean(values)), count) for what, values in several.items())]
 
 
-def score_bin(path: Path, embed: Embed) -> list[Measure]:
+def score_bin(path: Path, embed: Embed) -> list[Metric]:
     """Mean accuracy over ten folds of an InsightFace verification file."""
     faces = BinFaces(path)
     found, pairs = embed(faces), bin_pairs(faces)
-    return [Measure("accuracy", verify_embeddings(found, found, pairs).accuracy.mean, len(pairs))]
+    return [Metric("accuracy", verify_embeddings(found, found, pairs).accuracy.mean, len(pairs))]

@@ -23,7 +23,7 @@ from gdrd_lab.io.paths import cache_folder, data_folder
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import ArrayFaces, FaceSet
+    from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 RESOLUTIONS = (6, 8, 12, 16, 24, 32, 64, 112)
@@ -72,16 +72,16 @@ class Calibration:
         return float(np.mean(scores[~genuine] >= score)), float(np.mean(scores[genuine] >= score))
 
 
-def known_faces() -> ArrayFaces:
+def calibration_faces() -> ArrayFaces:
     """Return the embedded faces that are calibrated on: 20 identities with 3 faces each, 112 px."""
-    from gdrd_lab.datasets.synthetic import embedded_faces
+    from gdrd_lab.datasets.synthetic import synthetic_faces
 
-    return embedded_faces(identities=20, per_identity=3, size=112, seed=0)
+    return synthetic_faces(identities=20, per_identity=3, size=112, seed=0)
 
 
 def calibrate(
     recogniser: Recogniser,
-    faces: FaceSet | None = None,
+    faces: FaceDataset | None = None,
     resolutions: Sequence[int] = RESOLUTIONS,
     *,
     progress: bool = True,
@@ -90,13 +90,13 @@ def calibrate(
 
     Args:
         recogniser: the network; only a torch module's result can be kept.
-        faces: labelled faces; ``known_faces`` if None.
+        faces: labelled faces; ``calibration_faces`` if None.
         resolutions: sides in pixels.
         progress: show a progress bar where something is computed.
     """
     import torch
 
-    faces = known_faces() if faces is None else faces
+    faces = calibration_faces() if faces is None else faces
     resolutions = tuple(sorted(resolutions))
     labels = np.asarray(faces.labels)
     key = fingerprint(recogniser, faces, resolutions) if isinstance(recogniser, torch.nn.Module) else ""
@@ -115,7 +115,7 @@ def calibrate(
 
 
 def embeddings_at(
-    recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int] = RESOLUTIONS, *, progress: bool = True
+    recogniser: Recogniser, faces: FaceDataset, resolutions: Sequence[int] = RESOLUTIONS, *, progress: bool = True
 ) -> np.ndarray:
     """Embed every face at every resolution: float32 (R, N, d)."""
     from gdrd_lab.datasets.embed import embed_all
@@ -123,7 +123,7 @@ def embeddings_at(
     return np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
 
 
-def fingerprint(recogniser: Any, faces: FaceSet, resolutions: Sequence[int]) -> str:
+def fingerprint(recogniser: Any, faces: FaceDataset, resolutions: Sequence[int]) -> str:
     """Return a name for exactly these weights, faces and resolutions."""
     digest = hashlib.sha256(repr((type(recogniser).__name__, tuple(resolutions))).encode())
     for name, value in recogniser.state_dict().items():
@@ -160,11 +160,11 @@ def _unit(table: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Write the shipped file for the shipped teacher and student."""
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
 
-    faces, tables = known_faces(), {}
+    faces, tables = calibration_faces(), {}
     for name in ("sface", "student"):
-        recogniser = open_recogniser(name)
+        recogniser = load_model(name)
         tables[fingerprint(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
     print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
 

@@ -15,7 +15,7 @@ from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 
@@ -74,7 +74,7 @@ def compare(
 
 
 def thresholds(
-    recogniser: Recogniser, faces: FaceSet, resolutions: Sequence[int], far: float = 0.01
+    recogniser: Recogniser, faces: FaceDataset, resolutions: Sequence[int], far: float = 0.01
 ) -> dict[int, float]:
     """Return, per resolution, the score that a share ``far`` of a set's impostor pairs exceeds.
 

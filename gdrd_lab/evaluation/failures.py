@@ -18,7 +18,7 @@ from gdrd_lab.evaluation.protocol import pair_scores
 from gdrd_lab.evaluation.results import read_rows
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
 
 Array = np.ndarray
@@ -62,7 +62,7 @@ class Failures:
     agreement: dict[str, float]
 
 
-def measures(faceset: FaceSet) -> dict[str, Array]:
+def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
     """Measure every face: brightness and contrast (mean and deviation of luminance, 0 to 1), detail (mean absolute
     Laplacian), side light (right half's mean less the left's), asymmetry (mean difference from the mirror image).
 
@@ -72,9 +72,9 @@ def measures(faceset: FaceSet) -> dict[str, Array]:
     from gdrd_lab.datasets.base import batches
 
     out: dict[str, Array] = {
-        name: np.zeros(len(faceset)) for name in ("brightness", "contrast", "detail", "side light", "asymmetry")
+        name: np.zeros(len(dataset)) for name in ("brightness", "contrast", "detail", "side light", "asymmetry")
     }
-    for indices, faces in batches(faceset, 256):
+    for indices, faces in batches(dataset, 256):
         light = (faces * faces.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
         half = light.shape[-1] // 2
         laplacian = light.diff(n=2, dim=1)[:, :, 1:-1] + light.diff(n=2, dim=2)[:, 1:-1]
@@ -134,11 +134,11 @@ def failures(
     if not references:
         raise GdrdError("There is no recogniser to compare with", "Give embeddings of the sharp faces")
     scores = pair_scores(embeddings, embeddings, pairs)
-    sharp = {name: pair_scores(known, known, pairs) for name, known in references.items()}
+    hr = {name: pair_scores(known, known, pairs) for name, known in references.items()}
     thresholds = lfw_accuracy(scores, pairs.genuine, pairs.fold).thresholds
     margin = scores - thresholds[pairs.fold]
     wrong = np.where(pairs.genuine, -margin, margin)
-    first = next(iter(sharp.values()))
+    first = next(iter(hr.values()))
     hardest: list[Failure] = []
     for kind, chosen in (("genuine", pairs.genuine), ("impostor", ~pairs.genuine)):
         order = np.argsort(np.where(chosen, -wrong, np.inf))[:count]
@@ -146,7 +146,7 @@ def failures(
             fold = int(pairs.fold[k])
             numbers = (float(scores[k]), float(thresholds[fold]), float(first[k]))
             hardest.append(Failure(kind, k, fold, *numbers, words[k]))
-    agreement = {name: float(spearmanr(scores, known).statistic) for name, known in sharp.items()}
+    agreement = {name: float(spearmanr(scores, known).statistic) for name, known in hr.items()}
     # At the threshold itself a pair is accepted.
     errors = int(((margin >= 0) != pairs.genuine).sum())
     return Failures(method, data, resolution, errors, len(pairs), tuple(hardest), agreement)

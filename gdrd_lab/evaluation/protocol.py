@@ -21,7 +21,7 @@ from gdrd_lab.evaluation.metrics.verification import AccuracyResult, Roc
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
     from gdrd_lab.models.recogniser import Recogniser
 
@@ -108,7 +108,7 @@ def identify_embeddings(probe: Array, gallery: Array, labels: Array, enrolment: 
 
 def embed_both(
     recogniser: Recogniser,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
     *,
@@ -121,7 +121,7 @@ def embed_both(
     from gdrd_lab.datasets.embed import embed_all
 
     def embed(how: Degradation) -> Array:
-        return embed_all(recogniser, faceset, how, flip=flip, batch_size=batch_size, seed=seed, progress=progress)
+        return embed_all(recogniser, dataset, how, flip=flip, batch_size=batch_size, seed=seed, progress=progress)
 
     probe = embed(degradation)
     return probe, probe if gallery in (None, degradation) else embed(gallery or SHARP)
@@ -129,7 +129,7 @@ def embed_both(
 
 def verify(
     recogniser: Recogniser,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     pairs: Pairs,
     degradation: Degradation,
     gallery: Degradation | None = None,
@@ -145,7 +145,7 @@ def verify(
 
     Args:
         recogniser: the network.
-        faceset: N faces.
+        dataset: N faces.
         pairs: see ``verify_embeddings``.
         degradation: of the probes (each pair's second face).
         gallery: of the enrolled faces (each pair's first face): None as the probes, SHARP for a sharp gallery.
@@ -159,16 +159,16 @@ def verify(
     Raises:
         GdrdError: no genuine or no impostor pairs, a single fold, or pairs that point outside the set.
     """
-    check_pairs(faceset, pairs)
+    check_pairs(dataset, pairs)
     probe, stored = embed_both(
-        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
     )
     return verify_embeddings(probe, stored, pairs, fars=fars, both_ways=both_ways)
 
 
 def identify(
     recogniser: Recogniser,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
     *,
@@ -185,16 +185,16 @@ def identify(
     Raises:
         GdrdError: an identity has a single face (see ``datasets.gallery.enrol``) or a probe's identity is not enrolled.
     """
-    enrolment = enrolment or enrol(faceset.labels, seed=seed)
+    enrolment = enrolment or enrol(dataset.labels, seed=seed)
     probe, stored = embed_both(
-        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
     )
-    return identify_embeddings(probe, stored, faceset.labels, enrolment)
+    return identify_embeddings(probe, stored, dataset.labels, enrolment)
 
 
 def retrieve(
     recogniser: Recogniser,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
     *,
@@ -209,18 +209,18 @@ def retrieve(
         GdrdError: no identity has two faces, or all faces show one person.
     """
     probe, stored = embed_both(
-        recogniser, faceset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
+        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
     )
-    return retrieval.retrieve(probe, stored, faceset.labels)
+    return retrieval.retrieve(probe, stored, dataset.labels)
 
 
-def check_pairs(faceset: FaceSet, pairs: Pairs) -> None:
+def check_pairs(dataset: FaceDataset, pairs: Pairs) -> None:
     """Raise GdrdError when there are no pairs, or some point outside the face set."""
     if not len(pairs.first):
         raise GdrdError("There are no pairs", "Give at least one genuine and one impostor pair in two folds")
     used = np.concatenate([pairs.first, pairs.second])
-    if used.min() < 0 or used.max() >= len(faceset):
+    if used.min() < 0 or used.max() >= len(dataset):
         raise GdrdError(
-            f"Pairs point to face {int(used.max())} of {len(faceset)} in {faceset.name}",
+            f"Pairs point to face {int(used.max())} of {len(dataset)} in {dataset.name}",
             "Give pairs made for this face set",
         )

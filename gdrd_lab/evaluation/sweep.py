@@ -19,7 +19,7 @@ from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
     from gdrd_lab.models.recogniser import Recogniser
 
@@ -73,7 +73,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Measures:
+class MetricConfig:
     """What a sweep measures.
 
     Args:
@@ -127,9 +127,9 @@ def severities(base: Degradation, name: str, values: Iterable[float]) -> list[De
 
 def sweep(
     recognisers: Sequence[Recogniser],
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradations: Sequence[Degradation],
-    measures: Measures,
+    metrics: MetricConfig,
     *,
     settings: Sequence[Setting] = (Setting.SAME, Setting.GALLERY),
     teacher: Recogniser | None = None,
@@ -142,11 +142,11 @@ def sweep(
 
     Args:
         recognisers: networks with different names.
-        faceset: N aligned faces.
+        dataset: N aligned faces.
         degradations: see ``resolutions`` and ``severities``.
-        measures: what to measure.
+        metrics: what to measure.
         settings: which sides are degraded.
-        teacher: embeds the gallery of ``Setting.TEACHER``, which is for students of it alone (``learned_from``).
+        teacher: embeds the gallery of ``Setting.TEACHER``, which is for students of it alone (``teacher_name``).
         flip: average the embeddings of each face and its mirror image; the methods' names tell it.
         batch_size: faces per forward pass.
         seed: of degradations, enrolment and bootstrap.
@@ -161,40 +161,40 @@ def sweep(
     from gdrd_lab.datasets.embed import embed_all
     from gdrd_lab.io.provenance import commit
 
-    enrolment = _prepare(recognisers, faceset, degradations, measures, seed)
-    labels, code, scores = np.asarray(faceset.labels), commit(), []
+    enrolment = _prepare(recognisers, dataset, degradations, metrics, seed)
+    labels, code, scores = np.asarray(dataset.labels), commit(), []
     options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "seed": seed, "progress": progress}
     known: dict[str, Array] = {}
 
-    def sharp(recogniser: Recogniser) -> Array:
+    def hr(recogniser: Recogniser) -> Array:
         """Embed the sharp faces, once for each recogniser, be it judged or a student's teacher."""
         if recogniser.name not in known:
-            known[recogniser.name] = embed_all(recogniser, faceset, SHARP, **options)
+            known[recogniser.name] = embed_all(recogniser, dataset, SHARP, **options)
         return known[recogniser.name]
 
-    with tqdm(total=len(recognisers) * len(degradations), desc=faceset.name, disable=not progress, leave=False) as bar:
+    with tqdm(total=len(recognisers) * len(degradations), desc=dataset.name, disable=not progress, leave=False) as bar:
         for recogniser in recognisers:
             owners, method = {Setting.GALLERY: recogniser}, recogniser.name + (", flips averaged" if flip else "")
-            if teacher is not None and getattr(recogniser, "learned_from", None) == teacher.name:
+            if teacher is not None and getattr(recogniser, "teacher_name", None) == teacher.name:
                 owners[Setting.TEACHER] = teacher
             for degradation in degradations:
                 bar.set_postfix_str(f"{recogniser.name}, {degradation.describe()}")
                 began = time.perf_counter()
                 native = replace(degradation, resolution=None) == SHARP and degradation.resolution in (
                     None,
-                    faceset.size,
+                    dataset.size,
                 )
-                probe = sharp(recogniser) if native else embed_all(recogniser, faceset, degradation, **options)
+                probe = hr(recogniser) if native else embed_all(recogniser, dataset, degradation, **options)
                 embedding_seconds = time.perf_counter() - began
                 for setting in settings:
                     if setting == Setting.TEACHER and setting not in owners:
                         continue
-                    gallery = sharp(owners[setting]) if setting in owners else probe
+                    gallery = hr(owners[setting]) if setting in owners else probe
                     began = time.perf_counter()
-                    both = measures.both_ways and setting != Setting.SAME
-                    rows = _measure(probe, gallery, labels, replace(measures, both_ways=both), enrolment, seed)
+                    both = metrics.both_ways and setting != Setting.SAME
+                    rows = _measure(probe, gallery, labels, replace(metrics, both_ways=both), enrolment, seed)
                     seconds = round(embedding_seconds + time.perf_counter() - began, 3)
-                    place = (method, faceset.name, str(setting), degradation.resolution or faceset.size)
+                    place = (method, dataset.name, str(setting), degradation.resolution or dataset.size)
                     scores += [Score(*place, asdict(degradation), *row, seed, code, seconds) for row in rows]
                 bar.update()
     return scores
@@ -202,60 +202,56 @@ def sweep(
 
 def _prepare(
     recognisers: Sequence[Recogniser],
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradations: Sequence[Degradation],
-    measures: Measures,
+    metrics: MetricConfig,
     seed: int,
 ) -> Enrolment | None:
     """Find every error before the first face is embedded; return who is enrolled."""
     names = [recogniser.name for recogniser in recognisers]
-    if (
-        not names
-        or not degradations
-        or not (measures.pairs is not None or measures.identification or measures.retrieval)
-    ):
+    if not names or not degradations or not (metrics.pairs is not None or metrics.identification or metrics.retrieval):
         raise GdrdError("There is nothing to measure", "Give recognisers, degradations and at least one measure")
     if len(set(names)) < len(names):
         raise GdrdError(f"Recognisers share a name: {', '.join(names)}", "Give each its own name")
-    constant = np.ones((len(faceset), 1), np.float32)
+    constant = np.ones((len(dataset), 1), np.float32)
     enrolment = None
-    if measures.identification:
-        enrolment = enrol(faceset.labels, seed=seed, distractors=measures.distractors)
-    if measures.pairs is not None:
-        check_pairs(faceset, measures.pairs)
-    _measure(constant, constant, np.asarray(faceset.labels), replace(measures, bootstrap=0), enrolment, seed)
+    if metrics.identification:
+        enrolment = enrol(dataset.labels, seed=seed, distractors=metrics.distractors)
+    if metrics.pairs is not None:
+        check_pairs(dataset, metrics.pairs)
+    _measure(constant, constant, np.asarray(dataset.labels), replace(metrics, bootstrap=0), enrolment, seed)
     return enrolment
 
 
 def _measure(
-    probe: Array, gallery: Array, labels: Array, measures: Measures, enrolment: Enrolment | None, seed: int
+    probe: Array, gallery: Array, labels: Array, metrics: MetricConfig, enrolment: Enrolment | None, seed: int
 ) -> list[tuple[str, float, float, int]]:
     """Score one setting; ``probe`` and ``gallery`` are (N, d) embeddings of all faces."""
     out = _Values()
-    if measures.pairs is not None:
-        _verification(out, probe, gallery, measures.pairs, measures, seed)
+    if metrics.pairs is not None:
+        _verification(out, probe, gallery, metrics.pairs, metrics, seed)
     if enrolment is not None:
         named = identify_embeddings(probe, gallery, labels, enrolment)
-        for k in measures.ks:
+        for k in metrics.ks:
             error = clustered_error(named.ranks <= k, named.labels)
             out.add(f"rank-{k}", named.rank_k(k), error, len(named.ranks))
-    if measures.retrieval:
+    if metrics.retrieval:
         found = retrieve(probe, gallery, labels)
         people = labels[found.queries]
         precision = found.average_precision
         out.add("mAP", found.mean_average_precision, clustered_error(precision, people), len(people))
-        for k in measures.ks:
+        for k in metrics.ks:
             out.add(f"recall@{k}", found.recall(k), clustered_error(found.first_rank <= k, people), len(people))
     return out.rows
 
 
-def _verification(out: _Values, probe: Array, gallery: Array, pairs: Pairs, measures: Measures, seed: int) -> None:
-    result = verify_embeddings(probe, gallery, pairs, fars=measures.fars, both_ways=measures.both_ways)
+def _verification(out: _Values, probe: Array, gallery: Array, pairs: Pairs, metrics: MetricConfig, seed: int) -> None:
+    result = verify_embeddings(probe, gallery, pairs, fars=metrics.fars, both_ways=metrics.both_ways)
     scores, genuine = result.scores, result.genuine
     out.add("accuracy", result.accuracy.mean, result.accuracy.standard_error, len(scores))
 
     def error(statistic: Any) -> float:
-        values = verification.bootstrap(statistic, scores, genuine, samples=measures.bootstrap, seed=seed)
+        values = verification.bootstrap(statistic, scores, genuine, samples=metrics.bootstrap, seed=seed)
         return verification.spread(values)
 
     out.add("AUC", result.auc, error(verification.auc), len(scores))

@@ -41,10 +41,10 @@ def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities
     """
     from gdrd_lab.datasets.embed import embed_all
     from gdrd_lab.datasets.registry import open_pairs
-    from gdrd_lab.datasets.synthetic import embedded_faces
+    from gdrd_lab.datasets.synthetic import synthetic_faces
     from gdrd_lab.evaluation.protocol import verify_embeddings
 
-    faces = embedded_faces(identities=identities)
+    faces = synthetic_faces(identities=identities)
     exported: Any = _just_written(path, recogniser) if path.suffix == ".pt2" else _onnx(path)
     how = Degradation(resolution)
     ours, theirs = (embed_all(one, faces, how, progress=False) for one in (recogniser, exported))
@@ -80,7 +80,7 @@ def _just_written(path: Path, recogniser: Recogniser) -> Any:
     import torch
 
     from gdrd_lab.export.onnx import input_side
-    from gdrd_lab.transforms.resize import enlarge
+    from gdrd_lab.transforms.resize import resize
 
     module, side = torch.export.load(str(path)).module(), input_side(recogniser)
 
@@ -88,6 +88,6 @@ def _just_written(path: Path, recogniser: Recogniser) -> Any:
         name, embedding_size = recogniser.name, recogniser.embedding_size
 
         def embed(self, faces: torch.Tensor) -> torch.Tensor:
-            return module(enlarge(faces, side))
+            return module(resize(faces, side))
 
     return Program()

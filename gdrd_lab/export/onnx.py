@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 OPSET = 18
@@ -74,24 +74,24 @@ def export_onnx(recogniser: Any, path: Path) -> Path:
     with TemporaryDirectory() as folder, _silence():
         # The exporter built on torch.export needs onnxscript, a further dependency; this one does without. It warns
         # that the branches on the input's side are fixed, which is meant.
-        draft = Path(folder, "model.onnx")
+        temporary = Path(folder, "model.onnx")
         torch.onnx.export(
             network,
             (torch.zeros(2, 3, side, side),),
-            str(draft),
+            str(temporary),
             input_names=["faces"],
             output_names=["embeddings"],
             dynamic_axes={"faces": {0: "n"}, "embeddings": {0: "n"}},
             opset_version=OPSET,
             dynamo=False,
         )
-        model = onnx.load(str(draft))
-    onnx.helper.set_model_props(model, {"gdrd": json.dumps(_facts(recogniser, side))})
+        model = onnx.load(str(temporary))
+    onnx.helper.set_model_props(model, {"gdrd": json.dumps(_metadata(recogniser, side))})
     onnx.checker.check_model(model, full_check=True)
     return write_atomically(path, model.SerializeToString())
 
 
-def quantise_onnx(source: Path, path: Path, calibration: FaceSet, faces: int = 256) -> Path:
+def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int = 256) -> Path:
     """Write an 8-bit copy of an ONNX file: weights per channel, activations by the range of some faces.
 
     Static quantisation in QDQ form. The faces are shown at 8 to 32 pixels and at their own size in turn, as the network
@@ -113,27 +113,27 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceSet, faces: int = 2
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
-    facts = read_facts(onnx.load(str(source)), source)
-    rows = iter(_calibration_batches(calibration, faces, facts["input_size"]))
+    metadata = read_metadata(onnx.load(str(source)), source)
+    rows = iter(_calibration_batches(calibration, faces, metadata["input_size"]))
 
     class Reader(CalibrationDataReader):
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(rows, None)
 
     with TemporaryDirectory() as folder, _silence():
-        prepared, draft = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
+        prepared, temporary = Path(folder, "prepared.onnx"), Path(folder, "int8.onnx")
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
-            str(draft),
+            str(temporary),
             Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        model = onnx.load(str(draft))
-    onnx.helper.set_model_props(model, {"gdrd": json.dumps({**facts, "name": f"{facts['name']} int8"})})
+        model = onnx.load(str(temporary))
+    onnx.helper.set_model_props(model, {"gdrd": json.dumps({**metadata, "name": f"{metadata['name']} int8"})})
     return write_atomically(path, model.SerializeToString())
 
 
@@ -152,12 +152,12 @@ def export_program(recogniser: Any, path: Path) -> Path:
     # strict=False: nothing here needs Python's bytecode to be analysed, which takes seconds.
     program = torch.export.export(network, (torch.zeros(2, 3, side, side),), dynamic_shapes=({0: batch},), strict=False)
     with TemporaryDirectory() as folder, _silence():
-        draft = Path(folder, "model.pt2")
-        torch.export.save(program, str(draft), extra_files={"gdrd.json": json.dumps(_facts(recogniser, side))})
-        return write_atomically(path, draft.read_bytes())
+        temporary = Path(folder, "model.pt2")
+        torch.export.save(program, str(temporary), extra_files={"gdrd.json": json.dumps(_metadata(recogniser, side))})
+        return write_atomically(path, temporary.read_bytes())
 
 
-def read_facts(model: Any, source: Path) -> dict[str, Any]:
+def read_metadata(model: Any, source: Path) -> dict[str, Any]:
     """Return name, input_size and embedding_size of an ONNX model that ``export_onnx`` wrote.
 
     Raises:
@@ -165,8 +165,11 @@ def read_facts(model: Any, source: Path) -> dict[str, Any]:
     """
     found = next((entry.value for entry in model.metadata_props if entry.key == "gdrd"), None)
     try:
-        facts = json.loads(found or "")
-        return {"name": str(facts["name"]), **{name: int(facts[name]) for name in ("input_size", "embedding_size")}}
+        metadata = json.loads(found or "")
+        return {
+            "name": str(metadata["name"]),
+            **{name: int(metadata[name]) for name in ("input_size", "embedding_size")},
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise GdrdError(f"{source} does not say which recogniser it is", "Write it with `gdrd export`") from error
 
@@ -184,11 +187,11 @@ def _silence() -> Iterator[None]:
             logging.disable(before)
 
 
-def _facts(recogniser: Recogniser, side: int) -> dict[str, Any]:
+def _metadata(recogniser: Recogniser, side: int) -> dict[str, Any]:
     return {"name": recogniser.name, "input_size": side, "embedding_size": recogniser.embedding_size}
 
 
-def _calibration_batches(faces: FaceSet, count: int, side: int) -> Iterator[dict[str, np.ndarray]]:
+def _calibration_batches(faces: FaceDataset, count: int, side: int) -> Iterator[dict[str, np.ndarray]]:
     from gdrd_lab.datasets.base import batches
     from gdrd_lab.transforms.resize import downscale
 
@@ -196,4 +199,4 @@ def _calibration_batches(faces: FaceSet, count: int, side: int) -> Iterator[dict
     for turn, (_, pixels) in enumerate(batches(faces, 16, chosen)):
         resolution = (8, 16, 32, None)[turn % 4]
         seen = pixels if resolution is None else downscale(pixels, resolution)
-        yield {"faces": enlarge(seen, side).numpy()}
+        yield {"faces": resize(seen, side).numpy()}

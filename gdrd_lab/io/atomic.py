@@ -15,7 +15,7 @@ REMEDY = "Free disk space or choose another place; nothing was lost"
 
 
 @contextmanager
-def whole_file(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
+def atomic_write(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
     """Give a file to write that takes the name ``path`` only when the block ends well.
 
     It is a temporary neighbour, flushed to disk and then renamed over ``path``; folders above it are made. After an
@@ -25,10 +25,10 @@ def whole_file(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
         GdrdError: the place cannot be written or the disk is full; it says ``remedy``.
     """
     path = Path(path)
-    draft: str | None = None
+    temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
@@ -36,21 +36,21 @@ def whole_file(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
         # mkstemp makes files only their owner can read; give the permissions any new file would have.
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(draft, 0o666 & ~mask)
-        os.replace(draft, path)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
     except OSError as error:
         raise GdrdError(f"{path} could not be written ({error.strerror or error})", remedy) from error
     finally:
-        if draft is not None and os.path.exists(draft):
-            os.unlink(draft)
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:
-    """Write ``content`` to ``path`` as ``whole_file`` does; returns the path.
+    """Write ``content`` to ``path`` as ``atomic_write`` does; returns the path.
 
     Raises:
         GdrdError: the place cannot be written or the disk is full.
     """
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
     return Path(path)

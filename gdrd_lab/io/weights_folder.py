@@ -20,8 +20,8 @@ from gdrd_lab.errors import GdrdError
 FORMAT = 1
 
 
-def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> None:
-    """Write one safetensors file per entry of ``tensors`` and ``facts.json`` into ``folder``, atomically.
+def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, Any]) -> None:
+    """Write one safetensors file per entry of ``tensors`` and ``metadata.json`` into ``folder``, atomically.
 
     Everything goes to a temporary neighbour first, is flushed to disk, and takes its name in one rename: after a crash
     or on a full disk the earlier folder is still there.
@@ -30,29 +30,30 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], fact
         GdrdError: the disk is full or the place cannot be written; nothing that was there is lost.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for name, group in tensors.items():
             save_file(
-                {key: value.detach().cpu().contiguous() for key, value in group.items()}, draft / f"{name}.safetensors"
+                {key: value.detach().cpu().contiguous() for key, value in group.items()},
+                temporary / f"{name}.safetensors",
             )
-        (draft / "facts.json").write_text(json.dumps({"format": FORMAT, **facts}, indent=1))
-        for file in draft.iterdir():
+        (temporary / "facts.json").write_text(json.dumps({"format": FORMAT, **metadata}, indent=1))
+        for file in temporary.iterdir():
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
         old = None
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent)) / "old"
             folder.rename(old)
-        draft.chmod(0o755)
-        draft.rename(folder)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
         place = os.open(folder.parent, os.O_RDONLY)
         os.fsync(place)  # the name itself, too, must survive a power cut
         os.close(place)
         if old is not None:
             shutil.rmtree(old.parent)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise GdrdError(
             f"{folder} could not be written ({error})", "Free disk space or choose another folder; nothing was lost"
         ) from error
@@ -65,7 +66,7 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
         GdrdError: the folder is missing, cut short or of another format.
     """
     try:
-        facts = json.loads((folder / "facts.json").read_text())
+        metadata = json.loads((folder / "facts.json").read_text())
         tensors = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
     except FileNotFoundError as error:
         raise GdrdError(
@@ -76,9 +77,9 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
             f"The checkpoint {folder} is damaged ({str(error)[:120]})",
             "Delete it; training goes on from the one before",
         ) from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise GdrdError(f"{folder} has another checkpoint format", "Train again with this version")
-    return tensors, facts
+    return tensors, metadata
 
 
 def load_into(module: torch.nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:

@@ -37,11 +37,11 @@ def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Te
         raise GdrdError(
             f"Features of shape {tuple(features.shape)} have one value to normalise over", "Use a larger batch or map"
         )
-    if normalisation is TargetNormalisation.CHANNEL and distributed.processes() > 1:
+    if normalisation is TargetNormalisation.CHANNEL and distributed.world_size() > 1:
         # The batch is that of all processes.
-        parts = distributed.processes()
-        centred = features - distributed.total(features.mean(over, keepdim=True)) / parts
-        variance = distributed.total(centred.square().mean(over, keepdim=True)) / parts
+        parts = distributed.world_size()
+        centred = features - distributed.all_reduce_sum(features.mean(over, keepdim=True)) / parts
+        variance = distributed.all_reduce_sum(centred.square().mean(over, keepdim=True)) / parts
         return centred * torch.rsqrt(variance + 1e-6)
     variance, mean = torch.var_mean(features, dim=over, keepdim=True, correction=0)
     return (features - mean) * torch.rsqrt(variance + 1e-6)

@@ -176,7 +176,7 @@ class RelationalContrastiveLoss(nn.Module):
             allowed,
         )
         positive, negative = student.new_zeros(()), student.new_zeros(())
-        parts, share = distributed.processes(), 1.0
+        parts, share = distributed.world_size(), 1.0
         own = torch.arange(distributed.rank(), anchors, parts, device=student.device)
         if not len(own):  # more processes than anchors: this one still takes part in the gradient's exchange
             own, share = torch.zeros(1, dtype=torch.int64, device=student.device), 0.0

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 # Width of the fourteen residual blocks, and whether a block halves its map. Source: dlib, dnn_face_recognition_ex.cpp.
 BLOCKS = (
@@ -98,7 +98,7 @@ class DlibRecogniser(nn.Module):
 
 def chips(faces: Tensor) -> Tensor:
     """Turn ArcFace-aligned faces (N, 3, H, W) into dlib's chips (N, 3, 150, 150), both RGB in [0, 1]."""
-    window = enlarge(faces, SIDE)[..., TOP : TOP + CHIP, LEFT : LEFT + CHIP]
+    window = resize(faces, SIDE)[..., TOP : TOP + CHIP, LEFT : LEFT + CHIP]
     return F.pad(window, (0, CHIP - window.shape[3], 0, CHIP - window.shape[2]), mode="replicate")
 
 

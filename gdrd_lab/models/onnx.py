@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 
 class OnnxRecogniser:
@@ -36,9 +36,9 @@ class OnnxRecogniser:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=onnxruntime.get_available_providers()
             )
-            facts = json.loads(self._session.get_modelmeta().custom_metadata_map["gdrd"])
-            self.name, self.embedding_size = str(facts["name"]), int(facts["embedding_size"])
-            self.input_size = int(facts["input_size"])
+            metadata = json.loads(self._session.get_modelmeta().custom_metadata_map["gdrd"])
+            self.name, self.embedding_size = str(metadata["name"]), int(metadata["embedding_size"])
+            self.input_size = int(metadata["input_size"])
         except Exception as error:  # onnxruntime's errors have no common base
             raise GdrdError(
                 f"{path} is no recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})",
@@ -47,5 +47,5 @@ class OnnxRecogniser:
 
     def embed(self, faces: Tensor) -> Tensor:
         """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size)."""
-        pixels = enlarge(faces.float().cpu(), self.input_size).contiguous().numpy()
+        pixels = resize(faces.float().cpu(), self.input_size).contiguous().numpy()
         return torch.from_numpy(self._session.run(["embeddings"], {"faces": pixels})[0])

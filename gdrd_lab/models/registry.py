@@ -29,7 +29,7 @@ def shipped_generative() -> Path:
     return data_folder() / "generative"
 
 
-def open_recogniser(name: str, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
+def load_model(name: str, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
     """Open a recogniser by the name a user types.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 # Output channels and stride of the thirteen depthwise-separable blocks that follow the 32-channel stem.
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
@@ -42,9 +42,9 @@ def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequent
     return nn.Sequential(*(separable_block(width, *block) for width, block in zip(widths, blocks, strict=False)))
 
 
-def pixels(faces: Tensor, side: int) -> Tensor:
+def preprocess(faces: Tensor, side: int) -> Tensor:
     """Bring faces (N, 3, H, W), RGB in [0, 1], to ``side`` and to SFace's scale of pixels, (255 x - 127.5) / 128."""
-    return (enlarge(faces, side) * 255 - 127.5) * 0.0078125
+    return (resize(faces, side) * 255 - 127.5) * 0.0078125
 
 
 class SFace(nn.Module):
@@ -65,7 +65,7 @@ class SFace(nn.Module):
 
     def feature_map(self, faces: Tensor) -> Tensor:
         """Return the last feature map (N, 1024, 7, 7) of faces (N, 3, H, W), RGB in [0, 1]."""
-        return self.norm(self.blocks(self.stem(pixels(faces, self.input_size))))
+        return self.norm(self.blocks(self.stem(preprocess(faces, self.input_size))))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return raw embeddings (N, 128), not normalised, of faces (N, 3, H, W), RGB in [0, 1]."""

@@ -92,11 +92,11 @@ def accuracy_curves(
     sets = list(dict.fromkeys(curve.data for curve in curves))
     for curve in curves:
         m, d = places[curve.method], sets.index(curve.data)
-        look: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "linestyle": DASHES[d % len(DASHES)]}
-        look |= {"marker": MARKERS[m % len(MARKERS)], "markerfacecolor": look["color"] if d == 0 else "white"}
+        style: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "linestyle": DASHES[d % len(DASHES)]}
+        style |= {"marker": MARKERS[m % len(MARKERS)], "markerfacecolor": style["color"] if d == 0 else "white"}
         errors = None if curve.errors is None else np.nan_to_num(np.asarray(curve.errors, float))
         axes.errorbar(
-            curve.resolutions, curve.values, errors, label=curve.label, linewidth=1.8, markersize=6, capsize=3, **look
+            curve.resolutions, curve.values, errors, label=curve.label, linewidth=1.8, markersize=6, capsize=3, **style
         )
     if chance is not None:
         axes.axhline(chance, color=INK, linewidth=1, linestyle=":", zorder=1)
@@ -104,12 +104,12 @@ def accuracy_curves(
     axes.set_xscale("log", base=2)
     axes.set_xticks(_apart(sizes), labels=[str(size) for size in _apart(sizes)])
     axes.minorticks_off()
-    finish(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(places, sets, chance is not None))
+    finalise_axes(figure, axes, title, "Resolution (pixels on a side)", metric, _keys(places, sets, chance is not None))
     points = (
         f"{c.label}: " + ", ".join(f"{v:.3f} at {r} px" for r, v in zip(c.resolutions, c.values, strict=True))
         for c in curves
     )
-    return say(figure, f"{title or metric + ' against resolution'}. " + "; ".join(points) + ".")
+    return set_alt_text(figure, f"{title or metric + ' against resolution'}. " + "; ".join(points) + ".")
 
 
 def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
@@ -130,9 +130,9 @@ def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(lowest, 1)
     axes.set_ylim(0, 1.02)
-    finish(figure, axes, title, "False accept rate", "True accept rate")
+    finalise_axes(figure, axes, title, "False accept rate", "True accept rate")
     points = (f"{name}: TAR {_tar(r, 0.1):.3f} at FAR 0.1 and {_tar(r, 0.01):.3f} at 0.01" for name, r in rocs.items())
-    return say(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
+    return set_alt_text(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
 
 
 def score_histogram(
@@ -154,8 +154,8 @@ def score_histogram(
     if marked is not None:
         axes.axvline(marked, color=COLOURS[2], linewidth=2.2, label=f"this pair {marked:.2f}")
         verdict = f" The marked pair scores {marked:.2f}: {'above' if marked >= threshold else 'below'} the threshold."
-    finish(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
-    return say(
+    finalise_axes(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
+    return set_alt_text(
         figure,
         f"{title or 'Scores of genuine and impostor pairs'}. Genuine pairs have mean {scores[genuine].mean():.2f}, "
         f"impostor pairs {scores[~genuine].mean():.2f}, and the threshold is {threshold:.2f}.{verdict}",
@@ -193,21 +193,21 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
     if title:
         figure.suptitle(title, fontsize=TEXT, color=INK)
     heads = f" Columns: {', '.join(columns)}." if columns else ""
-    return say(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{heads}")
+    return set_alt_text(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{heads}")
 
 
 def cmc_figure(cmcs: Mapping[str, np.ndarray], *, title: str = "") -> Figure:
     """Draw cumulative match characteristics: rank-k accuracy (K,) of each method for k = 1 ... K."""
     figure, axes = new_figure()
     for i, (name, values) in enumerate(cmcs.items()):
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        look["linestyle"] = DASHES[i % len(DASHES)]
-        axes.plot(np.arange(1, len(values) + 1), values, label=name, linewidth=1.8, markersize=5, **look)
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        style["linestyle"] = DASHES[i % len(DASHES)]
+        axes.plot(np.arange(1, len(values) + 1), values, label=name, linewidth=1.8, markersize=5, **style)
     highest = max((len(values) for values in cmcs.values()), default=1)
     axes.set_xticks([1, *range(5, highest + 1, 5 * math.ceil(highest / 50))])
-    finish(figure, axes, title, "Rank k", "Share of probes found within rank k")
+    finalise_axes(figure, axes, title, "Rank k", "Share of probes found within rank k")
     points = (f"{name}: {v[0]:.3f} at rank 1, {v[-1]:.3f} at rank {len(v)}" for name, v in cmcs.items())
-    return say(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
+    return set_alt_text(figure, f"{title or 'Cumulative match characteristics'}. " + "; ".join(points) + ".")
 
 
 def alt_text(figure: Figure) -> str:
@@ -251,7 +251,7 @@ def new_figure() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def finish(figure: Figure, axes: Axes, title: str, x: str, y: str, handles: Sequence[Any] | None = None) -> None:
+def finalise_axes(figure: Figure, axes: Axes, title: str, x: str, y: str, handles: Sequence[Any] | None = None) -> None:
     """Name the axes and put the legend under them, where it can cover nothing."""
     axes.set_xlabel(x, fontsize=TEXT, color=INK)
     axes.set_ylabel(y, fontsize=TEXT, color=INK)
@@ -271,18 +271,18 @@ def _keys(places: Mapping[str, int], sets: Sequence[str], chance: bool) -> list[
     single = len(sets) == 1
     keys = []
     for method, m in places.items():
-        look: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "marker": MARKERS[m % len(MARKERS)]}
+        style: dict[str, Any] = {"color": COLOURS[m % len(COLOURS)], "marker": MARKERS[m % len(MARKERS)]}
         label = f"{method}, {sets[0]}" if single and sets[0] else method
-        keys.append(Line2D([], [], linewidth=1.8, linestyle="-" if single else "", label=label, **look))
+        keys.append(Line2D([], [], linewidth=1.8, linestyle="-" if single else "", label=label, **style))
     for d, name in enumerate([] if single else sets):
-        look = {"color": GREY, "marker": "o", "markerfacecolor": GREY if d == 0 else "white"}
-        keys.append(Line2D([], [], linewidth=1.8, linestyle=DASHES[d % len(DASHES)], label=name, **look))
+        style = {"color": GREY, "marker": "o", "markerfacecolor": GREY if d == 0 else "white"}
+        keys.append(Line2D([], [], linewidth=1.8, linestyle=DASHES[d % len(DASHES)], label=name, **style))
     if chance:
         keys.append(Line2D([], [], color=INK, linewidth=1, linestyle=":", label="chance"))
     return keys
 
 
-def say(figure: Figure, text: str) -> Figure:
+def set_alt_text(figure: Figure, text: str) -> Figure:
     """Give a figure its alt text, and return it."""
     figure.set_label(text)
     return figure

@@ -45,10 +45,10 @@ def curve_plot(
     traces = []
     names = [curve.method for curve in curves]
     for i, curve in enumerate(curves):
-        look = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
+        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
         marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8}
         points = {"x": list(curve.resolutions), "y": list(curve.values)}
-        traces.append(go.Scatter(**points, name=curve.label, line=look, marker=marker, mode="lines+markers"))
+        traces.append(go.Scatter(**points, name=curve.label, line=style, marker=marker, mode="lines+markers"))
     for limit in limits:
         colour = COLOURS[names.index(limit.method) % len(COLOURS)]
         label = f"{limit.method}: {limit.data}"
@@ -84,8 +84,8 @@ def histogram_plot(
         ("impostor pairs", ~genuine, COLOURS[1], "/"),
     ):
         shares = 100 * np.histogram(scores[chosen], edges)[0] / max(int(chosen.sum()), 1)
-        look = {"color": colour, "opacity": 0.6, "pattern": {"shape": shape, "size": 5}}
-        traces.append(go.Bar(x=middles, y=shares.tolist(), name=label, marker=look))
+        style = {"color": colour, "opacity": 0.6, "pattern": {"shape": shape, "size": 5}}
+        traces.append(go.Bar(x=middles, y=shares.tolist(), name=label, marker=style))
     top = max(max(trace.y) for trace in traces) * 1.05
     lines = [(threshold, f"threshold {threshold:.2f}", "#888888", "dash")]
     if marked is not None:
@@ -107,10 +107,10 @@ def fraction_plot(
 
     traces = []
     for i, (name, curve) in enumerate(curves.items()):
-        look = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
+        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
         marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7}
         points = {"x": (100 * curve.fractions).tolist(), "y": curve.scores.tolist()}
-        traces.append(go.Scatter(**points, name=f"{name}: area {curve.area:.2f}", line=look, marker=marker))
+        traces.append(go.Scatter(**points, name=f"{name}: area {curve.area:.2f}", line=style, marker=marker))
     figure = go.Figure(traces)
     _lay_out(figure, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face", height)
     return figure
@@ -135,7 +135,7 @@ def map_plot(
     names: Sequence[str],
     *,
     title: str = "",
-    gradual: str = "",
+    colourbar_label: str = "",
     path: np.ndarray | None = None,
     path_names: Sequence[str] = (),
     selected: Sequence[int] = (),
@@ -146,10 +146,10 @@ def map_plot(
 
     Args:
         points: (N, 2).
-        values: (N,) groups (integers), or numbers if ``gradual`` names their scale.
+        values: (N,) groups (integers), or numbers if ``colourbar_label`` names their scale.
         names: (N,) what the pointer shows.
         title: above all.
-        gradual: name of the scale of ``values``; "" takes them as groups.
+        colourbar_label: name of the scale of ``values``; "" takes them as groups.
         path: (R, 2) one face's way through the map.
         path_names: (R,) what the pointer shows along it.
         selected: indices of selected points; none selected shows all alike.
@@ -161,8 +161,8 @@ def map_plot(
     if not len(points) == len(values) == len(names):
         raise GdrdError(f"{len(points)} points, {len(values)} values, {len(names)} names", "Give one of each per face")
     marker: dict[str, Any] = {"size": 9, "line": {"width": 0.5, "color": "white"}}
-    if gradual:
-        bar = {"title": {"text": gradual}, "thickness": 12}
+    if colourbar_label:
+        bar = {"title": {"text": colourbar_label}, "thickness": 12}
         marker |= {"color": np.asarray(values, float).tolist(), "colorscale": "Viridis", "colorbar": bar}
     else:
         codes = np.unique(values, return_inverse=True)[1]

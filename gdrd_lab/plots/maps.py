@@ -10,7 +10,7 @@ import torch
 
 from gdrd_lab.analysis.cam import ScoreCurve, resized
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.plots.figures import COLOURS, DASHES, INK, MARKERS, face_strip, finish, new_figure, say
+from gdrd_lab.plots.figures import COLOURS, DASHES, INK, MARKERS, face_strip, finalise_axes, new_figure, set_alt_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,12 +50,12 @@ def curves_figure(curves: Mapping[str, ScoreCurve], *, title: str = "", change: 
     """
     figure, axes = new_figure()
     for i, (name, curve) in enumerate(curves.items()):
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        look |= {"linestyle": DASHES[i % len(DASHES)], "label": f"{name}: area {curve.area:.3f}"}
-        axes.plot(100 * curve.fractions, curve.scores, linewidth=1.8, markersize=5, **look)
-    finish(figure, axes, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        style |= {"linestyle": DASHES[i % len(DASHES)], "label": f"{name}: area {curve.area:.3f}"}
+        axes.plot(100 * curve.fractions, curve.scores, linewidth=1.8, markersize=5, **style)
+    finalise_axes(figure, axes, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
     areas = ", ".join(f"{name} {curve.area:.3f}" for name, curve in curves.items())
-    return say(figure, f"{title or 'Score while pixels are ' + change}. Areas under the curves: {areas}.")
+    return set_alt_text(figure, f"{title or 'Score while pixels are ' + change}. Areas under the curves: {areas}.")
 
 
 def map_figure(
@@ -64,7 +64,7 @@ def map_figure(
     *,
     title: str = "",
     names: Mapping[int, str] | None = None,
-    gradual: str = "",
+    colourbar_label: str = "",
     path: np.ndarray | None = None,
     selected: Sequence[int] = (),
 ) -> Figure:
@@ -72,10 +72,10 @@ def map_figure(
 
     Args:
         points: (N, 2).
-        values: (N,) what colours the points: groups (integers), or numbers if ``gradual`` names their scale.
+        values: (N,) what colours the points: groups (integers), or numbers if ``colourbar_label`` names their scale.
         title: above all.
         names: of groups for the legend; without it a legend is drawn for up to 6 groups only.
-        gradual: name of the scale of ``values``; "" takes them as groups.
+        colourbar_label: name of the scale of ``values``; "" takes them as groups.
         path: (R, 2) one face's way through the map, drawn as a line with its end marked.
         selected: indices of points to ring.
     """
@@ -85,16 +85,16 @@ def map_figure(
     axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    if gradual:
+    if colourbar_label:
         drawn = axes.scatter(
             points[:, 0], points[:, 1], c=values, cmap=GRADUAL, s=26, edgecolors="white", linewidths=0.4
         )
-        figure.colorbar(drawn, ax=axes, label=gradual)
+        figure.colorbar(drawn, ax=axes, label=colourbar_label)
     else:
         groups = np.unique(values)
         for i, group in enumerate(groups):
             label = (names or {}).get(int(group), str(group)) if names or len(groups) <= 6 else None
-            look: dict[str, Any] = {
+            style: dict[str, Any] = {
                 "color": COLOURS[i % len(COLOURS)],
                 "marker": MARKERS[(i // len(COLOURS) + i) % len(MARKERS)],
             }
@@ -105,7 +105,7 @@ def map_figure(
                 edgecolors="white",
                 linewidths=0.4,
                 label=label,
-                **look,
+                **style,
             )
     if path is not None and len(path):
         axes.plot(path[:, 0], path[:, 1], color=INK, linewidth=1.4, label="one face across resolutions")
@@ -113,6 +113,6 @@ def map_figure(
     if len(selected):
         ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.5, "label": "selected"}
         axes.scatter(points[list(selected), 0], points[list(selected), 1], s=90, **ring)
-    finish(figure, axes, title, "First dimension of the map", "Second dimension of the map")
+    finalise_axes(figure, axes, title, "First dimension of the map", "Second dimension of the map")
     picked = f" {len(selected)} are selected." if len(selected) else ""
-    return say(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")
+    return set_alt_text(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
-from gdrd_lab.plots.figures import COLOURS, MARKERS, finish, new_figure, say
+from gdrd_lab.plots.figures import COLOURS, MARKERS, finalise_axes, new_figure, set_alt_text
 from gdrd_lab.reports import markdown
 from gdrd_lab.reports.markdown import files_of
 
@@ -72,14 +72,14 @@ def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str 
     """
     figure, axes = new_figure()
     for i, (name, (cost, value, error)) in enumerate(points.items()):
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **look)
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **style)
     axes.set_xscale("log")
     for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         set_formatter("{x:.0f}")
-    finish(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
+    finalise_axes(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
     told = (f"{name}: {value:.3f} at {cost / 1e6:.0f} million" for name, (cost, value, _) in points.items())
-    return say(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
+    return set_alt_text(figure, f"{title or 'Accuracy against multiply-adds'}. " + "; ".join(told) + ".")
 
 
 def _at_16_px(scores: Sequence[Score], method: str) -> Score | None:

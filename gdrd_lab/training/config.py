@@ -83,7 +83,7 @@ class BackboneConfig:
         loop: optimisation.
         block: the teacher's block, see teachers.features.encoder_blocks.
         timestep: noise level at which the teacher's features are read, 0 to 999.
-        sharp: let the teacher see the sharp face's residual too; False: only the low-resolution face, as in the paper.
+        hr: let the teacher see the sharp face's residual too; False: only the low-resolution face, as in the paper.
         normalise: standardise the target's channels (see losses.generative).
         resolutions: sides drawn at random for every step.
         augment: changes to the sharp face.
@@ -92,7 +92,7 @@ class BackboneConfig:
     loop: LoopConfig
     block: str = "mid_block"
     timestep: int = 0
-    sharp: bool = False
+    hr: bool = False
     normalise: bool = True
     resolutions: tuple[int, ...] = (8, 16, 16, 32)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -107,11 +107,11 @@ class HeadConfig:
         freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
         freeze_blocks: keep a trained separable backbone's stem and this many first blocks as they are; five of SFace's
             take half of a step's time.
-        freeze_norm: keep the BatchNorm statistics the student starts with.
+        freeze_bn_stats: keep the BatchNorm statistics the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
         weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
-        weight_bank: weight of contrastive distillation against the whole training set (likewise), 0 in the paper.
+        weight_crd_memory: weight of contrastive distillation against the whole training set (likewise), 0 in the paper.
         weight_rkd: weight of RKD, distances + 2 x angles (losses.baselines), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
         weight_assistant: weight of distillation from an assistant's embedding of the same low-resolution face, 0 in the
@@ -126,11 +126,11 @@ class HeadConfig:
     loop: LoopConfig
     freeze_backbone: bool = True
     freeze_blocks: int = 0
-    freeze_norm: bool = False
+    freeze_bn_stats: bool = False
     weight_rcd: float = 0.1
     weight_kd: float = 10.0
     weight_crd: float = 0.0
-    weight_bank: float = 0.0
+    weight_crd_memory: float = 0.0
     weight_rkd: float = 0.0
     weight_cls: float = 0.05
     weight_assistant: float = 0.0

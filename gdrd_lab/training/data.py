@@ -20,7 +20,7 @@ from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.resize import downscale
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
 
 
 def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
@@ -60,8 +60,8 @@ class Batch:
     """One step's faces, or the part of them that one process takes at once.
 
     Args:
-        sharp: (N, 3, S, S) in [0, 1], augmented.
-        low: (N, 3, r, r), the same degraded to the step's resolution r.
+        hr: (N, 3, S, S) in [0, 1], augmented.
+        lr: (N, 3, r, r), the same degraded to the step's resolution r.
         labels: (N,) int64, -1 where no identity is known.
         indices: (N,) int64 into the face set.
         step: the optimiser step, counted over all micro-batches.
@@ -70,8 +70,8 @@ class Batch:
             mean over the labelled faces times this, averaged over equal parts of a batch, is the whole batch's mean.
     """
 
-    sharp: Tensor
-    low: Tensor
+    hr: Tensor
+    lr: Tensor
     labels: Tensor
     indices: Tensor
     step: int
@@ -83,19 +83,19 @@ class Batch:
         labels = self.labels[rows]
         here, there = (float((part >= 0).float().mean()) if len(part) else 0.0 for part in (labels, self.labels))
         share = self.labelled_share * (here / there if there else 1.0)
-        return Batch(self.sharp[rows], self.low[rows], labels, self.indices[rows], self.step, self.rows[rows], share)
+        return Batch(self.hr[rows], self.lr[rows], labels, self.indices[rows], self.step, self.rows[rows], share)
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        tensors = (self.sharp, self.low, self.labels, self.indices, self.rows)
-        sharp, low, labels, indices, rows = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(sharp, low, labels, indices, self.step, rows, self.labelled_share)
+        tensors = (self.hr, self.lr, self.labels, self.indices, self.rows)
+        hr, lr, labels, indices, rows = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return Batch(hr, lr, labels, indices, self.step, rows, self.labelled_share)
 
     def pin_memory(self) -> Batch:
         """Return the batch in pinned memory, from where a GPU takes it without waiting."""
-        tensors = (self.sharp, self.low, self.labels, self.indices, self.rows)
-        sharp, low, labels, indices, rows = (tensor.pin_memory() for tensor in tensors)
-        return Batch(sharp, low, labels, indices, self.step, rows, self.labelled_share)
+        tensors = (self.hr, self.lr, self.labels, self.indices, self.rows)
+        hr, lr, labels, indices, rows = (tensor.pin_memory() for tensor in tensors)
+        return Batch(hr, lr, labels, indices, self.step, rows, self.labelled_share)
 
 
 class StepBatches(Dataset):
@@ -103,7 +103,7 @@ class StepBatches(Dataset):
 
     def __init__(
         self,
-        faces: FaceSet,
+        faces: FaceDataset,
         batch_size: int,
         resolutions: Sequence[int],
         augmentation: AugmentConfig,
@@ -125,14 +125,14 @@ class StepBatches(Dataset):
         indices = everyone[rows]
         generator = step_generator(self.seed, step)
         faces = to_tensor([self.faces[int(i)] for i in indices])
-        sharp = augment(faces, self.augmentation, generator, rows, self.batch_size)
+        hr = augment(faces, self.augmentation, generator, rows, self.batch_size)
         resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
         labels = self.faces.labels
         known = float((labels[everyone] >= 0).mean())
         share = float((labels[indices] >= 0).mean()) / known if known else 1.0
         return Batch(
-            sharp,
-            downscale(sharp, resolution),
+            hr,
+            downscale(hr, resolution),
             torch.from_numpy(labels[indices]),
             torch.from_numpy(indices),
             step,

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-class Average:
+class EMA:
     """Exponential moving average of a module's state: a <- d a + (1 - d) w, with d lower in the first steps."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:

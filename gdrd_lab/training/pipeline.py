@@ -17,7 +17,7 @@ from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_gen
 from gdrd_lab.models.sface import SFace
 from gdrd_lab.models.student.config import SeparableConfig
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.models.student.pruning import Parent, fronts, sface_from, warm_start
+from gdrd_lab.models.student.pruning import Parent, init_from, sface_from, stems
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, StemConfig
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.stages.backbone import BackboneStage
@@ -29,12 +29,12 @@ from gdrd_lab.training.teacher_targets import teacher_embeddings
 from gdrd_lab.training.trainer import run
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 
 def train_generative(
-    recipe: Recipe, faces: FaceSet, out: Path, progress: bool = True, start: Path | None = None
+    recipe: Recipe, faces: FaceDataset, out: Path, progress: bool = True, start: Path | None = None
 ) -> SuperResolutionPipeline:
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); resumes by itself.
 
@@ -64,7 +64,7 @@ def train_generative(
 
 
 def train_backbone(
-    recipe: Recipe, faces: FaceSet, out: Path, generative: Path | None = None, progress: bool = True
+    recipe: Recipe, faces: FaceDataset, out: Path, generative: Path | None = None, progress: bool = True
 ) -> Student:
     """Stage 1: regress the generative teacher's encoder features with the student's backbone; saves ``out/backbone``.
 
@@ -82,13 +82,13 @@ def train_backbone(
     torch.manual_seed(recipe.seed)
     stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
     _train(stage, recipe.backbone, recipe, faces, out, progress)
-    _save(stage.student, out / "backbone", _facts(recipe, recipe.backbone, faces))
+    _save(stage.student, out / "backbone", _metadata(recipe, recipe.backbone, faces))
     return stage.student
 
 
 def train_head(
     recipe: Recipe,
-    faces: FaceSet,
+    faces: FaceDataset,
     out: Path,
     recogniser: Recogniser,
     backbone: Path | None = None,
@@ -126,18 +126,18 @@ def train_head(
         student = Student.load(source)
         if student.config != recipe.student:
             student = _smaller(student, recipe, faces, source)
-    student.learned_from = recogniser.name
+    student.teacher_name = recogniser.name
     targets = teacher_embeddings(recogniser, faces, progress=progress)
     taught = second if recipe.head.weight_assistant else None
     stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
     _train(stage, recipe.head, recipe, faces, out, progress, start=backbone, assistant=assistant)
-    _save(student, out / "student", {**_facts(recipe, recipe.head, faces), "start": str(backbone or "")})
+    _save(student, out / "student", {**_metadata(recipe, recipe.head, faces), "start": str(backbone or "")})
     return student
 
 
 def train_all(
     recipe: Recipe,
-    faces: FaceSet,
+    faces: FaceDataset,
     out: Path,
     recogniser: Recogniser,
     progress: bool = True,
@@ -151,7 +151,7 @@ def train_all(
 
 
 def _warm_student(
-    recipe: Recipe, faces: FaceSet, out: Path, source: Recogniser, progress: bool, assistant: Path | None
+    recipe: Recipe, faces: FaceDataset, out: Path, source: Recogniser, progress: bool, assistant: Path | None
 ) -> Student:
     """Cut a separable student from SFace or the assistant; what could not be copied learns its features on its grid."""
     if not isinstance(recipe.student, SeparableConfig):
@@ -160,42 +160,41 @@ def _warm_student(
         raise GdrdError(f"A warm start copies SFace's weights, not {source.name}'s", "Set warm_start=false")
     torch.manual_seed(recipe.seed)
     student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stem = recipe.stem
-    copied = warm_start(student.backbone, student.head, source, _measured(recipe, faces))
-    front, target = fronts(student, source, copied)
-    stage = StemStage(student.backbone, front, source, target)
-    if len(front) and stage.fits():
-        _train(stage, stem, recipe, faces, out, progress, assistant=assistant)
+    copied = init_from(student.backbone, student.head, source, _measured(recipe, faces))
+    stem, target = stems(student, source, copied)
+    stage = StemStage(student.backbone, stem, source, target)
+    if len(stem) and stage.fits():
+        _train(stage, recipe.stem, recipe, faces, out, progress, assistant=assistant)
     return student
 
 
-def _smaller(student: Student, recipe: Recipe, faces: FaceSet, source: Path) -> Student:
+def _smaller(student: Student, recipe: Recipe, faces: FaceDataset, source: Path) -> Student:
     """Cut a separable student down to the recipe's shape; every layer must come from it."""
     if isinstance(recipe.student, SeparableConfig) and isinstance(student.config, SeparableConfig):
         cut = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         parent = Parent(student)
-        copied = warm_start(cut.backbone, cut.head, parent, _measured(recipe, faces))
-        if not len(fronts(cut, parent, copied)[0]):
+        copied = init_from(cut.backbone, cut.head, parent, _measured(recipe, faces))
+        if not len(stems(cut, parent, copied)[0]):
             return cut
     raise GdrdError(
         f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
     )
 
 
-def _measured(recipe: Recipe, faces: FaceSet) -> Iterator[Tensor]:
+def _measured(recipe: Recipe, faces: FaceDataset) -> Iterator[Tensor]:
     """Low-resolution faces on which what layers read is measured."""
     stem = recipe.stem
     batches = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
-    return (batch.low for batch in batches.iterate(0, 0))
+    return (batch.lr for batch in batches.iterate(0, 0))
 
 
-def _save(student: Student, folder: Path, facts: dict[str, Any]) -> None:
+def _save(student: Student, folder: Path, metadata: dict[str, Any]) -> None:
     with distributed.main_process_first() as main:
         if main:
-            student.save(folder, facts)
+            student.save(folder, metadata)
 
 
-def _facts(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceSet) -> dict[str, Any]:
+def _metadata(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceDataset) -> dict[str, Any]:
     return {"config": to_dict(config), "seed": recipe.seed, "data": faces.name, "faces": len(faces)}
 
 
@@ -203,7 +202,7 @@ def _train(
     stage: Stage,
     config: GenerativeConfig | BackboneConfig | StemConfig | HeadConfig,
     recipe: Recipe,
-    faces: FaceSet,
+    faces: FaceDataset,
     out: Path,
     progress: bool,
     **origins: Path | None,
@@ -212,6 +211,6 @@ def _train(
         raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
     loop = config.loop
     data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
-    facts = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
-    facts |= {"seed": recipe.seed, "start": "", **{name: str(path) for name, path in origins.items() if path}}
-    run(stage, data, loop, out / "checkpoints" / stage.name, facts, progress)
+    metadata = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
+    metadata |= {"seed": recipe.seed, "start": "", **{name: str(path) for name, path in origins.items() if path}}
+    run(stage, data, loop, out / "checkpoints" / stage.name, metadata, progress)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class Stopped(SystemExit):
+class Preempted(SystemExit):
     """A run was asked to stop and did, with a checkpoint. As a SystemExit its status is 143, what SIGTERM gives."""
 
     def __init__(self, message: str) -> None:
@@ -21,7 +21,7 @@ class Stopped(SystemExit):
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
+def catch_sigterm() -> Iterator[Callable[[], bool]]:
     """Catch SIGTERM inside the block: gives a function that says whether it has come. Only the main thread can."""
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():

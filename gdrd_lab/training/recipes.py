@@ -49,7 +49,7 @@ def best() -> Recipe:
         head=HeadConfig(
             loop=loop,
             freeze_backbone=False,
-            freeze_norm=True,
+            freeze_bn_stats=True,
             weight_rcd=0.0,
             weight_kd=2.0,
             weight_assistant=10.0,
@@ -65,7 +65,7 @@ def assistant() -> Recipe:
     """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
     start = best()
     loop = replace(start.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
-    head = replace(start.head, loop=loop, weight_kd=10.0, weight_bank=1.0, weight_assistant=0.0)
+    head = replace(start.head, loop=loop, weight_kd=10.0, weight_crd_memory=1.0, weight_assistant=0.0)
     return replace(start, head=head, student=SeparableConfig.whole())
 
 

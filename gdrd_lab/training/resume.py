@@ -16,7 +16,7 @@ from gdrd_lab.io import weights_folder as checkpoint
 from gdrd_lab.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from gdrd_lab.training.ema import Average
+    from gdrd_lab.training.ema import EMA
     from gdrd_lab.training.stages.base import Stage
 
 # Settings that change how a run is carried out, not what it computes: another machine may choose others.
@@ -24,9 +24,9 @@ OPERATIONAL = frozenset({"workers", "keep", "checkpoint_every", "checkpoint_minu
 
 
 def save(
-    stage: Stage, optimizer: Any, average: Average, scaler: Any, folder: Path, facts: Mapping[str, Any], keep: int
+    stage: Stage, optimizer: Any, average: EMA, scaler: Any, folder: Path, metadata: Mapping[str, Any], keep: int
 ) -> None:
-    """Write the checkpoint of ``facts["step"]`` and delete all but the newest ``keep``.
+    """Write the checkpoint of ``metadata["step"]`` and delete all but the newest ``keep``.
 
     Raises:
         GdrdError: the disk is full; the checkpoints before are still there.
@@ -34,11 +34,11 @@ def save(
     tensors, rest = checkpoint.flatten_optimizer(optimizer.state_dict())
     groups = {"weights": stage.trained.state_dict(), "average": average.state, "optimizer": tensors}
     more = {"optimizer": rest, "scaler": scaler.state_dict() if scaler is not None else None}
-    checkpoint.write_folder(folder / f"step-{facts['step']:07d}", groups, {**facts, **more})
+    checkpoint.write_folder(folder / f"step-{metadata['step']:07d}", groups, {**metadata, **more})
     checkpoint.remove_old(folder, keep)
 
 
-def resume(stage: Stage, optimizer: Any, average: Average, scaler: Any, folder: Path, facts: Mapping[str, Any]) -> int:
+def resume(stage: Stage, optimizer: Any, average: EMA, scaler: Any, folder: Path, metadata: Mapping[str, Any]) -> int:
     """Load the newest whole checkpoint, if any, and return the step to go on from.
 
     Raises:
@@ -51,7 +51,7 @@ def resume(stage: Stage, optimizer: Any, average: Average, scaler: Any, folder: 
         except GdrdError as error:
             tqdm.write(f"{error} ")
             continue
-        if different := differences(facts, found):
+        if different := differences(metadata, found):
             raise GdrdError(
                 f"{path} was made with another configuration ({', '.join(different)})",
                 "Use the same configuration, or another --out folder",
@@ -63,24 +63,24 @@ def resume(stage: Stage, optimizer: Any, average: Average, scaler: Any, folder: 
             scaler.load_state_dict(found["scaler"])
         start = int(found["step"])
         break
-    if not distributed.agree(start):
+    if not distributed.all_equal(start):
         raise GdrdError(
             f"The processes find different checkpoints in {folder}", "Give an --out folder that all machines share"
         )
     return start
 
 
-def differences(facts: Any, found: Any, name: str = "") -> list[str]:
+def differences(metadata: Any, found: Any, name: str = "") -> list[str]:
     """Name the settings in which a checkpoint's facts differ; one that an older checkpoint does not know is none."""
-    if isinstance(facts, Mapping) and isinstance(found, Mapping):
+    if isinstance(metadata, Mapping) and isinstance(found, Mapping):
         out = []
-        for key, value in facts.items():
+        for key, value in metadata.items():
             if key not in OPERATIONAL and key in found:
                 out += differences(value, found[key], f"{name}.{key}" if name else str(key))
         return out
-    if isinstance(facts, list | tuple) and isinstance(found, list | tuple):
-        return [] if len(facts) == len(found) and not any(map(differences, facts, found)) else [name]
-    return [] if facts == found else [name or "?"]
+    if isinstance(metadata, list | tuple) and isinstance(found, list | tuple):
+        return [] if len(metadata) == len(found) and not any(map(differences, metadata, found)) else [name]
+    return [] if metadata == found else [name or "?"]
 
 
 def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: float) -> None:
@@ -93,7 +93,7 @@ def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: floa
         writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in losses.values())])
 
 
-def cut_losses(path: Path, start: int) -> None:
+def truncate_log(path: Path, start: int) -> None:
     """Drop the rows of steps that will be run again, and one that a crash left half, so that each step stands once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -103,7 +103,7 @@ def cut_losses(path: Path, start: int) -> None:
         write_atomically(path, "".join(kept).encode())
 
 
-def clear_drafts(folder: Path) -> None:
+def remove_temporary(folder: Path) -> None:
     """Delete what a killed process had not finished writing. Only for the process that writes."""
     for path in folder.glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gdrd_lab import distributed
 
 
-class WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
+class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
     """BatchNorm whose statistics are those of all processes' faces together, so that N processes train as one would.
 
     torch's own SyncBatchNorm runs on GPUs only. In evaluation mode it is an ordinary BatchNorm. Two small all-reduces
@@ -20,16 +20,16 @@ class WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, ...) over all processes' N and all further dimensions."""
-        if not self.training or distributed.processes() == 1:
+        if not self.training or distributed.world_size() == 1:
             return super().forward(x)
         over = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         with torch.autocast(x.device.type, enabled=False):
             values = x.float()
-            count = values.numel() // values.shape[1] * distributed.processes()
-            mean = distributed.total(values.sum(over)) / count
+            count = values.numel() // values.shape[1] * distributed.world_size()
+            mean = distributed.all_reduce_sum(values.sum(over)) / count
             centred = values - mean.view(shape)
-            variance = distributed.total(centred.square().sum(over)) / count
+            variance = distributed.all_reduce_sum(centred.square().sum(over)) / count
             if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
                 with torch.no_grad():
                     self.num_batches_tracked.add_(1)
@@ -42,14 +42,14 @@ class WholeBatchNorm(nn.modules.batchnorm._BatchNorm):
         return out.to(x.dtype)
 
 
-def share_batch_norms(module: nn.Module) -> None:
+def convert_batch_norms(module: nn.Module) -> None:
     """Replace every BatchNorm below ``module`` by one over all processes; parameters, buffers and names stay."""
     for name, child in module.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            shared = WholeBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
+            shared = CrossProcessBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
             shared._parameters, shared._buffers = child._parameters, child._buffers
             shared.track_running_stats = child.track_running_stats
             shared.train(child.training)
             setattr(module, name, shared)
         else:
-            share_batch_norms(child)
+            convert_batch_norms(child)

@@ -23,17 +23,17 @@ from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.io.paths import cache_folder
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 
-def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = True) -> Tensor:
+def teacher_embeddings(recogniser: Recogniser, faces: FaceDataset, progress: bool = True) -> Tensor:
     """Return unit embeddings (len(faces), d) of the sharp faces, from the shards or cache that hold them already.
 
     The cache key is the recogniser's name, the face set's name and keys, and the pixels of 16 of its faces.
     """
     known = _known(recogniser, faces)
-    if distributed.agree(known is not None) and known is not None:
+    if distributed.all_equal(known is not None) and known is not None:
         return known
     embeddings = _embed_together(recogniser, faces, progress)
     path = _path(recogniser, faces)
@@ -44,9 +44,9 @@ def teacher_embeddings(recogniser: Recogniser, faces: FaceSet, progress: bool = 
     return embeddings
 
 
-def without_lookalikes(
-    faces: FaceSet, others: FaceSet, recogniser: Recogniser, threshold: float = 0.45, progress: bool = True
-) -> FaceSet:
+def remove_identity_leakage(
+    faces: FaceDataset, others: FaceDataset, recogniser: Recogniser, threshold: float = 0.45, progress: bool = True
+) -> FaceDataset:
     """Leave out the unlabelled faces that the recogniser finds alike some face of ``others``: likely the same people.
 
     A held-out identity is new to a network only if its unlabelled photographs are not trained on either. At a cosine of
@@ -68,9 +68,9 @@ def without_lookalikes(
     return subset(faces, np.setdiff1d(np.arange(len(faces)), alike), faces.name)
 
 
-def split_people(
-    faces: FaceSet, fraction: float, recogniser: Recogniser, progress: bool = True
-) -> tuple[FaceSet, FaceSet]:
+def validation_split(
+    faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True
+) -> tuple[FaceDataset, FaceDataset]:
     """Hold out ``fraction`` of the identities and their unlabelled likenesses: (what is left to train on, held out).
 
     The second is what ``split_identities`` holds out, so that models are scored on what they were not trained on.
@@ -78,7 +78,7 @@ def split_people(
     Args:
         faces: the whole set.
         fraction: share of the identities.
-        recogniser: finds the likenesses (``without_lookalikes``); not used where all faces are labelled.
+        recogniser: finds the likenesses (``remove_identity_leakage``); not used where all faces are labelled.
         progress: show progress bars.
 
     Raises:
@@ -87,14 +87,14 @@ def split_people(
     rest, held_out = split_identities(faces, fraction)
     if (faces.labels < 0).any():
         teacher_embeddings(recogniser, faces, progress)  # once, for both parts
-    return without_lookalikes(rest, held_out, recogniser, progress=progress), held_out
+    return remove_identity_leakage(rest, held_out, recogniser, progress=progress), held_out
 
 
-def _known(recogniser: Recogniser, faces: FaceSet) -> Tensor | None:
+def _known(recogniser: Recogniser, faces: FaceDataset) -> Tensor | None:
     """Embeddings that lie in the cache or beside the faces' shards, also those of a larger set these are a part of."""
     if isinstance(faces, ShardFaces) and (packed := faces.cached_embeddings(recogniser.name)) is not None:
         return packed
-    if isinstance(faces, Subset) and (whole := _known(recogniser, faces.faceset)) is not None:
+    if isinstance(faces, Subset) and (whole := _known(recogniser, faces.dataset)) is not None:
         return whole[torch.from_numpy(faces.indices)]
     path = _path(recogniser, faces)
     if path.exists():
@@ -105,7 +105,7 @@ def _known(recogniser: Recogniser, faces: FaceSet) -> Tensor | None:
     return None
 
 
-def _path(recogniser: Recogniser, faces: FaceSet) -> Path:
+def _path(recogniser: Recogniser, faces: FaceDataset) -> Path:
     digest = hashlib.sha256(f"{recogniser.name}/{recogniser.embedding_size}/{faces.name}/{faces.size}".encode())
     for key in faces.keys:
         digest.update(key.encode())
@@ -114,9 +114,9 @@ def _path(recogniser: Recogniser, faces: FaceSet) -> Path:
     return cache_folder() / "embeddings" / f"{digest.hexdigest()[:32]}.safetensors"
 
 
-def _embed_together(recogniser: Recogniser, faces: FaceSet, progress: bool) -> Tensor:
+def _embed_together(recogniser: Recogniser, faces: FaceDataset, progress: bool) -> Tensor:
     """Embed the faces, each process a contiguous share of them on its own device."""
-    parts = distributed.processes()
+    parts = distributed.world_size()
     if isinstance(recogniser, torch.nn.Module):
         recogniser.to(PartialState().device)
     if parts == 1:

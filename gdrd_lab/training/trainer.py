@@ -23,10 +23,10 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.training import resume
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.ema import Average
-from gdrd_lab.training.preemption import Stopped, stop_requests
+from gdrd_lab.training.ema import EMA
+from gdrd_lab.training.preemption import Preempted, catch_sigterm
 from gdrd_lab.training.stages.base import Stage
-from gdrd_lab.training.sync_batchnorm import share_batch_norms
+from gdrd_lab.training.sync_batchnorm import convert_batch_norms
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
@@ -52,7 +52,12 @@ class Timing:
 
 
 def run(
-    stage: Stage, data: StepBatches, config: LoopConfig, folder: Path, facts: Mapping[str, Any], progress: bool = True
+    stage: Stage,
+    data: StepBatches,
+    config: LoopConfig,
+    folder: Path,
+    metadata: Mapping[str, Any],
+    progress: bool = True,
 ) -> Timing:
     """Train a stage, going on from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
@@ -65,7 +70,7 @@ def run(
         data: its batches; one item is one optimiser step.
         config: how.
         folder: where checkpoints and logs go; for several machines a folder they share.
-        facts: the run's configuration; a checkpoint that was made with other facts is refused.
+        metadata: the run's configuration; a checkpoint that was made with other facts is refused.
         progress: show a progress bar.
 
     Returns:
@@ -75,7 +80,7 @@ def run(
         GdrdError: a loss is no longer finite, a checkpoint is of another configuration, or the disk is full.
         Stopped: SIGTERM came; the checkpoint is written.
     """
-    distributed.join()
+    distributed.init_process_group()
     AcceleratorState._reset_state()  # an earlier stage may have had another precision
     accelerator = Accelerator(
         mixed_precision=config.precision,
@@ -87,12 +92,12 @@ def run(
     accelerator.init_trackers(stage.name)
     set_seed(data.seed)
     if config.sync_norm and accelerator.num_processes > 1:
-        share_batch_norms(stage.trained)
+        convert_batch_norms(stage.trained)
     parameters = [p for p in stage.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    average = Average(stage.trained, config.ema)
+    average = EMA(stage.trained, config.ema)
     scaler = getattr(accelerator, "scaler", None)
-    start = resume.resume(stage, optimizer, average, scaler, folder, facts)
+    start = resume.resume(stage, optimizer, average, scaler, folder, metadata)
     for network in stage.frozen:
         network.to(accelerator.device)
     if config.compile:
@@ -105,13 +110,13 @@ def run(
         warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
         model, optimizer = accelerator.prepare(stage, optimizer)
     if start == 0:
-        average = Average(stage.trained, config.ema)  # of the weights that every process now has from process 0
+        average = EMA(stage.trained, config.ema)  # of the weights that every process now has from process 0
     average.state = {name: value.to(accelerator.device) for name, value in average.state.items()}
     model.train()
     main = accelerator.is_main_process
     if main:
-        resume.clear_drafts(folder)
-        resume.cut_losses(folder / "losses.csv", start)
+        resume.remove_temporary(folder)
+        resume.truncate_log(folder / "losses.csv", start)
     rows = own_rows(config, accelerator.num_processes, accelerator.process_index)
     share = len(rows) // config.accumulate
     pin = accelerator.device.type == "cuda"
@@ -119,7 +124,7 @@ def run(
     bar = tqdm(total=config.steps, initial=start, desc=stage.name, unit="step", disable=not (progress and main))
     began = saved = time.monotonic()
     done = 0
-    with stop_requests() as stopping, bar:
+    with catch_sigterm() as stopping, bar:
         for step, batch in enumerate(source, start):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(step, config.steps)
@@ -146,11 +151,13 @@ def run(
                 resume.log_losses(folder / "losses.csv", step, values, now - began)
                 due = config.checkpoint_minutes and now - saved > 60 * config.checkpoint_minutes
                 if stop or due or (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                    here = {**facts, "step": step + 1}
+                    here = {**metadata, "step": step + 1}
                     resume.save(stage, optimizer, average, accelerator.scaler, folder, here, config.keep)
                     saved = time.monotonic()
             if stop and step + 1 < config.steps:
-                raise Stopped(f"{stage.name} stopped after step {step + 1} of {config.steps}; a checkpoint is written")
+                raise Preempted(
+                    f"{stage.name} stopped after step {step + 1} of {config.steps}; a checkpoint is written"
+                )
     timing = Timing(done, time.monotonic() - began, source.waited)
     accelerator.wait_for_everyone()
     if config.ema:
@@ -217,5 +224,5 @@ def _all(losses: Mapping[str, Tensor], stop: bool) -> tuple[dict[str, float], bo
     """Average the losses over the processes, and whether any of them is to stop: one exchange, one read."""
     values = torch.stack([value.float() for value in losses.values()])
     everything = torch.cat([values, values.new_full((1,), float(stop))])
-    *means, stops = (distributed.total(everything) / distributed.processes()).tolist()
+    *means, stops = (distributed.all_reduce_sum(everything) / distributed.world_size()).tolist()
     return dict(zip(losses, means, strict=True)), stops > 0

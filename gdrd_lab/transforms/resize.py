@@ -13,7 +13,7 @@ def downscale(faces: Tensor, size: int) -> Tensor:
     return F.interpolate(faces, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
-def enlarge(faces: Tensor, size: int) -> Tensor:
+def resize(faces: Tensor, size: int) -> Tensor:
     """Resize faces (N, 3, H, W) to (N, 3, size, size) by bicubic interpolation, kept in [0, 1]."""
     if faces.shape[-1] > size or faces.shape[-2:] == (size, size):
         return downscale(faces, size)

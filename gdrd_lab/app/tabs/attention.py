@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gdrd_lab.analysis.cam import ScoreCurve, attention, deletion, insertion, rank_agreement
+from gdrd_lab.analysis.cam import ScoreCurve, class_activation_map, deletion, insertion, rank_agreement
 from gdrd_lab.app import models
 from gdrd_lab.app.chart import chart_value
 from gdrd_lab.app.face import Face
@@ -59,9 +59,14 @@ def looks(view: View, first: Face, second: Face) -> list[Look]:
                 towards = None if view.target == "itself" else (other, other_seed)
                 faces[size] = face.small(at, seed)
                 maps[size] = _map(network, name, face, at, seed, towards)
-            low, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
+            lr, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
             found.append(
-                Look(name, faces, maps, *(judge(trained, low, here, STEPS) for judge in (deletion, insertion)))
+                Look(
+                    name,
+                    faces,
+                    maps,
+                    *(reference_model(trained, lr, here, STEPS) for reference_model in (deletion, insertion)),
+                )
             )
     return found
 
@@ -78,7 +83,7 @@ def _map(
         if towards is not None:
             with torch.no_grad():
                 target = network.embed(reduced(towards[0].image, at, towards[1]))  # type: ignore[operator]
-        found = attention(network, reduced(face.image, at, seed), target)[0].numpy()
+        found = class_activation_map(network, reduced(face.image, at, seed), target)[0].numpy()
         if keeps:
             face.kept[key] = found
     return torch.from_numpy(found)

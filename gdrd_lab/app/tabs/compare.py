@@ -14,7 +14,7 @@ from gdrd_lab.datasets.base import to_images
 from gdrd_lab.evaluation.compare import Comparison, reduced
 from gdrd_lab.plots.figures import score_histogram
 from gdrd_lab.plots.interactive import histogram_plot
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,17 +37,15 @@ def inputs(view: View, first: Face, second: Face) -> str:
     """Return the pictures of both faces: aligned, at the resolution, and as each network enlarges it."""
     parts = []
     for title, face, seed in (("First", first, view.seeds[0]), ("Second", second, view.seeds[1])):
-        low = reduced(face.image, view.degradation, seed)
+        lr = reduced(face.image, view.degradation, seed)
         pictures = [picture(picture_link(face.image), f"{title} face, aligned ({face.name})")]
         pictures.append(
-            picture(picture_link(to_images(low)[0]), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
+            picture(picture_link(to_images(lr)[0]), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
         )
         for recogniser in models.recognisers():
             side = input_side(recogniser, view.resolution)
             pictures.append(
-                picture(
-                    picture_link(to_images(enlarge(low, side))[0]), f"{recogniser.name} sees {side} px", css="sharp"
-                )
+                picture(picture_link(to_images(resize(lr, side))[0]), f"{recogniser.name} sees {side} px", css="sharp")
             )
         parts.append(row(pictures, f"{title} face"))
     return sides(parts)

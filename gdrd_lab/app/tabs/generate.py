@@ -19,7 +19,7 @@ from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.evaluation.metrics.image_quality import identity
 from gdrd_lab.models.diffusion.streaming import denoising
 from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.transforms.resize import downscale, enlarge
+from gdrd_lab.transforms.resize import downscale, resize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,18 +62,18 @@ def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
         GdrdError: the face is as sharp as the output already.
     """
     face, seed = chosen(view, first, second)
-    pipeline, judge = models.generative(), models.recognisers()[0]
+    pipeline, reference_model = models.generative(), models.recognisers()[0]
     if view.resolution >= pipeline.size:
         raise GdrdError(
             f"At {view.resolution} px the face is as sharp as super-resolution makes it ({pipeline.size} px)",
             "Move the resolution slider to 32 px or below",
         )
-    low, sharp = reduced(face.image, view.degradation, seed), to_tensor([face.image])
-    bicubic = enlarge(low, pipeline.size)
-    plain = float(identity(judge, sharp, bicubic)[0])
+    lr, hr = reduced(face.image, view.degradation, seed), to_tensor([face.image])
+    bicubic = resize(lr, pipeline.size)
+    plain = float(identity(reference_model, hr, bicubic)[0])
     seeds = [view.noise_seed + k for k in range(SEEDS)]
-    for step, faces in enumerate(denoising(pipeline, low.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
-        agreement = identity(judge, sharp.expand(SEEDS, -1, -1, -1), faces)
+    for step, faces in enumerate(denoising(pipeline, lr.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
+        agreement = identity(reference_model, hr.expand(SEEDS, -1, -1, -1), faces)
         yield Generated(step, view.steps, faces, bicubic, agreement, plain)
 
 
@@ -95,10 +95,10 @@ def before(view: View, first: Face, second: Face) -> tuple[str, str]:
 
 def remarks(view: View) -> list[str]:
     """Return what has to be said about this resolution."""
-    low, high = TRAINED
+    lr, high = TRAINED
     lines = [INVENTED]
-    if not low <= view.resolution <= high:
-        lines.append(f"Outside the trained range: the generative teacher learned {low} to {high} px.")
+    if not lr <= view.resolution <= high:
+        lines.append(f"Outside the trained range: the generative teacher learned {lr} to {high} px.")
     return lines
 
 
@@ -141,11 +141,11 @@ def figure(view: View, first: Face, second: Face) -> Figure:
 
 
 def _known(view: View, face: Face, seed: int, plain: float | None = None) -> list[str]:
-    low = reduced(face.image, view.degradation, seed)
+    lr = reduced(face.image, view.degradation, seed)
     said = "" if plain is None else f": identity agreement {plain:.2f}"
     size = models.generative().size
     return [
         picture(picture_link(face.image), "sharp face, which it does not see"),
-        picture(picture_link(to_images(low)[0]), f"input, {view.resolution} px", css="sharp"),
-        picture(picture_link(to_images(enlarge(low, size))[0]), f"bicubic enlargement{said}"),
+        picture(picture_link(to_images(lr)[0]), f"input, {view.resolution} px", css="sharp"),
+        picture(picture_link(to_images(resize(lr, size))[0]), f"bicubic enlargement{said}"),
     ]

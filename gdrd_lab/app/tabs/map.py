@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.analysis.projection import nearest, seed_agreement, trust
+from gdrd_lab.analysis.projection import nearest, seed_agreement, trustworthiness
 from gdrd_lab.app.chart import chart_value
 from gdrd_lab.app.gallery import Gallery
 from gdrd_lab.app.html import notes, picture, row, sides, table
@@ -35,7 +35,7 @@ class Shown:
         points: (M, 2).
         faces: (M,) number of each point's face.
         values: (M,) what colours it.
-        gradual: name of the scale of the values, "" for groups.
+        colourbar_label: name of the scale of the values, "" for groups.
         path: (R, 2) the chosen face at every resolution.
         embeddings: (M, d) of the points.
         second: (M, 2) of the same faces in the map of the next seed; None where there is no seed.
@@ -44,7 +44,7 @@ class Shown:
     points: np.ndarray
     faces: np.ndarray
     values: np.ndarray
-    gradual: str
+    colourbar_label: str
     path: np.ndarray
     embeddings: np.ndarray
     second: np.ndarray | None
@@ -99,7 +99,7 @@ def trust_html(view: View, gallery: Gallery, found: dict[str, Shown]) -> str:
         wrong = gallery.wrong(name, view.resolution)
         judged = wrong >= 0
         errors = f"{int(wrong[judged].sum())} of {int(judged.sum())}" if judged.any() else "-"
-        rows.append([name, f"{trust(item.embeddings, item.points):.3f}", agreement, errors])
+        rows.append([name, f"{trustworthiness(item.embeddings, item.points):.3f}", agreement, errors])
     size = next(iter(gallery.known.values())).nearest(view.resolution)
     lines = [] if size == view.resolution else [f"The map shows {size} px, the nearest resolution it was made at."]
     if view.colour == "error" and all((gallery.wrong(name, view.resolution) < 0).all() for name in found):
@@ -113,12 +113,12 @@ def neighbours_html(view: View, gallery: Gallery) -> str:
     face, parts = chosen(view, gallery), []
     labels = gallery.faces.labels
     for name, known in gallery.known.items():
-        low = known.embeddings[known.resolutions.index(known.nearest(view.resolution))]
-        near = nearest(known.embeddings[-1], face, NEIGHBOURS, low)
+        lr = known.embeddings[known.resolutions.index(known.nearest(view.resolution))]
+        near = nearest(known.embeddings[-1], face, NEIGHBOURS, lr)
         pictures = [picture(gallery.thumbnails[face], f"{gallery.faces.keys[face]} (asked)", 84)]
         for other in near:
             same = "" if labels[face] < 0 else ", same identity" if labels[other] == labels[face] else ", another"
-            score = float(low[face] @ known.embeddings[-1][other])
+            score = float(lr[face] @ known.embeddings[-1][other])
             pictures.append(picture(gallery.thumbnails[other], f"{gallery.faces.keys[other]}: {score:.2f}{same}", 84))
         parts.append(row(pictures, f"Nearest in {name}'s original space, sharp faces"))
     return sides(parts)
@@ -166,7 +166,7 @@ def figure(view: View, gallery: Gallery, number: int) -> Figure:
         item.values,
         title=f"{view.method} of {names[number]}",
         names=GROUPS if view.colour == "error" else None,
-        gradual=item.gradual,
+        colourbar_label=item.colourbar_label,
         path=item.path,
         selected=[k for k, face in enumerate(item.faces) if face in picked],
     )
@@ -188,7 +188,7 @@ def _chart(view: View, gallery: Gallery, name: str, item: Shown) -> str:
         item.values,
         words,
         title=f"{view.method} of {name}",
-        gradual=item.gradual,
+        colourbar_label=item.colourbar_label,
         path=item.path,
         path_names=_path_names(gallery.known[name].resolutions, view.resolution),
         selected=[k for k, face in enumerate(item.faces) if face in picked],

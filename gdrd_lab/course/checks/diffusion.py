@@ -60,13 +60,13 @@ def check_clean_estimate(attempt: Callable[..., Any]) -> None:
 
 @check("What the network has to add", "The target is what the enlargement lacks, at unit scale.")
 def check_residual_target(attempt: Callable[..., Any]) -> None:
-    """``attempt(sharp, enlarged, scale)``, faces in [0, 1], must be ((2 y - 1) - (2 c - 1)) / s."""
-    sharp, enlarged = (torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
-    answer = tensor(attempt(sharp, enlarged, 0.14), (2, 3, 4, 4))
-    expected = (sharp - enlarged) * 2 / 0.14
+    """``attempt(hr, enlarged, scale)``, faces in [0, 1], must be ((2 y - 1) - (2 c - 1)) / s."""
+    hr, enlarged = (torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(k)) for k in (0, 1))
+    answer = tensor(attempt(hr, enlarged, 0.14), (2, 3, 4, 4))
+    expected = (hr - enlarged) * 2 / 0.14
     need(not close(answer, -expected), "The sign is turned around: it is sharp minus enlarged.")
-    need(not close(answer, (sharp - enlarged) / 0.14), "The model's faces lie in [-1, 1], these in [0, 1]: a factor 2.")
-    need(not close(answer, (sharp - enlarged) * 2), "Divide by the scale s, so that the target has unit variance.")
+    need(not close(answer, (hr - enlarged) / 0.14), "The model's faces lie in [-1, 1], these in [0, 1]: a factor 2.")
+    need(not close(answer, (hr - enlarged) * 2), "Divide by the scale s, so that the target has unit variance.")
     need(close(answer, expected), "The residual is not ((2 y - 1) - (2 c - 1)) / s.")
 
 

@@ -76,9 +76,11 @@ def fingerprint(files: Iterable[tuple[str, Path]], *settings: object) -> str:
     for key, path in files:
         digest.update(key.encode("utf-8", "surrogateescape"))
         try:
-            facts = path.stat()
+            metadata = path.stat()
             content = (
-                path.read_bytes() if facts.st_size <= 1_000_000 else repr((facts.st_size, facts.st_mtime_ns)).encode()
+                path.read_bytes()
+                if metadata.st_size <= 1_000_000
+                else repr((metadata.st_size, metadata.st_mtime_ns)).encode()
             )
         except OSError as error:
             raise GdrdError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error

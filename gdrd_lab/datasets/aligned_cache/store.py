@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import whole_file
+from gdrd_lab.io.atomic import atomic_write
 
 HEADER = 4096  # bytes kept for the header, which is only known when all faces are written
 
@@ -34,9 +34,9 @@ class StoredFaces:
             self._faces = np.memmap(path, np.uint8, "r", start + begin, (count, self.size, self.size, 3))
             self.labels = np.array(np.memmap(path, np.int64, "r", start + end, (count,)))
             text = np.memmap(path, np.uint8, "r", start + header["keys"]["data_offsets"][0])
-            facts = json.loads(text.tobytes())
-            self.keys: Sequence[str] = facts["keys"]
-            self.failed: list[tuple[str, str]] = [(key, reason) for key, reason in facts["failed"]]
+            metadata = json.loads(text.tobytes())
+            self.keys: Sequence[str] = metadata["keys"]
+            self.failed: list[tuple[str, str]] = [(key, reason) for key, reason in metadata["failed"]]
             if len(self.keys) != count:
                 raise ValueError("keys")
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -71,7 +71,7 @@ def write_store(
     Raises:
         GdrdError: no image gave a face, or the file cannot be written; an earlier one is left as it was.
     """
-    with whole_file(path, "Free disk space, or set GDRD_CACHE to a folder that can be written to") as file:
+    with atomic_write(path, "Free disk space, or set GDRD_CACHE to a folder that can be written to") as file:
         file.write(bytes(8 + HEADER))
         failed: dict[int, GdrdError] = {}
         for index, result in enumerate(results):
@@ -86,8 +86,8 @@ def write_store(
             raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
         count = len(kept)
         parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
-        facts = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
-        text = json.dumps(facts).encode()
+        metadata = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
+        text = json.dumps(metadata).encode()
         parts.append(("keys", "U8", [len(text)], text))
         offset = count * size * size * 3
         header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}

@@ -17,7 +17,7 @@ import numpy as np
 
 from gdrd_lab.alignment.yunet import align_many
 from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceSet
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks.layout import CropFaces, find_folder
 from gdrd_lab.datasets.gallery import Enrolment
 from gdrd_lab.errors import GdrdError
@@ -29,7 +29,7 @@ WHERE = f"Name SCface's folder, which holds {MUGSHOTS} and surveillance_cameras_
 
 def scface(
     path: Path | str, people: Iterable[int] = range(1, 131), *, progress: bool = True
-) -> tuple[FaceSet, dict[int, Enrolment]]:
+) -> tuple[FaceDataset, dict[int, Enrolment]]:
     """Return mugshots and surveillance faces, aligned, and for each distance the probes against the mugshots.
 
     Rank-1 at each distance is what is published. Many papers fine-tune on the first 50 people and test on the other 80:
@@ -71,5 +71,5 @@ def _named(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | N
 
 def _align(files: Sequence[Path], progress: bool) -> Iterator[np.ndarray | GdrdError]:
     whole = CropFaces(files, [""] * len(files), np.full(len(files), -1), "SCface")
-    for index, face in enumerate(align_many(files, which="central", progress=progress)):
+    for index, face in enumerate(align_many(files, face_selection="central", progress=progress)):
         yield whole[index] if isinstance(face, GdrdError) else face

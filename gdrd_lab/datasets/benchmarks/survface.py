@@ -26,10 +26,10 @@ PARTS = ("gallery", "mated_probe", "unmated_probe")
 
 @dataclass(frozen=True)
 class OpenSet:
-    """An open-set identification task: the mated probes against the gallery, and ``strangers`` (U,) besides."""
+    """An open-set identification task: the mated probes against the gallery, and ``non_mated`` (U,) besides."""
 
     enrolment: Enrolment
-    strangers: np.ndarray
+    non_mated: np.ndarray
 
 
 def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:

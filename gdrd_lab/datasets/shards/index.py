@@ -74,8 +74,8 @@ def index_content(index: ShardIndex, tar_bytes: int, embeddings: np.ndarray | No
     parts = {"offsets": index.offsets, "sizes": index.sizes, "labels": index.labels}
     if embeddings is not None:
         parts["embeddings"] = embeddings.astype(np.float16)
-    facts = {"first": index.first, "tar_bytes": tar_bytes, "teacher": index.teacher}
-    return save(parts, {"index": json.dumps(facts)})
+    metadata = {"first": index.first, "tar_bytes": tar_bytes, "teacher": index.teacher}
+    return save(parts, {"index": json.dumps(metadata)})
 
 
 def read_shard_index(shard: Path) -> ShardIndex | None:
@@ -84,11 +84,11 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
 
     try:
         with safe_open(index_path(shard), "numpy") as file:
-            facts = json.loads((file.metadata() or {})["index"])
+            metadata = json.loads((file.metadata() or {})["index"])
             parts = {name: file.get_tensor(name) for name in ("offsets", "sizes", "labels")}
-        if facts["tar_bytes"] != shard.stat().st_size or len({len(part) for part in parts.values()}) != 1:
+        if metadata["tar_bytes"] != shard.stat().st_size or len({len(part) for part in parts.values()}) != 1:
             return None
-        return ShardIndex(int(facts["first"]), **parts, teacher=facts["teacher"])
+        return ShardIndex(int(metadata["first"]), **parts, teacher=metadata["teacher"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
 

@@ -14,7 +14,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
 
 
 def name_of(number: int) -> str:
@@ -41,7 +41,7 @@ def check_pack(out: Path, progress: bool = True) -> list[str]:
     return wrong
 
 
-def mark(faces: FaceSet) -> str:
+def fingerprint(faces: FaceDataset) -> str:
     """Return a mark of a set's identities and keys, by which another source is told from it."""
     digest = hashlib.sha256(np.ascontiguousarray(faces.labels, np.int64).tobytes())
     for key in faces.keys:
@@ -78,7 +78,7 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     return manifest
 
 
-def open_manifest(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def open_manifest(out: Path, metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the manifest to go on with, or a new one.
 
     Raises:
@@ -86,8 +86,8 @@ def open_manifest(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """
     manifest = read_manifest(out)
     if manifest is None:
-        return {**facts, "complete": False, "shards": {}}
-    different = [name for name, value in facts.items() if manifest.get(name) != value]
+        return {**metadata, "complete": False, "shards": {}}
+    different = [name for name, value in metadata.items() if manifest.get(name) != value]
     if different:
         raise GdrdError(
             f"{out} holds a pack of other faces or settings ({', '.join(different)})", "Choose another folder"

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import Which
+from gdrd_lab.alignment.yunet import FaceSelection
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.folder import list_images
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
-from gdrd_lab.datasets.shards.manifest import checksum, is_done, mark, name_of, open_manifest, write_manifest
+from gdrd_lab.datasets.shards.manifest import checksum, fingerprint, is_done, name_of, open_manifest, write_manifest
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import whole_file, write_atomically
+from gdrd_lab.io.atomic import atomic_write, write_atomically
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 FORMAT = 1
@@ -48,8 +48,8 @@ class PackConfig:
 class FolderImages(EncodedFaces):
     """The images of a folder, each read and aligned when it is asked for; identities are their folders."""
 
-    def __init__(self, path: Path, *, which: Which = None) -> None:
-        super().__init__(path.resolve().name, "auto", which)
+    def __init__(self, path: Path, *, face_selection: FaceSelection = None) -> None:
+        super().__init__(path.resolve().name, "auto", face_selection)
         self._files, self.keys, self.labels = list_images(path)
 
     def content(self, index: int) -> bytes:
@@ -61,7 +61,7 @@ class FolderImages(EncodedFaces):
 
 
 def pack(
-    faces: FaceSet, out: Path, config: PackConfig | None = None, workers: int = 1, progress: bool = True
+    faces: FaceDataset, out: Path, config: PackConfig | None = None, workers: int = 1, progress: bool = True
 ) -> dict[str, Any]:
     """Write ``out/faces-000000.tar`` and on, an index beside each, and ``out/manifest.json``; go on if some are there.
 
@@ -85,14 +85,14 @@ def pack(
     from tqdm.auto import tqdm
 
     config = config or PackConfig()
-    facts = {
+    metadata = {
         "format": FORMAT,
         "config": asdict(config),
         "source": faces.name,
         "tried": len(faces),
-        "keys": mark(faces),
+        "keys": fingerprint(faces),
     }
-    manifest = open_manifest(out, facts)
+    manifest = open_manifest(out, metadata)
     starts = range(0, len(faces), config.faces_per_shard)
     todo = [number for number in range(len(starts)) if not is_done(out, name_of(number), manifest)]
     with tqdm(total=len(faces), desc="packing", unit="face", disable=not progress) as bar:
@@ -113,7 +113,7 @@ def pack(
 
 
 def _work(
-    faces: FaceSet, out: Path, config: PackConfig, todo: Sequence[int], workers: int
+    faces: FaceDataset, out: Path, config: PackConfig, todo: Sequence[int], workers: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if workers <= 1:
         worker = _Worker(faces, out, config)
@@ -133,13 +133,13 @@ def _work(
 class _Worker:
     """What one process holds while it packs shards."""
 
-    def __init__(self, faces: FaceSet, out: Path, config: PackConfig) -> None:
+    def __init__(self, faces: FaceDataset, out: Path, config: PackConfig) -> None:
         self.faces, self.out, self.config = faces, out, config
         self.recogniser: Recogniser | None = None
         if config.embed:
-            from gdrd_lab.models.registry import open_recogniser
+            from gdrd_lab.models.registry import load_model
 
-            self.recogniser = open_recogniser(config.embed)
+            self.recogniser = load_model(config.embed)
 
     def pack(self, number: int) -> dict[str, Any]:
         """Write one shard and its index; return its entry in the manifest."""
@@ -147,7 +147,7 @@ class _Worker:
         path, first = self.out / name_of(number), number * self.config.faces_per_shard
         waiting: list[np.ndarray] = []
         kept = 0
-        with whole_file(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index in _range(number, self.config, self.faces):
                 try:
                     content, ending = self._encoded(index)
@@ -210,7 +210,7 @@ class _Worker:
 _worker: list[_Worker] = []  # of this process, made once by the pool
 
 
-def _start_worker(faces: FaceSet, out: Path, config: PackConfig) -> None:
+def _start_worker(faces: FaceDataset, out: Path, config: PackConfig) -> None:
     if config.embed:
         import torch
 
@@ -222,7 +222,7 @@ def _run_worker(number: int) -> dict[str, Any]:
     return _worker[0].pack(number)
 
 
-def _range(number: int, config: PackConfig, faces: FaceSet) -> range:
+def _range(number: int, config: PackConfig, faces: FaceDataset) -> range:
     first = number * config.faces_per_shard
     return range(first, min(first + config.faces_per_shard, len(faces)))
 

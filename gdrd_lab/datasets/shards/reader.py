@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import Aligner, Which
+from gdrd_lab.alignment.yunet import Aligner, FaceSelection
 from gdrd_lab.datasets.shards.index import NumberedKeys, ShardIndex, read_shard_embeddings, read_shard_index
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
@@ -33,15 +33,15 @@ class EncodedFaces:
         name: what messages and tables call the set.
         align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
             of another size.
-        which: the face to take from a photograph with several, see ``Aligner.align``.
+        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
     """
 
     size = TEMPLATE_SIZE
     keys: Sequence[str]
     labels: np.ndarray
 
-    def __init__(self, name: str, align: bool | Literal["auto"], which: Which) -> None:
-        self.name, self._align, self._which = name, align, which
+    def __init__(self, name: str, align: bool | Literal["auto"], face_selection: FaceSelection) -> None:
+        self.name, self._align, self._which = name, align, face_selection
         self._aligner: Aligner | None = None
 
     @property
@@ -85,7 +85,7 @@ class ShardFaces(EncodedFaces):
         paths: tar files, not compressed.
         align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
             of another size.
-        which: the face to take from a photograph with several, see ``Aligner.align``.
+        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
         name: what messages and tables call the set; the first file's folder if None.
 
     Raises:
@@ -102,13 +102,13 @@ class ShardFaces(EncodedFaces):
         paths: Sequence[Path | str],
         align: bool | Literal["auto"] = "auto",
         *,
-        which: Which = None,
+        face_selection: FaceSelection = None,
         name: str | None = None,
     ) -> None:
         self.paths = [Path(path) for path in paths]
         if not self.paths:
             raise GdrdError("There are no shards", "Name at least one .tar file")
-        super().__init__(name or self.paths[0].resolve().parent.name, align, which)
+        super().__init__(name or self.paths[0].resolve().parent.name, align, face_selection)
         indices = [read_shard_index(path) for path in self.paths]
         if all(indices):
             self._open_indexed([index for index in indices if index])

@@ -14,10 +14,10 @@ from torch import Tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_rows
 from gdrd_lab.transforms.degradation import Degradation
-from gdrd_lab.transforms.resize import downscale, enlarge
+from gdrd_lab.transforms.resize import downscale, resize
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
     from gdrd_lab.models.recogniser import Recogniser
 
@@ -48,19 +48,19 @@ class Quality:
         )
 
 
-def psnr(sharp: Tensor, output: Tensor) -> np.ndarray:
+def psnr(hr: Tensor, output: Tensor) -> np.ndarray:
     """Peak signal-to-noise ratio in dB of each face, -10 log10(mean squared error), at most 100 dB.
 
     Args:
-        sharp: (N, 3, S, S) in [0, 1].
+        hr: (N, 3, S, S) in [0, 1].
         output: (N, 3, S, S) in [0, 1].
     """
-    _same_shape(sharp, output)
-    error = (sharp.double() - output.double()).square().mean(dim=(1, 2, 3))
+    _same_shape(hr, output)
+    error = (hr.double() - output.double()).square().mean(dim=(1, 2, 3))
     return (-10 * error.clamp_min(10 ** (-HIGHEST_PSNR / 10)).log10()).cpu().numpy()
 
 
-def ssim(sharp: Tensor, output: Tensor) -> np.ndarray:
+def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
     """Structural similarity of each face, -1 to 1, with the Gaussian window of the paper, averaged over the channels.
 
     Raises:
@@ -70,9 +70,9 @@ def ssim(sharp: Tensor, output: Tensor) -> np.ndarray:
     """
     from skimage.metrics import structural_similarity
 
-    _same_shape(sharp, output)
-    if sharp.shape[-1] < 11:
-        raise GdrdError(f"SSIM needs faces of 11 px or more, not {sharp.shape[-1]}", "Compare larger outputs")
+    _same_shape(hr, output)
+    if hr.shape[-1] < 11:
+        raise GdrdError(f"SSIM needs faces of 11 px or more, not {hr.shape[-1]}", "Compare larger outputs")
     options = {
         "channel_axis": 0,
         "data_range": 1.0,
@@ -80,25 +80,25 @@ def ssim(sharp: Tensor, output: Tensor) -> np.ndarray:
         "sigma": 1.5,
         "use_sample_covariance": False,
     }
-    pairs = zip(sharp.double().cpu().numpy(), output.double().cpu().numpy(), strict=True)
+    pairs = zip(hr.double().cpu().numpy(), output.double().cpu().numpy(), strict=True)
     return np.array([structural_similarity(a, b, **options) for a, b in pairs])
 
 
 @torch.inference_mode()
-def identity(recogniser: Recogniser, sharp: Tensor, output: Tensor) -> np.ndarray:
+def identity(recogniser: Recogniser, hr: Tensor, output: Tensor) -> np.ndarray:
     """Cosine between the recogniser's embeddings of each sharp face and of its output, -1 to 1."""
-    return (recogniser.embed(sharp) * recogniser.embed(output)).sum(1).float().cpu().numpy()
+    return (recogniser.embed(hr) * recogniser.embed(output)).sum(1).float().cpu().numpy()
 
 
 def bicubic(size: int) -> Generate:
     """Return the baseline that generates nothing: bicubic enlargement to ``size`` px."""
-    return lambda low, seeds: enlarge(low, size)
+    return lambda lr, seeds: resize(lr, size)
 
 
 @torch.inference_mode()
 def quality(
     generate: Generate,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     degradation: Degradation,
     recogniser: Recogniser,
     *,
@@ -109,8 +109,8 @@ def quality(
     """Compare generated faces with the sharp ones, over several seeds.
 
     Args:
-        generate: for example ``lambda low, seeds: pipeline(low, steps=4, seeds=seeds)``.
-        faceset: sharp aligned faces; each is reduced to the output's size for PSNR and SSIM, and is embedded as it is.
+        generate: for example ``lambda lr, seeds: pipeline(lr, steps=4, seeds=seeds)``.
+        dataset: sharp aligned faces; each is reduced to the output's size for PSNR and SSIM, and is embedded as it is.
         degradation: makes the input of ``generate``; the same for every seed.
         recogniser: judges identity.
         seeds: of the generation.
@@ -124,14 +124,14 @@ def quality(
 
     from gdrd_lab.datasets.base import batches
 
-    if not len(faceset) or not seeds:
+    if not len(dataset) or not seeds:
         raise GdrdError("There are no faces or no seeds to judge", "Give at least one of each")
-    values = np.zeros((3, len(seeds), len(faceset)))
-    with tqdm(total=len(seeds) * len(faceset), desc="quality", unit="face", disable=not progress, leave=False) as bar:
-        for indices, faces in batches(faceset, batch_size):
-            low = degradation(faces, seeds=[int(i) for i in indices])
+    values = np.zeros((3, len(seeds), len(dataset)))
+    with tqdm(total=len(seeds) * len(dataset), desc="quality", unit="face", disable=not progress, leave=False) as bar:
+        for indices, faces in batches(dataset, batch_size):
+            lr = degradation(faces, seeds=[int(i) for i in indices])
             for s, seed in enumerate(seeds):
-                output = generate(low, [seed * 1_000_003 + int(i) for i in indices]).clamp(0, 1)
+                output = generate(lr, [seed * 1_000_003 + int(i) for i in indices]).clamp(0, 1)
                 reference = downscale(faces, output.shape[-1])
                 values[0, s, indices] = psnr(reference, output)
                 values[1, s, indices] = ssim(reference, output)
@@ -140,7 +140,7 @@ def quality(
     means = values.mean(axis=2)
     spreads = means.std(axis=1, ddof=1) if len(seeds) > 1 else np.zeros(3)
     (p, s, i), (dp, ds, di) = means.mean(axis=1).tolist(), spreads.tolist()
-    return Quality(p, dp, s, ds, i, di, len(faceset), tuple(seeds))
+    return Quality(p, dp, s, ds, i, di, len(dataset), tuple(seeds))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class QualityRow:
 
 def compare_steps(
     pipeline: SuperResolutionPipeline,
-    faceset: FaceSet,
+    dataset: FaceDataset,
     recogniser: Recogniser,
     *,
     resolutions: Sequence[int] = (8, 16),
@@ -172,15 +172,15 @@ def compare_steps(
     out = []
     for resolution in resolutions:
         degradation = Degradation(resolution)
-        plain = quality(bicubic(size), faceset, degradation, recogniser, seeds=seeds[:1], progress=progress)
-        out.append(QualityRow(faceset.name, resolution, "bicubic", plain))
+        plain = quality(bicubic(size), dataset, degradation, recogniser, seeds=seeds[:1], progress=progress)
+        out.append(QualityRow(dataset.name, resolution, "bicubic", plain))
         for count in steps:
 
-            def generate(low: Tensor, of: Sequence[int], count: int = count) -> Tensor:
-                return pipeline(low, steps=count, seeds=of)
+            def generate(lr: Tensor, of: Sequence[int], count: int = count) -> Tensor:
+                return pipeline(lr, steps=count, seeds=of)
 
-            found = quality(generate, faceset, degradation, recogniser, seeds=seeds, progress=progress)
-            out.append(QualityRow(faceset.name, resolution, f"{count} step" + "s" * (count > 1), found))
+            found = quality(generate, dataset, degradation, recogniser, seeds=seeds, progress=progress)
+            out.append(QualityRow(dataset.name, resolution, f"{count} step" + "s" * (count > 1), found))
     return out
 
 
@@ -198,8 +198,6 @@ def read_quality(path: Path | str) -> list[QualityRow]:
     return read_rows(path, build, "quality results", "gdrd quality")
 
 
-def _same_shape(sharp: Tensor, output: Tensor) -> None:
-    if sharp.shape != output.shape:
-        raise GdrdError(
-            f"Faces {tuple(sharp.shape)} and {tuple(output.shape)} differ in size", "Resize one to the other"
-        )
+def _same_shape(hr: Tensor, output: Tensor) -> None:
+    if hr.shape != output.shape:
+        raise GdrdError(f"Faces {tuple(hr.shape)} and {tuple(output.shape)} differ in size", "Resize one to the other")

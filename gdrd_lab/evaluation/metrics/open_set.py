@@ -49,7 +49,7 @@ def average_precisions(
 def tpir_at_fpir(
     mated: Array,
     mated_labels: Array,
-    strangers: Array,
+    non_mated: Array,
     gallery: Array,
     gallery_labels: Array,
     fpirs: Sequence[float] = (0.3, 0.2, 0.1, 0.01),
@@ -66,7 +66,7 @@ def tpir_at_fpir(
     Args:
         mated: (P, d) unit embeddings of probes whose identity is enrolled.
         mated_labels: (P,) identities.
-        strangers: (U, d) unit embeddings of probes of people who are not.
+        non_mated: (U, d) unit embeddings of probes of people who are not.
         gallery: (G, d) unit embeddings.
         gallery_labels: (G,) identities.
         fpirs: false positive identification rates.
@@ -80,7 +80,7 @@ def tpir_at_fpir(
     """
     from gdrd_lab.evaluation.metrics.identification import ranks
 
-    if not len(strangers):
+    if not len(non_mated):
         raise GdrdError("Open-set identification needs probes of strangers", "Give unmated probes")
     found = ranks(mated, mated_labels, gallery, gallery_labels) <= rank
     gallery_labels, mated_labels = np.asarray(gallery_labels), np.asarray(mated_labels)
@@ -90,7 +90,7 @@ def tpir_at_fpir(
         same = mated_labels[start : start + chunk, None] == gallery_labels
         own[start : start + chunk] = np.where(same, scores, -np.inf).max(1)
     highest = np.concatenate(
-        [(part @ np.asarray(gallery).T).max(1) for part in np.array_split(strangers, -(-len(strangers) // chunk))]
+        [(part @ np.asarray(gallery).T).max(1) for part in np.array_split(non_mated, -(-len(non_mated) // chunk))]
     )
     out = []
     for fpir in fpirs:

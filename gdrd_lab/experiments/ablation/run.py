@@ -23,20 +23,20 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceSet
+    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.evaluation.sweep import Score
     from gdrd_lab.models.recogniser import Recogniser
 
 
 def ablate(
     config: AblationConfig,
-    faces: FaceSet,
+    faces: FaceDataset,
     generative: Path,
     teacher: Recogniser,
     out: Path,
     *,
     assistant: Path | None = None,
-    beside: Sequence[Recogniser] = (),
+    baselines: Sequence[Recogniser] = (),
     chosen: Sequence[Row] | None = None,
     progress: bool = True,
 ) -> list[Score]:
@@ -51,7 +51,7 @@ def ablate(
         teacher: the discriminative teacher.
         out: folder of the runs.
         assistant: folder of the second teacher of rows that have one; it should not have seen the scored identities.
-        beside: other recognisers, scored as they are.
+        baselines: other recognisers, scored as they are.
         chosen: the rows; all if None.
         progress: show progress bars.
 
@@ -64,7 +64,7 @@ def ablate(
     training, held_out = split_identities(faces, config.hold_out)
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
     scores: list[Score] = []
-    for recogniser in tqdm(beside, desc="as they are", unit="method", disable=not progress):
+    for recogniser in tqdm(baselines, desc="as they are", unit="method", disable=not progress):
 
         def itself(recogniser: Recogniser = recogniser) -> Recogniser:
             return recogniser
@@ -85,7 +85,7 @@ def _train(
     row: Row,
     config: AblationConfig,
     seed: int,
-    faces: FaceSet,
+    faces: FaceDataset,
     generative: Path,
     teacher: Recogniser,
     assistant: Path | None,
@@ -110,7 +110,7 @@ def _scored(
     make: Callable[[], Recogniser],
     name: str,
     config: AblationConfig,
-    faces: FaceSet,
+    faces: FaceDataset,
     pairs: Pairs,
     seed: int,
     folder: Path,
@@ -120,7 +120,7 @@ def _scored(
     path = _file(name, learned, config, folder)
     if path.exists():
         return list(report.read_json(path).scores)
-    measures = sweep.Measures(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
+    measures = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
     degradations = sweep.resolutions(config.resolutions)
     measured = sweep.sweep([make()], faces, degradations, measures, progress=False)
     scores = [replace(score, method=name, seed=seed) for score in measured]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.experiments.benchmark.measure import Clock, Row, fixed, peak_megabytes, rows, side_by_side
 
 
@@ -23,7 +23,7 @@ def data_rows(faces: int, batch_size: int, workers: tuple[int, ...], repeats: in
     from gdrd_lab.training.data import StepBatches
     from gdrd_lab.transforms.augmentation import AugmentConfig
 
-    held = embedded_faces(identities=-(-faces // 5), size=112)
+    held = synthetic_faces(identities=-(-faces // 5), size=112)
     with TemporaryDirectory() as folder:
         pack(held, Path(folder), PackConfig(faces_per_shard=max(1, len(held) // 4)), progress=False)
         shards = ShardFaces(find_shards(Path(folder)))
@@ -47,9 +47,9 @@ def alignment_rows(images: int, repeats: int, clock: Clock = time.perf_counter) 
 
     from gdrd_lab.alignment.yunet import align_many
     from gdrd_lab.datasets.base import to_tensor
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
 
-    faces = embedded_faces(identities=-(-images // 5), size=112)
+    faces = synthetic_faces(identities=-(-images // 5), size=112)
     files = []
     for index in range(images):
         canvas = np.full((250, 250, 3), 90, np.uint8)
@@ -60,7 +60,7 @@ def alignment_rows(images: int, repeats: int, clock: Clock = time.perf_counter) 
     pixels = to_tensor([faces[index] for index in range(images)])
 
     def embed(name: str) -> Callable[[], Any]:
-        model = open_recogniser(name)
+        model = load_model(name)
 
         def call() -> None:
             with torch.inference_mode():
@@ -70,7 +70,7 @@ def alignment_rows(images: int, repeats: int, clock: Clock = time.perf_counter) 
         return call
 
     calls: dict[str, Callable[[], Any]] = {
-        "align, 2 threads": lambda: list(align_many(files, which="central", progress=False)),
+        "align, 2 threads": lambda: list(align_many(files, face_selection="central", progress=False)),
         "embed by SFace": embed("sface"),
         "embed by the student": embed("student"),
     }
@@ -90,13 +90,13 @@ def sampler_rows(count: int, steps: int, repeats: int, clock: Clock = time.perf_
     stock = DDIMPipeline(unet, DDIMScheduler())
     stock.set_progress_bar_config(disable=True)
     ours = SuperResolutionPipeline(unet, DDIMScheduler(), size, unshuffle=1, residual_scale=None)
-    low = torch.rand(count, 3, 8, 8)
+    lr = torch.rand(count, 3, 8, 8)
     generators = [torch.Generator().manual_seed(seed) for seed in range(count)]
     calls: dict[str, Callable[[], Any]] = {
         f"diffusers' DDIMPipeline, {steps} steps": lambda: stock(
             count, generators, num_inference_steps=steps, output_type="np"
         ),
-        f"ours, {steps} steps": lambda: ours(low, steps),
+        f"ours, {steps} steps": lambda: ours(lr, steps),
     }
     return rows("sampler", side_by_side(calls, repeats, clock), "images/s", lambda s: count / s)
 

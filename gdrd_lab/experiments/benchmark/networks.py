@@ -22,19 +22,19 @@ def network_rows(
 
     SFace and the student also as ONNX, in 8 bits, and by their memory.
     """
-    from gdrd_lab.datasets.synthetic import embedded_faces
+    from gdrd_lab.datasets.synthetic import synthetic_faces
     from gdrd_lab.models.onnx import OnnxRecogniser
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
 
-    compared = {"SFace": open_recogniser("sface"), "student": open_recogniser("student")}
-    networks = compared | {model.name: model for model in map(open_recogniser, ("paper-student", "assistant"))}
+    compared = {"SFace": load_model("sface"), "student": load_model("student")}
+    networks = compared | {model.name: model for model in map(load_model, ("paper-student", "assistant"))}
     out = []
     with TemporaryDirectory() as folder:
         cases: dict[str, Any] = dict(networks)
         threads = torch.get_num_threads()
         for name, model in compared.items():
             path = export_onnx(model, Path(folder, f"{name}.onnx"))
-            small = quantise_onnx(path, Path(folder, f"{name}8.onnx"), embedded_faces(identities=16), faces=64)
+            small = quantise_onnx(path, Path(folder, f"{name}8.onnx"), synthetic_faces(identities=16), faces=64)
             cases[f"{name} ONNX"] = OnnxRecogniser(path, threads)
             cases[f"{name} ONNX int8"] = OnnxRecogniser(small, threads)
             out += [
@@ -74,6 +74,6 @@ def _call(model: Any, faces: torch.Tensor) -> Callable[[], Any]:
 
 
 def _prepared(name: str, batch: int, resolution: int) -> Callable[[], Any]:
-    from gdrd_lab.models.registry import open_recogniser
+    from gdrd_lab.models.registry import load_model
 
-    return _call(open_recogniser(name.lower()), torch.rand(batch, 3, resolution, resolution))
+    return _call(load_model(name.lower()), torch.rand(batch, 3, resolution, resolution))

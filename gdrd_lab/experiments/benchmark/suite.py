@@ -26,7 +26,7 @@ SUITES = ("networks", "relational", "training", "data", "sampler", "alignment", 
 
 
 @dataclass(frozen=True)
-class BenchConfig:
+class BenchmarkConfig:
     """How much is measured.
 
     Args:
@@ -64,13 +64,13 @@ class BenchConfig:
     growth: tuple[int, ...] = (1_000, 5_000, 10_000, 50_000)
 
     @classmethod
-    def smoke(cls) -> BenchConfig:
+    def smoke(cls) -> BenchmarkConfig:
         """Return the smallest size that runs everything; its numbers mean nothing."""
         return cls(1, False, (2,), ((6, 4, 8),), (8, 3), (20, 8), (0,), (2, 2), 5, (50, 100))
 
 
-def measure(
-    config: BenchConfig, suites: Sequence[str] = SUITES, say: Callable[[str], Any] = lambda _: None
+def run_suites(
+    config: BenchmarkConfig, suites: Sequence[str] = SUITES, say: Callable[[str], Any] = lambda _: None
 ) -> list[Row]:
     """Run some suites one after the other.
 
@@ -99,7 +99,7 @@ def measure(
     return out
 
 
-def write(path: Path, rows: Sequence[Row], config: BenchConfig) -> Path:
+def write(path: Path, rows: Sequence[Row], config: BenchmarkConfig) -> Path:
     """Write rows, sizes and the machine as JSON."""
     machine = {
         "processor": processor(),

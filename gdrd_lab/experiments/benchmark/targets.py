@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.experiments.benchmark.measure import Clock, Row, fixed, rows, side_by_side
 from gdrd_lab.transforms.resize import downscale
 
@@ -25,15 +25,15 @@ def target_rows(faces: int, repeats: int, clock: Clock = time.perf_counter) -> l
     """
     from gdrd_lab.models.diffusion.features import generative_features
     from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.models.registry import open_recogniser, shipped_generative
+    from gdrd_lab.models.registry import load_model, shipped_generative
 
-    held = embedded_faces(identities=-(-faces // 5), size=112)
+    held = synthetic_faces(identities=-(-faces // 5), size=112)
     pixels = to_tensor([held[index] for index in range(faces)])
-    sface, generative = open_recogniser("sface"), load_generative(shipped_generative())
-    low = downscale(pixels, 16)
+    sface, generative = load_model("sface"), load_generative(shipped_generative())
+    lr = downscale(pixels, 16)
     compute: dict[str, Callable[[], Tensor]] = {
         "SFace's embedding": lambda: sface.embed(pixels),
-        "generative features, mid_block": lambda: generative_features(generative, low, block="mid_block"),
+        "generative features, mid_block": lambda: generative_features(generative, lr, block="mid_block"),
     }
     out = []
     for name, call in compute.items():

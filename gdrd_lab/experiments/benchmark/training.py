@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.experiments.benchmark.measure import Clock, Row, rows
-from gdrd_lab.models.registry import open_recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import LoopConfig
@@ -46,7 +46,7 @@ def training_rows(batch_size: int, steps: int, repeats: int, clock: Clock = time
     The shipped student, all of it trained, under L_rcd and L_kd. Ours also writes losses.csv and TensorBoard, watches
     for SIGTERM and checks that losses are finite. Checkpoints are not in the step.
     """
-    faces = embedded_faces(identities=30)
+    faces = synthetic_faces(identities=30)
     data = ReadyBatches(faces, batch_size, (16,), recipes.smoke().head.augment, seed=0, steps=steps)
     data.prepare(steps)
     cases: dict[str, Callable[[], float]] = {
@@ -66,7 +66,7 @@ def training_rows(batch_size: int, steps: int, repeats: int, clock: Clock = time
 
 
 def _stage(faces: int) -> HeadStage:
-    shipped = open_recogniser("student")
+    shipped = load_model("student")
     assert isinstance(shipped, Student)
     student = Student(shipped.config)
     torch.manual_seed(0)

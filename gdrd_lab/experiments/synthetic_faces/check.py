@@ -15,7 +15,7 @@ import torch
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import embed_all
 from gdrd_lab.datasets.pairs import random_pairs
-from gdrd_lab.datasets.synthetic import embedded_faces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.synthetic_faces.fit import Photographs, read_photographs
 from gdrd_lab.models.recogniser import Recogniser
@@ -54,7 +54,7 @@ def _pixels(faces: np.ndarray) -> np.ndarray:
 
 def report_neighbours(photographs: Photographs, sface: Recogniser, seed: int = 0) -> None:
     """Print how near samples come to the photographs, and how near photographs of other people come to one another."""
-    sampled = embedded_faces(100, 3, seed=seed)
+    sampled = synthetic_faces(100, 3, seed=seed)
     chosen = np.random.default_rng(seed).choice(len(photographs.labels), 300, replace=False)
     same = photographs.labels[chosen][:, None] == photographs.labels[None]
     images, embeddings = photographs.faces.permute(0, 2, 3, 1).numpy(), photographs.embeddings.numpy()
@@ -86,7 +86,7 @@ def main() -> None:
         sface, rows = load_sface(), []
         print("seed " + "".join(f"{resolution:>8d}" for resolution in RESOLUTIONS))
         for seed in range(arguments.seeds):
-            faces = embedded_faces(60, 5, seed=seed)
+            faces = synthetic_faces(60, 5, seed=seed)
             rows.append([pair_accuracy(sface, faces, resolution) for resolution in RESOLUTIONS])
             print(f"{seed:4d} " + "".join(f"{value:8.4f}" for value in rows[-1]), flush=True)
         print("mean " + "".join(f"{value:8.4f}" for value in np.mean(rows, 0)))

@@ -76,9 +76,9 @@ def read_photographs(folder: Path, sface: SFace) -> Photographs:
             images = [read_image(file) for file in files[begin : begin + 64]]
             if any(image.shape != (112, 112, 3) for image in images):
                 raise GdrdError(f"{folder} holds faces that are not 112 x 112", "Align them first: gdrd faces align")
-            sharp = to_tensor(images)
-            embeddings.append(sface.embed(sharp.contiguous(memory_format=torch.channels_last)))
-            faces.append((downscale(sharp, NATIVE) * 255).round().byte())
+            hr = to_tensor(images)
+            embeddings.append(sface.embed(hr.contiguous(memory_format=torch.channels_last)))
+            faces.append((downscale(hr, NATIVE) * 255).round().byte())
     labels = np.unique([file.parent.name for file in files], return_inverse=True)[1]
     return Photographs(torch.cat(faces), torch.cat(embeddings).clone(), labels)
 

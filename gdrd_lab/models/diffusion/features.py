@@ -62,9 +62,9 @@ def block_features(
 @torch.no_grad()
 def generative_features(
     teacher: SuperResolutionPipeline,
-    low: Tensor,
+    lr: Tensor,
     *,
-    sharp: Tensor | None = None,
+    hr: Tensor | None = None,
     timestep: int = 0,
     block: str = "mid_block",
     seeds: list[int] | None = None,
@@ -73,8 +73,8 @@ def generative_features(
 
     Args:
         teacher: the generative teacher.
-        low: (N, 3, r, r) in [0, 1], the condition.
-        sharp: (N, 3, S, S) in [0, 1]; then the encoder also sees what the low-resolution faces lack. None: the
+        lr: (N, 3, r, r) in [0, 1], the condition.
+        hr: (N, 3, S, S) in [0, 1]; then the encoder also sees what the low-resolution faces lack. None: the
             features tell what the low-resolution face alone supports.
         timestep: noise level, 0 (clean) to 999.
         block: see ``encoder_blocks``.
@@ -84,9 +84,9 @@ def generative_features(
         (N, C, h, w), no gradient.
     """
     device = teacher.device
-    low = low.to(device)
-    condition = teacher.condition(low)
-    clean = teacher.clean(None if sharp is None else sharp.to(device), low)
+    lr = lr.to(device)
+    condition = teacher.condition(lr)
+    clean = teacher.clean(None if hr is None else hr.to(device), lr)
     alpha = teacher.scheduler.alphas_cumprod[timestep].to(clean)
     noisy = alpha.sqrt() * clean
     if seeds is not None:

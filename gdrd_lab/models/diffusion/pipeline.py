@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.sampling import sample, start_noise
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 
 def build_unet(
@@ -89,19 +89,19 @@ class SuperResolutionPipeline(DiffusionPipeline):
                 f"Use a pixel-space face UNet, or another unshuffle than {unshuffle}",
             )
 
-    def condition(self, low: Tensor) -> Tensor:
+    def condition(self, lr: Tensor) -> Tensor:
         """Enlarge faces (N, 3, r, r) in [0, 1] to the condition c (N, 3, size, size) in [-1, 1]."""
-        return enlarge(low, self.size) * 2 - 1
+        return resize(lr, self.size) * 2 - 1
 
-    def clean(self, sharp: Tensor | None, low: Tensor) -> Tensor:
+    def clean(self, hr: Tensor | None, lr: Tensor) -> Tensor:
         """Return x_0 (N, 3, size, size): (y - c) / s, or y itself where ``residual_scale`` is None.
 
         Args:
-            sharp: (N, 3, S, S) in [0, 1]; None stands for the enlarged low-resolution face, y = c.
-            low: (N, 3, r, r) in [0, 1].
+            hr: (N, 3, S, S) in [0, 1]; None stands for the enlarged low-resolution face, y = c.
+            lr: (N, 3, r, r) in [0, 1].
         """
-        condition = self.condition(low)
-        face = condition if sharp is None else enlarge(sharp, self.size) * 2 - 1
+        condition = self.condition(lr)
+        face = condition if hr is None else resize(hr, self.size) * 2 - 1
         return face if self.residual_scale is None else (face - condition) / self.residual_scale
 
     def unet_input(self, noisy: Tensor, condition: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ class SuperResolutionPipeline(DiffusionPipeline):
     @torch.no_grad()
     def __call__(
         self,
-        low: Tensor,
+        lr: Tensor,
         steps: int = 8,
         seeds: Sequence[int] | None = None,
         callback: Callable[[int, Tensor], None] | None = None,
@@ -132,7 +132,7 @@ class SuperResolutionPipeline(DiffusionPipeline):
         """Super-resolve faces.
 
         Args:
-            low: (N, 3, r, r), RGB in [0, 1], any r.
+            lr: (N, 3, r, r), RGB in [0, 1], any r.
             steps: denoising steps; 4 to 50.
             seeds: one integer per face (0, 1, ... by default); a face and its seed give the same result in any batch.
             callback: called after every step with (step, current estimate of the sharp faces in [0, 1]).
@@ -143,10 +143,10 @@ class SuperResolutionPipeline(DiffusionPipeline):
         Raises:
             GdrdError: the number of seeds is not N, or steps is below 1.
         """
-        seeds = list(range(len(low))) if seeds is None else list(seeds)
-        if len(seeds) != len(low):
-            raise GdrdError(f"{len(seeds)} seeds for {len(low)} faces", "Give one seed per face")
-        condition = self.condition(low.to(self.device))
+        seeds = list(range(len(lr))) if seeds is None else list(seeds)
+        if len(seeds) != len(lr):
+            raise GdrdError(f"{len(seeds)} seeds for {len(lr)} faces", "Give one seed per face")
+        condition = self.condition(lr.to(self.device))
         noise, generators = start_noise(seeds, (3, self.size, self.size), self.device)
 
         def show(step: int, estimate: Tensor) -> None:

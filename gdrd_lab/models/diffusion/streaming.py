@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def denoising(
-    pipeline: SuperResolutionPipeline, low: Tensor, steps: int = 4, seeds: Sequence[int] | None = None
+    pipeline: SuperResolutionPipeline, lr: Tensor, steps: int = 4, seeds: Sequence[int] | None = None
 ) -> Iterator[Tensor]:
     """Yield the estimate of the sharp faces after every step, ``steps`` times; the last is what the pipeline returns.
 
     Args:
         pipeline: the generative teacher.
-        low: (N, 3, r, r), RGB in [0, 1].
+        lr: (N, 3, r, r), RGB in [0, 1].
         steps: denoising steps.
         seeds: one per face.
 
@@ -43,7 +43,7 @@ def denoising(
 
     def work() -> None:
         try:
-            pipeline(low, steps, seeds, report)
+            pipeline(lr, steps, seeds, report)
             results.put(None)
         except BaseException as error:  # raised again by the iterator
             results.put(error)

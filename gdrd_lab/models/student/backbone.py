@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.transforms.resize import enlarge
+from gdrd_lab.transforms.resize import resize
 
 GRID = 16
 
@@ -73,4 +73,4 @@ class Backbone(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
-        return self.stages(self.stem(enlarge(faces, self.input_size) * 2 - 1))
+        return self.stages(self.stem(resize(faces, self.input_size) * 2 - 1))

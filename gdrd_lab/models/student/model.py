@@ -27,8 +27,8 @@ class Student(nn.Module):
         self.config = config = config or StudentConfig()
         self.embedding_size = size = config.embedding_size
         self.name = "student"
-        self.learned_from = ""  # the discriminative teacher's name, whose space the embeddings live in
-        self.facts: dict[str, Any] = {}  # how it was trained, as its file tells
+        self.teacher_name = ""  # the discriminative teacher's name, whose space the embeddings live in
+        self.metadata: dict[str, Any] = {}  # how it was trained, as its file tells
         self.backbone: Backbone | SeparableBackbone
         self.head: Head | SeparableHead
         if isinstance(config, SeparableConfig):
@@ -46,8 +46,8 @@ class Student(nn.Module):
         """Return unit embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1], at any resolution."""
         return F.normalize(self(faces), dim=1)
 
-    def save(self, folder: Path, facts: Mapping[str, Any] | None = None, half: bool = False) -> None:
-        """Write weights (safetensors), configuration and ``facts`` atomically; ``half`` stores float16.
+    def save(self, folder: Path, metadata: Mapping[str, Any] | None = None, half: bool = False) -> None:
+        """Write weights (safetensors), configuration and ``metadata`` atomically; ``half`` stores float16.
 
         Raises:
             GdrdError: the disk is full; what was there stays.
@@ -56,8 +56,8 @@ class Student(nn.Module):
             name: value.half() if half and value.is_floating_point() else value
             for name, value in self.state_dict().items()
         }
-        own = {"student": to_dict(self.config), "name": self.name, "teacher": self.learned_from}
-        write_folder(folder, {"student": state}, {**self.facts, **own, **(facts or {})})
+        own = {"student": to_dict(self.config), "name": self.name, "teacher": self.teacher_name}
+        write_folder(folder, {"student": state}, {**self.metadata, **own, **(metadata or {})})
 
     @classmethod
     def load(cls, folder: Path) -> Student:
@@ -66,17 +66,17 @@ class Student(nn.Module):
         Raises:
             GdrdError: the folder is missing, damaged or of another configuration.
         """
-        tensors, facts = read_folder(Path(folder))
-        if "student" not in tensors or "student" not in facts:
+        tensors, metadata = read_folder(Path(folder))
+        if "student" not in tensors or "student" not in metadata:
             raise GdrdError(
                 f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student"
             )
-        student = cls(shape_from_dict(facts["student"]))
+        student = cls(shape_from_dict(metadata["student"]))
         load_into(
             student,
             {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},
             folder,
         )
-        student.facts, student.name = facts, str(facts.get("name", "student"))
-        student.learned_from = str(facts.get("teacher", ""))
+        student.metadata, student.name = metadata, str(metadata.get("name", "student"))
+        student.teacher_name = str(metadata.get("teacher", ""))
         return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -171,7 +171,7 @@ def sface_from(student: Any) -> Parent:
 
 
 @torch.no_grad()
-def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
+def init_from(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
     """Start every unit from SFace's, counted from the embedding backwards, up to the first that cannot be.
 
     A pointwise unit with a rank takes the best approximation of SFace's; a layer narrower than SFace's keeps the
@@ -226,7 +226,7 @@ def warm_start(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, b
     return copied
 
 
-def fronts(student: Any, sface: SFace, copied: int) -> tuple[nn.Sequential, nn.Sequential]:
+def stems(student: Any, sface: SFace, copied: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Return the student's units before the ``copied`` last ones, and the units of SFace whose place they take."""
     ours = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)
     theirs = units_of(sface.stem, *sface.blocks)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from gdrd_lab.models.sface import convolution_unit, pixels, separable_blocks
+from gdrd_lab.models.sface import convolution_unit, preprocess, separable_blocks
 
 
 def convolved(side: int, kernel: int, stride: int) -> int:
@@ -41,7 +41,7 @@ class SeparableBackbone(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
-        return self.blocks(self.stem(pixels(faces, self.input_size)))
+        return self.blocks(self.stem(preprocess(faces, self.input_size)))
 
 
 class SeparableHead(nn.Module):

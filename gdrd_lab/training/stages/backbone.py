@@ -38,11 +38,11 @@ class BackboneStage(Stage):
         config = self.config
         target = generative_features(
             self.frozen[0],
-            batch.low,
-            sharp=batch.sharp if config.sharp else None,
+            batch.lr,
+            hr=batch.hr if config.hr else None,
             timestep=config.timestep,
             block=config.block,
             seeds=batch.indices.tolist() if config.timestep else None,
         )
-        features = self.trained["adapter"](self.trained["backbone"](batch.low))
+        features = self.trained["adapter"](self.trained["backbone"](batch.lr))
         return {"gen": generative_loss(features.float(), target.float(), normalise=config.normalise)}

@@ -19,22 +19,22 @@ def build_pipeline(config: GenerativeConfig) -> SuperResolutionPipeline:
 
 
 def velocity_loss(
-    pipeline: SuperResolutionPipeline, sharp: Tensor, low: Tensor, timesteps: Tensor, noise: Tensor, min_snr: float
+    pipeline: SuperResolutionPipeline, hr: Tensor, lr: Tensor, timesteps: Tensor, noise: Tensor, min_snr: float
 ) -> Tensor:
     """Denoising loss E w(t) |UNet(x_t, c, t) - v|^2 with v = sqrt(abar) e - sqrt(1 - abar) x_0.
 
     Args:
         pipeline: the generative teacher.
-        sharp: (N, 3, S, S) in [0, 1].
-        low: (N, 3, r, r) in [0, 1].
+        hr: (N, 3, S, S) in [0, 1].
+        lr: (N, 3, r, r) in [0, 1].
         timesteps: (N,) integers, 0 to 999.
         noise: (N, 3, size, size) unit Gaussian.
         min_snr: gamma of the weight w = min(SNR, gamma) / (SNR + 1); 0 weighs every timestep alike.
 
     Source: v-prediction, Salimans and Ho (arXiv 2202.00512); Min-SNR, Hang et al. (arXiv 2303.09556), section 3.4.
     """
-    condition = pipeline.condition(low)
-    clean = pipeline.clean(sharp, low)
+    condition = pipeline.condition(lr)
+    clean = pipeline.clean(hr, lr)
     alpha = pipeline.scheduler.alphas_cumprod.to(clean)[timesteps]
     weight = torch.ones_like(alpha)
     if min_snr:
@@ -57,6 +57,6 @@ class GenerativeStage(Stage):
         size = self.config.size
         numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
         timesteps = (numbers * 1000).long().clamp_max(999)
-        device = batch.low.device
-        args = (batch.sharp, batch.low, timesteps.to(device), noise.to(device), self.config.min_snr)
+        device = batch.lr.device
+        args = (batch.hr, batch.lr, timesteps.to(device), noise.to(device), self.config.min_snr)
         return {"denoise": velocity_loss(self.pipeline, *args)}

@@ -69,13 +69,13 @@ class HeadStage(Stage):
         self._student: tuple[Student] = (student,)
         self._targets: tuple[Tensor] = (targets,)
         self._assistants: tuple[Student, ...] = assistants
-        if config.weight_bank:
+        if config.weight_crd_memory:
             self.register_buffer("bank", targets, persistent=False)  # moves to the device with the stage
 
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
         super().train(mode)
-        moves = mode and not self.config.freeze_norm
+        moves = mode and not self.config.freeze_bn_stats
         self._student[0].backbone.train(moves and not self.config.freeze_backbone)
         self._student[0].head.train(moves)
         for part in self._kept:
@@ -86,18 +86,18 @@ class HeadStage(Stage):
         """Return {"kd": ..., "rcd": ..., "cls": ...}, each times its weight, as far as their weights are not 0."""
         config, student = self.config, self._student[0]
         with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
-            features = student.backbone(batch.low)
+            features = student.backbone(batch.lr)
         raw = student.head(features).float()
         embedding = F.normalize(raw, dim=1)
         target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
-        if config.weight_bank:
-            losses["bank"] = config.weight_bank * bank_contrastive_loss(embedding, target, self.bank)
+        if config.weight_crd_memory:
+            losses["bank"] = config.weight_crd_memory * bank_contrastive_loss(embedding, target, self.bank)
         if config.weight_assistant:
             with torch.no_grad():
-                second = self._assistants[0].embed(batch.low).float()
+                second = self._assistants[0].embed(batch.lr).float()
             losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
         if config.weight_crd or config.weight_rkd:
             # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gdrd_lab.models.sface import SFace, pixels
+from gdrd_lab.models.sface import SFace, preprocess
 from gdrd_lab.models.student.separable import SeparableBackbone
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.stages.base import Stage
@@ -16,13 +16,13 @@ class StemStage(Stage):
 
     Args:
         backbone: of the student; brings the faces to its input size.
-        front: the student's layers that learn.
+        stem: the student's layers that learn.
         sface: the teacher; brings the faces to its input size.
         target: SFace's layers whose place they take.
     """
 
-    def __init__(self, backbone: SeparableBackbone, front: nn.Sequential, sface: SFace, target: nn.Sequential) -> None:
-        super().__init__("stem", {"front": front}, frozen=[target])
+    def __init__(self, backbone: SeparableBackbone, stem: nn.Sequential, sface: SFace, target: nn.Sequential) -> None:
+        super().__init__("stem", {"front": stem}, frozen=[target])
         self._sides = backbone.input_size, sface.input_size
 
     @torch.no_grad()
@@ -36,7 +36,7 @@ class StemStage(Stage):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"stem": loss}; 1 would be as good as the channels' means."""
         with torch.no_grad():
-            target = self.frozen[0](pixels(batch.low, self._sides[1])).float()
-        found = self.trained["front"](pixels(batch.low, self._sides[0])).float()
+            target = self.frozen[0](preprocess(batch.lr, self._sides[1])).float()
+        found = self.trained["front"](preprocess(batch.lr, self._sides[0])).float()
         error = (found - target).square().mean((0, 2, 3))
         return {"stem": (error / target.var((0, 2, 3)).clamp_min(1e-4)).mean()}
