@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import workers
+from helpers import workers
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.training.config import LoopConfig

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, encoded, noise_face, save, write_tar
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save, write_tar
 
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset

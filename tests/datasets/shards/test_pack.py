@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from drawn_faces import drawn_face, encoded, noise_face, save, scenery
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces, split_identities

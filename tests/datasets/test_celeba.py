@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, save
+from helpers.drawn_faces import drawn_face, save
 
 from gdrd_lab.alignment.yunet import crop
 from gdrd_lab.datasets.celeba import celeba, is_celeba

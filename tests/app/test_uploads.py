@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_uploads import bad_uploads
-from drawn_faces import drawn_face
+from helpers.bad_uploads import bad_uploads
+from helpers.drawn_faces import drawn_face
 from PIL import Image
 
 from gdrd_lab.app import callbacks, models, uploads

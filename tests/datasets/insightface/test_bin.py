@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import encoded, noise_face
+from helpers.drawn_faces import encoded, noise_face
 
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs, load_plain, read_bin
 from gdrd_lab.datasets.registry import load_dataset, open_pairs

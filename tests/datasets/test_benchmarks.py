@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, encoded, noise_face, save
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save
 from scipy.io import savemat
 
 from gdrd_lab.alignment.template import template

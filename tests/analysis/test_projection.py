@@ -89,7 +89,7 @@ def test_too_few_faces_are_refused() -> None:
         pca_map(np.eye(2, 8, dtype=np.float32))
 
 
-@pytest.mark.parametrize("gradual", ["", "resolution"])
+@pytest.mark.parametrize("colourbar_label", ["", "resolution"])
 def test_figures_hold_every_point(groups: tuple[np.ndarray, np.ndarray], colourbar_label: str) -> None:
     embeddings, labels = groups
     points = pca_map(embeddings).points

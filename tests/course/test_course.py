@@ -228,7 +228,7 @@ def test_formulas_become_mathml_but_code_keeps_its_dollars() -> None:
 def test_every_formula_of_the_course_can_be_shown() -> None:
     import runpy
 
-    build = runpy.run_path(str(Path(__file__).resolve().parent.parent / "notebooks" / "build.py"))
+    build = runpy.run_path(str(Path(__file__).resolve().parents[2] / "notebooks" / "build.py"))
     for source in build["sources"]():
         for cell in build["cells"](source.stem):
             if cell["cell_type"] == "markdown":

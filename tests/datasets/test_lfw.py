@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, save, scenery
+from helpers.drawn_faces import drawn_face, save, scenery
 
 from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
 from gdrd_lab.datasets.registry import load_dataset

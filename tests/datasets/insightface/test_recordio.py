@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import encoded, noise_face
+from helpers.drawn_faces import encoded, noise_face
 
 from gdrd_lab.datasets.insightface.recordio import MAGIC, RecordFaces, read_index, read_property, write_record
 from gdrd_lab.datasets.registry import load_dataset

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from gdrd_lab.course.exercises import Verdict
 
-FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SOURCES = runpy.run_path(str(FOLDER / "build.py"))["sources"]()
 
 # By exercise: what is wrong, the piece of the solution, and the mistake in its place.

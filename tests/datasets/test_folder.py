@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, noise_face, save, scenery
+from helpers.drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
 from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store

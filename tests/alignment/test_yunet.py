@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, encoded, noise_face, save, scenery
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 from PIL import Image
 
 from gdrd_lab.alignment.template import TEMPLATE, similarity, template

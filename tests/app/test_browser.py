@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_uploads import bad_uploads
-from page_server import Server, chromium, get, running_app
+from helpers.app_server import Server, chromium, get, running_app
+from helpers.bad_uploads import bad_uploads
 from PIL import Image
 
 from gdrd_lab.app.state import View

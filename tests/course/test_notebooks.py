@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 BUILD = runpy.run_path(str(FOLDER / "build.py"))
 SOURCES = BUILD["sources"]()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_faces import drawn_face, encoded, noise_face, scenery, write_tar
+from helpers.drawn_faces import drawn_face, encoded, noise_face, scenery, write_tar
 
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset

@@ -37,7 +37,7 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("argv", "message"),
     [
         (["evaluate", "--data", "/nowhere"], "no faces named /nowhere"),
         (["evaluate", "--resolutions", "2"], "resolution=2 is out of range"),

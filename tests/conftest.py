@@ -1,0 +1,13 @@
+"""What holds for every test."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test a cache folder of its own, so that none depends on what another left there."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GDRD_CACHE", str(folder))
+    return folder
