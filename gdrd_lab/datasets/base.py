@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from gdrd_lab.alignment.yunet import FaceSelection
 from gdrd_lab.errors import GdrdError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How images become faces when a data set is opened.
+
+    Args:
+        align: "auto" aligns photographs and keeps faces that are aligned already; "always" runs the detector on every
+            image; "never" takes every image as an aligned face.
+        face_selection: the face to take from a photograph with several, see ``alignment.yunet.Aligner.align``.
+        skip_unreadable: leave out images that cannot be used, with a warning that says how many.
+        progress: show progress bars.
+    """
+
+    align: Literal["auto", "always", "never"] = "auto"
+    face_selection: FaceSelection = None
+    skip_unreadable: bool = False
+    progress: bool = True
 
 
 @runtime_checkable

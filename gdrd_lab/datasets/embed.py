@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,23 @@ from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """How a face set is embedded.
+
+    Args:
+        flip: average the embeddings of a face and its mirror image.
+        batch_size: faces per forward pass; it changes the result only by rounding.
+        seed: seed of the degradation, which each face combines with its index.
+        progress: show a progress bar.
+    """
+
+    flip: bool = False
+    batch_size: int = 64
+    seed: int = 0
+    progress: bool = True
 
 
 @torch.inference_mode()
