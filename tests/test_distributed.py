@@ -125,7 +125,7 @@ def test_the_parts_of_a_batch_are_its_rows() -> None:
     for process in range(2):
         rows = own_rows(config, 2, process)
         own = data.part(2, rows)
-        for name in ("sharp", "low", "labels", "indices", "rows"):
+        for name in ("hr", "lr", "labels", "indices", "rows"):
             torch.testing.assert_close(getattr(own, name), getattr(whole, name)[rows], rtol=0, atol=1e-6)
         shares += [own.part(slice(0, 2)), own.part(slice(2, 4))]
     assert sorted(torch.cat([part.rows for part in shares]).tolist()) == list(range(8))

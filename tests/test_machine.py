@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from gdrd_lab import machine
+from gdrd_lab.io.paths import cache_folder
+from gdrd_lab.io.provenance import commit
 
 
 def test_allocator_settings_take_effect_on_glibc() -> None:
@@ -38,10 +39,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_commit_is_a_hash_or_nothing() -> None:
-    found = machine.commit().rstrip("+")
+    found = commit().rstrip("+")
     assert found == "" or (len(found) == 12 and int(found, 16) >= 0)
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    assert machine.cache_folder() == tmp_path
+    assert cache_folder() == tmp_path

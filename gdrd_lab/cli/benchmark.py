@@ -1,34 +1,34 @@
-"""`gdrd bench`: what things cost on this machine, side by side."""
+"""`gdrd benchmark`: what things cost on this machine, side by side."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import command
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser(
-        "bench",
-        help="measure speed and memory side by side, as a table and JSON",
-        description="Student against teacher, L_rcd against its naive form, our training step against a plain loop, "
+    parser = command(
+        commands,
+        "benchmark",
+        run,
+        "measure speed and memory side by side, as a table and JSON",
+        "Student against teacher, L_rcd against its naive form, our training step against a plain loop, "
         "reading, sampling, aligning, embedding, and growth with the gallery. Cases take turns in every round; "
         "the table gives the median and the spread.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    command.add_argument(
+    parser.add_argument(
         "suites",
         nargs="*",
         help="networks, relational, training, data, sampler, alignment, targets, growth; all if none is named",
     )
-    command.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
-    command.add_argument("--repeats", type=int, default=5, help="rounds")
-    command.add_argument("--cpu-time", action="store_true", help="seconds on the processors: for a busy machine")
-    command.add_argument(
-        "--threads", type=int, help="threads of torch and onnxruntime; torch's own choice if not given"
-    )
-    command.add_argument("--out", type=Path, default=Path("results/bench.json"), help="JSON file to write")
-    command.set_defaults(run=run)
+    parser.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds")
+    parser.add_argument("--cpu-time", action="store_true", help="measure processor time: for a busy machine")
+    parser.add_argument("--threads", type=int, help="threads of torch and onnxruntime; torch's choice if not given")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmark.json"), help="JSON file to write")
 
 
 def run(arguments: argparse.Namespace) -> None:

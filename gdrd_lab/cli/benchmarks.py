@@ -1,34 +1,29 @@
-"""`gdrd official`: the published measures of a benchmark, from its official files."""
+"""`gdrd benchmarks`: the published metrics of a benchmark, from its official files."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import add_methods, add_output, command, print_table
+
 BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "bin")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser(
-        "official",
-        help="score on TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C or a verification .bin",
-        description="Compute a benchmark's published measures from its official files. For testing only.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = command(
+        commands,
+        "benchmarks",
+        run,
+        "score on TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C or a verification .bin",
+        "Compute a benchmark's published metrics from its official files. For testing only.",
     )
-    command.add_argument("benchmark", choices=BENCHMARKS, help="which")
-    command.add_argument("path", type=Path, help="its folder, or the .bin file")
-    command.add_argument(
-        "--methods",
-        nargs="+",
-        default=["sface", "student"],
-        metavar="METHOD",
-        help="sface, student, dlib, a student's folder or .onnx file",
-    )
-    command.add_argument("--flip", action="store_true", help="average each embedding with its mirror image's")
-    command.add_argument("--out", type=Path, default=Path("results/official.json"), help="JSON file to write")
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
-    command.set_defaults(run=run)
+    parser.add_argument("benchmark", choices=BENCHMARKS, help="the benchmark")
+    parser.add_argument("path", type=Path, help="its folder, or the .bin file")
+    add_methods(parser, "sface", "student")
+    parser.add_argument("--flip", action="store_true", help="average the embeddings of a face and its mirror image")
+    add_output(parser, "results/benchmarks.json")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,25 +33,22 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
     from functools import partial
 
-    from rich.console import Console
-    from rich.table import Table
-
     from gdrd_lab.datasets.embed import embed_all
-    from gdrd_lab.evaluation import benchmarks as official
+    from gdrd_lab.evaluation import benchmarks as protocols
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.provenance import commit
     from gdrd_lab.models.registry import load_model
 
-    score: dict[str, Callable[[Path, official.Embed], list[official.Metric]]] = {
-        "tinyface": official.score_tinyface,
-        "scface": official.score_scface,
-        "survface": official.score_survface,
-        "ijbb": partial(official.score_ijb, name="ijbb"),
-        "ijbc": official.score_ijb,
-        "bin": official.score_bin,
+    score: dict[str, Callable[[Path, protocols.Embed], list[protocols.Metric]]] = {
+        "tinyface": protocols.score_tinyface,
+        "scface": protocols.score_scface,
+        "survface": protocols.score_survface,
+        "ijbb": partial(protocols.score_ijb, name="ijbb"),
+        "ijbc": protocols.score_ijb,
+        "bin": protocols.score_bin,
     }
     options = {"flip": arguments.flip, "progress": not arguments.quiet}
-    found: dict[str, list[official.Metric]] = {}
+    found: dict[str, list[protocols.Metric]] = {}
     for method in arguments.methods:
         recogniser = load_model(method)
         found[recogniser.name] = score[arguments.benchmark](arguments.path, partial(embed_all, recogniser, **options))
@@ -64,11 +56,12 @@ def run(arguments: argparse.Namespace) -> None:
         "benchmark": arguments.benchmark,
         "flip": arguments.flip,
         "commit": commit(),
-        "scores": {name: [asdict(measure) for measure in measures] for name, measures in found.items()},
+        "scores": {name: [asdict(metric) for metric in metrics] for name, metrics in found.items()},
     }
     written = write_atomically(arguments.out, json.dumps(content, indent=1).encode())
-    table = Table("measure", "n", *found, title=arguments.benchmark)
-    for rows in zip(*found.values(), strict=True):
-        table.add_row(rows[0].name, f"{rows[0].n:,}", *(f"{100 * row.value:.2f}" for row in rows))
-    Console().print(table)
+    rows = (
+        [row[0].name, f"{row[0].n:,}", *(f"{100 * metric.value:.2f}" for metric in row)]
+        for row in zip(*found.values(), strict=True)
+    )
+    print_table(arguments.benchmark, ["metric", "n", *found], rows)
     print(f"Results: {written}")

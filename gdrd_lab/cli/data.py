@@ -5,52 +5,45 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, face_selection, open_data
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command and its actions."""
-    command = commands.add_parser("data", help="pack faces into shards for large trainings, or check shards")
-    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    group = commands.add_parser("data", help="pack faces into shards for large trainings, or check shards")
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    pack = actions.add_parser(
+    pack = command(
+        actions,
         "pack",
-        help="write WebDataset shards of aligned faces",
-        description="Write WebDataset shards of aligned faces with an index and a manifest of checksums. Run the same "
-        "command again to go on after an interruption.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        run_pack,
+        "write WebDataset shards of aligned faces",
+        "Write WebDataset shards of aligned faces with an index and a manifest of checksums. Run the same "
+        "command again to continue after an interruption.",
     )
-    pack.add_argument(
-        "source", help="folder, InsightFace train.rec or .bin, saved Hugging Face dataset, shards, or a set's name"
-    )
+    pack.add_argument("data", help=DATA)
     pack.add_argument("out", type=Path, help="folder that receives the shards")
     pack.add_argument("--faces-per-shard", type=int, default=5000, help="images tried per shard")
     pack.add_argument("--quality", type=int, default=95, help="JPEG quality of newly aligned faces; 0: PNG, no loss")
     pack.add_argument("--embed", metavar="TEACHER", help="also cache this recogniser's embeddings: sface")
     pack.add_argument("--workers", type=int, default=2, help="processes")
-    pack.add_argument(
-        "--several", choices=("refuse", "largest", "central"), default="refuse", help="which of several faces to take"
-    )
-    pack.add_argument("--quiet", action="store_true", help="no progress bar")
-    pack.set_defaults(run=run_pack)
+    add_reading(pack)
+    add_quiet(pack)
 
-    check = actions.add_parser("check", help="compare shards with their checksums")
+    check = command(actions, "check", run_check, "compare shards with their checksums")
     check.add_argument("folder", type=Path, help="folder that `gdrd data pack` wrote")
-    check.add_argument("--quiet", action="store_true", help="no progress bar")
-    check.set_defaults(run=run_check)
+    add_quiet(check)
 
 
 def run_pack(arguments: argparse.Namespace) -> None:
-    """Pack and say what came of it."""
-    from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
+    """Pack and print what was written."""
+    from gdrd_lab.datasets.registry import is_plain_folder
     from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
 
-    face_selection = None if arguments.face_selection == "refuse" else arguments.face_selection
-    source = Path(arguments.source)
-    # Photographs of a folder are aligned one by one by the workers, not first into the cache.
-    faces = (
-        FolderImages(source, face_selection=face_selection)
-        if is_plain_folder(source)
-        else load_dataset(arguments.source, face_selection=face_selection, progress=not arguments.quiet)
-    )
+    source = Path(arguments.data)
+    # The workers align the photographs of a folder one by one, without the cache.
+    plain = is_plain_folder(source)
+    faces = FolderImages(source, face_selection=face_selection(arguments)) if plain else open_data(arguments)
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
     manifest = pack(faces, arguments.out, config, arguments.workers, progress=not arguments.quiet)
     size = sum(entry["bytes"] for entry in manifest["shards"].values())

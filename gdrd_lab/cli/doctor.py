@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gdrd_lab.cli._options import command, print_table
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import cache_folder
 from gdrd_lab.io.provenance import commit
@@ -48,7 +49,7 @@ def checkup() -> list[Check]:
         _try("face detector (YuNet)", _yunet, ""),
         _try("generative teacher (shipped)", _generative, ""),
         _try("student (shipped)", _student, ""),
-        _try("embedded face set", _embedded, ""),
+        _try("synthetic faces", _synthetic, ""),
     ]
     faces = os.environ.get("GDRD_FACES")
     found = faces is not None and Path(faces).is_dir()
@@ -107,7 +108,7 @@ def _size(network: nn.Module) -> str:
     return f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f} M parameters"
 
 
-def _embedded() -> str:
+def _synthetic() -> str:
 
     from gdrd_lab.datasets.synthetic import synthetic_faces
 
@@ -134,16 +135,10 @@ def _machine() -> list[Check]:
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser("doctor", help="say what is installed, found and possible on this machine")
-    command.set_defaults(run=run)
+    command(commands, "doctor", run, "report what is installed, found and possible on this machine")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print a table of checks."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("what", "state", "detail", title="gdrd doctor")
-    for check in checkup():
-        table.add_row(check.name, "[green]ok[/]" if check.fine else "[yellow]missing[/]", check.detail)
-    Console().print(table)
+    rows = ([check.name, "[green]ok[/]" if check.fine else "[yellow]missing[/]", check.detail] for check in checkup())
+    print_table("gdrd doctor", ["what", "state", "detail"], rows)

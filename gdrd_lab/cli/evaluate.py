@@ -5,6 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import (
+    add_data,
+    add_generative,
+    add_methods,
+    add_output,
+    add_resolutions,
+    add_validation_split,
+    command,
+    open_data,
+)
+
 # Degradations that can be swept besides resolution: type and help of their values.
 SWEEPS = {
     "blur": (float, "standard deviation in pixels of a 112 px face"),
@@ -20,41 +31,32 @@ SETTINGS = ("same", "gallery", "teacher")
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser(
+    parser = command(
+        commands,
         "evaluate",
-        help="verification, identification and retrieval scores across resolutions",
-        description="Score recognisers. LFW uses View 2 (10 folds); other sets use random pairs in 10 folds. "
+        run,
+        "verification, identification and retrieval scores across resolutions",
+        "Score recognisers. LFW uses View 2 (10 folds); other sets use random pairs in 10 folds. "
         "Writes results as JSON and CSV and prints a table.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    command.add_argument("--data", default="embedded", help="embedded, lfw, or a path to faces")
-    command.add_argument(
-        "--resolutions", type=int, nargs="+", default=[8, 16, 32, 112], metavar="PX", help="sides to reduce faces to"
-    )
-    command.add_argument(
-        "--methods",
-        nargs="+",
-        default=["sface", "super-resolved", "student"],
-        metavar="METHOD",
-        help="sface, super-resolved, student, paper-student, assistant, dlib, a student's folder or .onnx file",
-    )
-    command.add_argument(
-        "--hold-out", type=float, default=0.0, metavar="SHARE", help="only what `gdrd train --hold-out` left out"
-    )
-    command.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
-    command.add_argument("--generative", help="generative teacher of super-resolved; the shipped one if not given")
-    command.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
-    command.add_argument(
+    add_data(parser)
+    add_resolutions(parser, 8, 16, 32, 112)
+    add_methods(parser, "sface", "super-resolved", "student")
+    add_validation_split(parser, "score only the identities that `gdrd train --validation-split` kept from training")
+    parser.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
+    add_generative(parser)
+    parser.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
+    parser.add_argument(
         "--settings",
         nargs="+",
         choices=SETTINGS,
         default=list(SETTINGS),
         help="both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)",
     )
-    command.add_argument("--identification", action="store_true", help="also closed-set rank-k")
-    command.add_argument("--retrieval", action="store_true", help="also mean average precision")
+    parser.add_argument("--identification", action="store_true", help="also closed-set rank-k")
+    parser.add_argument("--retrieval", action="store_true", help="also mean average precision")
     for name, (kind, text) in SWEEPS.items():
-        command.add_argument(
+        parser.add_argument(
             f"--{name}",
             type=kind,
             nargs="+",
@@ -62,24 +64,20 @@ def add(commands: argparse._SubParsersAction) -> None:
             metavar="VALUE",
             help=f"also sweep {name} at the first resolution: {text}",
         )
-    command.add_argument("--flip", action="store_true", help="average each embedding with its mirror image's")
-    command.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
-    command.add_argument(
-        "--out", type=Path, default=Path("results/evaluation"), help="path of the results, without .json and .csv"
+    parser.add_argument("--flip", action="store_true", help="average the embeddings of a face and its mirror image")
+    parser.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
+    parser.add_argument("--figure", type=Path, help="also draw accuracy against resolution as PNG and SVG")
+    parser.add_argument(
+        "--compare-with", type=Path, nargs="+", default=[], metavar="JSON", help="earlier results in the same figure"
     )
-    command.add_argument("--figure", type=Path, help="also draw accuracy against resolution as PNG and SVG")
-    command.add_argument(
-        "--beside", type=Path, nargs="+", default=[], metavar="JSON", help="earlier results in the same figure"
-    )
-    command.add_argument("--quiet", action="store_true", help="no progress bars")
-    command.set_defaults(run=run)
+    add_output(parser, "results/evaluation", "path of the results, without .json and .csv")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with, split_identities
     from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
-    from gdrd_lab.datasets.registry import load_dataset, open_pairs
+    from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.evaluation import results as report
     from gdrd_lab.evaluation import sweep
     from gdrd_lab.models.registry import load_model
@@ -93,12 +91,12 @@ def run(arguments: argparse.Namespace) -> None:
             degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
     compare_with = [score for path in arguments.compare_with for score in report.read_json(path).scores]
     recognisers = [load_model(name, arguments.generative, arguments.steps) for name in arguments.methods]
-    faces = load_dataset(arguments.data, progress=not arguments.quiet)
-    if arguments.hold_out:
-        _, faces = split_identities(faces, arguments.hold_out)
+    faces = open_data(arguments)
+    if arguments.validation_split:
+        _, faces = split_identities(faces, arguments.validation_split)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
-    if arguments.hold_out or arguments.at_least > 1:  # View 2 is for the whole of LFW
+    if arguments.validation_split or arguments.at_least > 1:  # View 2 is for the whole of LFW
         pairs = random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=arguments.seed)
     else:
         pairs = open_pairs(arguments.data, faces, seed=arguments.seed)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import command
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser(
+    parser = command(
+        commands,
         "export",
-        help="write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision",
-        description="Write a recogniser as one file and compare it with the original on the embedded faces. "
-        "`gdrd embed` and `gdrd evaluate` take the .onnx file as a model. A generative teacher is written as a folder.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        run,
+        "write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision",
+        "Write a recogniser as one file and compare it with the original on the synthetic faces. "
+        "`gdrd embed` and `gdrd evaluate` accept the .onnx file as a model. A generative teacher becomes a folder.",
     )
-    command.add_argument(
-        "model", help="student (the shipped one), sface, or a student's or generative teacher's folder"
-    )
-    command.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
-    command.add_argument("--name", help="what tables call it (students' folders)")
-    command.add_argument("--int8", action="store_true", help="quantise weights and activations to 8 bits (.onnx)")
-    command.add_argument("--calibration", default="embedded", help="faces that set the ranges of 8-bit activations")
-    command.add_argument("--resolution", type=int, default=16, help="side at which accuracies are compared")
-    command.add_argument("--quiet", action="store_true", help="no comparison")
-    command.set_defaults(run=run)
+    parser.add_argument("model", help="student (the shipped one), sface, or a student's or generative teacher's folder")
+    parser.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
+    parser.add_argument("--name", help="name in tables (students' folders)")
+    parser.add_argument("--int8", action="store_true", help="quantise weights and activations to 8 bits (.onnx)")
+    parser.add_argument("--calibration", default="synthetic", help="faces that set the ranges of 8-bit activations")
+    parser.add_argument("--resolution", type=int, default=16, help="resolution at which accuracies are compared")
+    parser.add_argument("--quiet", action="store_true", help="no comparison")
 
 
 def run(arguments: argparse.Namespace) -> None:

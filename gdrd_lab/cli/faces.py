@@ -1,74 +1,62 @@
-"""`gdrd faces`: look at a face set, align photographs, write out the embedded faces."""
+"""`gdrd faces`: look at a face set, align photographs, write synthetic faces."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import add_data, add_face_selection, command, face_selection, open_data, print_table
+
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """Describe the command and its three actions."""
-    command = commands.add_parser("faces", help="describe a face set, align photographs, or write the embedded faces")
-    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    """Describe the command and its actions."""
+    group = commands.add_parser("faces", help="describe a data set, align photographs, or write synthetic faces")
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    info = actions.add_parser("info", help="count faces and identities")
-    info.add_argument(
-        "data", nargs="?", default="embedded", help="embedded, lfw, training, or a path (default: embedded)"
-    )
-    info.set_defaults(run=run_info)
+    info = command(actions, "info", run_info, "count faces and identities")
+    add_data(info, positional=True, optional=True)
 
-    align = actions.add_parser("align", help="align a folder of photographs to 112 px faces")
+    align = command(actions, "align", run_align, "align a folder of photographs to 112 px faces")
     align.add_argument("source", type=Path, help="folder of photographs or of identity folders")
     align.add_argument("out", type=Path, help="folder that receives the aligned faces as PNG")
-    align.add_argument(
-        "--several",
-        choices=("refuse", "largest", "central"),
-        default="refuse",
-        help="which face to take where there are several",
-    )
-    align.set_defaults(run=run_align)
+    add_face_selection(align)
 
-    sample = actions.add_parser("sample", help="write faces of the embedded set, which are nobody's photograph")
+    sample = command(actions, "sample", run_sample, "write synthetic faces, which are nobody's photograph")
     sample.add_argument("out", type=Path, help="folder that receives identity folders of PNG files")
-    sample.add_argument("--identities", type=int, default=60, help="number of identities (default: 60)")
-    sample.add_argument("--per-identity", type=int, default=5, help="faces of each (default: 5)")
-    sample.add_argument("--size", type=int, default=64, help="side in pixels (default: 64)")
-    sample.add_argument("--seed", type=int, default=0, help="seed (default: 0)")
-    sample.set_defaults(run=run_sample)
+    sample.add_argument("--identities", type=int, default=60, help="number of identities")
+    sample.add_argument("--per-identity", type=int, default=5, help="faces of each")
+    sample.add_argument("--size", type=int, default=64, help="size in pixels")
+    sample.add_argument("--seed", type=int, default=0, help="seed")
 
 
 def run_info(arguments: argparse.Namespace) -> None:
-    """Print the facts of a face set."""
+    """Print what a data set holds."""
     import numpy as np
-    from rich.console import Console
-    from rich.table import Table
 
-    from gdrd_lab.datasets.registry import load_dataset
-
-    faces = load_dataset(arguments.data)
+    faces = open_data(arguments)
     labels, counts = np.unique(faces.labels[faces.labels >= 0], return_counts=True)
-    table = Table("fact", "value", title=faces.name)
-    table.add_row("faces", f"{len(faces):,}")
-    table.add_row("side", f"{faces.size} px")
-    table.add_row("identities", f"{len(labels):,}")
-    table.add_row("identities with two or more faces", f"{int((counts > 1).sum()):,}")
-    table.add_row("faces without a known identity", f"{int((faces.labels < 0).sum()):,}")
-    Console().print(table)
+    rows = [
+        ["faces", f"{len(faces):,}"],
+        ["resolution", f"{faces.size} px"],
+        ["identities", f"{len(labels):,}"],
+        ["identities with two or more faces", f"{int((counts > 1).sum()):,}"],
+        ["faces without a known identity", f"{int((faces.labels < 0).sum()):,}"],
+    ]
+    print_table(faces.name, ["property", "value"], rows)
 
 
 def run_align(arguments: argparse.Namespace) -> None:
     """Align every photograph below a folder; those that cannot be aligned are named and left out."""
     from gdrd_lab.datasets.folder import align_folder
 
-    face_selection = None if arguments.face_selection == "refuse" else arguments.face_selection
-    done, refused = align_folder(arguments.source, arguments.out, face_selection=face_selection)
+    done, refused = align_folder(arguments.source, arguments.out, face_selection=face_selection(arguments))
     for name, reason in refused:
         print(f"left out {name}: {reason}")
     print(f"{done} faces aligned into {arguments.out}, {len(refused)} left out")
 
 
 def run_sample(arguments: argparse.Namespace) -> None:
-    """Write embedded faces as PNG files."""
+    """Write synthetic faces as PNG files."""
     from gdrd_lab.datasets.folder import write_faces
     from gdrd_lab.datasets.synthetic import synthetic_faces
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gdrd_lab.cli._options import command
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    command = commands.add_parser(
+    parser = command(
+        commands,
         "results",
-        help="write the results page from result files",
-        description="Make a Markdown page with tables and figures from the JSON files that evaluate, ablate, quality, "
-        "failures and bench wrote.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        run,
+        "write the results page from result files",
+        "Make a Markdown page with tables and figures from the JSON files that evaluate, ablate, quality, "
+        "failures and benchmark wrote.",
     )
-    command.add_argument("folder", nargs="?", type=Path, default=Path("data/results"), help="folder of JSON files")
-    command.add_argument("--out", type=Path, default=Path("data/RESULTS.md"), help="Markdown file to write")
-    command.set_defaults(run=run)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("data/results"), help="folder of JSON files")
+    parser.add_argument("--out", type=Path, default=Path("data/RESULTS.md"), help="Markdown file to write")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
 
 
 def load_dataset(
-    name_or_path: str | Path = "embedded",
+    name_or_path: str | Path = "synthetic",
     *,
     training: bool = False,
     face_selection: FaceSelection = None,
@@ -31,8 +31,8 @@ def load_dataset(
     """Open a face set by name or path.
 
     Args:
-        name_or_path: "embedded", the default set, which is nobody's photograph; "lfw"; "training", the training sets in
-            $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
+        name_or_path: "synthetic", the default set, which is nobody's photograph; "lfw"; "training", the training sets
+            in $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
             its verification .bin files, or a folder of images.
         training: the faces will be trained on, so LFW is refused.
         face_selection: the face to take from a photograph with several, see ``Aligner.align``.
@@ -42,7 +42,7 @@ def load_dataset(
     Raises:
         GdrdError: it is not there or cannot be used, or LFW would be trained on.
     """
-    if str(name_or_path) == "embedded":
+    if str(name_or_path) == "synthetic":
         from gdrd_lab.datasets.synthetic import synthetic_faces
 
         return synthetic_faces()
@@ -57,7 +57,7 @@ def load_dataset(
     if not path.exists():
         raise GdrdError(
             f"There are no faces named {name_or_path}",
-            "Say embedded, lfw, training, or a path to a folder or .tar file",
+            "Use synthetic, lfw, training, or a path to a folder or .tar file",
         )
     if path.suffix == ".rec" or (path / "train.rec").is_file():
         return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", face_selection=face_selection)

@@ -44,7 +44,7 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "--methods", "nobody"], "'nobody' is no recogniser"),
         (["train", "all", "--config", "huge"], "'huge' is no recipe"),
         (["train", "all", "--set", "head.x=1"], "sets nothing"),
-        (["train", "all", "--start-from", "data/student"], "--start-from cannot be used with all"),
+        (["train", "all", "--init-from", "data/student"], "--init-from cannot be used with all"),
     ],
 )
 def test_errors_are_one_line_with_a_remedy(
@@ -106,7 +106,7 @@ def test_torchrun_takes_no_option_of_ours_for_its_own(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     options = sorted(set(re.findall(r"(?<![\w-])--[a-z-]+", capsys.readouterr().out)) - {"--help"})
-    assert {"--start-from", "--assistant", "--hold-out", "--out"} <= set(options)
+    assert {"--init-from", "--assistant", "--validation-split", "--out"} <= set(options)
     for option in options:
         argv = ["train", "head", option, "1"]
         told = get_args_parser().parse_args(["--standalone", "--nproc-per-node", "2", "-m", "gdrd_lab", *argv])
@@ -126,5 +126,5 @@ def test_best_recipe_learns_from_the_shipped_assistant(tmp_path: Path, monkeypat
 def test_doctor_finds_the_shipped_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for line in ("SFace", "YuNet", "student (shipped)", "embedded face set"):
+    for line in ("SFace", "YuNet", "student (shipped)", "synthetic faces"):
         assert line in out

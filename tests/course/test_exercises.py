@@ -66,9 +66,9 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("divides by nothing", "alpha_bar.sqrt() * noisy -", "noisy / alpha_bar.sqrt() -"),
     ],
     "residual_target": [
-        ("not brought to [-1, 1]", "((2 * sharp - 1) - (2 * enlarged - 1))", "(sharp - enlarged)"),
+        ("not brought to [-1, 1]", "((2 * hr - 1) - (2 * enlarged - 1))", "(sharp - enlarged)"),
         ("not scaled", " / scale", ""),
-        ("enlarged minus sharp", "(2 * sharp - 1) - (2 * enlarged - 1)", "(2 * enlarged - 1) - (2 * sharp - 1)"),
+        ("enlarged minus sharp", "(2 * hr - 1) - (2 * enlarged - 1)", "(2 * enlarged - 1) - (2 * hr - 1)"),
     ],
     "ddim_step": [
         (

@@ -209,7 +209,7 @@ def test_the_command_scores_every_benchmark(tmp_path: Path, capsys: pytest.Captu
     }
     for name, (place, measures) in expected.items():
         out = tmp_path / f"{name}.json"
-        words = ["official", name, str(tmp_path / place), "--methods", "student", "--out", str(out), "--quiet"]
+        words = ["benchmarks", name, str(tmp_path / place), "--methods", "student", "--out", str(out), "--quiet"]
         assert main(words) == 0
         (scores,) = json.loads(out.read_text())["scores"].values()
         found = {score["name"]: score["value"] for score in scores}

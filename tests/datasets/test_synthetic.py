@@ -131,7 +131,7 @@ def test_bad_model_file(kind: str, tmp_path: Path) -> None:
     _damage(kind, path)
     with pytest.raises(GdrdError, match=r"model\.safetensors") as error:
         load_face_model(path)
-    assert "\n" not in str(error.value) and "fit_embedded" in str(error.value)
+    assert "\n" not in str(error.value) and "synthetic_faces.fit" in str(error.value)
 
 
 def test_saving_keeps_the_model(model: embedded.FaceModel, tmp_path: Path) -> None:

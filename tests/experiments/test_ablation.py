@@ -131,7 +131,7 @@ def test_the_command_ends_with_a_table_and_files(
 ) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    words = ["ablate", "--config", "smoke", "--out", str(tmp_path), "--quiet", "--beside"]
+    words = ["ablate", "--config", "smoke", "--out", str(tmp_path), "--quiet", "--baselines"]
     chosen = ["--rows", "RKD", "the paper", "--label", ", again", "--seeds", "0"]
     assert main([*words, *chosen]) == 0
     names = {score.method for score in read_json(tmp_path / "ablation.json").scores}

@@ -67,11 +67,11 @@ def test_memory_of_a_call() -> None:
 
 
 def test_every_suite_runs_and_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--smoke", "--out", str(tmp_path / "b.json")]) == 0
+    assert main(["benchmark", "--smoke", "--out", str(tmp_path / "b.json")]) == 0
     content = json.loads((tmp_path / "b.json").read_text())
     suites = {row["suite"] for row in content["rows"]}
     assert len(suites) == 8 and content["machine"]["cores"] >= 1
     assert all(row["value"] > 0 and row["low"] <= row["value"] <= row["high"] for row in content["rows"])
     assert "ratio to the first" in capsys.readouterr().out
-    assert main(["bench", "speed", "--out", str(tmp_path / "c.json")]) == 2
+    assert main(["benchmark", "speed", "--out", str(tmp_path / "c.json")]) == 2
     assert "no suite 'speed'" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def test_command_exports_and_embeds(tmp_path: Path, capsys: pytest.CaptureFixtur
     out = tmp_path / "a" / "student.onnx"
     assert main(["export", "student", str(out), "--quiet"]) == 0
     assert "MB" in capsys.readouterr().out
-    words = ["embed", "embedded", str(tmp_path / "e.parquet"), "--model", str(out), "--resolution", "16"]
+    words = ["embed", "synthetic", str(tmp_path / "e.parquet"), "--model", str(out), "--resolution", "16"]
     assert main(words) == 0
     _, _, embeddings, metadata = read_embeddings(tmp_path / "e.parquet")
     assert embeddings.shape == (300, 128) and metadata["model"] == "student"
