@@ -93,7 +93,9 @@ def open_data(arguments: argparse.Namespace, training: bool = False) -> FaceData
 
 def add_methods(parser: argparse.ArgumentParser, *default: str, flag: str = "--methods") -> None:
     """Add the recognisers to score."""
-    parser.add_argument(flag, nargs="+", default=list(default), metavar="METHOD", help=METHODS)
+    parser.add_argument(
+        flag, nargs="*" if flag == "--baselines" else "+", default=list(default), metavar="METHOD", help=METHODS
+    )
 
 
 def add_generative(parser: argparse.ArgumentParser) -> None:

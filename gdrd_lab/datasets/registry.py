@@ -32,8 +32,8 @@ def load_dataset(
 
     Args:
         name_or_path: "synthetic", the default set, which is nobody's photograph; "lfw"; "training", the training sets
-            in $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
-            its verification .bin files, or a folder of images.
+            in $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one
+            of its verification .bin files, or a folder of images.
         training: the faces will be trained on, so LFW is refused.
         face_selection: the face to take from a photograph with several, see ``Aligner.align``.
         skip_unreadable: leave out images of a folder that cannot be used, with a warning.

@@ -66,7 +66,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
         ("divides by nothing", "alpha_bar.sqrt() * noisy -", "noisy / alpha_bar.sqrt() -"),
     ],
     "residual_target": [
-        ("not brought to [-1, 1]", "((2 * hr - 1) - (2 * enlarged - 1))", "(sharp - enlarged)"),
+        ("not brought to [-1, 1]", "((2 * hr - 1) - (2 * enlarged - 1))", "(hr - enlarged)"),
         ("not scaled", " / scale", ""),
         ("enlarged minus sharp", "(2 * hr - 1) - (2 * enlarged - 1)", "(2 * enlarged - 1) - (2 * hr - 1)"),
     ],

@@ -93,7 +93,7 @@ def test_saved_dataset_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(GdrdError, match=r"no faces named nonsense\. Say embedded, lfw, training"):
+    with pytest.raises(GdrdError, match=r"no faces named nonsense\. Use synthetic, lfw, training"):
         load_dataset("nonsense")
 
 

@@ -180,7 +180,10 @@ def test_bombs_are_refused_by_their_header(
 def test_bomb_is_one_line_for_a_user_too(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_header(10_000, 10_000))  # in the range where Pillow warns
-    code = "import sys; from gdrd_lab.io import images\ntry: images.read_image(sys.argv[1])\nexcept Exception as e: print(e)"
+    code = (
+        "import sys; from gdrd_lab.io import images\ntry: images.read_image(sys.argv[1])\n"
+        "except Exception as e: print(e)"
+    )
     run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert run.stderr == "" and run.stdout.count("\n") == 1 and "10000 x 10000" in run.stdout
 
