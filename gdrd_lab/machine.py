@@ -1,39 +1,45 @@
-"""What the machine is and can do: allocator settings, threads, commit, and the facts `gdrd doctor` prints."""
+"""Allocator settings of this process: whether the C library keeps freed memory for reuse."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 
-# glibc's mallopt parameters (malloc.h). Large activations otherwise go back to the kernel at every step.
+# glibc's mallopt parameters (malloc.h).
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed blocks for reuse, which about doubles the speed of networks on a CPU.
 
-    The same as MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_, but after Python has started.
+    By default glibc returns large blocks to the kernel, so that every step maps its activations anew. The effect is
+    that of MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_, but after Python has started. The
+    command line, the app and the notebooks call this function; ``import gdrd_lab`` does not.
 
     Returns:
-        True where it took effect; False on another C library (macOS, Windows, musl), where nothing changes.
+        True if the settings took effect. False, with nothing changed, if the environment variable GDRD_ALLOCATOR is
+        "system" or the C library is not glibc (macOS, Windows, musl).
     """
-    return _tell_glibc({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**28})
+    if os.environ.get("GDRD_ALLOCATOR") == "system":
+        return False
+    return _mallopt({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1, M_TOP_PAD: 2**28})
 
 
-def give_back_freed_memory() -> bool:
-    """Undo ``keep_freed_memory``: large blocks go back to the system when freed, so a process has what it uses.
+def release_freed_memory() -> bool:
+    """Undo ``keep_freed_memory``: large blocks return to the kernel when freed, so a process holds what it uses.
 
     Returns:
-        As ``keep_freed_memory``.
+        True if the settings took effect; False on another C library than glibc.
     """
-    told = _tell_glibc({M_MMAP_MAX: 2**16, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17, M_TOP_PAD: 0})
-    if told:
+    changed = _mallopt({M_MMAP_MAX: 2**16, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17, M_TOP_PAD: 0})
+    if changed:
         ctypes.CDLL(None).malloc_trim(0)
-    return told
+    return changed
 
 
-def _tell_glibc(settings: dict[int, int]) -> bool:
+def _mallopt(settings: dict[int, int]) -> bool:
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL(None)

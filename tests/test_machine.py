@@ -1,23 +1,15 @@
-"""Machine facts."""
+"""Allocator settings: they take effect where asked for, and only there."""
 
 import subprocess
 import sys
 
-from gdrd_lab.io.paths import cache_folder
-from gdrd_lab.io.provenance import commit
+import pytest
 
+LINUX = sys.platform.startswith("linux")
 
-def test_allocator_settings_take_effect_on_glibc() -> None:
-    code = "from gdrd_lab.machine import keep_freed_memory; print(keep_freed_memory())"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert out == str(sys.platform.startswith("linux"))
-
-
-def test_allocator_stops_returning_memory_to_the_kernel() -> None:
-    """Page faults of repeated large allocations: a handful where blocks are reused, thousands where they are not."""
-    code = """
-import os, resource
-import {package}
+# Page faults of repeated large allocations: a handful where blocks are reused, thousands where they are not.
+FAULTS = """
+import resource
 import torch
 torch.set_num_threads(1)
 for _ in range(10):
@@ -27,22 +19,36 @@ for _ in range(5):
     torch.ones(2**24).sum()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-    faults = [
-        int(
-            subprocess.run(
-                [sys.executable, "-c", code.format(package=name)], capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for name in ("gdrd_lab", "json")
-    ]
-    assert faults[0] * 20 < faults[1]
 
 
-def test_commit_is_a_hash_or_nothing() -> None:
-    found = commit().rstrip("+")
-    assert found == "" or (len(found) == 12 and int(found, 16) >= 0)
+def printed_by(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_cache_folder_follows_the_environment(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
+@pytest.mark.parametrize(("allocator", "expected"), [(None, LINUX), ("system", False)])
+def test_allocator_settings_take_effect_unless_the_environment_forbids(
+    allocator: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GDRD_ALLOCATOR", raising=False)
+    if allocator:
+        monkeypatch.setenv("GDRD_ALLOCATOR", allocator)
+    assert printed_by("from gdrd_lab.machine import keep_freed_memory; print(keep_freed_memory())") == str(expected)
+
+
+@pytest.mark.skipif(not LINUX, reason="glibc's settings")
+def test_memory_stays_only_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GDRD_ALLOCATOR", raising=False)
+    imported = int(printed_by("import gdrd_lab" + FAULTS))
+    asked = "from gdrd_lab.machine import keep_freed_memory, release_freed_memory; keep_freed_memory()"
+    kept = int(printed_by(asked + FAULTS))
+    released = int(printed_by(f"{asked}; release_freed_memory()" + FAULTS))
+    assert kept * 20 < imported and kept * 20 < released
+
+
+def test_the_command_line_asks_for_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from gdrd_lab import cli
+
+    calls: list[None] = []
+    monkeypatch.setattr(cli, "keep_freed_memory", lambda: calls.append(None))
+    assert cli.main(["train", "all", "--config", "no such recipe", "--quiet"]) == 2
+    assert calls == [None]

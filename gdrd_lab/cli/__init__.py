@@ -23,6 +23,7 @@ from gdrd_lab.cli import (
     train,
 )
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.machine import keep_freed_memory
 from gdrd_lab.training.preemption import Preempted
 
 COMMANDS = (
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 2 the user's to mend, 130 interrupted, 143 SIGTERM."""
     arguments = parser().parse_args(argv)
+    keep_freed_memory()
     try:
         arguments.run(arguments)
     except GdrdError as error:

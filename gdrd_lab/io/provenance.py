@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
+
+from gdrd_lab.io.paths import checkout
 
 
 def commit() -> str:
     """Return the git commit of the code that is running ("" outside a checkout), with "+" when files were changed."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists() or shutil.which("git") is None:
+    root = checkout()
+    if root is None or not (root / ".git").exists() or shutil.which("git") is None:
         return ""
 
     def git(*words: str) -> str:

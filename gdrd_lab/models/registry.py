@@ -2,11 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.models.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What to know of a recogniser before loading it.
+
+    Args:
+        name: what ``load_model`` takes.
+        description: what it is.
+        resolutions: lowest and highest resolution in pixels that it was trained or made for.
+        parameters: in millions.
+        multiply_adds: of one face, in millions; "super-resolved" at one denoising step.
+        lfw: accuracy on LFW View 2 by the resolution of both faces in pixels; empty where not measured.
+    """
+
+    name: str
+    description: str
+    resolutions: tuple[int, int]
+    parameters: float
+    multiply_adds: float
+    lfw: Mapping[int, float]
+
+    def __str__(self) -> str:
+        scores = ", ".join(f"{100 * value:.1f} at {size} px" for size, value in self.lfw.items()) or "not measured"
+        low, high = self.resolutions
+        return (
+            f"{self.name}: {self.description}; {low} to {high} px, {self.parameters:.1f} M parameters, "
+            f"{self.multiply_adds:.0f} M multiply-adds; LFW, %: {scores}"
+        )
+
+
+class ModelList(list[ModelInfo]):
+    """Models that print one a line."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self))
+
+
+# Cost and scores are those of data/results; a test compares them.
+MODELS = (
+    ModelInfo(
+        "student", "compact low-resolution student", (8, 32), 7.08, 83.9, {8: 0.867, 16: 0.951, 32: 0.964, 112: 0.962}
+    ),
+    ModelInfo(
+        "assistant",
+        "SFace fine-tuned on low-resolution faces",
+        (8, 32),
+        9.64,
+        574.1,
+        {8: 0.873, 16: 0.961, 32: 0.981, 112: 0.986},
+    ),
+    ModelInfo(
+        "paper-student",
+        "student by the paper's recipe, short training",
+        (8, 32),
+        3.60,
+        125.5,
+        {8: 0.758, 16: 0.793, 32: 0.786, 112: 0.786},
+    ),
+    ModelInfo(
+        "sface",
+        "SFace, the discriminative teacher",
+        (112, 112),
+        9.64,
+        574.1,
+        {8: 0.753, 16: 0.924, 32: 0.987, 112: 0.994},
+    ),
+    ModelInfo("dlib", "dlib's ResNet, an independent recogniser", (150, 150), 5.61, 270.9, {}),
+    ModelInfo(
+        "super-resolved",
+        "SFace on faces super-resolved by the generative teacher",
+        (8, 32),
+        16.9,
+        897.4,
+        {8: 0.749, 16: 0.913, 32: 0.982},
+    ),
+)
+
+
+def list_models() -> ModelList:
+    """List the recognisers that ``load_model`` takes by name: resolutions, cost and accuracy on LFW.
+
+    Example:
+        >>> import gdrd_lab as gl
+        >>> [model.name for model in gl.list_models()]
+        ['student', 'assistant', 'paper-student', 'sface', 'dlib', 'super-resolved']
+        >>> gl.list_models()[0].lfw[16]
+        0.951
+    """
+    return ModelList(MODELS)
 
 
 def shipped_student() -> Path:

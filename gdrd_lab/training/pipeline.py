@@ -14,7 +14,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import to_dict
 from gdrd_lab.io.weights_folder import load_into
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
-from gdrd_lab.models.sface import SFace
+from gdrd_lab.models.registry import shipped_assistant
+from gdrd_lab.models.sface import SFace, load_sface
 from gdrd_lab.models.student.config import SeparableConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.pruning import Parent, init_from, sface_from, stems
@@ -148,6 +149,45 @@ def train_all(
         train_generative(recipe, faces, out, progress)
         train_backbone(recipe, faces, out, progress=progress)
     return train_head(recipe, faces, out, recogniser, progress=progress, assistant=assistant)
+
+
+def train(
+    recipe: Recipe,
+    faces: FaceDataset,
+    out: Path | str,
+    *,
+    recogniser: Recogniser | None = None,
+    assistant: Path | None = None,
+    progress: bool = True,
+) -> Student:
+    """Train a student: all stages of the recipe in order, each saved in ``out``; a repeated call continues.
+
+    Args:
+        recipe: the run's configuration, such as ``gl.recipes.cpu()``.
+        faces: aligned faces; labels of -1 take no part in L_cls.
+        out: the run's folder; the student is saved as ``out/student``.
+        recogniser: the discriminative teacher; SFace if None.
+        assistant: folder of the second teacher of a recipe that has one; the shipped assistant if None.
+        progress: show progress bars.
+
+    Returns:
+        The trained student, in evaluation mode.
+
+    Raises:
+        GdrdError: the recipe does not fit the faces, or ``out`` holds a run of another configuration.
+
+    Example:
+        >>> import tempfile
+        >>> import gdrd_lab as gl
+        >>> faces = gl.synthetic_faces(identities=8, per_identity=2)
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     student = gl.train(gl.recipes.smoke(), faces, out, progress=False)
+        >>> student.embed(gl.to_tensor([faces[0]])).shape
+        torch.Size([1, 128])
+    """
+    if assistant is None and recipe.head.weight_assistant:
+        assistant = shipped_assistant()
+    return train_all(recipe, faces, Path(out), recogniser or load_sface(), progress, assistant)
 
 
 def _warm_student(

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from gdrd_lab.machine import give_back_freed_memory
+from gdrd_lab.machine import release_freed_memory
 
 Clock = Callable[[], float]
 
@@ -107,7 +107,7 @@ def peak_megabytes(function: Callable[..., Any], *arguments: Any) -> float:
 
 def _peak(pipe: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    give_back_freed_memory()  # a block kept from before would not count
+    release_freed_memory()  # a block kept from before would not count
     prepared = function(*arguments)
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark starts anew
     before = _status("VmRSS")
