@@ -139,7 +139,7 @@ guess = predict(
 )
 
 # %%
-from gdrd_lab.datasets.base import split_identities
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.pipeline import train_head

@@ -75,9 +75,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
-    from gdrd_lab.datasets.base import identities_with, split_identities
+    from gdrd_lab.datasets.base import identities_with
     from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
     from gdrd_lab.datasets.registry import open_pairs
+    from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation import results as report
     from gdrd_lab.evaluation import sweep
     from gdrd_lab.models.registry import load_model

@@ -39,7 +39,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare, write and print."""
-    from gdrd_lab.datasets.base import random_subset, split_identities
+    from gdrd_lab.datasets.base import random_subset
+    from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.diffusion.pipeline import load_generative

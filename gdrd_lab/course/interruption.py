@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.base import FaceDataset, identities_of
 
 
 class PowerCut(Exception):
     """The power went."""
 
 
-class Unplugged:
+class Unplugged(FaceDataset):
     """The same faces as ``faces``, until ``reads`` of them have been read; then ``PowerCut``."""
 
     def __init__(self, faces: FaceDataset, reads: int) -> None:
         self.faces, self.left = faces, reads
-        self.name, self.size = faces.name, faces.size
-        self.labels: np.ndarray = faces.labels
-        self.keys: Sequence[str] = faces.keys
-
-    def __len__(self) -> int:
-        return len(self.faces)
+        super().__init__(faces.name, faces.size, faces.labels, faces.keys, identities_of(faces))
 
     def __getitem__(self, index: int) -> np.ndarray:
         if self.left <= 0:

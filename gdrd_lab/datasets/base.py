@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.datasets.labels import NumberNames, as_labels
 from gdrd_lab.errors import GdrdError
 
 if TYPE_CHECKING:
@@ -33,110 +35,179 @@ class ReadOptions:
     progress: bool = True
 
 
-@runtime_checkable
-class FaceDataset(Protocol):
-    """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB. Plain attributes serve as the properties."""
+class FaceDataset:
+    """N aligned faces: indexing gives one as uint8 (S, S, 3), RGB.
 
-    @property
-    def name(self) -> str:
-        """What messages and tables call the set."""
-        ...
+    Sets derive from this class and give ``__getitem__``. Your own set need not derive from it: every function takes an
+    object with ``name``, ``size``, ``labels``, ``keys``, ``__len__`` and ``__getitem__``.
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The identity of each face counted from 0, or -1 where it is unknown: int64 (N,)."""
-        ...
+    Args:
+        name: what messages and tables call the set.
+        size: side S of the faces in pixels; of the largest where they differ.
+        labels: N identities as numbers or names, unknown where ``labels.identity_name`` says so; None: all unknown.
+        keys: N stable names of the faces; the numbers from 0 if None.
+        identities: name of each identity number; read from ``labels`` if None.
 
-    @property
-    def keys(self) -> Sequence[str]:
-        """A stable name for each face."""
-        ...
+    Attributes:
+        labels: the number of each face's identity, or -1 where it is unknown: int64 (N,).
+        identities: the name of each identity number. Numbers without a face here may occur in it.
+        left_out: (key, reason) of each face that the source has and the set leaves out.
+        notes: what else a user should know about the set, a sentence each.
+    """
 
-    @property
-    def size(self) -> int:
-        """The side S of the faces in pixels."""
-        ...
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        labels: Any,
+        keys: Sequence[str] | None = None,
+        identities: Sequence[str] | None = None,
+    ) -> None:
+        self.name, self.size = name, size
+        self.labels, found = as_labels(labels)
+        self.identities: Sequence[str] = found if identities is None else identities
+        self.keys: Sequence[str] = NumberNames(len(self.labels)) if keys is None else keys
+        self.left_out: Sequence[tuple[str, str]] = ()
+        self.notes: Sequence[str] = ()
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(self.labels)
 
-    def __getitem__(self, index: int) -> np.ndarray: ...
+    def __getitem__(self, index: int) -> np.ndarray:
+        raise NotImplementedError
 
 
-class ArrayFaces:
+class ArrayFaces(FaceDataset):
     """A face set held in memory.
 
     Args:
         images: uint8 (N, S, S, 3), RGB.
-        labels: (N,) identities, -1 where unknown; all unknown if None.
+        labels: N identities as numbers or names, see ``FaceDataset``; all unknown if None.
         keys: N names; the numbers from 0 if None.
         name: what messages and tables call the set.
 
     Raises:
         GdrdError: the shapes or types do not fit.
+
+    Example:
+        >>> faces = ArrayFaces(np.zeros((3, 16, 16, 3), np.uint8), ["ann", "bob", "unknown"])
+        >>> faces.labels.tolist(), list(faces.identities), faces[0].shape
+        ([0, 1, -1], ['ann', 'bob'], (16, 16, 3))
     """
 
     def __init__(
         self,
         images: np.ndarray,
-        labels: np.ndarray | None = None,
+        labels: Any = None,
         keys: Sequence[str] | None = None,
         name: str = "faces",
     ) -> None:
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
             raise GdrdError(f"Faces must be uint8 (N, S, S, 3), not {images.dtype} {images.shape}", "Align them first")
-        self.images, self.name, self.size = images, name, images.shape[1]
-        self.labels = np.full(len(images), -1) if labels is None else np.asarray(labels, np.int64)
-        self.keys = list(keys) if keys is not None else [str(index) for index in range(len(images))]
+        super().__init__(name, images.shape[1], np.full(len(images), -1) if labels is None else labels, keys)
+        self.images = images
         if not len(images) == len(self.labels) == len(self.keys):
             raise GdrdError(
                 f"{len(images)} faces came with {len(self.labels)} labels and {len(self.keys)} keys",
                 "Give one of each per face",
             )
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     def __getitem__(self, index: int) -> np.ndarray:
         return self.images[index]
 
 
-class Subset:
-    """The faces of another set at some indices; labels stay as they are there."""
+class Subset(FaceDataset):
+    """The faces of another set at some indices; labels and the names of identities stay as they are there."""
 
     def __init__(self, dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> None:
         self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
-        self.name, self.size = name or dataset.name, dataset.size
-        self.labels = dataset.labels[self.indices]
-        self.keys = [dataset.keys[index] for index in self.indices]
-
-    def __len__(self) -> int:
-        return len(self.indices)
+        labels, keys = dataset.labels[self.indices], [dataset.keys[index] for index in self.indices]
+        super().__init__(name or dataset.name, dataset.size, labels, keys, identities_of(dataset))
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.dataset[int(self.indices[index])]
 
 
-class Concatenation:
+class Concatenation(FaceDataset):
     """Several sets one after the other; see ``concatenate``."""
 
     def __init__(self, datasets: Sequence[FaceDataset]) -> None:
         self.datasets = list(datasets)
-        self.name, self.size = " + ".join(faces.name for faces in datasets), datasets[0].size
         self.starts = np.cumsum([0] + [len(faces) for faces in datasets])
-        labels, offset = [], 0
+        labels: list[np.ndarray] = []
+        names: list[str] = []
         for faces in datasets:
-            labels.append(np.where(faces.labels >= 0, faces.labels + offset, -1))
-            offset += int(faces.labels.max(initial=-1)) + 1
-        self.labels = np.concatenate(labels)
-        self.keys = [f"{faces.name}/{key}" for faces in datasets for key in faces.keys]
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
+            labels.append(np.where(faces.labels >= 0, faces.labels + len(names), -1))
+            names += list(identities_of(faces))[: int(faces.labels.max(initial=-1)) + 1]
+        keys = [f"{faces.name}/{key}" for faces in datasets for key in faces.keys]
+        name = " + ".join(faces.name for faces in datasets)
+        super().__init__(name, datasets[0].size, np.concatenate(labels), keys, names)
+        self.left_out = [(f"{s.name}/{key}", reason) for s in datasets for key, reason in getattr(s, "left_out", ())]
+        self.notes = [f"{s.name}: {note}" for s in datasets for note in getattr(s, "notes", ())]
 
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
         part = int(np.searchsorted(self.starts, index, "right")) - 1
         return self.datasets[part][index - int(self.starts[part])]
+
+
+def identities_of(dataset: FaceDataset) -> Sequence[str]:
+    """Return the name of each identity number; the numbers themselves where a set does not have ``identities``."""
+    names: Sequence[str] | None = getattr(dataset, "identities", None)
+    return NumberNames(int(np.asarray(dataset.labels).max(initial=-1)) + 1) if names is None else names
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What was found in a source and what of it is used.
+
+    Args:
+        name: of the set.
+        seen: faces in the source.
+        used: faces in the set.
+        people: identities with a face in the set.
+        unknown: faces of unknown identity.
+        left_out: reason and number of the faces left out.
+        notes: what else a user should know.
+    """
+
+    name: str
+    seen: int
+    used: int
+    people: int
+    unknown: int
+    left_out: dict[str, int]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return all of it in one line."""
+        parts = [f"{self.name}: {self.used:,} faces of {self.people:,} people"]
+        if self.unknown:
+            parts.append(f"{self.unknown:,} of unknown identity")
+        if self.left_out:
+            reasons = "; ".join(f"{count:,}: {reason}" for reason, count in self.left_out.items())
+            parts.append(f"{self.seen - self.used:,} of {self.seen:,} left out ({reasons})")
+        return ", ".join(parts) + "".join(f". {note}" for note in self.notes)
+
+
+def report(dataset: FaceDataset) -> DatasetReport:
+    """Return how many faces of a set are used, left out and unknown, and how many people it shows.
+
+    Example:
+        >>> print(report(ArrayFaces(np.zeros((3, 16, 16, 3), np.uint8), ["ann", "bob", ""], name="two")))
+        two: 3 faces of 2 people, 1 of unknown identity
+    """
+    labels = np.asarray(dataset.labels)
+    left_out = Counter(reason for _, reason in getattr(dataset, "left_out", ()))
+    return DatasetReport(
+        dataset.name,
+        len(dataset) + left_out.total(),
+        len(dataset),
+        len(np.unique(labels[labels >= 0])),
+        int((labels < 0).sum()),
+        dict(left_out.most_common()),
+        tuple(getattr(dataset, "notes", ())),
+    )
 
 
 def subset(dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceDataset:
@@ -210,30 +281,6 @@ def batches(
     for begin in range(0, len(order), batch_size):
         chosen = order[begin : begin + batch_size]
         yield chosen, to_tensor([dataset[int(index)] for index in chosen])
-
-
-def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
-    """Hold out ``fraction`` of the identities: (the rest, held out), with no identity in both.
-
-    Faces of unknown identity stay with the rest, where they can still teach but judge nothing; they may show people who
-    are held out (``training.targets.remove_identity_leakage`` leaves those away).
-
-    Raises:
-        GdrdError: a part would have no identity.
-    """
-    identities = np.unique(dataset.labels[dataset.labels >= 0])
-    count = round(fraction * len(identities))
-    if not 0 < count < len(identities):
-        raise GdrdError(
-            f"A fraction of {fraction} of the {len(identities)} identities of {dataset.name} leaves a part empty",
-            "Give a fraction between 0 and 1 and a set with enough identities",
-        )
-    held = np.random.default_rng(seed).choice(identities, count, replace=False)
-    out = np.isin(dataset.labels, held)
-    return (
-        subset(dataset, np.flatnonzero(~out), f"{dataset.name} (training part)"),
-        subset(dataset, np.flatnonzero(out), f"{dataset.name} (held out)"),
-    )
 
 
 def require_pairs(dataset: FaceDataset) -> None:

@@ -26,7 +26,7 @@ IDENTITIES, LANDMARKS, SPLIT = "identity_CelebA.txt", "list_landmarks_align_cele
 WHERE = f"Name the folder that holds img_align_celeba/ and {IDENTITIES}, in it or one folder further down"
 
 
-class LandmarkedFaces:
+class LandmarkedFaces(FaceDataset):
     """Images with known landmarks, cut out when they are asked for.
 
     Args:
@@ -37,15 +37,17 @@ class LandmarkedFaces:
         name: what messages and tables call the set.
     """
 
-    size = TEMPLATE_SIZE
-
     def __init__(
-        self, files: Sequence[Path], landmarks: np.ndarray, keys: Sequence[str], labels: np.ndarray, name: str
+        self,
+        files: Sequence[Path],
+        landmarks: np.ndarray,
+        keys: Sequence[str],
+        labels: np.ndarray,
+        name: str,
+        identities: Sequence[str] | None = None,
     ) -> None:
-        self.files, self.landmarks, self.keys, self.labels, self.name = files, landmarks, keys, labels, name
-
-    def __len__(self) -> int:
-        return len(self.files)
+        super().__init__(name, TEMPLATE_SIZE, labels, keys, identities)
+        self.files, self.landmarks = files, landmarks
 
     def __getitem__(self, index: int) -> np.ndarray:
         return crop(read_image(self.files[index]), self.landmarks[index])

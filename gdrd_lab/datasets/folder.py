@@ -24,7 +24,7 @@ from gdrd_lab.io.images import SUFFIXES, read_image
 MARK = "gdrd-aligned"
 
 
-class ImageFiles:
+class ImageFiles(FaceDataset):
     """A face set of image files that are aligned already, decoded when they are asked for.
 
     Args:
@@ -36,10 +36,8 @@ class ImageFiles:
     """
 
     def __init__(self, files: Sequence[Path], keys: Sequence[str], labels: np.ndarray, name: str, size: int) -> None:
-        self.files, self.keys, self.labels, self.name, self.size = files, keys, labels, name, size
-
-    def __len__(self) -> int:
-        return len(self.files)
+        super().__init__(name, size, labels, keys)
+        self.files = files
 
     def __getitem__(self, index: int) -> np.ndarray:
         image = read_image(self.files[index])
@@ -52,7 +50,7 @@ class ImageFiles:
         return image
 
 
-class FolderFaces:
+class FolderFaces(FaceDataset):
     """The images of a folder as a face set.
 
     The identity of an image is the folder it lies in; images directly in ``path`` have none (-1). Photographs are
@@ -95,10 +93,7 @@ class FolderFaces:
             self._faces = ImageFiles(files, keys, labels, name, size)
             if check or skip_unreadable:
                 self._faces = _checked(self._faces, skip_unreadable, progress)
-        self.name, self.size, self.labels, self.keys = name, self._faces.size, self._faces.labels, self._faces.keys
-
-    def __len__(self) -> int:
-        return len(self._faces)
+        super().__init__(name, self._faces.size, self._faces.labels, self._faces.keys)
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self._faces[index]

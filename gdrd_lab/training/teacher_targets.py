@@ -15,9 +15,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
-from gdrd_lab.datasets.base import Subset, split_identities, subset
+from gdrd_lab.datasets.base import Subset, subset
 from gdrd_lab.datasets.embed import embed_all
 from gdrd_lab.datasets.shards.reader import ShardFaces
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.io.paths import cache_folder

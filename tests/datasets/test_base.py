@@ -11,7 +11,6 @@ from gdrd_lab.datasets.base import (
     identities_with,
     random_subset,
     require_pairs,
-    split_identities,
     subset,
 )
 from gdrd_lab.errors import GdrdError
@@ -84,23 +83,6 @@ def test_batches_of_chosen_faces_put_channels_first() -> None:
     (indices, pixels), *rest = batches(ArrayFaces(images), 9, [3, 1])
     assert indices.tolist() == [3, 1] and not rest
     np.testing.assert_allclose(pixels.numpy(), images[[3, 1]].transpose(0, 3, 1, 2) / 255, rtol=1e-6)
-
-
-def test_split_is_disjoint_by_identity_seeded_and_whole() -> None:
-    labels = [*np.repeat(range(20), 3), -1, -1]
-    whole = faces(len(labels), labels)
-    rest, held = split_identities(whole, 0.25, seed=1)
-    assert len(set(held.labels)) == 5 and not set(held.labels) & set(rest.labels)
-    assert sorted([*rest.keys, *held.keys]) == sorted(whole.keys)
-    assert -1 in rest.labels and -1 not in held.labels
-    assert list(split_identities(whole, 0.25, seed=1)[1].keys) == list(held.keys)
-    assert list(split_identities(whole, 0.25, seed=2)[1].keys) != list(held.keys)
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, 0.01, -1])
-def test_split_refuses_an_empty_part(fraction: float) -> None:
-    with pytest.raises(GdrdError, match="leaves a part empty"):
-        split_identities(faces(4, [0, 0, 1, 1]), fraction)
 
 
 def test_require_pairs_says_what_is_missing() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.datasets.base import ArrayFaces, split_identities, subset
+from gdrd_lab.datasets.base import ArrayFaces, subset
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.training.teacher_targets import remove_identity_leakage, teacher_embeddings, validation_split
 
 

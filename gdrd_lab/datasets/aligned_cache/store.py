@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
 
 HEADER = 4096  # bytes kept for the header, which is only known when all faces are written
 
 
-class StoredFaces:
+class StoredFaces(FaceDataset):
     """The face set of a file that ``write_store`` wrote; its pixels stay on disk until they are asked for.
 
     Attributes:
@@ -25,17 +26,17 @@ class StoredFaces:
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
+        self.path = path
         try:
             with path.open("rb") as file:
                 header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-            (count, self.size, _, _), (begin, end) = header["faces"]["shape"], header["faces"]["data_offsets"]
+            (count, size, _, _), (begin, end) = header["faces"]["shape"], header["faces"]["data_offsets"]
             start = 8 + HEADER
-            self._faces = np.memmap(path, np.uint8, "r", start + begin, (count, self.size, self.size, 3))
-            self.labels = np.array(np.memmap(path, np.int64, "r", start + end, (count,)))
+            self._faces = np.memmap(path, np.uint8, "r", start + begin, (count, size, size, 3))
+            labels = np.array(np.memmap(path, np.int64, "r", start + end, (count,)))
             text = np.memmap(path, np.uint8, "r", start + header["keys"]["data_offsets"][0])
             metadata = json.loads(text.tobytes())
-            self.keys: Sequence[str] = metadata["keys"]
+            super().__init__(name, size, labels, metadata["keys"])
             self.failed: list[tuple[str, str]] = [(key, reason) for key, reason in metadata["failed"]]
             if len(self.keys) != count:
                 raise ValueError("keys")
@@ -44,9 +45,6 @@ class StoredFaces:
 
     def __reduce__(self) -> tuple[type[StoredFaces], tuple[Path, str]]:
         return StoredFaces, (self.path, self.name)  # other processes open the file, and are not sent it
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def __getitem__(self, index: int) -> np.ndarray:
         return np.array(self._faces[index])

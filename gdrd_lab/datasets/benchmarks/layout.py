@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
 
-class CropFaces:
+class CropFaces(FaceDataset):
     """Faces that the benchmark has cropped already, each brought to 112 x 112 by bicubic interpolation when asked for.
 
     They are far too small for a detector, and every published result on them takes the crops as they are.

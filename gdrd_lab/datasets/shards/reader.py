@@ -16,6 +16,7 @@ import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import Aligner, FaceSelection
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.shards.index import NumberedKeys, ShardIndex, read_shard_embeddings, read_shard_index
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 IDENTITY_FIELDS = ("identity", "label", "cls", "class", "person", "id")
 
 
-class EncodedFaces:
+class EncodedFaces(FaceDataset):
     """A face set whose images lie somewhere as files' bytes: subclasses set ``keys``, ``labels`` and give ``content``.
 
     Args:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm.auto import tqdm
 
-from gdrd_lab.datasets.base import split_identities
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.evaluation import results as report
 from gdrd_lab.evaluation import sweep
 from gdrd_lab.experiments.ablation.rows import AblationConfig, Row, rows

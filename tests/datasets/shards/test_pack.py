@@ -13,12 +13,13 @@ import torch
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 
 from gdrd_lab.cli import main
-from gdrd_lab.datasets.base import ArrayFaces, split_identities
+from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.datasets.shards.index import NumberedKeys, index_path
 from gdrd_lab.datasets.shards.manifest import check_pack
 from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.training.data import StepBatches

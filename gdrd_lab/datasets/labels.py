@@ -1,0 +1,79 @@
+"""Identity names and numbers: which names mean "unknown", and how people are numbered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+UNKNOWN_NAMES = frozenset(("", "unknown", "nan", "none", "null", "n/a", "?"))
+_NEGATIVE = re.compile(r"-\d+(\.0*)?")
+_WHOLE = re.compile(r"(\d+)\.0*")
+
+
+def identity_name(value: Any) -> str | None:
+    """Return the name of an identity as text, or None where the value means "unknown".
+
+    Unknown are None, NaN, negative numbers and the texts "", "-1", "unknown", "nan", "none", "null", "n/a" and "?" in
+    any capitals. Whole floats lose their fraction: 7.0 and "7.0" are "7".
+
+    Example:
+        >>> [identity_name(value) for value in ("ann", 7.0, "-1", float("nan"), "Unknown", None)]
+        ['ann', '7', None, None, None, None]
+    """
+    name = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+    if name.lower() in UNKNOWN_NAMES or _NEGATIVE.fullmatch(name):
+        return None
+    whole = _WHOLE.fullmatch(name)
+    return whole[1] if whole else name
+
+
+def number_identities(values: Iterable[Any], *, numeric: bool = True) -> tuple[np.ndarray, list[str]]:
+    """Number identities from 0 in the order of their names.
+
+    Args:
+        values: N identities of any type, see ``identity_name``.
+        numeric: sort names that are numbers as numbers, before all others; False sorts all names as texts.
+
+    Returns:
+        Labels int64 (N,), -1 where the identity is unknown, and the name of each number.
+
+    Example:
+        >>> number_identities(["10", "9", "unknown", "9"])
+        (array([ 1,  0, -1,  0]), ['9', '10'])
+    """
+    names = [identity_name(value) for value in values]
+    known = sorted({name for name in names if name is not None})
+    if numeric:
+        known.sort(key=lambda name: (not name.isdecimal(), len(name) if name.isdecimal() else 0))
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(known)}
+    return np.array([numbers.get(name, -1) for name in names], np.int64), known
+
+
+class NumberNames(Sequence[str]):
+    """The names "0" to "count - 1" of identities that have only numbers, made when they are asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [str(number) for number in self._numbers[index]]
+        return str(self._numbers[index])
+
+
+def as_labels(values: Any) -> tuple[np.ndarray, Sequence[str]]:
+    """Return labels int64 (N,) and the name of each identity.
+
+    Whole numbers stay as they are (negative ones become -1); all other values are names, see ``number_identities``.
+    """
+    array = np.asarray(values)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        return number_identities(array.tolist())
+    labels = np.maximum(array.astype(np.int64).reshape(-1), -1)
+    return labels, NumberNames(int(labels.max(initial=-1)) + 1)

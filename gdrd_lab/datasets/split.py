@@ -1,0 +1,121 @@
+"""Splits by identity that stay the same when people are added, and records of who was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdrd_lab.datasets.base import identities_of, subset
+from gdrd_lab.errors import GdrdError
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceDataset
+
+DIGITS = 8  # hexadecimal digits of a recorded name
+MOST_RECORDED = 20_000  # names of each part; of larger parts those with the smallest hashes are recorded
+
+
+def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
+    """Hold out about ``fraction`` of the identities: (the rest, held out), with no identity in both.
+
+    A person is held out if  SHA-256(seed, name) / 2^256 < fraction,  so a split depends on names alone: the people held
+    out at 0.2 are among those held out at 0.3, and adding people moves nobody. At least two identities (one of two or
+    three) are held out and as many stay. Faces of unknown identity stay with the rest; they may show people who are
+    held out (``training.teacher_targets.remove_identity_leakage`` leaves those out).
+
+    Raises:
+        GdrdError: the fraction is not between 0 and 1, or is less than half an identity.
+
+    Example:
+        >>> from gdrd_lab.datasets.base import ArrayFaces
+        >>> faces = ArrayFaces(np.zeros((100, 8, 8, 3), np.uint8), np.arange(100))
+        >>> fifth, third = (set(split_identities(faces, fraction)[1].keys) for fraction in (0.2, 0.3))
+        >>> len(fifth), len(third), fifth <= third
+        (22, 31, True)
+    """
+    labels = np.asarray(dataset.labels)
+    people, names = np.unique(labels[labels >= 0]), identities_of(dataset)
+    if not 0 < fraction < 1 or not 0 < round(fraction * len(people)) < len(people):
+        raise GdrdError(
+            f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty",
+            "Give a fraction between 0 and 1 and a set with enough identities",
+        )
+    places = np.array([_place(names[person], seed) for person in people])
+    least = min(2, len(people) // 2)
+    count = min(max(int((places < fraction).sum()), least), len(people) - least)
+    out = np.isin(labels, people[np.argsort(places, kind="stable")[:count]])
+    return (
+        subset(dataset, np.flatnonzero(~out), f"{dataset.name} (training part)"),
+        subset(dataset, np.flatnonzero(out), f"{dataset.name} (held out)"),
+    )
+
+
+def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: float = 0, seed: int = 0) -> dict:
+    """Return who was trained on and who was held out, for a student's metadata (JSON).
+
+    Names are hashed: the first 8 hexadecimal digits of SHA-256 of each, one after the other in one text.
+
+    Args:
+        trained: the faces that were trained on.
+        held_out: the faces that were held out, or None.
+        fraction: share of the identities that was held out, as given to ``split_identities``.
+        seed: of the split.
+    """
+    parts: dict[str, Any] = {"data": trained.name.removesuffix(" (training part)"), "fraction": fraction, "seed": seed}
+    for part, faces in (("trained", trained), ("held_out", held_out)):
+        hashes = _hashes(faces) if faces is not None else {}
+        parts[f"{part}_people"] = len(hashes)
+        parts[part] = "".join(sorted(hashes)[:MOST_RECORDED])
+    return parts
+
+
+def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
+    """Return the names of the identities of ``faces`` that a ``split_record`` says were trained on.
+
+    Names that are numbers say who somebody is within one set only: they count where both sets have a name in common
+    (those before " (" and between " + ").
+    """
+    trained = _cut(record["trained"])
+    same_set = bool(_sets(record["data"]) & _sets(faces.name))
+    found = [name for digest, name in _hashes(faces).items() if digest in trained]
+    return sorted(name for name in found if same_set or not name.isdecimal())
+
+
+def recorded_part(dataset: FaceDataset, record: dict[str, Any]) -> FaceDataset:
+    """Return the faces of the identities that a ``split_record`` says were held out.
+
+    Raises:
+        GdrdError: there are none of them in the set.
+    """
+    held_out, names = _cut(record["held_out"]), identities_of(dataset)
+    people = [label for label in range(len(names)) if _digest(names[label]) in held_out]
+    chosen = np.flatnonzero(np.isin(dataset.labels, people))
+    if not len(chosen):
+        raise GdrdError(
+            f"Nobody of {dataset.name} was held out when the model was trained on {record['data']}",
+            "Name the faces that it was trained on, or evaluate on other people without --hold-out",
+        )
+    return subset(dataset, chosen, f"{dataset.name} (held out)")
+
+
+def _place(name: str, seed: int) -> float:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()[:7]) / 2**56
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
+
+
+def _hashes(faces: FaceDataset) -> dict[str, str]:
+    labels, names = np.asarray(faces.labels), identities_of(faces)
+    return {_digest(names[person]): names[person] for person in np.unique(labels[labels >= 0])}
+
+
+def _cut(text: str) -> set[str]:
+    return {text[begin : begin + DIGITS] for begin in range(0, len(text), DIGITS)}
+
+
+def _sets(name: str) -> set[str]:
+    return {part.split(" (")[0].split(",")[0].strip() for part in name.split(" + ")}

@@ -1,0 +1,92 @@
+"""Splits by identity: nested, stable when people are added, and recorded."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate
+from gdrd_lab.datasets.split import overlap, recorded_part, split_identities, split_record
+from gdrd_lab.errors import GdrdError
+
+
+def people(names: list[str], each: int = 2, name: str = "set") -> ArrayFaces:
+    labels = [person for person in names for _ in range(each)]
+    keys = [f"{person}/{k}" for person in names for k in range(each)]
+    return ArrayFaces(np.zeros((len(labels), 8, 8, 3), np.uint8), labels, keys, name)
+
+
+def names_of(faces: FaceDataset) -> set[str]:
+    return {faces.identities[label] for label in faces.labels if label >= 0}
+
+
+def test_split_is_disjoint_by_identity_seeded_and_whole() -> None:
+    whole = people([*(str(k) for k in range(20)), "unknown"])
+    rest, held = split_identities(whole, 0.25, seed=1)
+    assert len(names_of(held)) == 7 and not names_of(held) & names_of(rest)
+    assert sorted([*rest.keys, *held.keys]) == sorted(whole.keys)
+    assert -1 in rest.labels and -1 not in held.labels
+    assert list(split_identities(whole, 0.25, seed=1)[1].keys) == list(held.keys)
+    assert list(split_identities(whole, 0.25, seed=2)[1].keys) != list(held.keys)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, 0.01, -1, float("nan")])
+def test_split_refuses_an_empty_part(fraction: float) -> None:
+    with pytest.raises(GdrdError, match="leaves a part empty"):
+        split_identities(people(["a", "b"]), fraction)
+
+
+def test_a_smaller_share_lies_inside_a_larger_one() -> None:
+    for count in (5, 30, 150):
+        whole = people([f"person{k}" for k in range(count)])
+        held = [names_of(split_identities(whole, fraction)[1]) for fraction in (0.2, 0.3, 0.5, 0.8)]
+        assert all(one <= two for one, two in pairwise(held))
+
+
+def test_nobody_who_was_trained_on_is_scored_when_people_are_added() -> None:
+    names = [f"person{k}" for k in range(151)]
+    for count in (4, 10, 29, 150):
+        before = split_identities(people(names[:count]), 0.2)
+        for more in range(count + 1, min(count + 40, 151)):
+            scored = names_of(split_identities(people(names[:more]), 0.2)[1])
+            assert not scored & names_of(before[0])
+
+
+def test_the_share_is_met_on_average() -> None:
+    whole = people([f"person{k}" for k in range(2000)], each=1)
+    assert len(names_of(split_identities(whole, 0.2)[1])) == pytest.approx(400, abs=4 * (2000 * 0.2 * 0.8) ** 0.5)
+
+
+def test_a_joined_set_holds_out_the_same_people() -> None:
+    first, second = people(["ann", "bob", "cid", "dan", "eve"], name="a"), people([], name="b")
+    unlabelled = ArrayFaces(np.zeros((3, 8, 8, 3), np.uint8), name="b")
+    assert len(second) == 0
+    assert names_of(split_identities(concatenate(first, unlabelled), 0.4)[1]) == names_of(
+        split_identities(first, 0.4)[1]
+    )
+
+
+def test_a_record_names_whom_a_model_was_trained_on() -> None:
+    whole = people([f"person{k}" for k in range(150)])
+    rest, held = split_identities(whole, 0.2)
+    record = json.loads(json.dumps(split_record(rest, held, 0.2)))
+    assert record["data"] == "set" and record["trained_people"] + record["held_out_people"] == 150
+    assert overlap(record, held) == []
+    wider = split_identities(whole, 0.3)[1]
+    assert set(overlap(record, wider)) == names_of(wider) - names_of(held)
+    assert names_of(recorded_part(whole, record)) == names_of(held)
+    assert list(recorded_part(whole, record).keys) == list(held.keys)
+    assert overlap(record, people(["somebody", "else"])) == []
+    with pytest.raises(GdrdError, match="Nobody of set was held out"):
+        recorded_part(people(["somebody", "else"]), record)
+    assert "person1" not in json.dumps(record)
+
+
+def test_numbers_name_people_within_one_set_only() -> None:
+    numbered = people([str(k) for k in range(30)], name="celeba10k")
+    joined = concatenate(numbered, people(["x", "y"], name="more"))
+    record = split_record(joined, None)
+    assert record["data"] == "celeba10k + more" and record["held_out"] == ""
+    assert len(overlap(record, split_identities(numbered, 0.3)[1])) == len(names_of(split_identities(numbered, 0.3)[1]))
+    assert overlap(record, people(["1", "2", "x"], name="other")) == ["x"]
