@@ -19,7 +19,7 @@ import numpy as np
 from gdrd_lab.alignment.template import TEMPLATE_SIZE, similarity, template
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
-from gdrd_lab.io.pretrained import yunet_path
+from gdrd_lab.io.pretrained import YUNET, find
 
 FaceSelection = Literal["largest", "central"] | int | None
 
@@ -56,7 +56,7 @@ class Aligner:
 
     def __init__(self, threshold: float = 0.7, model: Path | str | None = None) -> None:
         self.threshold = threshold
-        self._model = yunet_path(model)
+        self._model = find(YUNET, model)
         self._local = threading.local()
 
     def __getstate__(self) -> dict[str, Any]:

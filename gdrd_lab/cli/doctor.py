@@ -83,9 +83,9 @@ def _sface() -> str:
 
 
 def _yunet() -> str:
-    from gdrd_lab.io.pretrained import yunet_path
+    from gdrd_lab.io.pretrained import YUNET, find
 
-    return f"SHA-256 as pinned; {yunet_path().name}"
+    return f"SHA-256 as pinned; {find(YUNET).name}"
 
 
 def _generative() -> str:

