@@ -40,6 +40,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, write and print."""
     from gdrd_lab.datasets.base import random_subset, split_identities
+    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.diffusion.pipeline import load_generative
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         resolutions=arguments.resolutions,
         steps=arguments.steps,
         seeds=arguments.seeds,
-        progress=not arguments.quiet,
+        options=EmbedOptions(batch_size=32, progress=not arguments.quiet),
     )
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)
