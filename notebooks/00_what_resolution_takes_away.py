@@ -29,7 +29,7 @@ import torch
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.pairs import random_pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.compare import compare, shown
@@ -46,7 +46,7 @@ pairs = random_pairs(faces.labels, folds=10, per_fold=15, seed=0)
 teacher, student = load_model("sface"), load_model("student")
 sizes = (8, 16, 32, 112)
 embeddings = {
-    network.name: {size: embed_all(network, faces, Degradation(size), progress=False) for size in sizes}
+    network.name: {size: embed_all(network, faces, Degradation(size), QUIET) for size in sizes}
     for network in (teacher, student)
 }
 measured = []

@@ -30,7 +30,7 @@ from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import LassoMap, show_slider
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.models.registry import load_model
@@ -43,7 +43,7 @@ STUDENT = "student"  # the switch: or the folder of a student you trained
 torch.manual_seed(0)
 faces = synthetic_faces(identities=12, per_identity=8, size=112, seed=0)
 teacher, student = load_model("sface"), load_model(STUDENT)
-small = embed_all(student, faces, Degradation(16), progress=False)
+small = embed_all(student, faces, Degradation(16), QUIET)
 layout = umap_map(small, seed=0)
 pictures = [shown(faces[k], 16, 64) for k in range(len(faces))]
 LassoMap(layout.points, pictures, faces.labels, small, title="The student at 16 px, UMAP").show()
@@ -77,7 +77,7 @@ source(trustworthiness)
 
 # %%
 SIZES = (112, 64, 32, 24, 16, 12, 8)
-hr = {network.name: embed_all(network, faces, progress=False) for network in (teacher, student)}
+hr = {network.name: embed_all(network, faces, options=QUIET) for network in (teacher, student)}
 paths = {}
 for network in (teacher, student):
     plane = pca_map(hr[network.name])
@@ -124,7 +124,7 @@ guess = predict(
 # %%
 reference = hr[teacher.name]
 shuffled = small[np.random.default_rng(0).permutation(len(small))]
-teacher_small = embed_all(teacher, faces, Degradation(16), progress=False)
+teacher_small = embed_all(teacher, faces, Degradation(16), QUIET)
 cka = {
     "student, 16 px": linear_cka(small, reference),
     "teacher, 16 px": linear_cka(teacher_small, reference),

@@ -24,7 +24,7 @@ from gdrd_lab.course.plots import bars, lines
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.pairs import random_pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation import sweep
@@ -41,7 +41,7 @@ faces = synthetic_faces(identities=24, per_identity=4, size=112, seed=2)
 pairs = random_pairs(faces.labels, folds=6, per_fold=24, seed=0)
 teacher, student = load_model("sface"), load_model(STUDENT)
 networks = (teacher, student)
-at16 = {n.name: embed_all(n, faces, Degradation(16), progress=False) for n in networks}
+at16 = {n.name: embed_all(n, faces, Degradation(16), QUIET) for n in networks}
 verified = {name: verify_embeddings(e, e, pairs, fars=(0.1,)) for name, e in at16.items()}
 show(roc_figure({name: result.roc for name, result in verified.items()}, title="Both faces at 16 px"))
 
@@ -80,7 +80,7 @@ show_slider("threshold", places, at_threshold, start=6)
 image_statistics = sweep.MetricConfig(
     pairs=pairs, fars=(0.1,), identification=True, retrieval=True, ks=(1,), bootstrap=50
 )
-scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), image_statistics, progress=False)
+scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), image_statistics, QUIET)
 wanted = ("accuracy", "AUC", "rank-1", "mAP")
 for name in (n.name for n in networks):
     for setting in (sweep.Setting.SAME, sweep.Setting.GALLERY):
@@ -209,7 +209,7 @@ found = failures(
     faces.name,
     pairs,
     at16[student.name],
-    {teacher.name: embed_all(teacher, faces, progress=False)},
+    {teacher.name: embed_all(teacher, faces, options=QUIET)},
     describe(image_statistics(faces), pairs),
     resolution=16,
 )

@@ -31,7 +31,7 @@ from gdrd_lab.course.plots import bars
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.folder import FolderFaces, align_folder
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.metrics import verification
@@ -108,8 +108,7 @@ def area(embeddings):
 
 sizes = (8, 16, 32)
 scored = {
-    size: {n.name: area(embed_all(n, faces, Degradation(size), progress=False)) for n in (teacher, student)}
-    for size in sizes
+    size: {n.name: area(embed_all(n, faces, Degradation(size), QUIET)) for n in (teacher, student)} for size in sizes
 }
 
 
@@ -154,7 +153,7 @@ tuned = load_model(str(work / "tuned" / "student"))
 
 def held_out_area(network, set_of_faces):
     """AUC of all pairs of a face set at 16 px."""
-    e = embed_all(network, set_of_faces, Degradation(16), progress=False)
+    e = embed_all(network, set_of_faces, Degradation(16), QUIET)
     a, b = np.triu_indices(len(e), 1)
     return verification.auc((e @ e.T)[a, b], set_of_faces.labels[a] == set_of_faces.labels[b])
 
@@ -190,7 +189,7 @@ from gdrd_lab.export.onnx import export_onnx
 
 tuned.save(work / "my-student")
 table = work / "embeddings.parquet"
-write_embeddings(table, faces, embed_all(tuned, faces, Degradation(16), progress=False), "my student", 16)
+write_embeddings(table, faces, embed_all(tuned, faces, Degradation(16), QUIET), "my student", 16)
 keys, identities, vectors, metadata = read_embeddings(table)
 print(len(keys), "rows of", vectors.shape[1], "numbers;", metadata)
 file = export_onnx(tuned, work / "my-student.onnx")

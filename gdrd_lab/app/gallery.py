@@ -15,6 +15,7 @@ from gdrd_lab.app import models
 from gdrd_lab.app.html import photograph_link
 from gdrd_lab.app.uploads import MAX_FILES, aligned_face, forget
 from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS, Calibration, embeddings_at
 from gdrd_lab.evaluation.metrics.retrieval import retrieve
@@ -112,7 +113,7 @@ def own_gallery(
     faces = ArrayFaces(np.stack(images), labels, keys, "your photographs")
     known = {}
     for recogniser in recognisers:
-        table = embeddings_at(recogniser, faces, progress=False)
+        table = embeddings_at(recogniser, faces, options=QUIET)
         known[recogniser.name] = Calibration(RESOLUTIONS, table, labels)
     return Gallery(faces, known), refused
 

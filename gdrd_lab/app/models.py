@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gdrd_lab.app.face import Face
+from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import Calibration, calibrate, calibration_faces
 from gdrd_lab.models.registry import load_model, shipped_generative
@@ -110,4 +111,4 @@ def calibrations() -> dict[str, Calibration]:
 
 @lru_cache(maxsize=1)
 def _calibrations() -> dict[str, Calibration]:
-    return {r.name: calibrate(r, examples(), progress=False) for r in recognisers()}
+    return {r.name: calibrate(r, examples(), options=QUIET) for r in recognisers()}

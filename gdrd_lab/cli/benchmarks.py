@@ -33,13 +33,14 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
     from functools import partial
 
-    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.evaluation import benchmarks as protocols
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.provenance import commit
+    from gdrd_lab.models.recogniser import Recogniser
     from gdrd_lab.models.registry import load_model
 
-    score: dict[str, Callable[[Path, protocols.Embed], list[protocols.Metric]]] = {
+    score: dict[str, Callable[[Path, Recogniser, EmbedOptions], list[protocols.Metric]]] = {
         "tinyface": protocols.score_tinyface,
         "scface": protocols.score_scface,
         "survface": protocols.score_survface,
@@ -47,11 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
         "ijbc": protocols.score_ijb,
         "bin": protocols.score_bin,
     }
-    options = {"flip": arguments.flip, "progress": not arguments.quiet}
+    options = EmbedOptions(arguments.flip, progress=not arguments.quiet)
     found: dict[str, list[protocols.Metric]] = {}
     for method in arguments.methods:
         recogniser = load_model(method)
-        found[recogniser.name] = score[arguments.benchmark](arguments.path, partial(embed_all, recogniser, **options))
+        found[recogniser.name] = score[arguments.benchmark](arguments.path, recogniser, options)
     content = {
         "benchmark": arguments.benchmark,
         "flip": arguments.flip,

@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
-    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.embed import EmbedOptions, embed_all
     from gdrd_lab.datasets.embedding_file import write_embeddings
     from gdrd_lab.models.registry import load_model
     from gdrd_lab.transforms.degradation import Degradation
@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     recogniser = load_model(arguments.model)
     faces = open_data(arguments)
     degradation = None if arguments.resolution is None else Degradation(arguments.resolution)
-    embeddings = embed_all(recogniser, faces, degradation, flip=arguments.flip, progress=not arguments.quiet)
+    options = EmbedOptions(arguments.flip, progress=not arguments.quiet)
+    embeddings = embed_all(recogniser, faces, degradation, options)
     write_embeddings(arguments.out, faces, embeddings, recogniser.name, arguments.resolution)
     print(f"{len(faces)} embeddings of {embeddings.shape[1]} numbers in {arguments.out}")

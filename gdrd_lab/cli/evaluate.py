@@ -76,6 +76,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with
+    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.datasets.split import split_identities
@@ -108,11 +109,9 @@ def run(arguments: argparse.Namespace) -> None:
         sweep.MetricConfig(
             pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
         ),
+        EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
         settings=[sweep.Setting[name.upper()] for name in arguments.settings],
         teacher=load_sface() if "teacher" in arguments.settings else None,
-        flip=arguments.flip,
-        seed=arguments.seed,
-        progress=not arguments.quiet,
     )
     whole = report.report(scores)
     written = report.write_json(arguments.out.with_suffix(".json"), whole)

@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Find, write and print."""
-    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.embed import EmbedOptions, embed_all
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.evaluation.failures import describe, failures, image_statistics
     from gdrd_lab.evaluation.results import write_rows
@@ -39,15 +39,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     faces = open_data(arguments)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
-    show = not arguments.quiet
+    options = EmbedOptions(progress=not arguments.quiet)
     reference_models = [load_model(name) for name in arguments.references]
-    references = {model.name: embed_all(model, faces, progress=show) for model in reference_models}
+    references = {model.name: embed_all(model, faces, options=options) for model in reference_models}
     words = describe(image_statistics(faces), pairs)
     how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []
     for name in arguments.methods:
         method = load_model(name)
-        embeddings = embed_all(method, faces, Degradation(arguments.resolution), progress=show)
+        embeddings = embed_all(method, faces, Degradation(arguments.resolution), options)
         found.append(failures(method.name, faces.name, pairs, embeddings, references, words, **how))
     written = write_rows(arguments.out, found)
     for item in found:

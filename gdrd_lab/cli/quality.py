@@ -40,6 +40,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, write and print."""
     from gdrd_lab.datasets.base import random_subset
+    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         resolutions=arguments.resolutions,
         steps=arguments.steps,
         seeds=arguments.seeds,
-        progress=not arguments.quiet,
+        options=EmbedOptions(batch_size=32, progress=not arguments.quiet),
     )
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)

@@ -1,19 +1,25 @@
-"""How a whole face set is embedded."""
+"""How faces become embeddings, and the one check that every embedding passes before it is compared or written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
+
+# A norm further from 1 than this is not rounding: half precision is off by less.
+UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -33,46 +39,116 @@ class EmbedOptions:
     progress: bool = True
 
 
-@torch.inference_mode()
+QUIET = EmbedOptions(progress=False)
+
+
+def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
+    """Check embeddings (N, d) before they are compared or written, and return them with rows of unit length.
+
+    Rows that have unit length already are returned unchanged, bit for bit; others are divided by their length.
+
+    Args:
+        embeddings: (N, d) floats.
+        name: the model they come from, for the error.
+
+    Raises:
+        GdrdError: some value is not finite, or some row is zero and so has no direction to compare.
+
+    Example:
+        >>> require_finite(np.array([[3.0, 4.0]]), "my model").tolist()
+        [[0.6, 0.8]]
+    """
+    embeddings = np.asarray(embeddings)
+    squares = np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64)
+    for bad, what in ((~np.isfinite(squares), "not finite"), (squares < 1e-24, "zero")):
+        if bad.any():
+            raise GdrdError(
+                f"The embeddings of {name} are {what} for {int(bad.sum())} of {len(bad)} faces",
+                "Check its weights and its embed method; no score can be computed from such embeddings",
+            )
+    lengths = np.sqrt(squares)
+    if (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
+        return embeddings
+    return (embeddings / lengths[:, None]).astype(embeddings.dtype, copy=False)
+
+
+def embed_batch(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np.ndarray:
+    """Embed one batch of faces (N, 3, H, W), RGB in [0, 1]: float32 (N, d), rows of unit length.
+
+    Args:
+        recogniser: the network; faces go to the device of its weights.
+        faces: the batch.
+        flip: average the embeddings of each face and its mirror image.
+
+    Raises:
+        GdrdError: the network is in training mode, or its embeddings are not of shape (N, embedding_size), not finite
+            or zero.
+    """
+    return require_finite(_embed(recogniser, faces, flip), recogniser.name)
+
+
 def embed_all(
     recogniser: Recogniser,
     dataset: FaceDataset,
     degradation: Degradation | None = None,
-    *,
-    flip: bool = False,
-    batch_size: int = 64,
-    progress: bool = True,
-    seed: int = 0,
+    options: EmbedOptions = EmbedOptions(),
 ) -> np.ndarray:
     """Embed every face of a set.
 
     Args:
         recogniser: the network.
         dataset: N aligned faces.
-        degradation: applied to each face first, seeded by ``seed`` and the face's index; None leaves faces sharp.
-        flip: average the embeddings of the face and its mirror image.
-        batch_size: faces per forward pass; it does not change the result beyond rounding.
-        progress: show a progress bar.
-        seed: seed of the degradation.
+        degradation: applied to each face first, seeded by ``options.seed`` and the face's index; None leaves faces as
+            they are.
+        options: mirror images, batch size, seed and progress bar.
 
     Returns:
         float32 (N, d), rows of unit length.
+
+    Raises:
+        GdrdError: see ``embed_batch``.
+
+    Example:
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> from gdrd_lab.models.registry import load_model
+        >>> embed_all(load_model("student"), synthetic_faces(2, 1), Degradation(16), QUIET).shape
+        (2, 128)
     """
     from tqdm.auto import tqdm
 
     from gdrd_lab.datasets.base import batches
 
-    device = next(iter(recogniser.parameters())).device if isinstance(recogniser, torch.nn.Module) else "cpu"
     out = np.zeros((len(dataset), recogniser.embedding_size), np.float32)
-    bar = tqdm(total=len(dataset), desc=recogniser.name, unit="face", disable=not progress, leave=False)
+    bar = tqdm(total=len(dataset), desc=recogniser.name, unit="face", disable=not options.progress, leave=False)
     with bar:
-        for indices, faces in batches(dataset, batch_size):
+        for indices, faces in batches(dataset, options.batch_size):
             if degradation is not None:
-                faces = degradation(faces, seeds=[seed * 1_000_003 + int(i) for i in indices])
-            faces = faces.to(device)
-            embedding = recogniser.embed(faces)
-            if flip:
-                embedding = F.normalize(embedding + recogniser.embed(faces.flip(-1)), dim=1)
-            out[indices] = embedding.float().cpu().numpy()
+                faces = degradation(faces, seeds=face_seeds(options.seed, indices))
+            out[indices] = _embed(recogniser, faces, options.flip)
             bar.update(len(indices))
-    return out
+    return require_finite(out, recogniser.name)
+
+
+def face_seeds(seed: int, indices: Iterable[int]) -> list[int]:
+    """Return the seed of each face: the run's seed mixed with the face's index, so that batching changes nothing."""
+    return [seed * 1_000_003 + int(index) for index in indices]
+
+
+@torch.inference_mode()
+def _embed(recogniser: Recogniser, faces: Tensor, flip: bool) -> np.ndarray:
+    device: torch.device | str = "cpu"
+    if isinstance(recogniser, nn.Module):
+        if recogniser.training:
+            raise GdrdError(f"{recogniser.name} is in training mode", "Call .eval() on it before embedding")
+        device = next((weight.device for weight in recogniser.parameters()), torch.device("cpu"))
+    faces = faces.to(device)
+    found = torch.as_tensor(recogniser.embed(faces))
+    if flip:
+        mirrored = torch.as_tensor(recogniser.embed(faces.flip(-1)))
+        found = F.normalize(F.normalize(found, dim=1) + F.normalize(mirrored, dim=1), dim=1)
+    if found.shape != (len(faces), recogniser.embedding_size):
+        raise GdrdError(
+            f"{recogniser.name} gives embeddings of shape {tuple(found.shape)} for {len(faces)} faces",
+            f"Its embed method must return ({len(faces)}, {recogniser.embedding_size}), see its embedding_size",
+        )
+    return found.float().cpu().numpy()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks import ijb, scface, survface, tinyface
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
-from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
-
-Embed = Callable[[FaceDataset], np.ndarray]
+from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
+from gdrd_lab.models.recogniser import Recogniser
 
 
 @dataclass(frozen=True)
@@ -30,17 +28,18 @@ class Metric:
     n: int
 
 
-def score_tinyface(path: Path, embed: Embed) -> list[Metric]:
+def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """Rank-1, rank-5, rank-20 and mAP of TinyFace's probes in gallery and distractors.
 
     A rank counts people: several faces of one person before the right one count once (in TinyFace's own code each).
 
     Args:
         path: TinyFace's folder.
-        embed: gives unit embeddings (N, d) of a face set.
+        recogniser: the network.
+        options: how the faces are embedded.
     """
     faces, enrolment = tinyface.tinyface(path)
-    found = embed(faces)
+    found = embed_all(recogniser, faces, options=options)
     result = identify_embeddings(found, found, faces.labels, enrolment)
     count = len(enrolment.probes)
     measures = [Metric(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
@@ -48,10 +47,10 @@ def score_tinyface(path: Path, embed: Embed) -> list[Metric]:
     return [*measures, Metric("mAP", float(average_precisions(*parts).mean()), count)]
 
 
-def score_scface(path: Path, embed: Embed) -> list[Metric]:
+def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """Rank-1 of SCface's surveillance faces against the mugshots, at each distance."""
     faces, tasks = scface.scface(path)
-    found = embed(faces)
+    found = embed_all(recogniser, faces, options=options)
     return [
         Metric(
             f"rank-1 at distance {distance}",
@@ -63,10 +62,10 @@ def score_scface(path: Path, embed: Embed) -> list[Metric]:
     ]
 
 
-def score_survface(path: Path, embed: Embed) -> list[Metric]:
+def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """QMUL-SurvFace: TPIR20 at four FPIRs, TAR at three FARs, AUC and mean accuracy."""
     faces, task = survface.survface_identification(path)
-    found = embed(faces)
+    found = embed_all(recogniser, faces, options=options)
     gallery, mated = task.enrolment.gallery, task.enrolment.probes
     fpirs = (0.3, 0.2, 0.1, 0.01)
     tpirs = tpir_at_fpir(
@@ -74,7 +73,7 @@ def score_survface(path: Path, embed: Embed) -> list[Metric]:
     )
     measures = [Metric(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
     faces, pairs = survface.survface_verification(path)
-    found = embed(faces)
+    found = embed_all(recogniser, faces, options=options)
     fars = (0.3, 0.1, 0.01)
     result = verify_embeddings(found, found, pairs, fars=fars)
     measures += [
@@ -83,12 +82,15 @@ def score_survface(path: Path, embed: Embed) -> list[Metric]:
     return [*measures, Metric("AUC", result.auc, len(pairs)), Metric("accuracy", result.accuracy.mean, len(pairs))]
 
 
-def score_ijb(path: Path, embed: Embed, name: str = "ijbc") -> list[Metric]:
+def score_ijb(
+    path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions(), name: str = "ijbc"
+) -> list[Metric]:
     """IJB-C or IJB-B: TAR at FARs over template pairs; rank-1, rank-5 and TPIR at FPIRs, mean of both galleries."""
     templates = ijb.ijb(path, name)
-    found = ijb.template_embeddings(embed(templates.faces), templates)
+    embeddings = embed_all(recogniser, templates.faces, options=options)
+    found = require_finite(ijb.template_embeddings(embeddings, templates), recogniser.name)
     pairs = ijb.ijb_pairs(path, templates, name)
-    scores = np.einsum("pd,pd->p", found[pairs.first], found[pairs.second])
+    scores = pair_scores(found, found, pairs)
     fars = (1e-5, 1e-4, 1e-3, 1e-2)
     tars = tar_at_far(scores, pairs.genuine, fars)
     measures = [Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
@@ -112,8 +114,8 @@ def score_ijb(path: Path, embed: Embed, name: str = "ijbc") -> list[Metric]:
     return [*measures, *(Metric(what, float(np.mean(values)), count) for what, values in several.items())]
 
 
-def score_bin(path: Path, embed: Embed) -> list[Metric]:
+def score_bin(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """Mean accuracy over ten folds of an InsightFace verification file."""
     faces = BinFaces(path)
-    found, pairs = embed(faces), bin_pairs(faces)
+    found, pairs = embed_all(recogniser, faces, options=options), bin_pairs(faces)
     return [Metric("accuracy", verify_embeddings(found, found, pairs).accuracy.mean, len(pairs))]

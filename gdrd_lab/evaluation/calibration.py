@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.io.paths import cache_folder, data_folder
@@ -83,8 +84,7 @@ def calibrate(
     recogniser: Recogniser,
     faces: FaceDataset | None = None,
     resolutions: Sequence[int] = RESOLUTIONS,
-    *,
-    progress: bool = True,
+    options: EmbedOptions = EmbedOptions(),
 ) -> Calibration:
     """Embed labelled faces at every resolution, or read what an earlier call kept.
 
@@ -92,7 +92,7 @@ def calibrate(
         recogniser: the network; only a torch module's result can be kept.
         faces: labelled faces; ``calibration_faces`` if None.
         resolutions: sides in pixels.
-        progress: show a progress bar where something is computed.
+        options: how the faces are embedded.
     """
     import torch
 
@@ -105,7 +105,7 @@ def calibrate(
         found = _read(place, key)
         if key and found is not None:
             return Calibration(resolutions, found, labels)
-    computed = embeddings_at(recogniser, faces, resolutions, progress=progress)
+    computed = embeddings_at(recogniser, faces, resolutions, options)
     if not key:
         return Calibration(resolutions, computed, labels)
     with suppress(GdrdError):  # nowhere to keep it: computed again next time
@@ -115,12 +115,13 @@ def calibrate(
 
 
 def embeddings_at(
-    recogniser: Recogniser, faces: FaceDataset, resolutions: Sequence[int] = RESOLUTIONS, *, progress: bool = True
+    recogniser: Recogniser,
+    faces: FaceDataset,
+    resolutions: Sequence[int] = RESOLUTIONS,
+    options: EmbedOptions = EmbedOptions(),
 ) -> np.ndarray:
     """Embed every face at every resolution: float32 (R, N, d)."""
-    from gdrd_lab.datasets.embed import embed_all
-
-    return np.stack([embed_all(recogniser, faces, Degradation(r), progress=progress) for r in resolutions])
+    return np.stack([embed_all(recogniser, faces, Degradation(r), options) for r in resolutions])
 
 
 def fingerprint(recogniser: Any, faces: FaceDataset, resolutions: Sequence[int]) -> str:

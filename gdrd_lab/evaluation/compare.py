@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.evaluation.calibration import calibrate
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
@@ -84,5 +85,5 @@ def thresholds(
         resolutions: sides in pixels.
         far: accepted share of impostor pairs (false match rate).
     """
-    known = calibrate(recogniser, faces, resolutions, progress=False)
+    known = calibrate(recogniser, faces, resolutions, QUIET)
     return dict(zip(known.resolutions, known.thresholds(far), strict=True))

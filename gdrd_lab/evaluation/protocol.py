@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.gallery import Enrolment, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import identification, retrieval, verification
@@ -67,8 +68,9 @@ class IdentificationResult:
 
 
 def pair_scores(first: Array, second: Array, pairs: Pairs) -> Array:
-    """Cosine similarity (P,) of each pair, ``first`` and ``second`` (N, d) holding unit embeddings of all faces."""
-    a, b = np.asarray(first)[pairs.first], np.asarray(second)[pairs.second]
+    """Cosine similarity (P,) of each pair, ``first`` and ``second`` (N, d) holding the embeddings of all faces."""
+    a, b = (require_finite(table, "the recogniser") for table in (first, second))
+    a, b = a[pairs.first], b[pairs.second]
     return np.einsum("pd,pd->p", a, b, dtype=np.float64)
 
 
@@ -111,20 +113,13 @@ def embed_both(
     dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
-    *,
-    flip: bool = False,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = False,
+    options: EmbedOptions = EmbedOptions(),
 ) -> tuple[Array, Array]:
     """Embed the faces as probes and as gallery; ``gallery`` None, or equal to ``degradation``, embeds them once."""
-    from gdrd_lab.datasets.embed import embed_all
-
-    def embed(how: Degradation) -> Array:
-        return embed_all(recogniser, dataset, how, flip=flip, batch_size=batch_size, seed=seed, progress=progress)
-
-    probe = embed(degradation)
-    return probe, probe if gallery in (None, degradation) else embed(gallery or SHARP)
+    probe = embed_all(recogniser, dataset, degradation, options)
+    if gallery is None or gallery == degradation:
+        return probe, probe
+    return probe, embed_all(recogniser, dataset, gallery, options)
 
 
 def verify(
@@ -133,13 +128,10 @@ def verify(
     pairs: Pairs,
     degradation: Degradation,
     gallery: Degradation | None = None,
+    options: EmbedOptions = EmbedOptions(),
     *,
     fars: Sequence[float] = (0.01, 0.001),
     both_ways: bool = False,
-    flip: bool = False,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = False,
 ) -> VerificationResult:
     """Verify the pairs of a face set.
 
@@ -149,20 +141,15 @@ def verify(
         pairs: see ``verify_embeddings``.
         degradation: of the probes (each pair's second face).
         gallery: of the enrolled faces (each pair's first face): None as the probes, SHARP for a sharp gallery.
+        options: how the faces are embedded.
         fars: false accept rates to report a TAR for.
         both_ways: also compare with the parts exchanged.
-        flip: average the embeddings of each face and its mirror image.
-        batch_size: faces per forward pass.
-        seed: of the degradation.
-        progress: show a progress bar.
 
     Raises:
         GdrdError: no genuine or no impostor pairs, a single fold, or pairs that point outside the set.
     """
     check_pairs(dataset, pairs)
-    probe, stored = embed_both(
-        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
-    )
+    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
     return verify_embeddings(probe, stored, pairs, fars=fars, both_ways=both_ways)
 
 
@@ -171,24 +158,20 @@ def identify(
     dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
+    options: EmbedOptions = EmbedOptions(),
     *,
     enrolment: Enrolment | None = None,
-    flip: bool = False,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = False,
 ) -> IdentificationResult:
-    """Identify every probe among the enrolled; ``enrolment`` None enrols one face of each identity drawn by ``seed``.
+    """Identify every probe among the enrolled; ``enrolment`` None enrols one face of each identity drawn by
+    ``options.seed``.
 
     The other arguments are those of ``verify``.
 
     Raises:
         GdrdError: an identity has a single face (see ``datasets.gallery.enrol``) or a probe's identity is not enrolled.
     """
-    enrolment = enrolment or enrol(dataset.labels, seed=seed)
-    probe, stored = embed_both(
-        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
-    )
+    enrolment = enrolment or enrol(dataset.labels, seed=options.seed)
+    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
     return identify_embeddings(probe, stored, dataset.labels, enrolment)
 
 
@@ -197,20 +180,14 @@ def retrieve(
     dataset: FaceDataset,
     degradation: Degradation,
     gallery: Degradation | None = None,
-    *,
-    flip: bool = False,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = False,
+    options: EmbedOptions = EmbedOptions(),
 ) -> RetrievalResult:
     """Search every face that has another of its identity among all other faces. Arguments are those of ``verify``.
 
     Raises:
         GdrdError: no identity has two faces, or all faces show one person.
     """
-    probe, stored = embed_both(
-        recogniser, dataset, degradation, gallery, flip=flip, batch_size=batch_size, seed=seed, progress=progress
-    )
+    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
     return retrieval.retrieve(probe, stored, dataset.labels)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.gallery import Enrolment, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
@@ -130,13 +131,10 @@ def sweep(
     dataset: FaceDataset,
     degradations: Sequence[Degradation],
     metrics: MetricConfig,
+    options: EmbedOptions = EmbedOptions(),
     *,
     settings: Sequence[Setting] = (Setting.SAME, Setting.GALLERY),
     teacher: Recogniser | None = None,
-    flip: bool = False,
-    batch_size: int = 64,
-    seed: int = 0,
-    progress: bool = True,
 ) -> list[Score]:
     """Measure every recogniser on every degradation in every setting.
 
@@ -145,12 +143,10 @@ def sweep(
         dataset: N aligned faces.
         degradations: see ``resolutions`` and ``severities``.
         metrics: what to measure.
-        settings: which sides are degraded.
-        teacher: embeds the gallery of ``Setting.TEACHER``, which is for students of it alone (``teacher_name``).
-        flip: average the embeddings of each face and its mirror image; the methods' names tell it.
-        batch_size: faces per forward pass.
-        seed: of degradations, enrolment and bootstrap.
-        progress: show a progress bar.
+        options: how faces are embedded; its seed is that of degradations, enrolment and bootstrap too. With ``flip``
+            the methods' names end in ", flips averaged".
+        settings: which of the two faces is degraded.
+        teacher: embeds the gallery of ``Setting.TEACHER``, which only its own students have (``teacher_name``).
 
     Raises:
         GdrdError: nothing to measure, names that repeat, or data that cannot answer a measure; raised before the
@@ -158,33 +154,32 @@ def sweep(
     """
     from tqdm.auto import tqdm
 
-    from gdrd_lab.datasets.embed import embed_all
     from gdrd_lab.io.provenance import commit
 
+    seed = options.seed
     enrolment = _prepare(recognisers, dataset, degradations, metrics, seed)
     labels, code, scores = np.asarray(dataset.labels), commit(), []
-    options: dict[str, Any] = {"flip": flip, "batch_size": batch_size, "seed": seed, "progress": progress}
     known: dict[str, Array] = {}
 
     def hr(recogniser: Recogniser) -> Array:
-        """Embed the sharp faces, once for each recogniser, be it judged or a student's teacher."""
+        """Embed the native faces, once for each recogniser and for a student's teacher."""
         if recogniser.name not in known:
-            known[recogniser.name] = embed_all(recogniser, dataset, SHARP, **options)
+            known[recogniser.name] = embed_all(recogniser, dataset, SHARP, options)
         return known[recogniser.name]
 
-    with tqdm(total=len(recognisers) * len(degradations), desc=dataset.name, disable=not progress, leave=False) as bar:
+    total = len(recognisers) * len(degradations)
+    with tqdm(total=total, desc=dataset.name, disable=not options.progress, leave=False) as bar:
         for recogniser in recognisers:
-            owners, method = {Setting.GALLERY: recogniser}, recogniser.name + (", flips averaged" if flip else "")
+            owners = {Setting.GALLERY: recogniser}
+            method = recogniser.name + (", flips averaged" if options.flip else "")
             if teacher is not None and getattr(recogniser, "teacher_name", None) == teacher.name:
                 owners[Setting.TEACHER] = teacher
             for degradation in degradations:
                 bar.set_postfix_str(f"{recogniser.name}, {degradation.describe()}")
                 began = time.perf_counter()
-                native = replace(degradation, resolution=None) == SHARP and degradation.resolution in (
-                    None,
-                    dataset.size,
-                )
-                probe = hr(recogniser) if native else embed_all(recogniser, dataset, degradation, **options)
+                sizes = (None, dataset.size)
+                native = replace(degradation, resolution=None) == SHARP and degradation.resolution in sizes
+                probe = hr(recogniser) if native else embed_all(recogniser, dataset, degradation, options)
                 embedding_seconds = time.perf_counter() - began
                 for setting in settings:
                     if setting == Setting.TEACHER and setting not in owners:

@@ -39,7 +39,7 @@ def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities
     Raises:
         GdrdError: the file cannot be run.
     """
-    from gdrd_lab.datasets.embed import embed_all
+    from gdrd_lab.datasets.embed import QUIET, embed_all
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.datasets.synthetic import synthetic_faces
     from gdrd_lab.evaluation.protocol import verify_embeddings
@@ -47,7 +47,7 @@ def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities
     faces = synthetic_faces(identities=identities)
     exported: Any = _just_written(path, recogniser) if path.suffix == ".pt2" else _onnx(path)
     how = Degradation(resolution)
-    ours, theirs = (embed_all(one, faces, how, progress=False) for one in (recogniser, exported))
+    ours, theirs = (embed_all(one, faces, how, QUIET) for one in (recogniser, exported))
     pairs = open_pairs("synthetic", faces)
     scores = [verify_embeddings(found, found, pairs).accuracy for found in (ours, theirs)]
     return Comparison(

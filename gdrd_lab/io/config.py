@@ -60,5 +60,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
     allowed = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
-        raise GdrdError(f"{where} is {value!r}, which is not of type {getattr(hint, '__name__', hint)}", "Correct the value")
+        raise GdrdError(
+            f"{where} is {value!r}, which is not of type {getattr(hint, '__name__', hint)}", "Correct the value"
+        )
     return value

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
 from gdrd_lab.datasets.base import Subset, subset
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
@@ -117,13 +117,13 @@ def _path(recogniser: Recogniser, faces: FaceDataset) -> Path:
 
 def _embed_together(recogniser: Recogniser, faces: FaceDataset, progress: bool) -> Tensor:
     """Embed the faces, each process a contiguous share of them on its own device."""
-    parts = distributed.world_size()
+    parts, options = distributed.world_size(), EmbedOptions(progress=progress)
     if isinstance(recogniser, torch.nn.Module):
         recogniser.to(PartialState().device)
     if parts == 1:
-        return torch.from_numpy(embed_all(recogniser, faces, progress=progress))
+        return torch.from_numpy(embed_all(recogniser, faces, options=options))
     share = -(-len(faces) // parts)
     own = np.arange(len(faces))[distributed.rank() * share : (distributed.rank() + 1) * share]
     block = torch.zeros(share, recogniser.embedding_size)
-    block[: len(own)] = torch.from_numpy(embed_all(recogniser, subset(faces, own), progress=progress))
+    block[: len(own)] = torch.from_numpy(embed_all(recogniser, subset(faces, own), options=options))
     return distributed.gather(block.to(PartialState().device)).cpu()[: len(faces)]

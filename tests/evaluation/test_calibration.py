@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.calibration import (
     FAR,
@@ -56,16 +56,16 @@ def test_shares_are_counts() -> None:
 def test_what_is_kept_is_what_would_be_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
     student, faces = Student().eval(), synthetic_faces(3, 2, size=32)
-    fresh = calibrate(student, faces, (16, 8), progress=False)
-    kept = calibrate(student, faces, (8, 16), progress=False)
+    fresh = calibrate(student, faces, (16, 8), QUIET)
+    kept = calibrate(student, faces, (8, 16), QUIET)
     assert fresh.resolutions == (8, 16) and len(list((tmp_path / "calibration").iterdir())) == 1
     assert np.array_equal(fresh.embeddings, kept.embeddings)
-    assert np.allclose(fresh.embeddings[0], embed_all(student, faces, Degradation(8), progress=False), atol=2e-3)
+    assert np.allclose(fresh.embeddings[0], embed_all(student, faces, Degradation(8), QUIET), atol=2e-3)
     other = fingerprint(student, synthetic_faces(3, 2, size=32, seed=1), (8, 16))
     assert other != fingerprint(student, faces, (8, 16))
     (file,) = (tmp_path / "calibration").iterdir()
     file.write_bytes(b"damaged")
-    assert np.allclose(calibrate(student, faces, (8, 16), progress=False).embeddings, fresh.embeddings, atol=2e-3)
+    assert np.allclose(calibrate(student, faces, (8, 16), QUIET).embeddings, fresh.embeddings, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", ["sface", "student"])
@@ -100,4 +100,4 @@ def test_thresholds_of_a_set_are_its_calibrations(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
     student, faces = Student().eval(), synthetic_faces(4, 3, size=32)
     found = thresholds(student, faces, (16,), 0.1)
-    assert found == {16: calibrate(student, faces, (16,), progress=False).thresholds(0.1)[0]}
+    assert found == {16: calibrate(student, faces, (16,), QUIET).thresholds(0.1)[0]}

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.embed import QUIET, EmbedOptions
 from gdrd_lab.datasets.gallery import enrol
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
@@ -16,6 +17,7 @@ from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve,
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, severities, sweep
 from gdrd_lab.transforms.degradation import Degradation
 
+FLIP = EmbedOptions(flip=True, progress=False)
 LOW = Degradation(resolution=8)
 
 
@@ -81,9 +83,9 @@ def test_both_ways_judges_the_exchanged_pairs_too() -> None:
 def test_flip_averages_the_mirror_image(faces: ArrayFaces, pairs: Pairs) -> None:
     mirrored = ArrayFaces(np.stack([faces[i][:, ::-1] for i in range(48)]), faces.labels, faces.keys, "mirrored")
     plain = verify(Pooled(), faces, pairs, LOW).scores
-    flipped = verify(Pooled(), faces, pairs, LOW, flip=True).scores
+    flipped = verify(Pooled(), faces, pairs, LOW, options=FLIP).scores
     assert np.abs(plain - flipped).max() > 0.01
-    np.testing.assert_allclose(flipped, verify(Pooled(), mirrored, pairs, LOW, flip=True).scores, atol=1e-5)
+    np.testing.assert_allclose(flipped, verify(Pooled(), mirrored, pairs, LOW, options=FLIP).scores, atol=1e-5)
 
 
 def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: ArrayFaces) -> None:
@@ -103,7 +105,7 @@ def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: Ar
 def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: Pairs) -> None:
     recogniser = Pooled()
     measures = MetricConfig(pairs, fars=(0.1, 0.001), identification=True, retrieval=True, bootstrap=10)
-    scores = sweep([recogniser], faces, resolutions([8, 16, 32]), measures, progress=False)
+    scores = sweep([recogniser], faces, resolutions([8, 16, 32]), measures, QUIET)
     # 8 and 16 px, and the native 32 px once for its own row and for every sharp gallery.
     assert recogniser.faces_seen == 3 * 48
     metrics = [
@@ -138,9 +140,11 @@ def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: P
 def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> None:
     noisy = severities(LOW, "noise", [0.0, 0.5])
     assert [d.noise for d in noisy] == [0.0, 0.5] and noisy[1].resolution == 8
-    options = {"settings": [Setting.SAME], "progress": False}
     measures = MetricConfig(pairs, fars=(), bootstrap=0)
-    first, again, other = (sweep([Pooled()], faces, noisy, measures, seed=s, **options) for s in (0, 0, 1))
+    first, again, other = (
+        sweep([Pooled()], faces, noisy, measures, EmbedOptions(seed=s, progress=False), settings=[Setting.SAME])
+        for s in (0, 0, 1)
+    )
     accuracy = [[s.value for s in scores if s.metric == "AUC"] for scores in (first, again, other)]
     assert accuracy[0][0] > accuracy[0][1] + 0.02
     assert accuracy[0] == accuracy[1] and accuracy[0][0] == accuracy[2][0] and accuracy[0][1] != accuracy[2][1]
@@ -149,15 +153,19 @@ def test_sweep_over_severities_is_seeded(faces: ArrayFaces, pairs: Pairs) -> Non
 def test_scores_of_averaged_flips_have_a_name_of_their_own(faces: ArrayFaces, pairs: Pairs) -> None:
     measures = MetricConfig(pairs, fars=(), bootstrap=0)
     found = {
-        flip: next(s for s in sweep([Pooled()], faces, [LOW], measures, flip=flip, progress=False) if s.metric == "AUC")
+        flip: next(
+            s
+            for s in sweep([Pooled()], faces, [LOW], measures, EmbedOptions(flip, progress=False))
+            if s.metric == "AUC"
+        )
         for flip in (False, True)
     }
     assert [found[flip].method for flip in (False, True)] == [Pooled().name, f"{Pooled().name}, flips averaged"]
-    assert found[True].value == verify(Pooled(), faces, pairs, LOW, flip=True).auc != found[False].value
+    assert found[True].value == verify(Pooled(), faces, pairs, LOW, options=FLIP).auc != found[False].value
 
 
 def test_both_ways_counts_in_the_sharp_gallery_setting_only(faces: ArrayFaces, pairs: Pairs) -> None:
-    scores = sweep([Pooled()], faces, [LOW], MetricConfig(pairs, (), both_ways=True, bootstrap=0), progress=False)
+    scores = sweep([Pooled()], faces, [LOW], MetricConfig(pairs, (), both_ways=True, bootstrap=0), QUIET)
     assert [(s.setting, s.n) for s in scores if s.metric == "accuracy"] == [(Setting.SAME, 200), (Setting.GALLERY, 400)]
 
 
@@ -176,10 +184,10 @@ def test_every_error_comes_before_the_first_face_is_embedded(faces: ArrayFaces, 
     ]
     for recognisers, dataset, measures, words in cases:
         with pytest.raises(GdrdError, match=words) as raised:
-            sweep(recognisers, dataset, [LOW], measures, progress=False)
+            sweep(recognisers, dataset, [LOW], measures, QUIET)
         assert "\n" not in str(raised.value)
     assert recogniser.faces_seen == 0
-    kept = sweep([recogniser], lone, [LOW], MetricConfig(identification=True, distractors=True), progress=False)
+    kept = sweep([recogniser], lone, [LOW], MetricConfig(identification=True, distractors=True), QUIET)
     assert {s.n for s in kept} == {1}
 
 
@@ -198,12 +206,10 @@ def test_teachers_gallery_is_for_its_own_students(faces: ArrayFaces, pairs: Pair
     teacher, student, stranger = Pooled(), Pooled(), Pooled()
     teacher.name, student.name, stranger.name = "teacher", "student", "stranger"
     student.teacher_name = "teacher"  # type: ignore[attr-defined]
-    options = {"settings": (Setting.GALLERY, Setting.TEACHER), "progress": False}
-    scores = sweep([student, stranger], faces, [LOW], MetricConfig(pairs, (), bootstrap=0), teacher=teacher, **options)
+    both, measures = (Setting.GALLERY, Setting.TEACHER), MetricConfig(pairs, (), bootstrap=0)
+    scores = sweep([student, stranger], faces, [LOW], measures, QUIET, settings=both, teacher=teacher)
     assert [s.method for s in scores if s.setting == Setting.TEACHER] == ["student"] * 3
     # The stand-ins are one network, so the teacher's gallery is the student's own.
-    own, borrowed = ([s.value for s in scores if s.method == "student" and s.setting == k] for k in options["settings"])
+    own, borrowed = ([s.value for s in scores if s.method == "student" and s.setting == k] for k in both)
     assert own == borrowed
-    assert (
-        sweep([student], faces, [LOW], MetricConfig(pairs, (), bootstrap=0), **options)[-1].setting == Setting.GALLERY
-    )
+    assert sweep([student], faces, [LOW], measures, QUIET, settings=both)[-1].setting == Setting.GALLERY

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.datasets.pairs import random_pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.results import read_json
@@ -22,7 +23,7 @@ EXPECTED = {"student": (0.8983, 0.9808), "assistant": (0.9133, 0.9767), "paper-s
 def test_score_on_the_embedded_set_does_not_move(name: str) -> None:
     faces = synthetic_faces()
     measures = MetricConfig(random_pairs(faces.labels), (), bootstrap=0)
-    scores = sweep([load_model(name)], faces, resolutions([8, 16]), measures, settings=[Setting.SAME], progress=False)
+    scores = sweep([load_model(name)], faces, resolutions([8, 16]), measures, QUIET, settings=[Setting.SAME])
     found = [score.value for score in scores if score.metric == "accuracy"]
     # Rounding of other CPUs may turn a pair or two of 1,200.
     assert found == pytest.approx(EXPECTED[name], abs=0.004)
@@ -59,6 +60,6 @@ def test_lfw_at_16_px_is_what_the_page_says() -> None:
     )
     faces = load_dataset("lfw")
     measures = MetricConfig(open_pairs("lfw", faces), (), bootstrap=0)
-    scores = sweep([load_model("student")], faces, resolutions([16]), measures, settings=[Setting.SAME], progress=False)
+    scores = sweep([load_model("student")], faces, resolutions([16]), measures, QUIET, settings=[Setting.SAME])
     found = next(s.value for s in scores if s.metric == "accuracy")
     assert found == pytest.approx(page.value, abs=page.spread)

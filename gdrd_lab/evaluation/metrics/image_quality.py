@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdrd_lab.datasets.base import batches
+from gdrd_lab.datasets.embed import EmbedOptions, embed_batch, face_seeds
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_rows
 from gdrd_lab.transforms.degradation import Degradation
@@ -84,10 +86,9 @@ def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
     return np.array([structural_similarity(a, b, **options) for a, b in pairs])
 
 
-@torch.inference_mode()
 def identity(recogniser: Recogniser, hr: Tensor, output: Tensor) -> np.ndarray:
-    """Cosine between the recogniser's embeddings of each sharp face and of its output, -1 to 1."""
-    return (recogniser.embed(hr) * recogniser.embed(output)).sum(1).float().cpu().numpy()
+    """Cosine between the recogniser's embeddings of each high-resolution face and of its output, -1 to 1."""
+    return (embed_batch(recogniser, hr) * embed_batch(recogniser, output)).sum(1)
 
 
 def bicubic(size: int) -> Generate:
@@ -103,8 +104,7 @@ def quality(
     recogniser: Recogniser,
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    batch_size: int = 32,
-    progress: bool = True,
+    options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> Quality:
     """Compare generated faces with the sharp ones, over several seeds.
 
@@ -114,24 +114,22 @@ def quality(
         degradation: makes the input of ``generate``; the same for every seed.
         recogniser: judges identity.
         seeds: of the generation.
-        batch_size: faces at a time.
-        progress: show a progress bar.
+        options: faces at a time, the seed of the degradation and the progress bar; ``flip`` is not used.
 
     Raises:
         GdrdError: no faces or no seeds.
     """
     from tqdm.auto import tqdm
 
-    from gdrd_lab.datasets.base import batches
-
     if not len(dataset) or not seeds:
         raise GdrdError("There are no faces or no seeds to judge", "Give at least one of each")
     values = np.zeros((3, len(seeds), len(dataset)))
-    with tqdm(total=len(seeds) * len(dataset), desc="quality", unit="face", disable=not progress, leave=False) as bar:
-        for indices, faces in batches(dataset, batch_size):
-            lr = degradation(faces, seeds=[int(i) for i in indices])
+    total = len(seeds) * len(dataset)
+    with tqdm(total=total, desc="quality", unit="face", disable=not options.progress, leave=False) as bar:
+        for indices, faces in batches(dataset, options.batch_size):
+            lr = degradation(faces, seeds=face_seeds(options.seed, indices))
             for s, seed in enumerate(seeds):
-                output = generate(lr, [seed * 1_000_003 + int(i) for i in indices]).clamp(0, 1)
+                output = generate(lr, face_seeds(seed, indices)).clamp(0, 1)
                 reference = downscale(faces, output.shape[-1])
                 values[0, s, indices] = psnr(reference, output)
                 values[1, s, indices] = ssim(reference, output)
@@ -161,7 +159,7 @@ def compare_steps(
     resolutions: Sequence[int] = (8, 16),
     steps: Sequence[int] = (1, 4, 20),
     seeds: Sequence[int] = (0, 1, 2),
-    progress: bool = True,
+    options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> list[QualityRow]:
     """Compare the generative teacher's faces, by number of denoising steps, with bicubic enlargement to its size.
 
@@ -172,14 +170,14 @@ def compare_steps(
     out = []
     for resolution in resolutions:
         degradation = Degradation(resolution)
-        plain = quality(bicubic(size), dataset, degradation, recogniser, seeds=seeds[:1], progress=progress)
+        plain = quality(bicubic(size), dataset, degradation, recogniser, seeds=seeds[:1], options=options)
         out.append(QualityRow(dataset.name, resolution, "bicubic", plain))
         for count in steps:
 
             def generate(lr: Tensor, of: Sequence[int], count: int = count) -> Tensor:
                 return pipeline(lr, steps=count, seeds=of)
 
-            found = quality(generate, dataset, degradation, recogniser, seeds=seeds, progress=progress)
+            found = quality(generate, dataset, degradation, recogniser, seeds=seeds, options=options)
             out.append(QualityRow(dataset.name, resolution, f"{count} step" + "s" * (count > 1), found))
     return out
 

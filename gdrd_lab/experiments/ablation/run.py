@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm.auto import tqdm
 
+from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.evaluation import results as report
@@ -122,7 +123,7 @@ def _scored(
         return list(report.read_json(path).scores)
     measures = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
     degradations = sweep.resolutions(config.resolutions)
-    measured = sweep.sweep([make()], faces, degradations, measures, progress=False)
+    measured = sweep.sweep([make()], faces, degradations, measures, QUIET)
     scores = [replace(score, method=name, seed=seed) for score in measured]
     report.write_json(path, report.report(scores))
     return scores

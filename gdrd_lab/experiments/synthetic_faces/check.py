@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from gdrd_lab.datasets.base import ArrayFaces
-from gdrd_lab.datasets.embed import embed_all
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.pairs import random_pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
@@ -31,7 +31,7 @@ def pair_accuracy(recogniser: Recogniser, faces: ArrayFaces, resolution: int, se
     from gdrd_lab.evaluation.protocol import pair_scores
 
     pairs = random_pairs(faces.labels, folds=10, per_fold=60, seed=seed)
-    embeddings = embed_all(recogniser, faces, Degradation(resolution=resolution), progress=False)
+    embeddings = embed_all(recogniser, faces, Degradation(resolution=resolution), QUIET)
     return lfw_accuracy(pair_scores(embeddings, embeddings, pairs), pairs.genuine, pairs.fold).mean
 
 
@@ -67,7 +67,7 @@ def report_neighbours(photographs: Photographs, sface: Recogniser, seed: int = 0
         print(f"{name:38s} {np.median(distances):8.2f} {distances.min():8.2f}")
     # Of unit vectors, cosine = 1 - distance^2 / 2.
     for name, distances in (
-        ("sample, SFace cosine", nearest(embed_all(sface, sampled, progress=False), embeddings)),
+        ("sample, SFace cosine", nearest(embed_all(sface, sampled, options=QUIET), embeddings)),
         ("another person's photograph", nearest(embeddings[chosen], embeddings, same)),
     ):
         cosines = 1 - distances**2 / 2

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.embed import QUIET, EmbedOptions
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.image_quality import (
     bicubic,
@@ -76,7 +77,7 @@ def test_identity_is_one_for_the_same_face(faces: ArrayFaces) -> None:
 
 
 def test_quality_of_an_enlargement_has_no_spread_and_sharper_input_is_better(faces: ArrayFaces) -> None:
-    coarse, fine = (quality(bicubic(32), faces, Degradation(resolution=r), Pooled(), progress=False) for r in (6, 16))
+    coarse, fine = (quality(bicubic(32), faces, Degradation(resolution=r), Pooled(), options=QUIET) for r in (6, 16))
     assert coarse.psnr < fine.psnr and coarse.ssim < fine.ssim and coarse.identity < fine.identity <= 1
     assert max(fine.psnr_spread, fine.ssim_spread, fine.identity_spread) < 1e-12
     assert (fine.faces, fine.seeds) == (5, (0, 1, 2))
@@ -88,10 +89,12 @@ def test_quality_over_seeds_does_not_depend_on_the_batch(faces: ArrayFaces) -> N
         return F.interpolate(lr, 16, mode="nearest") + 0.1 * torch.stack(noise)
 
     how = Degradation(resolution=8, noise=0.1)
-    one, all_at_once = (quality(noisy, faces, how, Pooled(), batch_size=b, progress=False) for b in (1, 5))
+    one, all_at_once = (
+        quality(noisy, faces, how, Pooled(), options=EmbedOptions(batch_size=b, progress=False)) for b in (1, 5)
+    )
     assert one.psnr == pytest.approx(all_at_once.psnr) and one.psnr_spread > 0
     assert one.identity == pytest.approx(all_at_once.identity, abs=1e-6)
-    assert quality(noisy, faces, how, Pooled(), seeds=(7,), progress=False).psnr_spread == 0
+    assert quality(noisy, faces, how, Pooled(), seeds=(7,), options=QUIET).psnr_spread == 0
 
 
 def test_quality_that_cannot_be_measured(faces: ArrayFaces) -> None:
@@ -108,9 +111,9 @@ def test_steps_are_compared_with_bicubic_and_kept_in_a_file(tmp_path: Path) -> N
     pipeline.unet.eval().requires_grad_(False)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
     faces = ArrayFaces(pixels, np.zeros(3, int))
-    rows = compare_steps(pipeline, faces, Pooled(), resolutions=(8,), steps=(1, 2), seeds=(0, 1), progress=False)
+    rows = compare_steps(pipeline, faces, Pooled(), resolutions=(8,), steps=(1, 2), seeds=(0, 1), options=QUIET)
     assert [row.method for row in rows] == ["bicubic", "1 step", "2 steps"]
-    assert rows[0].quality == quality(bicubic(64), faces, Degradation(8), Pooled(), seeds=(0,), progress=False)
+    assert rows[0].quality == quality(bicubic(64), faces, Degradation(8), Pooled(), seeds=(0,), options=QUIET)
     assert rows[1].quality.psnr_spread > 0
     write_rows(tmp_path / "quality.json", rows)
     assert read_quality(tmp_path / "quality.json") == rows
