@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import types
 import typing
 from typing import Any
@@ -15,6 +16,25 @@ T = typing.TypeVar("T")
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a config as plain dictionaries, lists and numbers for JSON."""
     return dataclasses.asdict(config)
+
+
+def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
+    """Check numbers of a config, alone or in tuples: low <= value <= high; whole numbers where both bounds are.
+
+    Args:
+        config: a dataclass; values of None are not checked.
+        ranges: (low, high) by field name.
+
+    Raises:
+        GdrdError: names the first field whose value is out of range, NaN or not a number.
+    """
+    for name, (low, high) in ranges.items():
+        kind = numbers.Integral if isinstance(low, int) and isinstance(high, int) else numbers.Real
+        value = getattr(config, name)
+        for item in value if isinstance(value, tuple) else () if value is None else (value,):
+            if isinstance(item, bool) or not isinstance(item, kind) or not low <= item <= high:  # type: ignore[operator]
+                whole = "a whole number " if kind is numbers.Integral else ""
+                raise GdrdError(f"{name}={value} is out of range", f"Choose {name} {whole}between {low:g} and {high:g}")
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:

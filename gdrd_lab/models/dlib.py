@@ -1,6 +1,6 @@
-"""dlib's ResNet face recogniser as a torch module: an independent evaluator, which never teaches anything here.
+"""dlib's ResNet face recogniser as a torch module: an independent evaluator that never supervises a student here.
 
-dlib itself is not needed: the weights are read from dlib's own file by the bounds-checked reader below.
+dlib itself is not needed: the bounds-checked reader below reads the weights from dlib's own file.
 
 Source: King, JMLR 2009 (dlib); network and weights `dlib_face_recognition_resnet_model_v1`, 2017, public domain (CC0).
 """
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import RecogniserNetwork, frozen
 from gdrd_lab.transforms.resize import resize
 
-# Width of the fourteen residual blocks, and whether a block halves its map. Source: dlib, dnn_face_recognition_ex.cpp.
+# Width of the fourteen residual blocks, and whether a block halves the resolution of its map. Source: dlib, dnn_face_recognition_ex.cpp.
 BLOCKS = (
     *[(32, False)] * 3,
     *[(64, True), *[(64, False)] * 3],
@@ -28,12 +29,12 @@ BLOCKS = (
 )
 MEAN = (122.782, 117.001, 104.298)  # of a pixel 0..255; the file must agree
 
-CHIP = 150  # side of dlib's own crop, in px
-# From the ArcFace frame to dlib's chip (padding 0.25): the aligned face is enlarged to SIDE x SIDE px, and the chip is
-# the 150 x 150 window whose corner lies at (LEFT, TOP). Least squares over eyes, nose tip and mouth corners of the two
-# templates gives 163.2, 7.6 and 29.8; on 1,000 pairs of CelebA faces no other scale (150 to 184), height (-8 to +8 px)
-# or padding did better beyond noise. The 17 rows below the ArcFace crop repeat its last row.
-SIDE, LEFT, TOP = 163, 8, 30
+CHIP = 150  # resolution of dlib's own crop, in px
+# From the ArcFace frame to dlib's chip (padding 0.25): the aligned face is resized to RESIZED x RESIZED px, and the chip
+# is the 150 x 150 window whose corner lies at (LEFT, TOP). Least squares over eyes, nose tip and mouth corners of the
+# two templates gives 163.2, 7.6 and 29.8. On 1,000 pairs of CelebA faces no other scale (150 to 184), height (-8 to
+# +8 px) or padding was better beyond noise. The 17 rows below the ArcFace crop repeat its last row.
+RESIZED, LEFT, TOP = 163, 8, 30
 
 
 class _Block(nn.Module):
@@ -49,7 +50,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.second(F.relu(self.first(x)))
         skip = F.avg_pool2d(x, 2) if self.halves else x
-        # Where channels or sides differ, dlib adds as if the smaller map went on with zeros.
+        # Where channels or resolutions differ, dlib pads the smaller map with zeros.
         channels, height, width = (max(a, b) for a, b in zip(out.shape[1:], skip.shape[1:], strict=True))
         return F.relu(_fill(out, channels, height, width) + _fill(skip, channels, height, width))
 
@@ -59,8 +60,8 @@ def _fill(x: Tensor, channels: int, height: int, width: int) -> Tensor:
     return F.pad(x, missing) if any(missing) else x
 
 
-class DlibRecogniser(nn.Module):
-    """dlib's recogniser: ResNet at 150 px, 128-d embedding, 5.6 M parameters. A Recogniser."""
+class DlibRecogniser(RecogniserNetwork):
+    """dlib's recogniser: ResNet at 150 px, 128-d embedding, 5.6 M parameters."""
 
     name = "dlib ResNet"
     embedding_size = 128
@@ -82,7 +83,7 @@ class DlibRecogniser(nn.Module):
     def describe(self, chips: Tensor) -> Tensor:
         """Return dlib's face descriptors (N, 128), not normalised, of dlib's own chips (N, 3, 150, 150), RGB in [0, 1].
 
-        Two descriptors of one person are less than 0.6 apart (Euclidean) by dlib's own rule.
+        dlib's own rule: two descriptors with a Euclidean distance below 0.6 show one person.
         """
         x = F.max_pool2d(F.relu(self.stem((chips * 255 - self.mean) / 256)), 3, 2)
         return self.linear(self.blocks(x).mean((2, 3)))
@@ -91,35 +92,31 @@ class DlibRecogniser(nn.Module):
         """Return descriptors (N, 128), not normalised, of ArcFace-aligned faces (N, 3, H, W), RGB in [0, 1]."""
         return self.describe(chips(faces))
 
-    def embed(self, faces: Tensor) -> Tensor:
-        """Return unit embeddings (N, 128) of ArcFace-aligned faces (N, 3, H, W), RGB in [0, 1], at any resolution."""
-        return F.normalize(self(faces), dim=1)
-
 
 def chips(faces: Tensor) -> Tensor:
     """Turn ArcFace-aligned faces (N, 3, H, W) into dlib's chips (N, 3, 150, 150), both RGB in [0, 1]."""
-    window = resize(faces, SIDE)[..., TOP : TOP + CHIP, LEFT : LEFT + CHIP]
+    window = resize(faces, RESIZED)[..., TOP : TOP + CHIP, LEFT : LEFT + CHIP]
     return F.pad(window, (0, CHIP - window.shape[3], 0, CHIP - window.shape[2]), mode="replicate")
 
 
 def load_dlib(path: Path | None = None) -> DlibRecogniser:
-    """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from a file the user names.
+    """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from ``path``.
 
     Raises:
-        GdrdError: the wheel is not installed, or the file is not the file whose SHA-256 is pinned.
+        GdrdError: the wheel is not installed, or the SHA-256 of the file is not the pinned one.
     """
     from gdrd_lab.io.pretrained import DLIB, find
 
     model = DlibRecogniser()
     model.load_state_dict(read_state(find(DLIB, path).read_bytes()))
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return frozen(model)
 
 
 def read_state(data: bytes) -> dict[str, Tensor]:
     """Read a serialised `dlib_face_recognition_resnet_model_v1` into the state of a DlibRecogniser.
 
-    The file nests one record per layer, the last layer outermost: first every layer's version, outermost first, then
-    the input layer, then every layer's content, innermost first. Anything unexpected is an error.
+    The file nests one record per layer, the last layer outermost: first the versions of all layers, outermost first,
+    then the input layer, then the contents of all layers, innermost first. Anything unexpected is an error.
 
     Raises:
         GdrdError: the data are damaged, or hold another network.
@@ -163,7 +160,7 @@ def read_state(data: bytes) -> dict[str, Tensor]:
 
 
 def _layers() -> list[tuple[str, tuple]]:
-    """List the network's layers as dlib stacks them, innermost first, with the shapes the file must give."""
+    """List the network's layers as dlib stacks them, innermost first, with the shapes that the file must have."""
     layers: list[tuple[str, tuple]] = [("stem", ("stem", 32, 7, 2)), ("affine", ()), ("relu_", ())]
     layers.append(("max_pool", (3, 3, 2, 2, 0, 0)))
     for index, (width, halves) in enumerate(BLOCKS):
@@ -222,7 +219,7 @@ def _read_fc(reader: _Reader, state: dict[str, np.ndarray], inputs: int, outputs
 
 
 class _Reader:
-    """Reads dlib's portable binary format, in bounds: nothing in the data decides how much memory is taken."""
+    """Reads dlib's portable binary format within the bounds of the data: no number in it sets the memory used."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.position = data, 0
@@ -250,7 +247,7 @@ class _Reader:
         return tuple(self.integer() for _ in range(count))
 
     def real(self) -> float:
-        """Read mantissa * 2^exponent; dlib's codes for infinity and NaN are refused."""
+        """Read mantissa * 2^exponent; dlib's codes for infinity and NaN are errors."""
         mantissa, exponent = self.integers(2)
         if abs(exponent) > 900:
             raise _damaged(f"no finite number at byte {self.position}")

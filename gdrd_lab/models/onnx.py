@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import check_faces, require_finite
 from gdrd_lab.transforms.resize import resize
 
 
 class OnnxRecogniser:
-    """A Recogniser that `gdrd export` wrote; takes faces of any resolution as the network it came from does.
+    """A recogniser that `gdrd export` wrote; faces of any resolution are resized to ``input_size`` first.
 
     Args:
         path: the .onnx file.
-        threads: of onnxruntime; None lets it take the machine's cores.
+        threads: threads of onnxruntime; None uses all cores.
 
     Raises:
-        GdrdError: onnxruntime is not installed, or the file is missing, damaged or of another origin.
+        GdrdError: onnxruntime is not installed; the file is missing, damaged or of another origin; or a weight is not
+            finite.
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
@@ -29,7 +33,7 @@ class OnnxRecogniser:
         except ImportError as error:
             raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # its warnings name nodes of the graph, which help nobody here
+        options.log_severity_level = 3  # warnings about nodes of the graph
         if threads:
             options.intra_op_num_threads = threads
         try:
@@ -41,11 +45,17 @@ class OnnxRecogniser:
             self.input_size = int(metadata["input_size"])
         except Exception as error:  # onnxruntime's errors have no common base
             raise GdrdError(
-                f"{path} is no recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})",
+                f"{path} is not a recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})",
                 "Write it with `gdrd export`",
             ) from error
+        weights = {item.name: numpy_helper.to_array(item) for item in onnx.load(str(path)).graph.initializer}
+        require_finite(weights, f"{self.name} ({path})")
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size)."""
-        pixels = resize(faces.float().cpu(), self.input_size).contiguous().numpy()
+        """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size).
+
+        Raises:
+            GdrdError: as ``check_faces``.
+        """
+        pixels = resize(check_faces(faces).float().cpu(), self.input_size).contiguous().numpy()
         return torch.from_numpy(self._session.run(["embeddings"], {"faces": pixels})[0])

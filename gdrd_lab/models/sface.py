@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from gdrd_lab.models.recogniser import RecogniserNetwork, frozen
 from gdrd_lab.transforms.resize import resize
 
 # Output channels and stride of the thirteen depthwise-separable blocks that follow the 32-channel stem.
@@ -20,14 +20,14 @@ BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)]
 
 
 def convolution_unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, BatchNorm and PReLU; the side is divided by ``stride``, rounded up."""
+    """Build convolution, BatchNorm and PReLU; the resolution is divided by ``stride``, rounded up."""
     padding = (kernel - 1) // 2
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=1e-3), nn.PReLU(outputs))
 
 
 def separable_block(inputs: int, outputs: int, stride: int, rank: int = 0) -> nn.Sequential:
-    """A depthwise 3 x 3 unit and a pointwise one, whose convolution is the product of two where ``rank`` is given."""
+    """Build a depthwise 3 x 3 unit and a pointwise unit; ``rank`` > 0 factorises the pointwise convolution."""
     depthwise = convolution_unit(inputs, inputs, 3, stride, groups=inputs)
     pointwise = convolution_unit(inputs, outputs, 1)
     if rank:
@@ -37,18 +37,23 @@ def separable_block(inputs: int, outputs: int, stride: int, rank: int = 0) -> nn
 
 
 def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequential:
-    """Separable blocks one after the other, each given as (channels, stride) or (channels, stride, rank)."""
+    """Stack separable blocks, each given as (channels, stride) or (channels, stride, rank)."""
     widths = [inputs, *(block[0] for block in blocks)]
     return nn.Sequential(*(separable_block(width, *block) for width, block in zip(widths, blocks, strict=False)))
 
 
-def preprocess(faces: Tensor, side: int) -> Tensor:
-    """Bring faces (N, 3, H, W), RGB in [0, 1], to ``side`` and to SFace's scale of pixels, (255 x - 127.5) / 128."""
-    return (resize(faces, side) * 255 - 127.5) * 0.0078125
+def preprocess(faces: Tensor, resolution: int) -> Tensor:
+    """Resize faces (N, 3, H, W), RGB in [0, 1], to ``resolution`` and scale pixels as SFace does: (255 x - 127.5) / 128.
+
+    Example:
+        >>> preprocess(torch.ones(1, 3, 16, 16), 112).shape, preprocess(torch.ones(1, 3, 16, 16), 16).max().item()
+        (torch.Size([1, 3, 112, 112]), 0.99609375)
+    """
+    return (resize(faces, resolution) * 255 - 127.5) / 128
 
 
-class SFace(nn.Module):
-    """The SFace recogniser: MobileNet-v1 at 112 px, 128-d embedding, 9.64 M parameters. A Recogniser."""
+class SFace(RecogniserNetwork):
+    """The SFace recogniser: MobileNet-v1 at 112 px, 128-d embedding, 9.64 M parameters."""
 
     name = "SFace"
     embedding_size = 128
@@ -71,27 +76,26 @@ class SFace(nn.Module):
         """Return raw embeddings (N, 128), not normalised, of faces (N, 3, H, W), RGB in [0, 1]."""
         return self.embedding_norm(self.linear(self.feature_map(faces).flatten(1)))
 
-    def embed(self, faces: Tensor) -> Tensor:
-        """Return unit embeddings (N, 128) of faces (N, 3, H, W), RGB in [0, 1], at any resolution."""
-        return F.normalize(self(faces), dim=1)
-
 
 def load_sface(path: Path | None = None) -> SFace:
-    """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from a file the user names.
+    """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from ``path``.
 
     Raises:
-        GdrdError: the file is missing or is not the file whose SHA-256 is pinned.
+        GdrdError: the file is missing, or its SHA-256 is not the pinned one.
+
+    Example:
+        >>> load_sface().embed(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 128])
     """
     from gdrd_lab.io.pretrained import SFACE, find
 
     model = SFace()
     model.load_state_dict(_state_from_onnx(find(SFACE, path)))
-    # channels_last is a third faster on CPUs and does not change the result.
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return frozen(model)
 
 
 def _state_from_onnx(path: Path) -> dict[str, Tensor]:
-    """Read the ONNX file and unfold its block-quantised weights into float32 tensors named as in SFace."""
+    """Read the ONNX file and dequantise its block-quantised weights to float32 tensors named as in SFace."""
     import onnx
     from onnx import numpy_helper
 
@@ -103,12 +107,8 @@ def _state_from_onnx(path: Path) -> dict[str, Tensor]:
             options = {attribute.name: attribute.i for attribute in node.attribute}
             axis, block = options.get("axis", 0), options["block_size"]
 
-            def spread(
-                array: np.ndarray, axis: int = axis, block: int = block, like: np.ndarray = quantised
-            ) -> np.ndarray:
-                return np.take(np.repeat(array, block, axis), np.arange(like.shape[axis]), axis)
-
-            values[node.output[0]] = (quantised - spread(zero)) * spread(scales)
+            index = np.arange(quantised.shape[axis]) // block
+            values[node.output[0]] = (quantised - zero.take(index, axis)) * scales.take(index, axis)
         elif node.op_type == "Reshape":
             values[node.output[0]] = values[node.input[0]].reshape(values[node.input[1]])
 

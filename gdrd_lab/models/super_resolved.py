@@ -1,4 +1,4 @@
-"""A recogniser that reads the generative teacher's output instead of a plain enlargement."""
+"""A recogniser that reads the generative teacher's output instead of a bicubic enlargement."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
-from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.recogniser import Recogniser, check_faces
 
 
 class SuperResolved:
-    """Super-resolve first, recognise then. A Recogniser; faces already as sharp as the output pass unchanged.
+    """Super-resolves faces, then embeds them; faces of the output's resolution or above are embedded as they are.
 
     Args:
         pipeline: the generative teacher.
-        recogniser: reads its output.
+        recogniser: embeds its output.
         steps: denoising steps.
-        seed: a face's noise depends on this and on its own pixels, so that no batch changes it.
+        seed: a face's noise depends on this and on its pixels, not on the batch.
     """
 
     def __init__(
@@ -31,8 +31,9 @@ class SuperResolved:
     @torch.no_grad()
     def embed(self, faces: Tensor) -> Tensor:
         """Return unit embeddings (N, d) of the super-resolved faces (N, 3, r, r), RGB in [0, 1]."""
+        faces = check_faces(faces)
         if faces.shape[-1] < self.pipeline.size:
-            rounded = (faces * 255).round().byte().cpu()
+            rounded = (faces * 255).round().clamp(0, 255).byte().cpu()
             seeds = [zlib.crc32(face.numpy().tobytes(), self.seed) for face in rounded]
             faces = self.pipeline(faces, steps=self.steps, seeds=seeds)
         return self.recogniser.embed(faces)

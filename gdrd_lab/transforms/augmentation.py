@@ -1,4 +1,4 @@
-"""Random changes to the sharp face before it is degraded: mirror, shift, rotation, scale and colour."""
+"""Random augmentation of high-resolution faces before they are degraded: mirror, shift, rotation, scale, colour."""
 
 from __future__ import annotations
 
@@ -11,10 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gdrd_lab.io.config import check_ranges
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes to the sharp face before it is degraded: mirror, similarity jitter in pixels of a 112 px face, colour."""
+    """Augmentation of a high-resolution face before it is degraded.
+
+    Args:
+        flip: mirror half of the faces.
+        shift: largest shift along each axis, in pixels of a 112 px face, 0 to 56.
+        scale: largest relative change of scale, 0 to 0.9.
+        rotate: largest rotation in degrees, 0 to 180.
+        colour: largest relative change of contrast, 0 to 1; brightness and each channel change by up to half of it.
+
+    Raises:
+        GdrdError: a value is outside its range.
+    """
 
     flip: bool = True
     shift: float = 3.0
@@ -22,32 +35,35 @@ class AugmentConfig:
     rotate: float = 5.0
     colour: float = 0.2
 
+    def __post_init__(self) -> None:
+        check_ranges(self, shift=(0.0, 56.0), scale=(0.0, 0.9), rotate=(0.0, 180.0), colour=(0.0, 1.0))
+
 
 def augment(
     faces: Tensor,
     config: AugmentConfig,
     generator: torch.Generator,
     rows: Sequence[int] | np.ndarray | None = None,
-    whole: int | None = None,
+    batch_size: int | None = None,
 ) -> Tensor:
-    """Mirror, move, turn, resize and recolour faces (N, 3, S, S) in [0, 1], each at random.
+    """Mirror, shift, rotate, scale and recolour each of the faces (N, 3, S, S) in [0, 1] at random.
 
     Args:
-        faces: the faces, or some rows of a batch.
-        config: what may change and how much.
-        generator: draws for the whole batch.
-        rows: which rows of the batch the faces are; all if None.
-        whole: size of that batch; N if None.
+        faces: a batch of faces, or some rows of it.
+        config: the largest changes.
+        generator: draws for the whole batch, so that a row does not depend on which rows are given.
+        rows: the rows of the batch that ``faces`` are; all if None.
+        batch_size: size of the whole batch; N if None.
     """
-    count, size = whole or len(faces), faces.shape[-1]
+    count, size = batch_size or len(faces), faces.shape[-1]
 
-    def spread(width: float) -> Tensor:
-        return (torch.rand(count, generator=generator) * 2 - 1) * width
+    def uniform(largest: float) -> Tensor:
+        return (torch.rand(count, generator=generator) * 2 - 1) * largest
 
-    angle, zoom = spread(config.rotate * math.pi / 180), 1 + spread(config.scale)
-    move = torch.stack([spread(config.shift), spread(config.shift)], 1) * 2 / 112
+    angle, zoom = uniform(config.rotate * math.pi / 180), 1 + uniform(config.scale)
+    move = torch.stack([uniform(config.shift), uniform(config.shift)], 1) * 2 / 112
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0) if config.flip else torch.ones(count)
-    gain, offset = 1 + spread(config.colour), spread(config.colour / 2)
+    gain, offset = 1 + uniform(config.colour), uniform(config.colour / 2)
     tint = 1 + (torch.rand(count, 3, generator=generator) * 2 - 1) * config.colour / 2
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = mirror * angle.cos() * zoom, -angle.sin() * zoom

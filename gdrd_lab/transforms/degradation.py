@@ -1,8 +1,7 @@
-"""What a poor camera does to a face: composable, seeded degradations from sharp to very low resolution.
+"""Composable, seeded degradations of faces, from high to very low resolution.
 
-The order follows the light: illumination on the face, something in front of it, optical blur, the sensor's few
-pixels, the sensor's noise, and the file's JPEG compression. Every random choice comes from a seed per face, so a face
-degrades the same way whatever batch it is in.
+The order is that of image formation: illumination, occlusion, optical blur, sampling, sensor noise, JPEG compression.
+Each face has its own seed, so its degradation does not depend on the batch.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import check_ranges
 from gdrd_lab.transforms.resize import downscale
 
 LOWEST, HIGHEST = 4, 112
 
 
 def blur(faces: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur with standard deviation ``sigma`` in pixels of the faces given; edges are reflected."""
+    """Gaussian blur with standard deviation ``sigma`` in pixels of these faces; edges are reflected."""
     if sigma <= 0:
         return faces
     radius = min(math.ceil(3 * sigma), faces.shape[-1] - 1)
@@ -37,12 +37,12 @@ def blur(faces: Tensor, sigma: float) -> Tensor:
 
 
 def illuminate(faces: Tensor, amount: float, directions: Tensor) -> Tensor:
-    """Uneven light: multiply by 1 + amount * ramp, the ramp rising from -1 to 1 across the face, then clamp to [0, 1].
+    """Uneven light: multiply by 1 + amount * ramp, where the ramp rises from -1 to 1, then clamp to [0, 1].
 
     Args:
         faces: (N, 3, H, W) in [0, 1].
-        amount: -1 to 1; the strength of the ramp (0 leaves the face alone; negative turns the light around).
-        directions: (N,) angle of the light in radians, one per face.
+        amount: -1 to 1; 0 changes nothing, a negative value reverses the light.
+        directions: (N,) angle of the light in radians.
     """
     if amount == 0:
         return faces
@@ -60,7 +60,7 @@ def occlude(faces: Tensor, share: float, centres: Tensor) -> Tensor:
         return faces
     height, width = faces.shape[-2:]
     half = math.sqrt(share) / 2
-    # Centres are moved inwards so that the whole square lies on the face and covers the share it says.
+    # Centres are moved inwards, so that the whole square lies on the face.
     centre = half + centres * (1 - 2 * half)
     y = (torch.arange(height, device=faces.device) + 0.5) / height
     x = (torch.arange(width, device=faces.device) + 0.5) / width
@@ -76,7 +76,7 @@ def add_noise(faces: Tensor, sigma: float, unit_noise: Tensor) -> Tensor:
 
 
 def jpeg(faces: Tensor, quality: int) -> Tensor:
-    """Compress each face as JPEG at ``quality`` (1 to 95) and decode it again. Not differentiable."""
+    """Compress and decode each face as JPEG at ``quality`` (1 to 95). Not differentiable."""
     from PIL import Image
 
     decoded = []
@@ -90,10 +90,10 @@ def jpeg(faces: Tensor, quality: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Degradation:
-    """One reproducible way to degrade aligned faces.
+    """A reproducible degradation of aligned faces.
 
     Args:
-        resolution: side in pixels of the result, 4 to 112; None keeps the resolution.
+        resolution: height and width of the result in pixels, 4 to 112; None keeps the resolution.
         blur: standard deviation of the optical blur, in pixels of a 112 px face, 0 to 16.
         noise: standard deviation of the sensor noise at the final resolution, 0 to 1 of the full range.
         jpeg: JPEG quality 1 to 95, or None for no compression.
@@ -102,6 +102,12 @@ class Degradation:
 
     Raises:
         GdrdError: a value is outside its range.
+
+    Example:
+        >>> Degradation(16, noise=0.05)(torch.rand(2, 3, 112, 112), seeds=[0, 1]).shape
+        torch.Size([2, 3, 16, 16])
+        >>> Degradation(16, jpeg=60).describe()
+        '16 px, jpeg 60'
     """
 
     resolution: int | None = 16
@@ -112,18 +118,15 @@ class Degradation:
     occlusion: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check every range once, so that a wrong slider or flag is named."""
-        ranges: dict[str, tuple[float | None, float, float]] = {
-            "resolution": (self.resolution, LOWEST, HIGHEST),
-            "blur": (self.blur, 0, 16),
-            "noise": (self.noise, 0, 1),
-            "jpeg": (self.jpeg, 1, 95),
-            "illumination": (self.illumination, -1, 1),
-            "occlusion": (self.occlusion, 0, 0.9),
-        }
-        for name, (value, low, high) in ranges.items():
-            if value is not None and not low <= value <= high:
-                raise GdrdError(f"{name}={value} is out of range", f"Choose {name} between {low} and {high}")
+        check_ranges(
+            self,
+            resolution=(LOWEST, HIGHEST),
+            blur=(0.0, 16.0),
+            noise=(0.0, 1.0),
+            jpeg=(1, 95),
+            illumination=(-1.0, 1.0),
+            occlusion=(0.0, 0.9),
+        )
 
     def __call__(self, faces: Tensor, seeds: Sequence[int] | Tensor) -> Tensor:
         """Degrade faces.
@@ -133,37 +136,37 @@ class Degradation:
             seeds: N integers, one per face; a face and its seed give the same result in any batch.
 
         Returns:
-            (N, 3, r, r) in [0, 1] with r = resolution, or the size given when resolution is None.
+            (N, 3, r, r) in [0, 1] with r = resolution, or the resolution of ``faces`` if it is None.
+
+        Raises:
+            GdrdError: the number of seeds is not N.
         """
         if len(seeds) != len(faces):
             raise GdrdError(f"{len(seeds)} seeds for {len(faces)} faces", "Give one seed per face")
-        size = self.resolution or faces.shape[-1]
+        resolution = faces.shape[-1] if self.resolution is None else self.resolution
         if self.illumination or self.occlusion or self.noise > 0:
-            place, noise = _draw([int(s) for s in seeds], size, faces)
+            place, noise = _draw([int(s) for s in seeds], resolution, faces)
             faces = illuminate(faces, self.illumination, place[:, 0] * 2 * math.pi)
             faces = occlude(faces, self.occlusion, place[:, 1:])
         faces = blur(faces, self.blur * faces.shape[-1] / 112)
-        faces = downscale(faces, size)
+        faces = downscale(faces, resolution)
         if self.noise > 0:
             faces = add_noise(faces, self.noise, noise)
         return faces if self.jpeg is None else jpeg(faces, self.jpeg)
 
     def describe(self) -> str:
-        """Say the degradation in a few words, for tables and titles."""
-        words = [f"{self.resolution} px" if self.resolution else "native"]
-        words += [
-            f"{name} {value:g}"
-            for name, value in asdict(self).items()
-            if name != "resolution" and value not in (None, 0)
-        ]
-        return ", ".join(words)
+        """Return a short text for tables and titles."""
+        values = asdict(self)
+        resolution = values.pop("resolution")
+        changes = [f"{name} {value:g}" for name, value in values.items() if value]
+        return ", ".join(["native" if resolution is None else f"{resolution} px", *changes])
 
 
-def _draw(seeds: list[int], size: int, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw, per face, three uniform numbers (direction, x, y) and unit noise (3, size, size) from its own seed."""
+def _draw(seeds: list[int], resolution: int, faces: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw three uniform numbers (direction, x, y) and unit noise (3, resolution, resolution) for each seed."""
     place, noise = [], []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed % 2**63)
         place.append(torch.rand(3, generator=generator))
-        noise.append(torch.randn(3, size, size, generator=generator))
+        noise.append(torch.randn(3, resolution, resolution, generator=generator))
     return torch.stack(place).to(faces), torch.stack(noise).to(faces)

@@ -24,7 +24,6 @@ from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import compare
-from gdrd_lab.models.diffusion.streaming import denoising
 from gdrd_lab.plots.figures import alt_text
 
 FIRST, SECOND = models.example(0), models.example(1)
@@ -82,13 +81,13 @@ def test_curve_has_every_method_and_resolution() -> None:
 
 def test_steps_end_at_what_the_pipeline_returns() -> None:
     pipeline, lr = models.generative(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    seen = list(denoising(pipeline, lr, 3, [5, 6]))
+    seen = list(pipeline.denoise(lr, 3, [5, 6]))
     assert len(seen) == 3
     assert torch.allclose(seen[-1], pipeline(lr, 3, [5, 6]), atol=1e-5)
     assert not torch.allclose(seen[0], seen[-1], atol=1e-3)
     with pytest.raises(GdrdError, match="seeds"):
-        list(denoising(pipeline, lr, 3, [5]))
-    steps = denoising(pipeline, lr, 20)
+        list(pipeline.denoise(lr, 3, [5]))
+    steps = pipeline.denoise(lr, 20)
     next(steps)
     steps.close()  # whoever looks elsewhere stops the work
 

@@ -90,16 +90,16 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
         assert main(words) == 2
         assert "no kind of file to export to" in capsys.readouterr().err
     (tmp_path / "x.onnx").write_bytes(b"nothing")
-    with pytest.raises(GdrdError, match="no recogniser that onnxruntime can run"):
+    with pytest.raises(GdrdError, match="not a recogniser that onnxruntime can run"):
         OnnxRecogniser(tmp_path / "x.onnx")
-    with pytest.raises(GdrdError, match="no recogniser that onnxruntime can run"):
+    with pytest.raises(GdrdError, match="not a recogniser that onnxruntime can run"):
         OnnxRecogniser(tmp_path / "missing.onnx")
     node = onnx.helper.make_node("Identity", ["a"], ["b"])
     ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "ab"]
     graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, str(tmp_path / "other.onnx"))
-    with pytest.raises(GdrdError, match="no recogniser"):
+    with pytest.raises(GdrdError, match="not a recogniser"):
         OnnxRecogniser(tmp_path / "other.onnx")
     with pytest.raises(GdrdError, match="does not say which recogniser"):
         quantise_onnx(tmp_path / "other.onnx", tmp_path / "q.onnx", synthetic_faces(identities=2))

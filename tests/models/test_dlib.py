@@ -108,7 +108,7 @@ def test_the_frame_is_the_best_similarity_between_the_two_templates() -> None:
     centred, target = arcface - arcface.mean(0), chip - chip.mean(0)
     scale = (centred * target).sum() / (centred**2).sum()
     corner = scale * arcface.mean(0) - chip.mean(0)
-    assert abs(dlib.SIDE - 112 * scale) < 0.5
+    assert abs(dlib.RESIZED - 112 * scale) < 0.5
     assert np.abs(corner - (dlib.LEFT, dlib.TOP)).max() < 0.5
 
 
@@ -120,12 +120,12 @@ def test_chips_follow_the_frame_and_repeat_the_last_row(axis: int) -> None:
     chip = chips(face)
     assert chip.shape == (1, 3, 150, 150)
     offset = dlib.TOP if axis == 2 else dlib.LEFT
-    expected = ((np.arange(150) + offset + 0.5) * 112 / dlib.SIDE - 0.5) / 112
+    expected = ((np.arange(150) + offset + 0.5) * 112 / dlib.RESIZED - 0.5) / 112
     seen = chip[0, 0].select(2 - axis + 1, 75).numpy()
     inside = expected < 109 / 112  # bicubic interpolation bends the ramp at the rim of the face
     assert np.abs(seen - expected)[inside].max() < 1e-3
     if axis == 2:
-        rows = dlib.SIDE - dlib.TOP
+        rows = dlib.RESIZED - dlib.TOP
         assert (chip[..., rows:, :] == chip[..., rows - 1 : rows, :]).all() and rows < 150
 
 

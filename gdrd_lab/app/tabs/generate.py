@@ -17,7 +17,6 @@ from gdrd_lab.datasets.base import to_images, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.evaluation.metrics.image_quality import identity
-from gdrd_lab.models.diffusion.streaming import denoising
 from gdrd_lab.plots.figures import face_strip
 from gdrd_lab.transforms.resize import downscale, resize
 
@@ -72,7 +71,7 @@ def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
     bicubic = resize(lr, pipeline.size)
     plain = float(identity(reference_model, hr, bicubic)[0])
     seeds = [view.noise_seed + k for k in range(SEEDS)]
-    for step, faces in enumerate(denoising(pipeline, lr.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
+    for step, faces in enumerate(pipeline.denoise(lr.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
         agreement = identity(reference_model, hr.expand(SEEDS, -1, -1, -1), faces)
         yield Generated(step, view.steps, faces, bicubic, agreement, plain)
 

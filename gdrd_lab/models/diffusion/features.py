@@ -1,4 +1,4 @@
-"""What the generative teacher's encoder knows: features at any block and timestep, through a forward hook."""
+"""Features of the generative teacher's encoder at any block and timestep, read by a forward hook."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
+from gdrd_lab.models.diffusion.process import noised
 from gdrd_lab.models.diffusion.sampling import start_noise
 
 
 class _Reached(Exception):
-    """The hooked block has run: the rest of the network is not needed."""
+    """Stops the forward pass after the hooked block."""
 
 
 def encoder_blocks(unet: nn.Module) -> list[str]:
-    """Name the blocks whose features can be read, from the input to the middle: down_blocks.0, ..., mid_block."""
+    """Name the encoder's blocks in order: down_blocks.0, ..., mid_block."""
     downs = [f"down_blocks.{index}" for index in range(len(unet.get_submodule("down_blocks")))]  # type: ignore[arg-type]
     return [*downs, "mid_block"]
 
@@ -28,14 +29,14 @@ def block_features(
     """Run a diffusers UNet up to ``block`` and return that block's output (N, C, h, w).
 
     Args:
-        unet: any network with named submodules; a diffusers UNet of any kind.
-        sample: its first input, as it reads it.
+        unet: a diffusers UNet of any kind.
+        sample: the UNet's first input.
         timestep: integer or (N,).
         block: path of a submodule, such as "down_blocks.1", "mid_block" or "mid_block.resnets.1".
-        inputs: further inputs that this UNet needs (such as ``encoder_hidden_states``).
+        inputs: further inputs of this UNet, such as ``encoder_hidden_states``.
 
     Raises:
-        GdrdError: the network has no such block.
+        GdrdError: the UNet has no such block.
     """
     try:
         module = unet.get_submodule(block)
@@ -69,16 +70,16 @@ def generative_features(
     block: str = "mid_block",
     seeds: list[int] | None = None,
 ) -> Tensor:
-    """Encoder features of the generative teacher for very-low-resolution faces.
+    """Return encoder features of the generative teacher for very-low-resolution faces.
 
     Args:
         teacher: the generative teacher.
         lr: (N, 3, r, r) in [0, 1], the condition.
-        hr: (N, 3, S, S) in [0, 1]; then the encoder also sees what the low-resolution faces lack. None: the
-            features tell what the low-resolution face alone supports.
-        timestep: noise level, 0 (clean) to 999.
+        hr: (N, 3, S, S) in [0, 1], the target whose residual the encoder reads; None: the features depend on the
+            low-resolution face alone.
+        timestep: noise level t, 0 (clean) to 999.
         block: see ``encoder_blocks``.
-        seeds: one per face, for the noise at that timestep; None adds no noise, only the signal's scaling.
+        seeds: one per face, for the noise at t; None scales x_0 by sqrt(abar) and adds no noise.
 
     Returns:
         (N, C, h, w), no gradient.
@@ -86,10 +87,8 @@ def generative_features(
     device = teacher.device
     lr = lr.to(device)
     condition = teacher.condition(lr)
-    clean = teacher.clean(None if hr is None else hr.to(device), lr)
-    alpha = teacher.scheduler.alphas_cumprod[timestep].to(clean)
-    noisy = alpha.sqrt() * clean
-    if seeds is not None:
-        noise, _ = start_noise(seeds, tuple(clean.shape[1:]), device)
-        noisy = noisy + (1 - alpha).sqrt() * noise
-    return block_features(teacher.unet, teacher.unet_input(noisy, condition), timestep, block)
+    x0 = teacher.clean(None if hr is None else hr.to(device), lr)
+    alpha_bar = teacher.scheduler.alphas_cumprod[timestep].to(x0)
+    noise = torch.zeros_like(x0) if seeds is None else start_noise(seeds, tuple(x0.shape[1:]), device)[0]
+    x_t = noised(x0, noise, alpha_bar)
+    return block_features(teacher.unet, teacher.unet_input(x_t, condition), timestep, block)

@@ -1,11 +1,11 @@
 """The generative teacher: an SR3-style conditional diffusion model for face super-resolution, as a diffusers pipeline.
 
-The model works on the residual between the sharp face y and the enlarged low-resolution face c, scaled to unit
-variance, x_0 = (y - c) / s, because what the enlargement lacks is all there is to generate:
+The model generates the residual between the high-resolution face y and the resized low-resolution face c, scaled to
+unit variance, x_0 = (y - c) / s:
 
     x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) e,      UNet(x_t, c, t) -> v = sqrt(abar_t) e - sqrt(1 - abar_t) x_0
 
-Both inputs pass a pixel-unshuffle, so that a 64 px face costs the UNet what a 32 px face would.
+A pixel-unshuffle of both inputs makes a 64 px face as cheap for the UNet as a 32 px face.
 
 Sources: SR3, Saharia et al. (arXiv 2104.07636), section 2; v-prediction, Salimans and Ho (arXiv 2202.00512), section 4;
 residual target, SRDiff, Li et al. (arXiv 2104.14951), section 3.
@@ -13,7 +13,7 @@ residual target, SRDiff, Li et al. (arXiv 2104.14951), section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,14 @@ from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.sampling import sample, start_noise
+from gdrd_lab.models.recogniser import check_faces, require_finite
 from gdrd_lab.transforms.resize import resize
 
 
 def build_unet(
     size: int = 64, channels: Sequence[int] = (64, 128, 192), layers: int = 2, unshuffle: int = 2, heads: int = 4
 ) -> UNet2DModel:
-    """Build the conditional UNet for ``size`` px faces; attention only at its lowest resolution."""
+    """Build the conditional UNet for ``size`` px faces, with attention at its lowest resolution only."""
     depth = 3 * unshuffle**2
     levels = len(channels) - 1
     return UNet2DModel(
@@ -48,7 +49,7 @@ def build_unet(
 
 
 def build_scheduler() -> DDIMScheduler:
-    """Build the noise schedule: cosine, zero terminal SNR so that the last step is pure noise, v-prediction."""
+    """Build the noise schedule: cosine, v-prediction, zero terminal SNR (x_T is pure noise)."""
     return DDIMScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -59,15 +60,20 @@ def build_scheduler() -> DDIMScheduler:
 
 
 class SuperResolutionPipeline(DiffusionPipeline):
-    """Very-low-resolution face in, ``size`` px face out.
+    """Super-resolves very-low-resolution faces to ``size`` px.
 
     Args:
-        unet: any diffusers UNet2DModel whose channels fit: noisy image and condition, or the noisy image alone.
+        unet: a diffusers UNet2DModel that reads x_t and c, or x_t alone.
         scheduler: a diffusers scheduler.
-        size: side in pixels of the faces made.
-        unshuffle: pixel-unshuffle factor in front of the UNet.
+        size: resolution of the output in pixels.
+        unshuffle: pixel-unshuffle factor f before the UNet.
         residual_scale: standard deviation s of y - c, for faces in [-1, 1]; None for a model that generates the face
             itself, x_0 = y.
+
+    Example:
+        >>> pipeline = SuperResolutionPipeline(build_unet(32, (16, 32), layers=1), build_scheduler(), size=32)
+        >>> pipeline(torch.rand(2, 3, 8, 8), steps=1).shape
+        torch.Size([2, 3, 32, 32])
     """
 
     def __init__(
@@ -90,38 +96,51 @@ class SuperResolutionPipeline(DiffusionPipeline):
             )
 
     def condition(self, lr: Tensor) -> Tensor:
-        """Enlarge faces (N, 3, r, r) in [0, 1] to the condition c (N, 3, size, size) in [-1, 1]."""
+        """Resize faces (N, 3, r, r) in [0, 1] to the condition c (N, 3, size, size) in [-1, 1]."""
         return resize(lr, self.size) * 2 - 1
 
     def clean(self, hr: Tensor | None, lr: Tensor) -> Tensor:
         """Return x_0 (N, 3, size, size): (y - c) / s, or y itself where ``residual_scale`` is None.
 
         Args:
-            hr: (N, 3, S, S) in [0, 1]; None stands for the enlarged low-resolution face, y = c.
+            hr: (N, 3, S, S) in [0, 1]; None stands for the resized low-resolution face, y = c.
             lr: (N, 3, r, r) in [0, 1].
         """
         condition = self.condition(lr)
         face = condition if hr is None else resize(hr, self.size) * 2 - 1
         return face if self.residual_scale is None else (face - condition) / self.residual_scale
 
-    def unet_input(self, noisy: Tensor, condition: Tensor) -> Tensor:
-        """Stack x_t and c, unshuffled, as the UNet reads them (N, 6 f^2, size / f, size / f)."""
-        noisy = F.pixel_unshuffle(noisy, self.unshuffle)
-        if self.unet.config.in_channels == noisy.shape[1]:
-            return noisy
-        return torch.cat([noisy, F.pixel_unshuffle(condition, self.unshuffle)], dim=1)
+    def unet_input(self, x_t: Tensor, condition: Tensor) -> Tensor:
+        """Unshuffle and stack x_t and c for the UNet: (N, 6 f^2, size / f, size / f)."""
+        x_t = F.pixel_unshuffle(x_t, self.unshuffle)
+        if self.unet.config.in_channels == x_t.shape[1]:
+            return x_t
+        return torch.cat([x_t, F.pixel_unshuffle(condition, self.unshuffle)], dim=1)
 
-    def predict(self, noisy: Tensor, condition: Tensor, timestep: Tensor | int) -> Tensor:
-        """Run the UNet: the v-prediction (N, 3, size, size) for x_t, c and t (an integer or (N,))."""
-        output = self.unet(self.unet_input(noisy, condition), timestep).sample
-        return F.pixel_shuffle(output, self.unshuffle)
+    def predict(self, x_t: Tensor, condition: Tensor, timestep: Tensor | int) -> Tensor:
+        """Return the UNet's prediction of v (N, 3, size, size) from x_t, c and t, an integer or (N,)."""
+        v = self.unet(self.unet_input(x_t, condition), timestep).sample
+        return F.pixel_shuffle(v, self.unshuffle)
 
-    def to_face(self, clean: Tensor, condition: Tensor) -> Tensor:
-        """Turn an estimate of x_0 back into faces (N, 3, size, size) in [0, 1]."""
-        face = clean if self.residual_scale is None else condition + self.residual_scale * clean
+    def to_face(self, x0: Tensor, condition: Tensor) -> Tensor:
+        """Convert an estimate of x_0 to faces (N, 3, size, size) in [0, 1]."""
+        face = x0 if self.residual_scale is None else condition + self.residual_scale * x0
         return ((face + 1) / 2).clamp(0, 1)
 
     @torch.no_grad()
+    def denoise(self, lr: Tensor, steps: int = 8, seeds: Sequence[int] | None = None) -> Iterator[Tensor]:
+        """Super-resolve faces and yield the estimate after every step; arguments, shapes and errors as for a call.
+
+        The next step runs when the next estimate is asked for.
+        """
+        seeds = range(len(lr)) if seeds is None else seeds
+        if len(seeds) != len(lr):
+            raise GdrdError(f"{len(seeds)} seeds for {len(lr)} faces", "Give one seed per face")
+        condition = self.condition(check_faces(lr).to(self.device))
+        noise, generators = start_noise(seeds, (3, self.size, self.size), self.device)
+        for x0 in sample(lambda x_t, t: self.predict(x_t, condition, t), self.scheduler, noise, steps, generators):
+            yield self.to_face(x0, condition)
+
     def __call__(
         self,
         lr: Tensor,
@@ -134,45 +153,35 @@ class SuperResolutionPipeline(DiffusionPipeline):
         Args:
             lr: (N, 3, r, r), RGB in [0, 1], any r.
             steps: denoising steps; 4 to 50.
-            seeds: one integer per face (0, 1, ... by default); a face and its seed give the same result in any batch.
-            callback: called after every step with (step, current estimate of the sharp faces in [0, 1]).
+            seeds: one integer per face, 0, 1, ... by default; a face's result depends on its seed, not on the batch.
+            callback: called after every step with (step, current estimate of the high-resolution faces in [0, 1]).
 
         Returns:
             (N, 3, size, size) in [0, 1].
 
         Raises:
-            GdrdError: the number of seeds is not N, or steps is below 1.
+            GdrdError: the number of seeds is not N, steps is below 1, or ``lr`` is not RGB in [0, 1].
         """
-        seeds = list(range(len(lr))) if seeds is None else list(seeds)
-        if len(seeds) != len(lr):
-            raise GdrdError(f"{len(seeds)} seeds for {len(lr)} faces", "Give one seed per face")
-        condition = self.condition(lr.to(self.device))
-        noise, generators = start_noise(seeds, (3, self.size, self.size), self.device)
-
-        def show(step: int, estimate: Tensor) -> None:
+        for step, faces in enumerate(self.denoise(lr, steps, seeds)):
             if callback is not None:
-                callback(step, self.to_face(estimate, condition))
-
-        clean = sample(
-            lambda noisy, t: self.predict(noisy, condition, t), self.scheduler, noise, steps, generators, show
-        )
-        return self.to_face(clean, condition)
+                callback(step, faces)
+        return faces
 
 
 def load_generative(path: str | Path) -> SuperResolutionPipeline:
     """Load a generative teacher from a folder or a hub id; safetensors only.
 
-    Besides what ``save_pretrained`` of this pipeline wrote, any UNet2DModel in pixel space will do, alone or as the
-    ``unet`` of another diffusers pipeline; it then generates faces themselves, not residuals.
+    A folder written by ``save_pretrained`` of this pipeline, or any UNet2DModel in pixel space, alone or as the
+    ``unet`` of another diffusers pipeline; such a UNet generates faces, not residuals.
 
     Raises:
-        GdrdError: nothing is there, the files are damaged, or the hub cannot be reached.
+        GdrdError: the folder is missing, the files are damaged, a weight is not finite, or the hub cannot be reached.
     """
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": Path(path).exists()}
-    logging.disable_progress_bar()  # a bar over two files says nothing
+    logging.disable_progress_bar()
     try:
         pipeline = _load(str(path), options)
-    except Exception as error:  # diffusers raises many kinds; each means the same to the user
+    except Exception as error:  # diffusers raises many kinds, all with the same remedy
         reason = str(error).strip().splitlines()[0][:200]
         raise GdrdError(
             f"No generative teacher could be loaded from {path} ({type(error).__name__}: {reason})",
@@ -180,7 +189,8 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
         ) from error
     finally:
         logging.enable_progress_bar()
-    pipeline.unet.float().eval().requires_grad_(False)  # shipped in half precision, used in single
+    require_finite(pipeline.unet.state_dict(), f"the generative teacher {path}")
+    pipeline.unet.float().eval().requires_grad_(False)  # stored in half precision, used in single
     return pipeline
 
 
@@ -188,7 +198,7 @@ def _load(path: str, options: dict[str, Any]) -> SuperResolutionPipeline:
     try:
         kind = DiffusionPipeline.load_config(path, local_files_only=options["local_files_only"])["_class_name"]
     except OSError:
-        kind = None  # no pipeline: a UNet alone
+        kind = None  # a UNet alone
     if kind == SuperResolutionPipeline.__name__:
         return SuperResolutionPipeline.from_pretrained(path, **options)
     unet = UNet2DModel.from_pretrained(path, **options, **({"subfolder": "unet"} if kind else {}))

@@ -1,4 +1,4 @@
-"""The feature adapter between student and generative teacher: used in stage 1, then thrown away."""
+"""The feature adapter between student and generative teacher: used in stage 1, then discarded."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class FeatureAdapter(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, g, g) to (N, outputs, h, w)."""
         shrinks = features.shape[-1] > self.size[-1]
-        # float32: antialiasing knows no bfloat16.
+        # Antialiased resizing needs float32.
         resized = F.interpolate(features.float(), self.size, mode="bilinear", antialias=shrinks, align_corners=False)
         return self.project(resized)

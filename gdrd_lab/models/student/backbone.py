@@ -1,4 +1,4 @@
-"""The student's backbone: residual stages from 16 x 16 down, small enough for a camera."""
+"""The student's backbone: residual stages on grids of 16 x 16 and smaller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID = 16
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with BatchNorm and PReLU around a shortcut; halves the grid when ``stride`` is 2."""
+    """Two 3 x 3 convolutions with BatchNorm and PReLU, and a shortcut; ``stride`` 2 halves the grid."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
         self.activation = nn.PReLU(outputs)
         self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.second_norm = nn.BatchNorm2d(outputs)
-        # Starting each block as the identity keeps deep stacks trainable without a long warm-up.
+        # Blocks start as the identity, so that deep stacks train without a long warm-up.
         nn.init.zeros_(self.second_norm.weight)
         self.stride = stride
         self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
@@ -36,29 +36,29 @@ class ResidualBlock(nn.Module):
 
 
 def residual_stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
-    """Stack ``blocks`` residual blocks, the first of which changes width and grid."""
+    """Stack ``blocks`` residual blocks; the first one changes width and grid."""
     rest = [ResidualBlock(outputs, outputs) for _ in range(blocks - 1)]
     return nn.Sequential(ResidualBlock(inputs, outputs, stride), *rest)
 
 
 class Backbone(nn.Module):
-    """Very-low-resolution faces to a feature map; stage 1 teaches it the generative teacher's features.
+    """Very-low-resolution faces to a feature map; stage 1 trains it to predict the generative teacher's features.
 
     Args:
-        input_size: side the faces are brought to first, a multiple of 16; the stem's stride makes a 16 x 16 grid of it.
+        input_size: resolution that faces are resized to first, a multiple of 16; the stem's stride gives a 16 x 16 grid.
         channels: width of each stage; stage k works on a grid of 16 / 2^k.
         blocks: residual blocks of each stage.
 
     Raises:
-        GdrdError: input_size is not a multiple of 16.
+        GdrdError: input_size is not a positive multiple of 16.
     """
 
     def __init__(
         self, input_size: int = 32, channels: Sequence[int] = (64, 128), blocks: Sequence[int] = (2, 3)
     ) -> None:
         super().__init__()
-        if input_size % GRID:
-            raise GdrdError(f"input_size {input_size} is no multiple of {GRID}", "Choose 16, 32, 48, ...")
+        if input_size % GRID or input_size < GRID:
+            raise GdrdError(f"input_size {input_size} is not a multiple of {GRID}", "Choose 16, 32, 48, ...")
         self.input_size = input_size
         stride = input_size // GRID
         kernel = 2 * stride + 1

@@ -1,24 +1,30 @@
-"""Shapes of students, as frozen dataclasses."""
+"""Shapes of students."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from gdrd_lab.io.config import from_dict
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import check_ranges, from_dict
+
+LARGEST = 4096
 
 
 @dataclass(frozen=True)
 class StudentConfig:
-    """Shape of the student.
+    """Shape of a student of residual blocks.
 
     Args:
-        input_size: side the student enlarges or reduces its input to; a multiple of 16.
-        backbone_channels: width of each backbone stage; the first works at 16 x 16, each further one at half.
+        input_size: resolution that the student resizes its input to; a multiple of 16.
+        backbone_channels: width of each backbone stage; the first has a 16 x 16 grid, each further one half of it.
         backbone_blocks: residual blocks of each backbone stage.
         head_channels: width of the head's residual stage.
         head_blocks: residual blocks of the head.
-        embedding_size: must be the discriminative teacher's.
+        embedding_size: the same as the discriminative teacher's.
+
+    Raises:
+        GdrdError: a size is below 1, or channels and blocks name different numbers of stages.
     """
 
     input_size: int = 32
@@ -28,20 +34,31 @@ class StudentConfig:
     head_blocks: int = 2
     embedding_size: int = 128
 
+    def __post_init__(self) -> None:
+        check_ranges(self, **dict.fromkeys((item.name for item in fields(self)), (1, LARGEST)))
+        if not 1 <= len(self.backbone_channels) == len(self.backbone_blocks) <= 4:
+            raise GdrdError(
+                f"{len(self.backbone_channels)} backbone channels for {len(self.backbone_blocks)} backbone blocks",
+                "Give one of each for each of one to four stages",
+            )
+
 
 @dataclass(frozen=True)
 class SeparableConfig:
-    """Shape of a student of depthwise-separable blocks, which can start from SFace's weights (student.warm_start).
+    """Shape of a student of depthwise-separable blocks, which can be initialised from SFace (``student.pruning``).
 
-    The shape here is SFace's from its sixth block on, on the same 14 x 14 grid, but narrower and with pointwise
-    convolutions of reduced rank, behind a short front of its own.
+    The default is SFace's shape from the sixth block on, on the same 14 x 14 grid, but narrower, with pointwise
+    convolutions of reduced rank and a short stem of its own.
 
     Args:
-        input_size: side the student enlarges or reduces its input to.
+        input_size: resolution that the student resizes its input to.
         stem: (channels, kernel, stride) of the first convolution.
         backbone_blocks: (channels, stride) or (channels, stride, rank) of each block of the backbone.
         head_blocks: the same of each block of the head.
-        embedding_size: must be the discriminative teacher's.
+        embedding_size: the same as the discriminative teacher's.
+
+    Raises:
+        GdrdError: a size is below 1, or a block is not (channels, stride) or (channels, stride, rank).
     """
 
     input_size: int = 56
@@ -50,18 +67,26 @@ class SeparableConfig:
     head_blocks: tuple[tuple[int, ...], ...] = ((640, 2, 96), (1024, 1, 128))
     embedding_size: int = 128
 
+    def __post_init__(self) -> None:
+        check_ranges(self, input_size=(1, LARGEST), embedding_size=(1, LARGEST), stem=(1, LARGEST))
+        for block in (*self.backbone_blocks, *self.head_blocks):
+            if len(block) not in (2, 3) or not all(1 <= value <= LARGEST for value in block):
+                raise GdrdError(
+                    f"The block {block} is out of range", "Give (channels, stride) or (channels, stride, rank)"
+                )
+
     @classmethod
     def whole(cls) -> SeparableConfig:
-        """Return SFace's own shape: 112 px, all thirteen blocks at full rank, for an assistant."""
-        from gdrd_lab.models.sface import BLOCKS  # loads torch
+        """Return the shape of SFace, for an assistant: 112 px, all thirteen blocks at full rank."""
+        from gdrd_lab.models.sface import BLOCKS  # imports torch
 
         return cls(112, (32, 3, 1), BLOCKS[:-2], BLOCKS[-2:])
 
 
 def shape_from_dict(values: dict[str, Any]) -> StudentConfig | SeparableConfig:
-    """Build the student's shape from plain values: separable if they have a stem.
+    """Build a student's shape from plain values: separable if they have a stem.
 
     Raises:
-        GdrdError: as ``from_dict``.
+        GdrdError: as ``io.config.from_dict``.
     """
     return from_dict(SeparableConfig, values) if "stem" in values else from_dict(StudentConfig, values)

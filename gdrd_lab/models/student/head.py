@@ -1,4 +1,4 @@
-"""The student's head: the backbone's features to an embedding; stage 2 teaches it the discriminative teacher's."""
+"""The student's head: features to an embedding; stage 2 trains it to predict the discriminative teacher's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Head(nn.Module):
 
     Args:
         inputs: channels of the backbone's features.
-        grid: side of the backbone's feature map.
+        grid: height and width of the backbone's features.
         channels: width of the residual stage.
-        blocks: its residual blocks.
+        blocks: residual blocks of that stage.
         embedding_size: d.
     """
 

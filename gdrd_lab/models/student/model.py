@@ -1,4 +1,4 @@
-"""The student: a backbone and a head that together are a recogniser for very-low-resolution faces."""
+"""The student: a backbone and a head that form a recogniser for very-low-resolution faces."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import to_dict
 from gdrd_lab.io.weights_folder import load_into, read_folder, write_folder
+from gdrd_lab.models.recogniser import RecogniserNetwork, frozen, require_finite
 from gdrd_lab.models.student.backbone import Backbone
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig, shape_from_dict
 from gdrd_lab.models.student.head import Head
 from gdrd_lab.models.student.separable import SeparableBackbone, SeparableHead
 
 
-class Student(nn.Module):
-    """Backbone and head. A Recogniser: reads faces of any resolution, best near its own input size."""
+class Student(RecogniserNetwork):
+    """Backbone and head; faces of any resolution are resized to ``input_size`` first.
+
+    Example:
+        >>> student = Student(StudentConfig(input_size=32)).eval()
+        >>> student.embed(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 128])
+    """
 
     def __init__(self, config: StudentConfig | SeparableConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StudentConfig()
         self.embedding_size = size = config.embedding_size
+        self.input_size = config.input_size
         self.name = "student"
-        self.teacher_name = ""  # the discriminative teacher's name, whose space the embeddings live in
-        self.metadata: dict[str, Any] = {}  # how it was trained, as its file tells
+        self.teacher_name = ""  # the discriminative teacher, whose embedding space the student shares
+        self.metadata: dict[str, Any] = {}  # how it was trained, as stored in its file
         self.backbone: Backbone | SeparableBackbone
         self.head: Head | SeparableHead
         if isinstance(config, SeparableConfig):
@@ -42,15 +49,11 @@ class Student(nn.Module):
         """Return raw embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1]."""
         return self.head(self.backbone(faces))
 
-    def embed(self, faces: Tensor) -> Tensor:
-        """Return unit embeddings (N, d) of faces (N, 3, r, r), RGB in [0, 1], at any resolution."""
-        return F.normalize(self(faces), dim=1)
-
     def save(self, folder: Path, metadata: Mapping[str, Any] | None = None, half: bool = False) -> None:
         """Write weights (safetensors), configuration and ``metadata`` atomically; ``half`` stores float16.
 
         Raises:
-            GdrdError: the disk is full; what was there stays.
+            GdrdError: the disk is full; an earlier folder is kept.
         """
         state = {
             name: value.half() if half and value.is_floating_point() else value
@@ -61,22 +64,23 @@ class Student(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> Student:
-        """Read what ``save`` wrote, in evaluation mode, frozen, in float32.
+        """Read what ``save`` wrote: a frozen student in evaluation mode and float32.
 
         Raises:
-            GdrdError: the folder is missing, damaged or of another configuration.
+            GdrdError: the folder is missing or damaged, has another configuration, or holds weights that are not
+                finite.
         """
         tensors, metadata = read_folder(Path(folder))
         if "student" not in tensors or "student" not in metadata:
             raise GdrdError(
-                f"{folder} holds no student", "Give the folder `student` of a run, or the shipped data/student"
+                f"{folder} does not hold a student", "Give the folder `student` of a run, or the shipped data/student"
             )
         student = cls(shape_from_dict(metadata["student"]))
-        load_into(
-            student,
-            {name: value.float() if value.is_floating_point() else value for name, value in tensors["student"].items()},
-            folder,
-        )
         student.metadata, student.name = metadata, str(metadata.get("name", "student"))
         student.teacher_name = str(metadata.get("teacher", ""))
-        return student.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        require_finite(tensors["student"], f"{student.name} ({folder})")
+        state = {
+            key: value.float() if value.is_floating_point() else value for key, value in tensors["student"].items()
+        }
+        load_into(student, state, folder)
+        return frozen(student)

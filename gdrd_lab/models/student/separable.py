@@ -1,4 +1,4 @@
-"""A student of depthwise-separable blocks shaped like the recogniser's last ones, so that it can start from them."""
+"""A student of depthwise-separable blocks shaped like SFace's last blocks, so that it can be initialised from them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 from gdrd_lab.models.sface import convolution_unit, preprocess, separable_blocks
 
 
-def convolved(side: int, kernel: int, stride: int) -> int:
-    """Return the side of the map that a ``convolution_unit`` makes of one with ``side``."""
-    return (side + 2 * ((kernel - 1) // 2) - kernel) // stride + 1
+def convolved(resolution: int, kernel: int, stride: int) -> int:
+    """Return the resolution of the map after a ``convolution_unit``."""
+    return (resolution + 2 * ((kernel - 1) // 2) - kernel) // stride + 1
 
 
-def grid_after(side: int, blocks: Sequence[Sequence[int]]) -> int:
-    """Return the side of the map after separable blocks, given as (channels, stride) or (channels, stride, rank)."""
+def grid_after(resolution: int, blocks: Sequence[Sequence[int]]) -> int:
+    """Return the resolution of the map after separable blocks, each (channels, stride) or (channels, stride, rank)."""
     for block in blocks:
-        side = convolved(side, 3, block[1])
-    return side
+        resolution = convolved(resolution, 3, block[1])
+    return resolution
 
 
 class SeparableBackbone(nn.Module):
     """A strided stem and separable blocks on a small grid.
 
     Args:
-        input_size: side the faces are brought to first.
+        input_size: resolution that faces are resized to first.
         stem: (channels, kernel, stride) of the stem.
         blocks: (channels, stride) or (channels, stride, rank) of each separable block.
     """
@@ -49,7 +49,7 @@ class SeparableHead(nn.Module):
 
     Args:
         inputs: channels of the backbone's features.
-        grid: side of the backbone's feature map.
+        grid: height and width of the backbone's features.
         blocks: (channels, stride) or (channels, stride, rank) of each separable block.
         embedding_size: d.
     """
