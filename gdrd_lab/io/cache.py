@@ -1,0 +1,196 @@
+"""The one cache and the one fingerprint: a result is found again by everything that it depends on."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import hashlib
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+from uuid import uuid4
+
+import numpy as np
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import atomic_write
+from gdrd_lab.io.paths import cache_folder
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def fingerprint(*parts: object) -> str:
+    """Return one name, 32 hexadecimal digits, for the content of ``parts``; any change of any part changes it.
+
+    Args:
+        parts: None, booleans, numbers, strings, bytes, arrays, tensors, dataclasses, mappings, sets and sequences of
+            these; a ``Path`` stands for the content of its file or of all files below its folder; a ``torch.nn.Module``
+            for its weights, buffers, layers and ``config``; any other object needs a method ``fingerprint() -> str``.
+            A face set is given as ``datasets.fingerprint.dataset_fingerprint(faces)``.
+
+    Raises:
+        GdrdError: a file cannot be read.
+        TypeError: a part has no content that could be compared.
+
+    Example:
+        >>> fingerprint("head", {"steps": 100}) == fingerprint("head", {"steps": 200})
+        False
+    """
+    return _digest(parts).hex()[:32]
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file's content; read once as long as its size and times stay the same.
+
+    Raises:
+        GdrdError: the file cannot be read.
+    """
+    try:
+        state = path.stat()
+        return _checksum(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    except OSError as error:
+        raise GdrdError(
+            f"{path} cannot be read ({error.strerror})", "Check that it is there, and its permissions"
+        ) from error
+
+
+def cached(
+    kind: str,
+    key: str,
+    make: Callable[[], T],
+    read: Callable[[Path], R],
+    write: Callable[[BinaryIO, T], object],
+    suffix: str = ".safetensors",
+) -> R:
+    """Return what an earlier call kept under ``key``, or make it, keep it and read it back.
+
+    A damaged entry is made anew and a warning says so. Where the cache folder cannot be written, a warning says so and
+    the result lies in a temporary file until the process ends.
+
+    Args:
+        kind: folder of the cache, such as "embeddings".
+        key: ``fingerprint`` of everything that the result depends on.
+        make: computes the result.
+        read: opens a kept file; any error means that the file is damaged.
+        write: writes what ``make`` returned to an open file; called again for the temporary file.
+        suffix: ending of the file's name.
+    """
+    found = recall(kind, key, read, suffix)
+    return found if found is not None else keep(kind, key, make(), read, write, suffix)
+
+
+def recall(kind: str, key: str, read: Callable[[Path], R], suffix: str = ".safetensors") -> R | None:
+    """Return what was kept under ``key``; None if nothing was, or with a warning if it is damaged."""
+    for path in sorted((cache_folder() / kind).glob(f"{key}-*{suffix}")):
+        try:
+            if path.name == _name(key, path, suffix):
+                return read(path)
+            reason = "its checksum is wrong"
+        except Exception as error:  # readers of damaged files raise nearly anything
+            reason = " ".join(str(error).split())[:100]
+        warnings.warn(f"{path} is damaged ({reason}) and is made again", stacklevel=3)
+        with suppress(OSError):
+            path.unlink()
+    return None
+
+
+def keep(
+    kind: str,
+    key: str,
+    value: T,
+    read: Callable[[Path], R],
+    write: Callable[[BinaryIO, T], object],
+    suffix: str = ".safetensors",
+) -> R:
+    """Write ``value`` to the cache and read it back; see ``cached``."""
+    try:
+        return read(_written(cache_folder() / kind, key, value, write, suffix))
+    except GdrdError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise  # the disk is not at fault: there is no result
+        warnings.warn(f"{error.what}; the result is not kept. Set GDRD_CACHE to a writable folder", stacklevel=3)
+    folder = Path(tempfile.mkdtemp(prefix="gdrd-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return read(_written(folder, key, value, write, suffix))
+
+
+def _written(folder: Path, key: str, value: T, write: Callable[[BinaryIO, T], object], suffix: str) -> Path:
+    """Write an entry; its name holds the key and the start of its own checksum."""
+    draft = folder / f".{key}-{uuid4().hex}"
+    with atomic_write(draft) as file:
+        write(file, value)
+    return draft.rename(folder / _name(key, draft, suffix))
+
+
+def _name(key: str, path: Path, suffix: str) -> str:
+    return f"{key}-{checksum(path)[:16]}{suffix}"
+
+
+@lru_cache(maxsize=1 << 20)
+def _checksum(path: Path, *state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(part: Any) -> bytes:
+    """SHA-256 of a value with its kind, so that values of different kinds never agree."""
+    torch: Any = sys.modules.get("torch")  # a tensor or module exists only where torch is imported already
+    if part is None or isinstance(part, bool | int | float | complex | str):
+        return _hash(type(part).__name__, repr(part).encode())
+    if isinstance(part, bytes | bytearray):
+        return _hash("bytes", bytes(part))
+    if isinstance(part, np.generic):
+        return _digest(part.item())
+    if isinstance(part, np.ndarray) and part.dtype.hasobject:
+        return _digest(part.tolist())
+    if isinstance(part, np.ndarray):
+        return _hash(f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes())
+    if isinstance(part, Path):
+        return _hash("path", _path_digest(part))
+    if callable(own := getattr(part, "fingerprint", None)) and not isinstance(part, type):
+        return _hash("own", own().encode())
+    if torch is not None and isinstance(part, torch.Tensor):
+        raw = part.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        return _hash(f"tensor {part.dtype} {tuple(part.shape)}", raw.numpy().tobytes())
+    if torch is not None and isinstance(part, torch.nn.Module):
+        return _hash("module", _module_digest(part))
+    if dataclasses.is_dataclass(part) and not isinstance(part, type):
+        fields = [[field.name, getattr(part, field.name)] for field in dataclasses.fields(part)]
+        return _hash(f"dataclass {type(part).__name__}", _sequence_digest(fields))
+    if isinstance(part, Mapping):
+        return _hash("mapping", b"".join(sorted(_digest(key) + _digest(value) for key, value in part.items())))
+    if isinstance(part, AbstractSet):
+        return _hash("set", b"".join(sorted(_digest(item) for item in part)))
+    if isinstance(part, Sequence):
+        return _hash("sequence", _sequence_digest(part))
+    raise TypeError(f"{type(part).__name__} has no fingerprint: give it a method fingerprint() -> str")
+
+
+def _hash(kind: str, content: bytes) -> bytes:
+    return hashlib.sha256(f"{kind}:".encode() + content).digest()
+
+
+def _sequence_digest(parts: Iterable[object]) -> bytes:
+    return b"".join(_digest(part) for part in parts)
+
+
+def _path_digest(path: Path) -> bytes:
+    if not path.is_dir():
+        return checksum(path).encode()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return _sequence_digest([file.relative_to(path).as_posix(), checksum(file)] for file in files)
+
+
+def _module_digest(module: Any) -> bytes:
+    """The layers with their settings, every parameter and buffer by name, and the configuration."""
+    layers = [[name, type(layer).__name__, layer.extra_repr()] for name, layer in module.named_modules()]
+    tensors = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    return _sequence_digest([layers, tensors, getattr(module, "config", None)])
