@@ -1,7 +1,10 @@
-"""The losses of the method: L_gen, L_rcd, L_kd, L_cls, and baselines to compare L_rcd with."""
+"""The losses of the method, L_gen, L_rcd, L_kd and L_cls, and the baselines RKD and CRD.
+
+Each takes the student's output, then the teacher's, which it detaches, and returns a scalar to minimise.
+"""
 
 from gdrd_lab.losses.classification import ArcFace, CosFace
-from gdrd_lab.losses.crd import bank_contrastive_loss, contrastive_distillation_loss
+from gdrd_lab.losses.crd import contrastive_distillation_loss, memory_contrastive_loss
 from gdrd_lab.losses.distillation import (
     class_prototypes,
     cosine_distillation_loss,
@@ -20,11 +23,11 @@ __all__ = [
     "RelationModule",
     "RelationalContrastiveLoss",
     "TargetNormalisation",
-    "bank_contrastive_loss",
     "class_prototypes",
     "contrastive_distillation_loss",
     "cosine_distillation_loss",
     "generative_loss",
+    "memory_contrastive_loss",
     "rkd_angle_loss",
     "rkd_distance_loss",
     "similarity_logits",

@@ -1,6 +1,8 @@
-"""What every loss asks of its inputs, so that a wrong shape gives one clear line rather than a broadcast."""
+"""Checks of the losses' inputs: a wrong shape gives one clear line instead of a silent broadcast."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -9,15 +11,15 @@ from gdrd_lab.errors import GdrdError
 
 
 def full_precision(x: Tensor) -> Tensor:
-    """Return half-precision tensors as float32 (sums of many small terms need it); others as they are."""
+    """Return half-precision tensors as float32, which sums of many small terms need; others unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def check_pair(student: Tensor, teacher: Tensor, dimensions: str, what: str) -> None:
-    """Require floating tensors of equal shape with as many dimensions as ``dimensions`` names, such as "N, d".
+    """Require floating-point tensors of equal shape with as many dimensions as ``dimensions`` names, such as "N, d".
 
     Raises:
-        GdrdError: another number of dimensions, different shapes, an empty batch, or not floating point.
+        GdrdError: the number of dimensions is wrong, the shapes differ, the batch is empty, or the type is not float.
     """
     expected = dimensions.count(",") + 1
     for owner, tensor in (("student's", student), ("teacher's", teacher)):
@@ -38,7 +40,7 @@ def check_labels(labels: Tensor, count: int) -> None:
     """Require one integer label per face, -1 where the identity is unknown.
 
     Raises:
-        GdrdError: another shape, or not integers.
+        GdrdError: the labels are not (count,) or not integers.
     """
     if labels.shape != (count,):
         raise GdrdError(f"{count} faces came with labels of shape {tuple(labels.shape)}", "Pass one label per face")
@@ -47,10 +49,10 @@ def check_labels(labels: Tensor, count: int) -> None:
 
 
 def check_positive(value: float, name: str) -> None:
-    """Require value > 0.
+    """Require a finite value above zero.
 
     Raises:
-        GdrdError: zero, negative or not a number.
+        GdrdError: the value is zero, negative, infinite or NaN.
     """
-    if not value > 0:
-        raise GdrdError(f"The {name} is {value}", "Choose a value above zero")
+    if not (value > 0 and math.isfinite(value)):
+        raise GdrdError(f"The {name} is {value}", "Choose a finite value above zero")

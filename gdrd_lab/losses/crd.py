@@ -1,4 +1,4 @@
-"""Contrastive representation distillation (CRD), within a batch and against the whole training set."""
+"""Contrastive representation distillation (CRD), within a batch and against a memory of the training set."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ def contrastive_distillation_loss(
     temperature: float = 0.07,
     negatives: Tensor | None = None,
 ) -> Tensor:
-    """Each student embedding picks out its own teacher embedding among the others' (InfoNCE).
+    """Identify each student embedding's own teacher embedding among those of the other faces (InfoNCE).
 
     L = -mean_i log [ exp(cos(e_i^s, e_i^t) / tau) / sum_k exp(cos(e_i^s, e_k^t) / tau) ], k over i, the rest of the
-    batch and ``negatives``; in [0, inf). CRD itself estimates the same bound with a binary critic and a memory bank of
-    the whole training set; the softmax form needs neither.
+    batch and ``negatives``; in [0, inf). CRD estimates the same bound with a binary critic and a memory of the whole
+    training set; the softmax form needs neither.
 
     Args:
         student: (N, d).
         teacher: (N, d), detached here.
-        labels: (N,) identities, -1 unknown. Where given, faces of i's identity are no negatives of i.
+        labels: (N,) identities, -1 unknown. If given, faces of i's identity are not negatives of i.
         temperature: tau > 0; 0.07 as in CRD.
         negatives: (K, d) teacher embeddings of other faces, such as a ``NegativeQueue`` holds.
 
     Raises:
-        GdrdError: shapes differ, or the temperature is not above zero.
+        GdrdError: the shapes differ, or the temperature is not above zero.
 
     Source: CRD (arXiv 1910.10699), with the InfoNCE objective of CPC (arXiv 1807.03748).
+
+    Example:
+        >>> round(contrastive_distillation_loss(torch.eye(2), torch.eye(2), temperature=1.0).item(), 4)  # log(1 + 1/e)
+        0.3133
     """
     check_pair(student, teacher, "N, d", "embeddings")
     check_positive(temperature, "temperature")
@@ -54,34 +58,38 @@ def contrastive_distillation_loss(
     return F.cross_entropy(logits, torch.arange(count, device=student.device))
 
 
-def bank_contrastive_loss(
-    student: Tensor, teacher: Tensor, bank: Tensor, *, same_person: float = 0.363, temperature: float = 0.07
+def memory_contrastive_loss(
+    student: Tensor, teacher: Tensor, memory: Tensor, *, same_person: float = 0.363, temperature: float = 0.07
 ) -> Tensor:
-    """Each student embedding picks out its own teacher embedding among those of a whole training set.
+    """Identify each student embedding's own teacher embedding among those of a whole training set.
 
-    L = -mean_i log [ p_i / (p_i + sum_k exp(cos(e_i^s, b_k) / tau)) ], p_i = exp(cos(e_i^s, e_i^t) / tau), k over the
-    rows b_k of the bank with cos(e_i^t, b_k) < same_person; in [0, inf). That leaves out the face itself and what the
-    teacher takes for the same person, so no labels are needed.
+    L = -mean_i log [ p_i / (p_i + sum_k exp(cos(e_i^s, m_k) / tau)) ], p_i = exp(cos(e_i^s, e_i^t) / tau), k over the
+    rows m_k of the memory with cos(e_i^t, m_k) < same_person; in [0, inf). This leaves out the face itself and the
+    faces that the teacher takes for the same person, so no labels are needed.
 
     Args:
         student: (N, d).
         teacher: (N, d), detached here.
-        bank: (K, d) unit teacher embeddings, the N faces' among them or not.
+        memory: (K, d) unit teacher embeddings; those of the N faces may be among them.
         same_person: cosine from which the teacher takes two faces for one person; OpenCV's threshold of SFace.
         temperature: tau > 0.
 
     Raises:
-        GdrdError: shapes differ, or the temperature is not above zero.
+        GdrdError: the shapes differ, or the temperature is not above zero.
 
-    Source: CRD (arXiv 1910.10699), section 3, whose memory bank holds the whole set, with the InfoNCE objective of CPC
+    Source: CRD (arXiv 1910.10699), section 3, whose memory holds the whole set, with the InfoNCE objective of CPC
     (arXiv 1807.03748).
+
+    Example:
+        >>> round(memory_contrastive_loss(torch.eye(2), torch.eye(2), torch.eye(2), temperature=1.0).item(), 4)
+        0.3133
     """
     check_pair(student, teacher, "N, d", "embeddings")
     check_positive(temperature, "temperature")
-    if bank.ndim != 2 or bank.shape[1] != student.shape[1]:
-        raise GdrdError(f"The bank has shape {tuple(bank.shape)}", f"Pass (K, {student.shape[1]})")
+    if memory.ndim != 2 or memory.shape[1] != student.shape[1]:
+        raise GdrdError(f"The memory has shape {tuple(memory.shape)}", f"Pass (K, {student.shape[1]})")
     ours, own = (F.normalize(full_precision(rows), dim=1) for rows in (student, teacher.detach()))
-    bank = bank.detach().to(own)
-    others = (ours @ bank.T).masked_fill(own @ bank.T >= same_person, -torch.inf)
+    memory = memory.detach().to(own)
+    others = (ours @ memory.T).masked_fill(own @ memory.T >= same_person, -torch.inf)
     logits = torch.cat([(ours * own).sum(1, keepdim=True), others], dim=1) / temperature
     return F.cross_entropy(logits, torch.zeros(len(student), dtype=torch.int64, device=student.device))

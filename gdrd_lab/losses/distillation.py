@@ -13,15 +13,19 @@ from gdrd_lab.losses.checks import check_labels, check_pair, check_positive, ful
 def cosine_distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Distance in angle between the student's embedding and the teacher's: L_kd = mean_i (1 - cos(e_i^s, e_i^t)).
 
-    In [0, 2], 0 where both point the same way; half the squared distance of the unit vectors. It needs no labels and no
-    classifier, so it is the form for teachers that come without their classification layer.
+    In [0, 2], 0 where both have the same direction; half the squared distance of the unit vectors. It needs neither
+    labels nor a classifier, so it suits teachers that come without their classification layer.
 
     Args:
         student: (N, d) embeddings of the low-resolution faces, of any length.
-        teacher: (N, d) embeddings of the same faces, sharp; detached here.
+        teacher: (N, d) embeddings of the same faces at high resolution; detached here.
 
     Raises:
-        GdrdError: shapes differ or are not (N, d).
+        GdrdError: the shapes differ or are not (N, d).
+
+    Example:
+        >>> cosine_distillation_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])).item()
+        1.0
     """
     check_pair(student, teacher, "N, d", "embeddings")
     cosine = F.cosine_similarity(full_precision(student), full_precision(teacher.detach()), dim=1)
@@ -32,17 +36,21 @@ def soft_label_loss(student_logits: Tensor, teacher_logits: Tensor, temperature:
     """Hinton's distillation: the student's class distribution follows the teacher's.
 
     L_kd = T^2 / N * sum_i KL(softmax(z_i^t / T) || softmax(z_i^s / T)); in [0, inf), 0 where the distributions agree.
-    T^2 keeps the gradient's size independent of T.
+    The factor T^2 makes the size of the gradient independent of T.
 
     Args:
         student_logits: (N, C), such as ``similarity_logits(student, prototypes)``.
         teacher_logits: (N, C) on the same classes; detached here.
-        temperature: T > 0; above 1 softens. 4 is Hinton's common choice, not a value read in the GDRD paper.
+        temperature: T > 0; values above 1 soften. 4 is Hinton's common choice, not a value from the GDRD paper.
 
     Raises:
-        GdrdError: shapes differ or are not (N, C), or the temperature is not above zero.
+        GdrdError: the shapes differ or are not (N, C), or the temperature is not above zero.
 
     Source: Hinton, Vinyals and Dean (arXiv 1503.02531), section 2.
+
+    Example:
+        >>> soft_label_loss(torch.zeros(2, 3), torch.zeros(2, 3)).item()
+        0.0
     """
     check_pair(student_logits, teacher_logits, "N, C", "logits")
     check_positive(temperature, "temperature")
@@ -63,7 +71,11 @@ def similarity_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 64.
         (N, C).
 
     Raises:
-        GdrdError: not two matrices of the same width, or the scale is not above zero.
+        GdrdError: the inputs are not two matrices of the same width, or the scale is not above zero.
+
+    Example:
+        >>> similarity_logits(torch.tensor([[3.0, 0.0]]), torch.eye(2)).tolist()
+        [[64.0, 0.0]]
     """
     check_positive(scale, "scale")
     if embeddings.ndim != 2 or prototypes.ndim != 2 or embeddings.shape[1] != prototypes.shape[1]:
@@ -78,18 +90,22 @@ def similarity_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 64.
 def class_prototypes(embeddings: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Mean direction of each class: w_c = normalise(sum over i with label c of normalise(e_i)).
 
-    A stand-in for the classifier of a teacher that comes without one, so that it can give soft labels.
+    They stand in for the classifier of a teacher that comes without one, so that it can give soft labels.
 
     Args:
         embeddings: (N, d) of the teacher, of any length.
-        labels: (N,) integers, 0 to classes - 1; -1 is left out.
+        labels: (N,) integers, 0 to classes - 1; faces with -1 are left out.
         classes: C.
 
     Returns:
         (C, d), rows of unit length.
 
     Raises:
-        GdrdError: a label out of range, or a class with no face.
+        GdrdError: a label is out of range, or a class has no face.
+
+    Example:
+        >>> class_prototypes(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), torch.tensor([1, 0]), 2).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
     """
     if embeddings.ndim != 2:
         raise GdrdError(f"Embeddings have shape {tuple(embeddings.shape)}", "Pass (N, d)")

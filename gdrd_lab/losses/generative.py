@@ -14,21 +14,21 @@ from gdrd_lab.losses.checks import check_pair, full_precision
 
 
 class TargetNormalisation(Enum):
-    """How the teacher's features are brought to unit scale before the student regresses them."""
+    """How the teacher's features are standardised before the student regresses them."""
 
     NONE = 0
-    """As they are: the plain squared distance."""
+    """Not at all: the plain squared distance."""
     CHANNEL = 1
-    """Each channel to zero mean and unit variance over the whole batch and space: no channel outweighs the others."""
+    """Each channel has zero mean and unit variance over the whole batch and map, so all channels weigh the same."""
     LAYER = 2
-    """Each position to zero mean and unit variance over its channels: independent of the batch."""
+    """Each position has zero mean and unit variance over its channels, independently of the batch."""
 
 
 def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Tensor:
     """Standardise features (N, C, H, W): (f - mean) / sqrt(variance + 1e-6), biased variance.
 
     Raises:
-        GdrdError: CHANNEL with a single value per channel, or LAYER with a single channel: the target would be zero.
+        GdrdError: CHANNEL has one value per channel, or LAYER one channel; the target would be zero.
     """
     if normalisation is TargetNormalisation.NONE:
         return features
@@ -38,7 +38,7 @@ def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Te
             f"Features of shape {tuple(features.shape)} have one value to normalise over", "Use a larger batch or map"
         )
     if normalisation is TargetNormalisation.CHANNEL and distributed.world_size() > 1:
-        # The batch is that of all processes.
+        # The statistics are those of the faces of all processes.
         parts = distributed.world_size()
         centred = features - distributed.all_reduce_sum(features.mean(over, keepdim=True)) / parts
         variance = distributed.all_reduce_sum(centred.square().mean(over, keepdim=True)) / parts
@@ -48,27 +48,29 @@ def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Te
 
 
 def generative_loss(
-    student_features: Tensor,
-    teacher_features: Tensor,
-    normalise: TargetNormalisation | bool = False,
+    student_features: Tensor, teacher_features: Tensor, normalise: TargetNormalisation | bool = False
 ) -> Tensor:
     """Mean squared distance between the student's adapted features and the generative teacher's.
 
     L_gen = 1 / (N C H W) * sum (A(f_s) - f_t)^2, with f_t detached; in [0, inf), 0 where A(f_s) equals the target.
 
     Args:
-        student_features: (N, C, H, W), after the adapter A that brings them to the teacher's shape.
+        student_features: (N, C, H, W), after the adapter A that gives them the teacher's shape.
         teacher_features: (N, C, H, W), the encoder's features of the same very-low-resolution faces.
-        normalise: standardise the target first; False is NONE and True is CHANNEL. Not taken from
-            the paper; it makes the loss comparable between blocks.
+        normalise: standardise the target first; False is NONE and True is CHANNEL. This is not taken from the paper;
+            it makes the loss comparable between blocks.
 
     Returns:
-        Scalar tensor; a NaN or an infinity in the inputs is passed on.
+        Scalar; NaN or infinite if an input is.
 
     Raises:
-        GdrdError: shapes differ or are not (N, C, H, W), or there is too little to normalise over.
+        GdrdError: the shapes differ or are not (N, C, H, W), or there is too little to normalise over.
 
     Source: GDRD (arXiv 2409.06371), generative representation distillation.
+
+    Example:
+        >>> generative_loss(torch.full((2, 8, 4, 4), 3.0), torch.full((2, 8, 4, 4), 1.0)).item()
+        4.0
     """
     check_pair(student_features, teacher_features, "N, C, H, W", "features")
     if isinstance(normalise, bool):

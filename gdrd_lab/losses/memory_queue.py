@@ -1,4 +1,4 @@
-"""A first-in first-out memory of embeddings: more negatives than a batch holds."""
+"""A first-in first-out queue of embeddings, which gives more negatives than a batch holds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from gdrd_lab.losses.checks import check_labels, check_pair
 class NegativeQueue(nn.Module):
     """The last ``size`` faces seen: teacher embedding, student embedding and label (-1 where unknown).
 
-    Everything is a buffer, so a checkpoint holds it and training resumes with the same negatives. Under
-    DistributedDataParallel give each process its own queue: construct with ``broadcast_buffers=False``.
+    All contents are buffers, so a checkpoint holds them and a resumed training has the same negatives. Construct
+    DistributedDataParallel with ``broadcast_buffers=False``: each process has its own queue.
 
     Args:
         size: faces kept, at least 1.
         embedding_size: d.
 
     Raises:
-        GdrdError: a size below 1.
+        GdrdError: a size is below 1.
+
+    Example:
+        >>> queue = NegativeQueue(size=2, embedding_size=3)
+        >>> queue.push(torch.eye(3), torch.eye(3))
+        >>> len(queue)
+        2
     """
 
     teacher: Tensor
@@ -43,7 +49,7 @@ class NegativeQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> None:
-        """Store a batch, the oldest faces making room; of a batch larger than the queue the last faces stay.
+        """Store a batch in place of the oldest faces; of a batch larger than the queue only the last faces are kept.
 
         Args:
             student: (N, d), detached here.
@@ -51,7 +57,7 @@ class NegativeQueue(nn.Module):
             labels: (N,) integers, or None where no identity is known.
 
         Raises:
-            GdrdError: shapes differ from each other or from the queue's.
+            GdrdError: the shapes differ from each other or from the queue's.
         """
         check_pair(student, teacher, "N, d", "embeddings")
         if student.shape[1] != self.student.shape[1]:
@@ -70,8 +76,8 @@ class NegativeQueue(nn.Module):
         self.pushed += count
 
     def contents(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Copies of (student (K, d), teacher (K, d), labels (K,)) of the K faces held, oldest first."""
+        """Return copies of (student (K, d), teacher (K, d), labels (K,)) of the K faces held, oldest first."""
         held, size = len(self), len(self.labels)
-        # Indexing copies: the next push writes in place and must not touch what a backward pass still needs.
+        # Indexing copies. The next push writes in place and must not change what a backward pass still needs.
         slots = (torch.arange(held, device=self.labels.device) + self.pushed - held) % size
         return self.student[slots], self.teacher[slots], self.labels[slots]

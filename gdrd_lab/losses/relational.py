@@ -14,7 +14,7 @@ from gdrd_lab.losses.memory_queue import NegativeQueue
 
 
 class RelationModule(nn.Module):
-    """The relation of two embeddings as a unit vector: v_ij = normalise(W2 ReLU(W1 (e_i - e_j))).
+    """The relation of two embeddings, a unit vector: v_ij = normalise(W2 ReLU(W1 (e_i - e_j))).
 
     W1 (e_i - e_j) = W1 e_i - W1 e_j: ``project`` runs once per embedding, ``relate`` once per pair.
 
@@ -22,10 +22,17 @@ class RelationModule(nn.Module):
         embedding_size: d.
         hidden_size: rows of W1.
         relation_size: rows of W2.
-        bias: add a bias to both layers. Without one, as the formula is written, a relation knows the direction of
-            e_i - e_j but not its length.
+        bias: add a bias to both layers. Without one, as in the formula, a relation depends on the direction of
+            e_i - e_j but not on its length.
+
+    Raises:
+        GdrdError: a size is below 1.
 
     Source: CRRCD (arXiv 2409.02555), feature relation module.
+
+    Example:
+        >>> RelationModule(128)(torch.ones(4, 1, 128), torch.zeros(1, 5, 128)).shape
+        torch.Size([4, 5, 128])
     """
 
     def __init__(self, embedding_size: int, hidden_size: int = 128, relation_size: int = 128, *, bias: bool = False):
@@ -39,22 +46,22 @@ class RelationModule(nn.Module):
         self.second = nn.Linear(hidden_size, relation_size, bias=bias)
 
     def project(self, embeddings: Tensor) -> Tensor:
-        """W1 e: (..., d) to (..., hidden_size)."""
+        """Return W1 e (..., hidden_size) of embeddings e (..., d)."""
         return self.first(embeddings)
 
     def relate(self, first: Tensor, second: Tensor) -> Tensor:
-        """Relations of projected embeddings (..., hidden_size), broadcast: (..., relation_size), unit length."""
+        """Return the relations (..., relation_size) of projected embeddings (..., hidden_size), broadcast."""
         difference = first - second if self.shift is None else first - second + self.shift
-        # Two equal embeddings have no relation: the zero vector then, whose cosine with everything is 0.
+        # Without a bias, two equal embeddings give the zero vector, whose cosine with any other is 0.
         return F.normalize(self.second(F.relu(difference)), dim=-1, eps=1e-6)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Relations of embeddings (..., d) to (..., d), broadcast: (..., relation_size), unit length."""
+        """Return the relations (..., relation_size), of unit length, of embeddings (..., d) and (..., d), broadcast."""
         return self.relate(self.project(first), self.project(second))
 
 
 class RelationalContrastiveLoss(nn.Module):
-    """The relation of teacher to student follows that of teacher to teacher, against other students' relations.
+    """Make each teacher-to-student relation agree with its teacher-to-teacher relation and differ from those of others.
 
     With unit embeddings e, two relation modules F_t and F_ts, v_ij^t = F_t(e_i^t, e_j^t), v_ij^ts = F_ts(e_i^t, e_j^s)
     and the critic h(u, v) = sigmoid(cos(u, v) / tau):
@@ -62,36 +69,40 @@ class RelationalContrastiveLoss(nn.Module):
         L_rcd = - mean_ij log h(v_ij^t, v_ij^ts) - mean_ij sum_k log[1 - h(v_ij^t, v_ik^ts)]
 
     i runs over the anchors, j over the batch without i, k over the batch without i and j and over the queue. (k = i is
-    left out because e_i^t - e_i^s vanishes as the student learns and has no direction then.) In [0, inf); where
+    left out because e_i^t - e_i^s vanishes as the student learns and then has no direction.) In [0, inf); where
     student = teacher and F_t = F_ts the first term is -log sigmoid(1 / tau). Embeddings are normalised here; the
     teacher's are detached. F_t and F_ts train with the student: give their parameters to the optimiser.
 
-    Memory: the projected embeddings, O((N + K) hidden), and per chunk of c anchors, recomputed in the backward pass,
-    O(c (N + K) (N + hidden + relation)); never batch^2 x K x d.
+    Memory: O((N + K) hidden) for the projected embeddings and O(c (N + K) (N + hidden + relation)) for each chunk of c
+    anchors, which the backward pass recomputes; never batch^2 x K x d.
 
-    Several processes: N is the batch of all of them. Embeddings are gathered, and every process takes its share of the
-    anchors i against all j and k; its value is scaled so that the mean over the processes is L_rcd of the whole batch.
-    Gradients flow to all gathered parts, not to the local one alone: an anchor's loss depends on the faces of every
-    process, and because each anchor is computed once, dropping those parts would change the gradient. So the gradient
-    equals one process's, and work and memory per process fall with their number.
+    Several processes: N is the batch of all of them. Embeddings are gathered, and each process computes its share of
+    the anchors i against all j and k; its value is scaled so that the mean over the processes is L_rcd of the whole
+    batch. Gradients flow to all gathered parts, because an anchor's loss depends on the faces of every process. The
+    gradient therefore equals that of one process, and work and memory per process fall with their number.
 
     Args:
         embedding_size: d of both teacher and student.
         hidden_size: width inside the relation modules.
         relation_size: size of a relation vector.
         bias: give the relation modules biases (see ``RelationModule``).
-        temperature: tau > 0. Not read in the paper: 0.1 is this project's choice.
+        temperature: tau > 0. 0.1 is this project's choice; the paper's value is not known.
         queue_size: K, faces of earlier batches whose student embeddings are further negatives; 0 for none.
         anchors: i runs over the first ``anchors`` faces of the (shuffled) batch; None for all.
         chunk: anchors computed at a time. It changes memory and time, not the result; None takes all at once and
             keeps activations instead of recomputing them (fastest, if O(N^2 (N + K)) fits).
-        mean_over_negatives: average over k instead of summing, so that the two terms weigh the same whatever the
-            batch and queue; the paper's formula sums.
+        mean_over_negatives: average over k instead of summing, so that the two terms weigh the same for any batch and
+            queue; the paper's formula sums.
 
     Raises:
-        GdrdError: a size, temperature, count of anchors or chunk out of range.
+        GdrdError: a size, the temperature, the number of anchors or the chunk is out of range.
 
     Source: CRRCD (arXiv 2409.02555), relational contrastive distillation, as used by GDRD (arXiv 2409.06371).
+
+    Example:
+        >>> loss = RelationalContrastiveLoss(128)
+        >>> loss(torch.randn(4, 128), torch.randn(4, 128)).shape
+        torch.Size([])
     """
 
     def __init__(
@@ -128,12 +139,12 @@ class RelationalContrastiveLoss(nn.Module):
 
         Args:
             student: (N, d) embeddings of the low-resolution faces, N >= 2.
-            teacher: (N, d) embeddings of the same faces, sharp.
-            labels: (N,) identities, -1 unknown. Where given, a face k of j's identity is no negative for j. The
-                formula has no such exception (every k != j is a negative): this is the project's option.
+            teacher: (N, d) embeddings of the same faces at high resolution.
+            labels: (N,) identities, -1 unknown. If given, a face k of j's identity is not a negative for j. This option
+                is the project's own: in the formula every k != j is a negative.
 
         Raises:
-            GdrdError: shapes differ, another embedding size than configured, or fewer than two faces.
+            GdrdError: the shapes differ, the embedding size is not as configured, or there are fewer than two faces.
         """
         self._check(student, teacher, labels)
         whole = self._gather(student, teacher, labels)
@@ -148,12 +159,12 @@ class RelationalContrastiveLoss(nn.Module):
         return self._at_full_precision(*self._gather(student, teacher, labels))
 
     def _gather(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Unit embeddings and labels of all processes' faces."""
+        """Return the unit embeddings and labels of the faces of all processes."""
         known = None if labels is None else distributed.gather(labels.to(student.device))
         return distributed.gather(_unit(student)), distributed.gather(_unit(teacher.detach())), known
 
     def _at_full_precision(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        # The critic's logarithms need float32 whatever precision the networks run in.
+        # The critic's logarithms need float32 in any precision of the networks.
         with torch.autocast(student.device.type, enabled=False):
             return self._terms(student, teacher, labels)
 
@@ -178,7 +189,7 @@ class RelationalContrastiveLoss(nn.Module):
         positive, negative = student.new_zeros(()), student.new_zeros(())
         parts, share = distributed.world_size(), 1.0
         own = torch.arange(distributed.rank(), anchors, parts, device=student.device)
-        if not len(own):  # more processes than anchors: this one still takes part in the gradient's exchange
+        if not len(own):  # more processes than anchors: this one still takes part in the exchange of gradients
             own, share = torch.zeros(1, dtype=torch.int64, device=student.device), 0.0
         for rows in own.split(self.chunk or anchors):
             if self.chunk is None or not torch.is_grad_enabled():
@@ -192,7 +203,7 @@ class RelationalContrastiveLoss(nn.Module):
     def _chunk_sums(
         self, rows: Tensor, teacher: Tensor, cross_teacher: Tensor, cross_student: Tensor, allowed: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Sums over i in ``rows`` and over j of both terms."""
+        """Return the sums of both terms over i in ``rows`` and over j."""
         count, total = allowed.shape
         reference = self.teacher_relations.relate(teacher[rows, None], teacher[None])  # (c, N, r)
         relations = self.cross_relations.relate(cross_teacher[rows, None], cross_student[None])  # (c, N + K, r)
@@ -214,7 +225,7 @@ class RelationalContrastiveLoss(nn.Module):
                 "Build the loss with the teacher's embedding size",
             )
         if len(student) < 2:
-            raise GdrdError("Relations need two faces in a batch, not one", "Use larger batches or drop the last one")
+            raise GdrdError("Relations need two faces in a batch, not one", "Use larger batches")
         if labels is not None:
             check_labels(labels, len(student))
 
@@ -224,14 +235,14 @@ def _unit(embeddings: Tensor) -> Tensor:
 
 
 def _softplus(x: Tensor) -> Tensor:
-    """log(1 + exp(x)) = -log sigmoid(-x), exact to rounding and without overflow.
+    """Return log(1 + exp(x)) = -log sigmoid(-x), without overflow.
 
-    (torch's logsigmoid wakes every thread for the smallest tensor: tens of times slower here.)
+    torch's logsigmoid starts every thread for the smallest tensor, which is tens of times slower here.
     """
     return F.softplus(x, threshold=40)
 
 
 def _distinct(labels: Tensor | None, count: int, device: torch.device, offset: int = 0) -> Tensor:
-    """Labels (count,), the unknown (-1) each replaced by a negative number of its own, -2 - offset and down."""
+    """Return labels (count,) in which each unknown one, -1, is a negative number of its own, from -2 - offset down."""
     unknown = -2 - offset - torch.arange(count, device=device)
     return unknown if labels is None else torch.where(labels.to(device) < 0, unknown, labels.to(device).long())

@@ -1,4 +1,4 @@
-"""Relational knowledge distillation."""
+"""Relational knowledge distillation (RKD): distances and angles between faces."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from gdrd_lab.losses.checks import full_precision
 
 
 def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Pairwise distances, each divided by their mean, follow the teacher's.
+    """Make pairwise distances, each divided by their mean, follow the teacher's.
 
     L = mean over i != j of huber(|e_i^s - e_j^s| / mu_s - |e_i^t - e_j^t| / mu_t), huber with threshold 1 and mu the
-    mean distance over i != j. In [0, inf); 0 where the student's embeddings are the teacher's, scaled, turned or moved.
+    mean distance over i != j. In [0, inf); 0 where the student's embeddings are the teacher's scaled, rotated or
+    shifted.
 
     Args:
         student: (N, d_s), N >= 2.
         teacher: (N, d_t), detached here; d_t may differ from d_s.
 
     Raises:
-        GdrdError: not matrices with a row per face, or fewer than two faces.
+        GdrdError: the inputs are not matrices with a row per face, or there are fewer than two faces.
 
     Source: RKD (arXiv 1904.05068), section 3.2.1.
+
+    Example:
+        >>> rkd_distance_loss(2 * torch.eye(3), torch.eye(3)).item()
+        0.0
     """
     _check_relations(student, teacher, 2)
     off_diagonal = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
 
     def relative_distances(embeddings: Tensor) -> Tensor:
         squares = (embeddings[:, None] - embeddings[None]).square().sum(2)[off_diagonal]
-        distances = squares.clamp_min(1e-12).sqrt()  # the root's slope at 0 is infinite: equal faces give none
+        distances = squares.clamp_min(1e-12).sqrt()  # avoids the infinite slope at 0, where two faces are equal
         return distances / distances.mean()
 
     target = relative_distances(full_precision(teacher.detach()))
@@ -38,20 +43,24 @@ def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def rkd_angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Cosines of the angles between three faces follow the teacher's.
+    """Make the cosines of the angles between three faces follow the teacher's.
 
     L = mean over distinct i, j, k of huber(cos(e_i^s, e_j^s, e_k^s) - cos(e_i^t, e_j^t, e_k^t)), the angle at j and
-    huber with threshold 1. In [0, 1.5]; 0 where the student's embeddings are the teacher's, scaled, turned or moved.
-    Memory grows as N^3 + N^2 d.
+    huber with threshold 1. In [0, 1.5]; 0 where the student's embeddings are the teacher's scaled, rotated or
+    shifted. Memory grows as N^3 + N^2 d.
 
     Args:
         student: (N, d_s), N >= 3.
         teacher: (N, d_t), detached here; d_t may differ from d_s.
 
     Raises:
-        GdrdError: not matrices with a row per face, or fewer than three faces.
+        GdrdError: the inputs are not matrices with a row per face, or there are fewer than three faces.
 
     Source: RKD (arXiv 1904.05068), section 3.2.2.
+
+    Example:
+        >>> rkd_angle_loss(2 * torch.eye(3), torch.eye(3)).item()
+        0.0
     """
     _check_relations(student, teacher, 3)
     same = torch.eye(len(student), dtype=torch.bool, device=student.device)
@@ -71,4 +80,6 @@ def _check_relations(student: Tensor, teacher: Tensor, least: int) -> None:
     if len(student) != len(teacher):
         raise GdrdError(f"{len(student)} student and {len(teacher)} teacher embeddings", "Pass one of each per face")
     if len(student) < least:
-        raise GdrdError(f"A batch of {len(student)} has no such relations", f"Use batches of at least {least} faces")
+        raise GdrdError(
+            f"A batch of {len(student)} faces has too few relations", f"Use batches of at least {least} faces"
+        )

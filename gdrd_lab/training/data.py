@@ -1,12 +1,12 @@
 """Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs.
 
-A process of several makes only its own rows of a batch, and they are those of the whole batch.
+Each process of several makes only its own rows of a batch. They are the same as those rows of the whole batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.resize import downscale
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
-    """Return a generator that depends on nothing but the run's seed, the step and what it is for."""
+    """Return a generator that depends only on the run's seed, the step and its purpose."""
     mixed = np.random.SeedSequence([seed, step, purpose]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(mixed[0]) << 31 | int(mixed[1]))
 
 
 def step_indices(faces: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Return the indices of the faces of one step: consecutive slices of a fresh permutation every epoch."""
+    """Return the indices of the faces of one step: consecutive slices of a new permutation in every epoch."""
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     out = np.empty(batch_size, np.int64)
     for epoch in np.unique(positions // faces):
@@ -40,15 +41,15 @@ def step_indices(faces: int, batch_size: int, seed: int, step: int) -> np.ndarra
     return out
 
 
-@lru_cache(maxsize=2)  # a batch can span two epochs; drawing the order of 10 million faces takes half a second
+@lru_cache(maxsize=2)  # A batch can span two epochs; a permutation of 10 million faces takes half a second.
 def _epoch_order(faces: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(faces)
 
 
 def step_noise(seed: int, step: int, rows: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Draw for each row of a step a number in [0, 1) and unit Gaussian noise: (N,) and (N, *shape).
+    """Return for each row of a step a uniform number in [0, 1) and unit Gaussian noise: (N,) and (N, *shape).
 
-    Each depends on seed, step and row alone, so it does not matter how a batch is split.
+    Each depends only on seed, step and row, so the split of a batch over processes does not change it.
     """
     generators = [step_generator(seed, step, 1 + int(row)) for row in rows]
     numbers = torch.stack([torch.rand((), generator=generator) for generator in generators])
@@ -62,12 +63,12 @@ class Batch:
     Args:
         hr: (N, 3, S, S) in [0, 1], augmented.
         lr: (N, 3, r, r), the same degraded to the step's resolution r.
-        labels: (N,) int64, -1 where no identity is known.
+        labels: (N,) int64, -1 where the identity is unknown.
         indices: (N,) int64 into the face set.
         step: the optimiser step, counted over all micro-batches.
         rows: (N,) int64, places of the faces within the step's whole batch.
-        labelled_share: labelled faces per face here, over the same in the step's whole batch (1 where that is 0). A
-            mean over the labelled faces times this, averaged over equal parts of a batch, is the whole batch's mean.
+        labelled_share: labelled faces per face here, divided by the same in the step's whole batch (1 where that is 0).
+            A mean over the labelled faces times this, averaged over equal parts of a batch, is the whole batch's mean.
     """
 
     hr: Tensor
@@ -80,26 +81,27 @@ class Batch:
 
     def part(self, rows: slice) -> Batch:
         """Return some rows of the batch, for one micro-batch."""
-        labels = self.labels[rows]
-        here, there = (float((part >= 0).float().mean()) if len(part) else 0.0 for part in (labels, self.labels))
-        share = self.labelled_share * (here / there if there else 1.0)
-        return Batch(self.hr[rows], self.lr[rows], labels, self.indices[rows], self.step, self.rows[rows], share)
+        part = self._map(lambda tensor: tensor[rows])
+        here, there = (
+            float((labels >= 0).float().mean()) if len(labels) else 0.0 for labels in (part.labels, self.labels)
+        )
+        return replace(part, labelled_share=self.labelled_share * (here / there if there else 1.0))
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        tensors = (self.hr, self.lr, self.labels, self.indices, self.rows)
-        hr, lr, labels, indices, rows = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return Batch(hr, lr, labels, indices, self.step, rows, self.labelled_share)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
-        """Return the batch in pinned memory, from where a GPU takes it without waiting."""
-        tensors = (self.hr, self.lr, self.labels, self.indices, self.rows)
-        hr, lr, labels, indices, rows = (tensor.pin_memory() for tensor in tensors)
-        return Batch(hr, lr, labels, indices, self.step, rows, self.labelled_share)
+        """Return the batch in pinned memory, from which copies to a GPU run asynchronously."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        tensors = {name: function(getattr(self, name)) for name in ("hr", "lr", "labels", "indices", "rows")}
+        return replace(self, **tensors)  # type: ignore[arg-type]
 
 
 class StepBatches(Dataset):
-    """Dataset whose item ``step`` is that step's whole Batch."""
+    """Dataset whose item ``step`` is the whole Batch of that step."""
 
     def __init__(
         self,
@@ -145,23 +147,29 @@ class StepBatches(Dataset):
 
         Args:
             start: the first step.
-            workers: processes; 0 decodes when the batch is asked for.
+            workers: processes; 0 decodes a batch when it is asked for.
             rows: the rows of each batch to make; all if None.
             pin: put the batches into pinned memory (for a GPU).
+
+        Raises:
+            GdrdError: a face cannot be read.
         """
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
-        yield from DataLoader(
+        for item in DataLoader(
             _Parts(self, wanted),
             batch_size=None,
             sampler=range(start, self.steps),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             pin_memory=pin,
-        )
+        ):
+            if isinstance(item, GdrdError):
+                raise item
+            yield item
 
 
 class _Parts(Dataset):
-    """The same rows of every step."""
+    """The same rows of every step. An error is an item: DataLoader would make a traceback of many lines of it."""
 
     def __init__(self, batches: StepBatches, rows: np.ndarray) -> None:
         self.batches, self.rows = batches, rows
@@ -169,5 +177,8 @@ class _Parts(Dataset):
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.batches.part(step, self.rows)
+    def __getitem__(self, step: int) -> Batch | GdrdError:
+        try:
+            return self.batches.part(step, self.rows)
+        except GdrdError as error:
+            return error

@@ -17,6 +17,7 @@ import torch
 
 from gdrd_lab import distributed
 from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.models.student.model import Student
@@ -60,6 +61,11 @@ def _as_rank(rank: int, count: int, port: int, function: Callable[..., None], *a
     distributed.init_process_group()
     function(*arguments)
     distributed.destroy_process_group()
+
+
+def raise_error() -> None:
+    """Fail as a worker does that meets a damaged face."""
+    raise GdrdError("Face 3 is damaged", "Replace it")
 
 
 def noise_faces() -> ArrayFaces:

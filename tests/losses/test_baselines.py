@@ -7,8 +7,8 @@ import torch
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses import (
-    bank_contrastive_loss,
     contrastive_distillation_loss,
+    memory_contrastive_loss,
     rkd_angle_loss,
     rkd_distance_loss,
 )
@@ -101,7 +101,7 @@ def test_contrastive_value_at_the_teacher_with_orthogonal_faces():
     assert value.item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-12)
 
 
-def test_bank_leaves_out_what_the_teacher_takes_for_the_same_person():
+def test_memory_leaves_out_what_the_teacher_takes_for_the_same_person():
     student, teacher, bank = matrix(0), matrix(1), torch.nn.functional.normalize(matrix(2, rows=40), dim=1)
     total = 0.0
     for s, t in zip(student.numpy(), teacher.numpy(), strict=True):
@@ -110,16 +110,16 @@ def test_bank_leaves_out_what_the_teacher_takes_for_the_same_person():
         assert 0 < len(others) < 40
         own = math.exp(float(s @ t) / 0.2)
         total -= math.log(own / (own + sum(math.exp(float(s @ b) / 0.2) for b in others)))
-    value = bank_contrastive_loss(student, teacher, bank, same_person=0.4, temperature=0.2)
+    value = memory_contrastive_loss(student, teacher, bank, same_person=0.4, temperature=0.2)
     assert value.item() == pytest.approx(total / len(student), rel=1e-10)
-    # The faces' own teacher embeddings in the bank change nothing.
+    # The faces' own teacher embeddings in the memory change nothing.
     with_own = torch.cat([bank, torch.nn.functional.normalize(teacher[:1], dim=1)])
     one = slice(0, 1)
-    assert bank_contrastive_loss(student[one], teacher[one], with_own).item() == pytest.approx(
-        bank_contrastive_loss(student[one], teacher[one], bank).item(), rel=1e-12
+    assert memory_contrastive_loss(student[one], teacher[one], with_own).item() == pytest.approx(
+        memory_contrastive_loss(student[one], teacher[one], bank).item(), rel=1e-12
     )
-    with pytest.raises(GdrdError, match="bank"):
-        bank_contrastive_loss(student, teacher, matrix(2, columns=9))
+    with pytest.raises(GdrdError, match="memory"):
+        memory_contrastive_loss(student, teacher, matrix(2, columns=9))
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss, contrastive_distillation_loss])

@@ -235,7 +235,7 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
     moved = [(a - b).abs().max() for a, b in zip(student.parameters(), begun.parameters(), strict=True)]
     assert 0 < max(moved) < 0.01
     header, row = (tmp_path / "run" / "checkpoints" / "head" / "losses.csv").read_text().splitlines()
-    assert {"kd", "bank", "assistant"} <= set(header.split(","))
+    assert {"kd", "crd_memory", "assistant"} <= set(header.split(","))
     assert 0.2 < float(row.split(",")[header.split(",").index("assistant")]) < 4
     assert json.loads((tmp_path / "run" / "student" / "facts.json").read_text())["start"] == str(tmp_path / "begun")
     idle = replace(recipe, head=replace(recipe.head, weight_assistant=0.0))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses.classification import ArcFace
-from gdrd_lab.losses.crd import bank_contrastive_loss, contrastive_distillation_loss
+from gdrd_lab.losses.crd import contrastive_distillation_loss, memory_contrastive_loss
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.losses.rkd import rkd_angle_loss, rkd_distance_loss
@@ -32,7 +32,7 @@ class HeadStage(Stage):
         assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
     """
 
-    bank: Tensor
+    memory: Tensor
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class HeadStage(Stage):
         self._targets: tuple[Tensor] = (targets,)
         self._assistants: tuple[Student, ...] = assistants
         if config.weight_crd_memory:
-            self.register_buffer("bank", targets, persistent=False)  # moves to the device with the stage
+            self.register_buffer("memory", targets, persistent=False)  # moves to the device with the stage
 
     def train(self, mode: bool = True) -> HeadStage:
         """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
@@ -94,7 +94,7 @@ class HeadStage(Stage):
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
         if config.weight_crd_memory:
-            losses["bank"] = config.weight_crd_memory * bank_contrastive_loss(embedding, target, self.bank)
+            losses["crd_memory"] = config.weight_crd_memory * memory_contrastive_loss(embedding, target, self.memory)
         if config.weight_assistant:
             with torch.no_grad():
                 second = self._assistants[0].embed(batch.lr).float()
