@@ -101,7 +101,7 @@ def check_faces(faces: Tensor) -> Tensor:
 
 
 def _check_range(low: float, high: float) -> None:
-    if -OVERSHOOT <= low and high <= 1 + OVERSHOOT and not (low >= 0 and 0 < high < 1.001 / 255):
+    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT and not (low >= 0 and 0 < high < 1.001 / 255):
         return
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise GdrdError("Faces hold values that are not finite", "Give RGB values from 0 to 1")
