@@ -110,7 +110,6 @@ def test_every_public_object_is_typed() -> None:
 def test_the_calls_of_the_readme(tmp_path: Path) -> None:
     """The eight calls of the interface, on synthetic faces."""
     assert {"student", "sface"} <= {model.name for model in gl.list_models()}
-    assert "95.1 at 16 px" in repr(gl.list_models())
     student = gl.load_model("student")
     faces = gl.load_dataset("synthetic")
     assert isinstance(faces, gl.FaceDataset) and isinstance(student, gl.Recogniser)

@@ -18,10 +18,10 @@ class ModelInfo:
     Args:
         name: what ``load_model`` takes.
         description: what it is.
-        resolutions: lowest and highest resolution in pixels that it was trained or made for.
+        resolutions: lowest and highest resolution in pixels that it was made for.
         parameters: in millions.
-        multiply_adds: of one face, in millions; "super-resolved" at one denoising step.
-        lfw: accuracy on LFW View 2 by the resolution of both faces in pixels; empty where not measured.
+        multiply_adds: of one face, in millions; one denoising step for "super-resolved".
+        lfw: accuracy on LFW View 2 by the resolution of both faces in pixels, where measured.
     """
 
     name: str
@@ -31,60 +31,29 @@ class ModelInfo:
     multiply_adds: float
     lfw: Mapping[int, float]
 
-    def __str__(self) -> str:
-        scores = ", ".join(f"{100 * value:.1f} at {size} px" for size, value in self.lfw.items()) or "not measured"
-        low, high = self.resolutions
-        return (
-            f"{self.name}: {self.description}; {low} to {high} px, {self.parameters:.1f} M parameters, "
-            f"{self.multiply_adds:.0f} M multiply-adds; LFW, %: {scores}"
-        )
-
 
 class ModelList(list[ModelInfo]):
-    """Models that print one a line."""
+    """Models that print as a table."""
 
     def __repr__(self) -> str:
-        return "\n".join(map(str, self))
+        rows = ["name           resolutions parameters multiply-adds  LFW, % at 8, 16, 32, 112 px   description"]
+        for model in self:
+            low, high = model.resolutions
+            cost = f"{model.parameters:>8.1f} M {model.multiply_adds:>11.0f} M"
+            lfw = "".join(f"{100 * model.lfw[size]:7.1f}" if size in model.lfw else "      -" for size in LFW_SIZES)
+            rows.append(f"{model.name:<14} {f'{low}-{high} px':<11} {cost} {lfw}   {model.description}")
+        return "\n".join(rows)
 
 
-# Cost and scores are those of data/results; a test compares them.
-MODELS = (
-    ModelInfo(
-        "student", "compact low-resolution student", (8, 32), 7.08, 83.9, {8: 0.867, 16: 0.951, 32: 0.964, 112: 0.962}
-    ),
-    ModelInfo(
-        "assistant",
-        "SFace fine-tuned on low-resolution faces",
-        (8, 32),
-        9.64,
-        574.1,
-        {8: 0.873, 16: 0.961, 32: 0.981, 112: 0.986},
-    ),
-    ModelInfo(
-        "paper-student",
-        "student by the paper's recipe, short training",
-        (8, 32),
-        3.60,
-        125.5,
-        {8: 0.758, 16: 0.793, 32: 0.786, 112: 0.786},
-    ),
-    ModelInfo(
-        "sface",
-        "SFace, the discriminative teacher",
-        (112, 112),
-        9.64,
-        574.1,
-        {8: 0.753, 16: 0.924, 32: 0.987, 112: 0.994},
-    ),
-    ModelInfo("dlib", "dlib's ResNet, an independent recogniser", (150, 150), 5.61, 270.9, {}),
-    ModelInfo(
-        "super-resolved",
-        "SFace on faces super-resolved by the generative teacher",
-        (8, 32),
-        16.9,
-        897.4,
-        {8: 0.749, 16: 0.913, 32: 0.982},
-    ),
+LFW_SIZES = (8, 16, 32, 112)
+# (name, resolutions, parameters, multiply-adds, accuracies, description); a test compares them with data/results.
+_MODELS = (
+    ("student", (8, 32), 7.08, 83.9, (0.867, 0.951, 0.964, 0.962), "compact student for low resolutions"),
+    ("assistant", (8, 32), 9.64, 574.1, (0.873, 0.961, 0.981, 0.986), "SFace fine-tuned on low-resolution faces"),
+    ("paper-student", (8, 32), 3.60, 125.49, (0.758, 0.793, 0.786, 0.786), "student by the paper's recipe, short run"),
+    ("sface", (112, 112), 9.64, 574.1, (0.753, 0.924, 0.987, 0.994), "SFace, the discriminative teacher"),
+    ("dlib", (150, 150), 5.61, 270.9, (), "dlib's ResNet, an independent recogniser"),
+    ("super-resolved", (8, 32), 16.9, 897.4, (0.749, 0.913, 0.982), "SFace on the generative teacher's output"),
 )
 
 
@@ -98,7 +67,10 @@ def list_models() -> ModelList:
         >>> gl.list_models()[0].lfw[16]
         0.951
     """
-    return ModelList(MODELS)
+    return ModelList(
+        ModelInfo(name, text, resolutions, size, cost, dict(zip(LFW_SIZES, lfw, strict=False)))
+        for name, resolutions, size, cost, lfw, text in _MODELS
+    )
 
 
 def shipped_student() -> Path:

@@ -39,6 +39,7 @@ def test_cost_is_the_network_s(model) -> None:
     assert model.multiply_adds == pytest.approx(work / 1e6, rel=0.001)
 
 
-def test_every_listed_name_loads_and_prints_on_a_line() -> None:
-    assert repr(list_models()).count("\n") == len(list_models()) - 1
-    assert [model.name for model in list_models()][:2] == ["student", "assistant"]
+def test_the_list_prints_as_a_table_with_a_row_for_each_model() -> None:
+    rows = repr(list_models()).splitlines()
+    assert [row.split()[0] for row in rows] == ["name", *(model.name for model in list_models())]
+    assert rows[1].split()[1:11] == ["8-32", "px", "7.1", "M", "84", "M", "86.7", "95.1", "96.4", "96.2"]
