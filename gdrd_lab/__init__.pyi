@@ -11,6 +11,7 @@ from .datasets.embed import EmbedOptions as EmbedOptions
 from .datasets.embed import embed_all as embed_all
 from .datasets.pairs import random_pairs as random_pairs
 from .datasets.registry import load_dataset as load_dataset
+from .datasets.split import split_identities as split_identities
 from .datasets.synthetic import synthetic_faces as synthetic_faces
 from .errors import GdrdError as GdrdError
 from .evaluation.compare import compare as compare
