@@ -19,8 +19,8 @@ class MyModel:
     )
 
     def embed(self, faces: torch.Tensor) -> torch.Tensor:
-        """Turn faces (N, 3, H, W), RGB in [0, 1], of any resolution into embeddings (N, 64)."""
-        return self.layers(gl.resize(faces, 32))
+        """Turn faces (N, 3, H, W), RGB in [0, 1], of any resolution into unit vectors (N, 64)."""
+        return torch.nn.functional.normalize(self.layers(gl.resize(faces, 32)), dim=1)
 
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
