@@ -20,6 +20,7 @@ from .models.diffusion.pipeline import load_generative as load_generative
 from .models.recogniser import Recogniser as Recogniser
 from .models.registry import list_models as list_models
 from .models.registry import load_model as load_model
+from .models.registry import load_models as load_models
 from .models.student.model import Student as Student
 from .training import recipes as recipes
 from .training.config import Recipe as Recipe
