@@ -25,6 +25,7 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+	$(BIN)/pytest --doctest-modules gdrd_lab
 	$(BIN)/pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
 
 book: $(READY)

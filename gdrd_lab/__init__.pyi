@@ -11,6 +11,7 @@ from .datasets.embed import EmbedOptions as EmbedOptions
 from .datasets.embed import embed_all as embed_all
 from .datasets.pairs import random_pairs as random_pairs
 from .datasets.registry import load_dataset as load_dataset
+from .datasets.split import split_identities as split_identities
 from .datasets.synthetic import synthetic_faces as synthetic_faces
 from .errors import GdrdError as GdrdError
 from .evaluation.compare import compare as compare
@@ -19,6 +20,7 @@ from .models.diffusion.pipeline import load_generative as load_generative
 from .models.recogniser import Recogniser as Recogniser
 from .models.registry import list_models as list_models
 from .models.registry import load_model as load_model
+from .models.registry import load_models as load_models
 from .models.student.model import Student as Student
 from .training import recipes as recipes
 from .training.config import Recipe as Recipe

@@ -20,6 +20,10 @@ def test_no_files_import_in_a_circle() -> None:
     assert layers.circle(ROOT) == []
 
 
+def test_importing_a_module_changes_nothing_else() -> None:
+    assert layers.import_effects(ROOT) == []
+
+
 def test_every_package_of_the_order_exists() -> None:
     there = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert there - {"__init__", "__main__"} == set(layers.ORDER)
@@ -115,3 +119,22 @@ def test_a_circle_through_a_package_file_is_found(tmp_path: Path) -> None:
 def test_a_planted_long_function_is_found(lines: int, found: int, tmp_path: Path) -> None:
     body = "\n".join(["@decorated", "def f():", *["    x = 1"] * (lines - 2)])
     assert len(layers.long_functions(package(tmp_path, errors=body), 80)) == found
+
+
+EFFECTS = {
+    "a call": "import warnings\nwarnings.filterwarnings('ignore')",
+    "the environment": "import os\nos.environ['A'] = 'b'",
+    "an attribute of another module": "import sys\nsys.dont_write_bytecode = True",
+    "a loop": "for i in range(3):\n    print(i)",
+    "a condition": "import os\nif os.environ.get('A'):\n    print()",
+}
+
+
+@pytest.mark.parametrize("source", EFFECTS.values(), ids=EFFECTS.keys())
+def test_a_planted_effect_of_an_import_is_found(source: str, tmp_path: Path) -> None:
+    assert len(layers.import_effects(package(tmp_path, errors=source))) == 1
+
+
+def test_definitions_are_no_effect(tmp_path: Path) -> None:
+    source = "'Text.'\nfrom functools import partial\nf = partial(print)\nif __name__ == '__main__':\n    f()"
+    assert layers.import_effects(package(tmp_path, errors=source)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,10 +12,6 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gdrd_lab.errors import GdrdError
-
-# Pillow warns about damaged metadata, which does not matter here, and about size, which is checked below. One lasting
-# filter: to set and restore filters around each image, in several threads at once, would leave them in disorder.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 MIN_SIDE = 8
 MAX_PIXELS = 50_000_000
@@ -38,6 +35,7 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
         GdrdError: no such file, a folder, an empty file, no image, a truncated image, a side under 8 pixels, or more
             than 50 million pixels (refused before anything is decoded).
     """
+    _ignore_pillow_warnings()
     name, file = _opened(source)
     with file:
         try:
@@ -58,6 +56,16 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
             return _to_rgb(_upright(image))
         except Exception as error:
             raise GdrdError(f"{name} is truncated or damaged ({_reason(error)})", REPLACE) from error
+
+
+@lru_cache(maxsize=1)
+def _ignore_pillow_warnings() -> None:
+    """Ignore Pillow's warnings of damaged metadata, which do not matter here, and of size, which is checked.
+
+    The filter is set once and stays: several threads that set and restore filters around each image would leave the
+    process's filters in disorder.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _opened(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:

@@ -1,6 +1,14 @@
 """The losses of the method, L_gen, L_rcd, L_kd and L_cls, and the baselines RKD and CRD.
 
 Each takes the student's output, then the teacher's, which it detaches, and returns a scalar to minimise.
+
+Example:
+    >>> import torch
+    >>> student, teacher = torch.randn(8, 128, requires_grad=True), torch.randn(8, 128)
+    >>> loss = cosine_distillation_loss(student, teacher) + 0.1 * RelationalContrastiveLoss(128)(student, teacher)
+    >>> loss.backward()
+    >>> student.grad.shape
+    torch.Size([8, 128])
 """
 
 from gdrd_lab.losses.classification import ArcFace, CosFace

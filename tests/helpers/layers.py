@@ -97,3 +97,23 @@ def long_functions(root: Path, most: int) -> list[str]:
                 if lines > most:
                     found.append(f"{file.relative_to(root)}: {node.name} has {lines} lines")
     return found
+
+
+def import_effects(root: Path) -> list[str]:
+    """Name the statements that do something when a module is imported: calls, loops, and changes of other objects."""
+    acts = (ast.For, ast.While, ast.With, ast.AugAssign, ast.Delete)
+    found = []
+    for file in sorted(root.rglob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            call = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
+            change = isinstance(node, ast.Assign) and any(
+                isinstance(target, (ast.Attribute, ast.Subscript)) for target in node.targets
+            )
+            branch = isinstance(node, ast.If) and not {"__name__", "TYPE_CHECKING"} & set(_names(node.test))
+            if call or change or branch or isinstance(node, acts):
+                found.append(f"{file.relative_to(root)}:{node.lineno}")
+    return found
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]

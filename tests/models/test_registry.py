@@ -1,44 +1,58 @@
-"""What `list_models` says is what the results files and the networks say."""
+"""Models by name: the table is what was measured, and models that are compared have names of their own."""
+
+import json
+from pathlib import Path
 
 import pytest
+from diffusers import UNet2DModel
 
-from gdrd_lab.evaluation.results import read_json
-from gdrd_lab.evaluation.sweep import Setting
-from gdrd_lab.experiments.benchmark.cost import multiply_adds, parameter_count
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.experiments.benchmark.cost import multiply_adds
 from gdrd_lab.io.paths import data_folder
-from gdrd_lab.models.diffusion.pipeline import load_generative
-from gdrd_lab.models.registry import list_models, load_model, shipped_generative
+from gdrd_lab.models.dlib import DlibRecogniser
+from gdrd_lab.models.registry import list_models, load_model, load_models, shipped_generative
+from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.model import Student
 
-METHODS = {"sface": "SFace", "paper-student": "student, paper recipe", "super-resolved": "SFace on super-resolved"}
 
-
-@pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
-def test_scores_are_those_of_the_results(model) -> None:
-    scores = [s for file in sorted((data_folder() / "results").glob("lfw-*.json")) for s in read_json(file).scores]
+def test_the_table_is_what_was_measured() -> None:
+    scores = [
+        s for file in (data_folder() / "results").glob("lfw-*.json") for s in json.loads(file.read_text())["scores"]
+    ]
     measured = {
-        score.resolution: score.value
+        (score["method"], score["resolution"]): score["value"]
         for score in scores
-        if (score.method, score.metric, score.setting)
-        == (METHODS.get(model.name, model.name), "accuracy", Setting.SAME)
+        if score["metric"] == "accuracy" and score["setting"] == "same resolution"
     }
-    assert set(model.lfw) == set(measured) & {8, 16, 32, 112}
-    assert all(abs(model.lfw[size] - measured[size]) < 0.0005001 for size in model.lfw)
+    rows = json.loads((data_folder() / "results" / "bench.json").read_text())["rows"]
+    costs = {row["case"].removesuffix(" multiply-adds"): row["value"] for row in rows}
+    unet = UNet2DModel.from_config(UNet2DModel.load_config(shipped_generative() / "unet"))
+    costs["super-resolved"] = costs["SFace"] + 4 * multiply_adds(unet, (96, 16, 16), 0) / 1e6
+    costs["dlib"] = multiply_adds(DlibRecogniser(), 112) / 1e6
+    for info in list_models():
+        name = {"sface": "SFace", "paper-student": "student, paper recipe"}.get(info.name, info.name)
+        if info.lfw:
+            assert [measured[name, resolution] for resolution in (16, 112)] == pytest.approx(info.lfw, abs=6e-4)
+        assert info.multiply_adds == pytest.approx(costs[name], abs=0.06), name
+    table = repr(list_models()).splitlines()
+    assert len(table) == 1 + len(list_models()) and table[0].startswith("name ") and "0.924" in table[1]
 
 
-@pytest.mark.parametrize("model", list_models(), ids=lambda model: model.name)
-def test_cost_is_the_network_s(model) -> None:
-    network = load_model("sface" if model.name == "super-resolved" else model.name)
-    size = {"dlib": 150, "super-resolved": 112}.get(model.name, 16)
-    parameters, work = parameter_count(network), multiply_adds(network, size)
-    if model.name == "super-resolved":
-        pipeline = load_generative(shipped_generative())
-        side = pipeline.size // pipeline.unshuffle
-        parameters += parameter_count(pipeline.unet)
-        work += multiply_adds(pipeline.unet, (6 * pipeline.unshuffle**2, side, side), 0)
-    assert model.parameters == pytest.approx(parameters / 1e6, rel=0.005)
-    assert model.multiply_adds == pytest.approx(work / 1e6, rel=0.001)
-
-
-def test_every_listed_name_loads_and_prints_on_a_line() -> None:
-    assert repr(list_models()).count("\n") == len(list_models()) - 1
-    assert [model.name for model in list_models()][:2] == ["student", "assistant"]
+def test_models_that_are_compared_have_names_of_their_own(tmp_path: Path) -> None:
+    shipped = Student(StudentConfig(16, (2,), (1,), 2, 1))
+    mine, other = tmp_path / "my" / "student", tmp_path / "other" / "student"
+    shipped.save(mine)
+    shipped.save(other)
+    assert [m.name for m in load_models(["student", str(mine)])] == ["student", str(mine)]
+    assert [m.name for m in load_models([mine, other])] == [str(mine), str(other)]
+    assert [m.name for m in load_models([mine])] == ["student"]
+    assert [m.name for m in load_models(["student", f"tuned={mine}", "a=sface"])] == ["student", "tuned", "a"]
+    (tmp_path / "a=b").mkdir()
+    shipped.save(tmp_path / "a=b" / "student")
+    assert load_model(tmp_path / "a=b" / "student").name == "student"
+    assert load_models([]) == []
+    for same in (["student", "student"], [mine, mine], ["x=sface", f"x={mine}"]):
+        with pytest.raises(GdrdError, match=r"2 models have the name .*NAME=PATH"):
+            load_models(same)
+    with pytest.raises(GdrdError, match="neither a recogniser nor a folder"):
+        load_model("tuned=nothing")
