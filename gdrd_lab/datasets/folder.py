@@ -86,7 +86,12 @@ class FolderFaces(FaceDataset):
         size = _aligned_size(files) if align == "auto" else None
         self._faces: FaceDataset
         if align is True or (align == "auto" and size is None):
-            run = partial(align_many, face_selection=face_selection, progress=progress, keep_aligned=align == "auto")
+            run = partial(
+                align_many,
+                face_selection=face_selection,
+                progress=progress,
+                align="auto" if align == "auto" else "always",
+            )
             settings = (face_selection, align)
             self._faces = aligned_copy(files, keys, labels, name, run, *settings, skip_unreadable=skip_unreadable)
         else:

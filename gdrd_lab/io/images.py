@@ -16,7 +16,7 @@ from gdrd_lab.errors import GdrdError
 # filter: to set and restore filters around each image, in several threads at once, would leave them in disorder.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-MIN_SIDE = 8
+MIN_SIDE = 4
 MAX_PIXELS = 50_000_000
 # Pillow's other readers are left out: some start programs (EPS), some are rare and little tested.
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
