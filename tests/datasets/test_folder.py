@@ -1,5 +1,6 @@
 """Folders become sets of identities; photographs are aligned once; what cannot be used is named in one line."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -8,10 +9,17 @@ import pytest
 from helpers.drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
-from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
+from gdrd_lab.datasets.aligned_cache import store
+from gdrd_lab.datasets.aligned_cache.store import StoredFaces
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
 from gdrd_lab.datasets.folder import FolderFaces, list_images, write_faces
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import atomic_write
+
+
+def write_store(path: Path, *contents: object) -> None:
+    with atomic_write(path) as file:
+        store.write_store(file, *contents)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +90,27 @@ def test_cached_file_cut_in_half_is_made_again(tmp_path: Path, cache: Path) -> N
     first = FolderFaces(tmp_path / "set", progress=False)[0]
     (file,) = cache.rglob("*.*")
     file.write_bytes(file.read_bytes()[:9000])
-    np.testing.assert_array_equal(FolderFaces(tmp_path / "set", progress=False)[0], first)
+    with pytest.warns(UserWarning, match="is damaged .* and is made again"):
+        np.testing.assert_array_equal(FolderFaces(tmp_path / "set", progress=False)[0], first)
+
+
+def test_photographs_that_change_places_are_aligned_again(tmp_path: Path) -> None:
+    large = noise_face(0, 700)  # over a megabyte: size and time of change must not stand for the content
+    files = [tmp_path / "set" / "ann" / name for name in ("1.png", "2.png")]
+    for file, skin in zip(files, (0, 1), strict=True):
+        picture = large.copy()
+        picture[250:450, 250:450] = drawn_face(200, skin)
+        save(file, picture, compress_level=0)
+    assert files[0].stat().st_size == files[1].stat().st_size > 1_000_000
+    first = FolderFaces(tmp_path / "set", progress=False)
+    contents, times = [file.read_bytes() for file in files], files[0].stat()
+    for file, content in zip(files, reversed(contents), strict=True):
+        file.write_bytes(content)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    second = FolderFaces(tmp_path / "set", progress=False)
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(second[0], first[1])
+    np.testing.assert_array_equal(second[1], first[0])
 
 
 def test_auto_leaves_aligned_images_of_a_mixed_folder(tmp_path: Path) -> None:
@@ -170,7 +198,7 @@ def test_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space"):
-        write_store(path, breaks(), ["a", "b"], labels, 112)  # type: ignore[arg-type]
+        write_store(path, breaks(), ["a", "b"], labels, 112)
     assert [file.name for file in tmp_path.iterdir()] == ["store.safetensors"]
     np.testing.assert_array_equal(StoredFaces(path, "s")[1], noise_face(1))
 

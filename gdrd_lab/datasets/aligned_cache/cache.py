@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.paths import cache_folder
+from gdrd_lab.io.cache import cached, checksum, fingerprint
 
 REMEDY = (
     "Remove them, leave them out (skip_unreadable), or choose among several faces with `gdrd faces align --several`"
@@ -41,15 +40,16 @@ def aligned_copy(
         skip_unreadable: leave out images that cannot be used, with a warning that says how many.
 
     Raises:
-        GdrdError: images cannot be used, all named in one line; or the cache folder cannot be written.
+        GdrdError: images cannot be used, all named in one line.
     """
-    mark = fingerprint(zip(keys, files, strict=True), VERSION, TEMPLATE_SIZE, *settings)
-    path = cache_folder() / "faces" / f"{mark}.safetensors"
-    try:
-        faces = StoredFaces(path, name)
-    except GdrdError:  # not there, or cut off
-        write_store(path, align(files), keys, labels, TEMPLATE_SIZE)
-        faces = StoredFaces(path, name)
+    key = fingerprint(VERSION, TEMPLATE_SIZE, keys, labels, [_content(file) for file in files], settings)
+    faces = cached(
+        "faces",
+        key,
+        lambda: files,
+        lambda path: StoredFaces(path, name),
+        lambda file, files: write_store(file, align(files), keys, labels, TEMPLATE_SIZE),
+    )
     report(faces.failed, len(files), name, skip_unreadable)
     return faces
 
@@ -67,22 +67,8 @@ def report(failed: Sequence[tuple[str, str]], count: int, name: str, skip: bool)
     raise GdrdError(f"{what} ({named}{more})", REMEDY)
 
 
-def fingerprint(files: Iterable[tuple[str, Path]], *settings: object) -> str:
-    """Return a name for the content of files, given as (key, path), and the settings they are read with.
-
-    Files over a megabyte count by size and time of change: reading them would take about as long as aligning them.
-    """
-    digest = hashlib.sha256(repr(settings).encode())
-    for key, path in files:
-        digest.update(key.encode("utf-8", "surrogateescape"))
-        try:
-            metadata = path.stat()
-            content = (
-                path.read_bytes()
-                if metadata.st_size <= 1_000_000
-                else repr((metadata.st_size, metadata.st_mtime_ns)).encode()
-            )
-        except OSError as error:
-            raise GdrdError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error
-        digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()[:24]
+def _content(file: Path) -> str | None:
+    try:
+        return checksum(file)
+    except GdrdError:  # aligning it will give the reason
+        return None

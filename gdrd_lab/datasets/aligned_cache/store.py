@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import atomic_write
 
 HEADER = 4096  # bytes kept for the header, which is only known when all faces are written
 
@@ -51,47 +51,46 @@ class StoredFaces(FaceDataset):
 
 
 def write_store(
-    path: Path,
+    file: BinaryIO,
     results: Iterable[np.ndarray | GdrdError],
     keys: Sequence[str],
     labels: np.ndarray,
     size: int,
 ) -> None:
-    """Write faces to one safetensors file, whole or not at all.
+    """Write faces to one safetensors file.
 
     Args:
-        path: the file.
+        file: open for writing.
         results: for each of N images its face, uint8 (size, size, 3), or why there is none; taken one at a time.
         keys: N names.
         labels: (N,) identities.
         size: side of the faces in pixels.
 
     Raises:
-        GdrdError: no image gave a face, or the file cannot be written; an earlier one is left as it was.
+        GdrdError: no image gave a face.
     """
-    with atomic_write(path, "Free disk space, or set GDRD_CACHE to a folder that can be written to") as file:
-        file.write(bytes(8 + HEADER))
-        failed: dict[int, GdrdError] = {}
-        for index, result in enumerate(results):
-            if isinstance(result, GdrdError):
-                failed[index] = result
-            elif result.shape == (size, size, 3) and result.dtype == np.uint8:
-                file.write(result.tobytes())
-            else:
-                raise ValueError(f"a face is {result.dtype} {result.shape}, not uint8 ({size}, {size}, 3)")
-        kept = [index for index in range(len(keys)) if index not in failed]
-        if not kept:
-            raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
-        count = len(kept)
-        parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
-        metadata = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
-        text = json.dumps(metadata).encode()
-        parts.append(("keys", "U8", [len(text)], text))
-        offset = count * size * size * 3
-        header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}
-        for part, kind, shape, content in parts:
-            file.write(content)
-            header[part] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(content)]}
-            offset += len(content)
-        file.seek(0)
-        file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))
+    file.write(bytes(8 + HEADER))
+    failed: dict[int, GdrdError] = {}
+    for index, result in enumerate(results):
+        if isinstance(result, GdrdError):
+            failed[index] = result
+        elif result.shape == (size, size, 3) and result.dtype == np.uint8:
+            file.write(result.tobytes())
+        else:
+            raise ValueError(f"a face is {result.dtype} {result.shape}, not uint8 ({size}, {size}, 3)")
+    kept = [index for index in range(len(keys)) if index not in failed]
+    if not kept:
+        raise GdrdError(f"Not one of {len(keys)} images gave a face: {failed[0].what}", failed[0].do)
+    count = len(kept)
+    parts = [("labels", "I64", [count], np.asarray(labels, "<i8")[kept].tobytes())]
+    metadata = {"keys": [keys[i] for i in kept], "failed": [(keys[i], error.what) for i, error in failed.items()]}
+    text = json.dumps(metadata).encode()
+    parts.append(("keys", "U8", [len(text)], text))
+    offset = count * size * size * 3
+    header = {"faces": {"dtype": "U8", "shape": [count, size, size, 3], "data_offsets": [0, offset]}}
+    for part, kind, shape, content in parts:
+        file.write(content)
+        header[part] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(content)]}
+        offset += len(content)
+    file.seek(0)
+    file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))
