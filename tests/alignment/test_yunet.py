@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from gdrd_lab.alignment.check import LARGEST_OFFSET, SAMPLE, landmark_offset
 from gdrd_lab.alignment.template import TEMPLATE, similarity, template
 from gdrd_lab.alignment.yunet import Aligner, align_many, crop, square
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
@@ -172,18 +174,18 @@ def test_align_many_keeps_the_order_and_yields_errors_in_place() -> None:
 
 
 def test_align_folder_keeps_names_and_says_what_was_left_out(tmp_path: Path) -> None:
-    source, out = tmp_path / "photos", tmp_path / "faces"
+    source, out, options = tmp_path / "photos", tmp_path / "faces", ReadOptions("always", progress=False)
     save(source / "ann" / "one.jpg", drawn_face(200))
     save(source / "bob" / "two.png", drawn_face(260, 1))
     save(source / "bob" / "field.png", scenery())
     save(source / "bob" / "group.png", group())
-    done, refused = align_folder(source, out, progress=False)
+    done, refused = align_folder(source, out, options)
     assert done == 2 and [name for name, _ in refused] == ["bob/field", "bob/group"]
     assert sorted(file.relative_to(out).as_posix() for file in out.rglob("*.*")) == ["ann/one.png", "bob/two.png"]
     assert read_image(out / "ann" / "one.png").shape == (112, 112, 3)
-    assert align_folder(source, out, face_selection="central", progress=False)[0] == 3
+    assert align_folder(source, out, replace(options, face_selection="central"))[0] == 3
     with pytest.raises(GdrdError, match="lies in"):
-        align_folder(source, source / "faces", progress=False)
+        align_folder(source, source / "faces", options)
 
 
 @needs_faces
