@@ -31,6 +31,7 @@ from gdrd_lab.course.plots import bars
 from gdrd_lab.course.predict import predict
 from gdrd_lab.course.show import show, source
 from gdrd_lab.course.widgets import show_slider
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.folder import FolderFaces, align_folder
 from gdrd_lab.evaluation.compare import shown
@@ -47,7 +48,7 @@ if FOLDER is None:
     write_photographs(photographs, people=8, per_person=5)
 else:
     photographs = Path(FOLDER)
-count, left_out = align_folder(photographs, work / "aligned", face_selection="largest", progress=False)
+count, left_out = align_folder(photographs, work / "aligned", ReadOptions("always", "largest", progress=False))
 faces = FolderFaces(work / "aligned")
 some = sorted(p for p in photographs.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[
     :: max(1, count // 6)

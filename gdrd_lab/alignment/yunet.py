@@ -22,8 +22,9 @@ from gdrd_lab.io.images import read_image
 from gdrd_lab.io.pretrained import YUNET, find
 
 FaceSelection = Literal["largest", "central"] | int | None
+Align = Literal["auto", "always", "never"]
 
-# YuNet is surest about faces of some 30 to 300 pixels. Images are brought between these sides (longest side, pixels).
+# YuNet is most reliable for faces of 30 to 300 pixels. Images are resized to between these sides (longest, pixels).
 SMALLEST, LARGEST = 224, 640
 ENLARGE_BELOW = 112
 
@@ -44,7 +45,7 @@ class Detection:
 
 
 class Aligner:
-    """Finds faces and aligns them. One may serve several threads; each gets a detector of its own.
+    """Finds faces and aligns them. Threads can share one; each gets its own detector.
 
     Args:
         threshold: lowest confidence of a face, in [0, 1].
@@ -68,8 +69,8 @@ class Aligner:
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Find the faces of an image, uint8 (H, W, 3) RGB; from left to right.
 
-        A large image is first looked at with its longest side at 640 pixels. Where that finds nothing it is tried
-        again with a margin (faces that fill the image), then at 1600 pixels (faces that are small in it).
+        A large image is searched with its longest side at 640 pixels. If nothing is found, it is searched again with a
+        margin (for faces that fill the image), then at 1600 pixels (for small faces).
         """
         check_image(image)
         longest = max(image.shape[:2])
@@ -83,13 +84,36 @@ class Aligner:
                 return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
         return []
 
+    def face(
+        self, image: np.ndarray, align: Align = "auto", face_selection: FaceSelection = None, size: int = TEMPLATE_SIZE
+    ) -> np.ndarray:
+        """Return the face of an image, uint8 (S, S, 3) RGB: cut out of a photograph, or the whole of a face crop.
+
+        A crop keeps its resolution, because a detector finds few faces under 20 px and moves those it finds; one that
+        is not square is padded, see ``square``.
+
+        Args:
+            image: uint8 (H, W, 3) RGB.
+            align: "auto" takes an image that ``is_crop`` as a face crop; "never" takes every image as one; "always"
+                aligns every image.
+            face_selection: see ``align``.
+            size: side of the faces that are cut out, in pixels.
+
+        Raises:
+            GdrdError: as ``align``, for images that are aligned.
+        """
+        check_image(image)
+        if align == "never" or (align == "auto" and is_crop(*image.shape[:2])):
+            return square(image)
+        return self.align(image, face_selection, size)
+
     def align(self, image: np.ndarray, face_selection: FaceSelection = None, size: int = TEMPLATE_SIZE) -> np.ndarray:
         """Cut out a face, aligned to the ArcFace template: uint8 (size, size, 3) RGB.
 
         Args:
             image: uint8 (H, W, 3) RGB.
             face_selection: the face to take where there are several: "largest", "central", or its number from the left,
-                counted from 0; None refuses to choose.
+                counted from 0; None makes several faces an error.
             size: side of the result in pixels.
 
         Raises:
@@ -128,8 +152,8 @@ class Aligner:
         if (height, width) != image.shape[:2]:
             seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         border = round(margin * max(height, width))
-        # A black margin: mirrored or stretched borders grow faces of their own. Under 33 pixels a side YuNet reads
-        # memory it never wrote, and finds faces of any size there.
+        # The margin is black, because YuNet finds false faces in mirrored or stretched borders. It is at least 64
+        # pixels a side: under 33 pixels YuNet reads memory that it never wrote.
         low, right = (max(border, 64 - border - side) for side in (height, width))
         seen = cv2.copyMakeBorder(seen, border, low, border, right, cv2.BORDER_CONSTANT)
         detector = self._detector()
@@ -146,11 +170,29 @@ class Aligner:
     def _detector(self) -> Any:
         import cv2
 
-        # Threads of OpenCV do not survive a fork: a forked process makes its own detector.
+        # OpenCV's threads do not survive a fork, so a forked process makes its own detector.
         if getattr(self._local, "process", None) != os.getpid():
             self._local.detector = cv2.FaceDetectorYN.create(str(self._model), "", (0, 0), self.threshold, 0.3, 100)
             self._local.process = os.getpid()
         return self._local.detector
+
+
+def is_crop(height: int, width: int) -> bool:
+    """Whether an image is taken as a face crop and not as a photograph: no side is longer than 112 pixels."""
+    return max(height, width) <= TEMPLATE_SIZE
+
+
+def square(image: np.ndarray) -> np.ndarray:
+    """Pad an image, uint8 (H, W, 3), to a centred square by repeating its border.
+
+    Example:
+        >>> square(np.zeros((6, 5, 3), np.uint8)).shape
+        (6, 6, 3)
+    """
+    side = max(image.shape[:2])
+    before = [(side - length) // 2 for length in image.shape[:2]]
+    widths = [(low, side - length - low) for low, length in zip(before, image.shape[:2], strict=True)]
+    return np.pad(image, (*widths, (0, 0)), "edge") if any(map(any, widths)) else image
 
 
 def check_image(image: np.ndarray) -> None:
@@ -165,8 +207,8 @@ def check_image(image: np.ndarray) -> None:
 def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
     """Map an image, uint8 (H, W, 3), so that its ``landmarks`` (5, 2) fall on the template: uint8 (size, size, 3).
 
-    Where the image shrinks by a third or more, the face is drawn several times too large and averaged down, so that
-    nothing aliases. What lies outside the image is filled with its border.
+    If the image shrinks by a third or more, the face is drawn several times larger and averaged down, which avoids
+    aliasing. Places outside the image repeat its border.
     """
     import cv2
 
@@ -183,19 +225,19 @@ def align_many(
     sources: Sequence[str | Path | bytes | BinaryIO],
     *,
     face_selection: FaceSelection = None,
+    align: Align = "always",
     size: int = TEMPLATE_SIZE,
     workers: int = 2,
-    keep_aligned: bool = False,
     progress: bool = True,
 ) -> Iterator[np.ndarray | GdrdError]:
-    """Read and align images in several threads; yield, in their order, each face (size, size, 3) or why there is none.
+    """Read and align images in several threads; yield, in their order, each face (size, size, 3) or its error.
 
     Args:
         sources: paths or contents of image files.
         face_selection: see ``Aligner.align``.
+        align: see ``Aligner.face``.
         size: side of the faces in pixels.
         workers: threads.
-        keep_aligned: take images of ``size`` x ``size`` pixels as aligned already.
         progress: show a progress bar.
     """
     from tqdm.auto import tqdm
@@ -204,17 +246,14 @@ def align_many(
 
     def one(source: str | Path | bytes | BinaryIO) -> np.ndarray | GdrdError:
         try:
-            image = read_image(source)
-            return (
-                image if keep_aligned and image.shape == (size, size, 3) else aligner.align(image, face_selection, size)
-            )
+            return aligner.face(read_image(source), align, face_selection, size)
         except GdrdError as error:
-            # Who asked knows which image it is; a path would make lists of errors hard to read.
+            # The caller knows which image it is; a path would make lists of errors hard to read.
             return GdrdError(error.what.replace(f"{source!s} ", "The image ", 1), error.do)
 
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(sources), unit="face", disable=not progress) as bar:
         bar.set_description("aligning")
-        for begin in range(0, len(sources), 256):  # in pieces, so that a slow consumer does not fill the memory
+        for begin in range(0, len(sources), 256):  # in parts, so that a slow consumer does not fill the memory
             for face in pool.map(one, sources[begin : begin + 256]):
                 yield face
                 bar.update()

@@ -81,14 +81,7 @@ def open_data(arguments: argparse.Namespace, training: bool = False) -> FaceData
     """Open the faces of ``add_data``."""
     from gdrd_lab.datasets.registry import load_dataset
 
-    options = read_options(arguments)
-    return load_dataset(
-        arguments.data,
-        training=training,
-        face_selection=options.face_selection,
-        skip_unreadable=options.skip_unreadable,
-        progress=options.progress,
-    )
+    return load_dataset(arguments.data, training=training, options=read_options(arguments))
 
 
 def add_methods(parser: argparse.ArgumentParser, *default: str, flag: str = "--methods") -> None:

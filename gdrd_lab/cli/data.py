@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, face_selection, open_data
+from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, open_data, read_options
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -43,7 +43,7 @@ def run_pack(arguments: argparse.Namespace) -> None:
     source = Path(arguments.data)
     # The workers align the photographs of a folder one by one, without the cache.
     plain = is_plain_folder(source)
-    faces = FolderImages(source, face_selection=face_selection(arguments)) if plain else open_data(arguments)
+    faces = FolderImages(source, read_options(arguments)) if plain else open_data(arguments)
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
     manifest = pack(faces, arguments.out, config, arguments.workers, progress=not arguments.quiet)
     size = sum(entry["bytes"] for entry in manifest["shards"].values())

@@ -47,9 +47,11 @@ def run_info(arguments: argparse.Namespace) -> None:
 
 def run_align(arguments: argparse.Namespace) -> None:
     """Align every photograph below a folder; those that cannot be aligned are named and left out."""
+    from gdrd_lab.datasets.base import ReadOptions
     from gdrd_lab.datasets.folder import align_folder
 
-    done, refused = align_folder(arguments.source, arguments.out, face_selection=face_selection(arguments))
+    options = ReadOptions(align="always", face_selection=face_selection(arguments))
+    done, refused = align_folder(arguments.source, arguments.out, options)
     for name, reason in refused:
         print(f"left out {name}: {reason}")
     print(f"{done} faces aligned into {arguments.out}, {len(refused)} left out")

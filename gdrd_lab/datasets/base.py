@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.alignment.yunet import Align, FaceSelection
 from gdrd_lab.datasets.labels import NumberNames, as_labels
 from gdrd_lab.errors import GdrdError
 
@@ -22,14 +23,14 @@ class ReadOptions:
     """How images become faces when a data set is opened.
 
     Args:
-        align: "auto" aligns photographs and keeps faces that are aligned already; "always" runs the detector on every
-            image; "never" takes every image as an aligned face.
+        align: "auto" aligns photographs and takes images of at most 112 pixels, and those that this project aligned, as
+            aligned faces; "always" aligns every image; "never" takes every image as an aligned face.
         face_selection: the face to take from a photograph with several, see ``alignment.yunet.Aligner.align``.
         skip_unreadable: leave out images that cannot be used, with a warning that says how many.
         progress: show progress bars.
     """
 
-    align: Literal["auto", "always", "never"] = "auto"
+    align: Align = "auto"
     face_selection: FaceSelection = None
     skip_unreadable: bool = False
     progress: bool = True
@@ -53,7 +54,10 @@ class FaceDataset:
         identities: the name of each identity number. Numbers without a face here may occur in it.
         left_out: (key, reason) of each face that the source has and the set leaves out.
         notes: what else a user should know about the set, a sentence each.
+        mixed: whether the faces differ in size.
     """
+
+    mixed: bool = False
 
     def __init__(
         self,
@@ -123,9 +127,24 @@ class Subset(FaceDataset):
         self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
         labels, keys = dataset.labels[self.indices], [dataset.keys[index] for index in self.indices]
         super().__init__(name or dataset.name, dataset.size, labels, keys, identities_of(dataset))
+        self.mixed = getattr(dataset, "mixed", False)
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.dataset[int(self.indices[index])]
+
+
+class Uniform(Subset):
+    """The faces of another set, each resized to the size of the largest by bicubic interpolation."""
+
+    def __init__(self, dataset: FaceDataset) -> None:
+        super().__init__(dataset, np.arange(len(dataset)))
+        self.left_out, self.notes, self.mixed = dataset.left_out, dataset.notes, False
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        face = self.dataset[index]
+        if len(face) == self.size:
+            return face
+        return np.array(Image.fromarray(face).resize((self.size, self.size), Image.Resampling.BICUBIC))
 
 
 class Concatenation(FaceDataset):
@@ -142,6 +161,7 @@ class Concatenation(FaceDataset):
         keys = [f"{faces.name}/{key}" for faces in datasets for key in faces.keys]
         name = " + ".join(faces.name for faces in datasets)
         super().__init__(name, datasets[0].size, np.concatenate(labels), keys, names)
+        self.mixed = any(getattr(faces, "mixed", False) for faces in datasets)
         self.left_out = [(f"{s.name}/{key}", reason) for s in datasets for key, reason in getattr(s, "left_out", ())]
         self.notes = [f"{s.name}: {note}" for s in datasets for note in getattr(s, "notes", ())]
 
@@ -256,9 +276,15 @@ def concatenate(*datasets: FaceDataset) -> FaceDataset:
 
 
 def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
-    """Turn N faces, uint8 (S, S, 3), into a float32 tensor (N, 3, S, S) in [0, 1]."""
+    """Turn N faces, uint8 (S, S, 3), into a float32 tensor (N, 3, S, S) in [0, 1].
+
+    Raises:
+        GdrdError: the faces differ in size.
+    """
     import torch
 
+    if len(sizes := sorted({len(image) for image in images})) > 1:
+        raise GdrdError(f"Faces of {sizes} pixels cannot be in one batch", "Use datasets.base.batches or Uniform")
     return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 
@@ -270,7 +296,9 @@ def to_images(faces: Tensor) -> np.ndarray:
 def batches(
     dataset: FaceDataset, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Yield the faces in order, as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]); the last may be smaller.
+    """Yield faces as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]), in order; the last batch may be smaller.
+
+    If the faces differ in size, each batch is split by size.
 
     Args:
         dataset: the faces.
@@ -280,7 +308,10 @@ def batches(
     order = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)
     for begin in range(0, len(order), batch_size):
         chosen = order[begin : begin + batch_size]
-        yield chosen, to_tensor([dataset[int(index)] for index in chosen])
+        faces = [dataset[int(index)] for index in chosen]
+        sizes = np.array([len(face) for face in faces])
+        for size in dict.fromkeys(sizes.tolist()):
+            yield chosen[sizes == size], to_tensor([face for face in faces if len(face) == size])
 
 
 def require_pairs(dataset: FaceDataset) -> None:

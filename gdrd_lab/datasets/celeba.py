@@ -6,28 +6,30 @@ Source: Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import align_many, crop
-from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.alignment.yunet import crop, is_crop
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+from gdrd_lab.datasets.folder import ImageFiles
+from gdrd_lab.datasets.labels import number_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
+from gdrd_lab.io.text import read_text
 
 Partition = Literal["train", "valid", "test"]
 PARTITIONS: tuple[Partition, ...] = ("train", "valid", "test")
 
 IDENTITIES, LANDMARKS, SPLIT = "identity_CelebA.txt", "list_landmarks_align_celeba.txt", "list_eval_partition.txt"
-WHERE = f"Name the folder that holds img_align_celeba/ and {IDENTITIES}, in it or one folder further down"
+WHERE = f"Name the folder that holds img_align_celeba/ and {IDENTITIES}, in it or in Anno/"
 
 
 class LandmarkedFaces(FaceDataset):
-    """Images with known landmarks, cut out when they are asked for.
+    """Images with known landmarks; each face is cut out when it is asked for.
 
     Args:
         files: N paths.
@@ -35,6 +37,7 @@ class LandmarkedFaces(FaceDataset):
         keys: N names.
         labels: (N,) identities, -1 where unknown.
         name: what messages and tables call the set.
+        identities: name of each identity number.
     """
 
     def __init__(
@@ -54,19 +57,19 @@ class LandmarkedFaces(FaceDataset):
 
 
 def celeba(
-    path: Path | str, partition: Partition | None = None, *, skip_unreadable: bool = False, progress: bool = True
+    path: Path | str, partition: Partition | None = None, *, options: ReadOptions = ReadOptions()
 ) -> FaceDataset:
     """Open CelebA with its identities: 202,599 aligned images of 10,177 people.
 
-    With list_landmarks_align_celeba.txt beside the images each face is cut out when it is asked for; without it YuNet
-    aligns all of them once, into one file in the cache folder. Images without an identity in the list are left out, as
-    are identities without images here, so that a part of CelebA serves as well.
+    If list_landmarks_align_celeba.txt is beside the images, each face is cut out when it is asked for; without it YuNet
+    aligns all of them once, into one file of the cache. Images without an identity in the list are left out, and so are
+    identities without images, so a part of CelebA can be used. Faces that are aligned already are taken as they are,
+    whatever their suffix.
 
     Args:
         path: folder that holds img_align_celeba/ and identity_CelebA.txt.
         partition: only this official part (needs list_eval_partition.txt); all if None. Parts share no identity.
-        skip_unreadable: leave out images that cannot be used, with a warning, where YuNet aligns.
-        progress: show a progress bar.
+        options: how images become faces.
 
     Raises:
         GdrdError: a file is missing or damaged, or no image is left.
@@ -76,8 +79,8 @@ def celeba(
     if images is None or lists is None:
         raise GdrdError(f"{root} is not a folder of CelebA", WHERE)
     identity = {name: numbers[0] for name, numbers in _read(lists, 1).items()}
-    there = {file.name for file in images.iterdir()}
-    names = sorted(name for name in identity if name in there)
+    there = {file.stem: file for file in images.iterdir() if not file.name.startswith(".")}
+    names = sorted(name for name in identity if Path(name).stem in there)
     if partition is not None:
         split = _list(root, SPLIT)
         if split is None or partition not in PARTITIONS:
@@ -89,17 +92,18 @@ def celeba(
         names = [name for name in names if parts.get(name) == [PARTITIONS.index(partition)]]
     if not names:
         raise GdrdError(f"{images} has no images that {lists} names", WHERE)
-    labels = np.unique([identity[name] for name in names], return_inverse=True)[1].astype(np.int64)
-    files, keys = [images / name for name in names], [Path(name).stem for name in names]
+    labels, people = number_identities([identity[name] for name in names])
+    keys = [Path(name).stem for name in names]
+    files = [there[key] for key in keys]
     title = "CelebA" if partition is None else f"CelebA {partition}"
     found = _list(root, LANDMARKS)
-    if found is not None:
+    if found is not None and options.align != "never" and not is_crop(*read_image(files[0]).shape[:2]):
         points = _read(found, 10)
         if all(name in points for name in names):
             landmarks = np.array([points[name] for name in names], np.float32).reshape(-1, 5, 2)
-            return LandmarkedFaces(files, landmarks, keys, labels, title)
-    align = partial(align_many, face_selection="central", progress=progress)
-    return aligned_copy(files, keys, labels, title, align, "celeba", skip_unreadable=skip_unreadable)
+            return LandmarkedFaces(files, landmarks, keys, labels, title, people)
+    options = replace(options, face_selection=options.face_selection or "central")
+    return ImageFiles(files, keys, labels, title, options, identities=people)
 
 
 def is_celeba(path: Path) -> bool:
@@ -110,7 +114,7 @@ def is_celeba(path: Path) -> bool:
 def _images(root: Path) -> Path | None:
     places = (root / "img_align_celeba", root / "Img" / "img_align_celeba")
     folder = next((place for place in places if place.is_dir()), None)
-    # Some archives hold the folder a second time inside itself.
+    # In some archives the folder lies inside a folder of the same name.
     return folder / folder.name if folder is not None and (folder / folder.name).is_dir() else folder
 
 
@@ -119,10 +123,10 @@ def _list(root: Path, name: str) -> Path | None:
 
 
 def _read(file: Path, columns: int) -> dict[str, list[int]]:
-    """Read lines "name number ..." with so many numbers; a count and a line of headings may come first."""
+    """Read lines "name number ..." with ``columns`` numbers; a count and a line of headings may come first."""
     found: dict[str, list[int]] = {}
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = read_text(file).splitlines()
     except (OSError, ValueError) as error:
         raise GdrdError(f"{file} cannot be read as text", "Get it again from the CelebA site") from error
     for place, line in enumerate(lines):

@@ -32,7 +32,7 @@ def dataset_fingerprint(faces: FaceDataset) -> str:
     """
     keys = hashlib.sha256()
     for key in faces.keys:
-        keys.update(repr(key).encode())
+        keys.update(repr(str(key)).encode())
     return fingerprint(face_digests(faces), np.asarray(faces.labels, np.int64), keys.digest(), faces.size)
 
 

@@ -1,139 +1,143 @@
-"""Folders of face images: one folder per identity, or a flat folder of unknown identities."""
+"""Image files as a face set: crops and aligned faces are decoded when asked for, photographs are aligned once."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import shutil
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 from tqdm.auto import tqdm
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import FaceSelection, align_many
-from gdrd_lab.datasets.aligned_cache.cache import aligned_copy, report
-from gdrd_lab.datasets.base import FaceDataset, Subset
+from gdrd_lab.alignment.yunet import align_many, is_crop, square
+from gdrd_lab.datasets.aligned_cache.cache import VERSION, aligned_copy, report_failed
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+from gdrd_lab.datasets.fingerprint import file_digests
+from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
-from gdrd_lab.io.images import SUFFIXES, read_image
+from gdrd_lab.io.cache import checksum
+from gdrd_lab.io.images import read_image
 
-# Text entry of the PNG files this project writes: they are aligned, whatever their size.
-MARK = "gdrd-aligned"
+# Text entry of the PNG files that this project writes: they are aligned, whatever their size.
+ALIGNED_ENTRY = "gdrd-aligned"
+
+AlignFiles = Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]]
 
 
 class ImageFiles(FaceDataset):
-    """A face set of image files that are aligned already, decoded when they are asked for.
+    """Image files as a face set.
+
+    Crops (``alignment.yunet.is_crop``) and images that this project aligned are decoded when they are asked for, in
+    their own resolution. All other images are photographs: they are aligned once, into one file of the cache folder.
 
     Args:
         files: N paths.
         keys: N names.
-        labels: (N,) identities, -1 where unknown.
+        labels: N identities, see ``FaceDataset``.
         name: what messages and tables call the set.
-        size: side of every image in pixels.
-    """
-
-    def __init__(self, files: Sequence[Path], keys: Sequence[str], labels: np.ndarray, name: str, size: int) -> None:
-        super().__init__(name, size, labels, keys)
-        self.files = files
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        image = read_image(self.files[index])
-        if image.shape[:2] != (self.size, self.size):
-            raise GdrdError(
-                f"{self.files[index]} is {image.shape[1]} x {image.shape[0]} pixels, but aligned faces of {self.name} "
-                f"are {self.size} x {self.size}",
-                "Have the folder aligned (align=True, or `gdrd faces align`)",
-            )
-        return image
-
-
-class FolderFaces(FaceDataset):
-    """The images of a folder as a face set.
-
-    The identity of an image is the folder it lies in; images directly in ``path`` have none (-1). Photographs are
-    aligned once, and their faces kept in one file in the cache folder; aligned images are decoded when asked for.
-
-    Args:
-        path: the folder.
-        align: False takes the images as aligned faces, all of one size; True aligns them all; "auto" leaves images
-            of 112 x 112 and those this project wrote as they are, and aligns all others.
-        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
-        skip_unreadable: leave out images that cannot be used, with a warning that says how many.
-        check: decode every aligned image once, so that a damaged one is reported now and not in the middle of a run.
-        progress: show progress bars.
+        options: which images are photographs, which face is taken, and whether unusable images are left out.
+        identities: name of each identity number.
+        left_out: (key, reason) of what the source has and could not list.
+        align: aligns photographs; ``align_many`` if None.
+        check: decode every image that is not aligned here once, so that a damaged one is reported now and not in the
+            middle of a run.
 
     Raises:
-        GdrdError: no such folder, no images in it, or images that cannot be used, all named in one line.
+        GdrdError: images cannot be used, all named in one line.
     """
 
     def __init__(
         self,
-        path: Path | str,
-        align: bool | Literal["auto"] = "auto",
+        files: Sequence[Path],
+        keys: Sequence[str],
+        labels: np.ndarray,
+        name: str,
+        options: ReadOptions = ReadOptions(),
         *,
-        face_selection: FaceSelection = None,
-        skip_unreadable: bool = False,
+        identities: Sequence[str] | None = None,
+        left_out: Sequence[tuple[str, str]] = (),
+        align: AlignFiles | None = None,
         check: bool = True,
-        progress: bool = True,
     ) -> None:
-        path = Path(path)
-        files, keys, labels = list_images(path)
-        name = path.resolve().name
-        size = _aligned_size(files) if align == "auto" else None
-        self._faces: FaceDataset
-        if align is True or (align == "auto" and size is None):
-            run = partial(align_many, face_selection=face_selection, progress=progress, keep_aligned=align == "auto")
-            settings = (face_selection, align)
-            self._faces = aligned_copy(files, keys, labels, name, run, *settings, skip_unreadable=skip_unreadable)
-        else:
-            size = size or next((side for file in files if (side := _side(file)[0])), TEMPLATE_SIZE)
-            self._faces = ImageFiles(files, keys, labels, name, size)
-            if check or skip_unreadable:
-                self._faces = _checked(self._faces, skip_unreadable, progress)
-        super().__init__(name, self._faces.size, self._faces.labels, self._faces.keys)
+        sides = [_side(file, options) for file in files]
+        photographs = [index for index, side in enumerate(sides) if side is None]
+        others = [index for index, side in enumerate(sides) if side is not None]
+        align = align or partial(align_many, face_selection=options.face_selection, progress=options.progress)
+        problems: dict[int, str] = {}
+        places = np.full(len(files), -1)
+        if photographs:
+            chosen, names = [files[index] for index in photographs], [keys[index] for index in photographs]
+            labels = np.asarray(labels)
+            self._aligned = aligned_copy(chosen, names, labels[photographs], name, align, options.face_selection)
+            reasons = dict(self._aligned.failed)
+            problems = {index: reasons[keys[index]] for index in photographs if keys[index] in reasons}
+            places[[index for index in photographs if index not in problems]] = np.arange(len(self._aligned))
+        if check or options.skip_unreadable:
+            problems |= _damaged(files, others, options.progress)
+        failed = [*left_out, *((keys[index], problems[index]) for index in sorted(problems))]
+        report_failed(failed, len(files) + len(left_out), name, options.skip_unreadable and len(problems) < len(files))
+        good = [index for index in range(len(files)) if index not in problems]
+        found = {sides[index] or TEMPLATE_SIZE for index in good}
+        super().__init__(name, max(found), np.asarray(labels)[good], [keys[index] for index in good], identities)
+        self.mixed = len(found) > 1
+        self.files, self._places = [files[index] for index in good], places[good]
+        self._salt = zlib.crc32(repr((VERSION, options.face_selection)).encode())
+        self.left_out = failed
+        if check:
+            self.notes = _repeated(self)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self._faces[index]
+        place = int(self._places[index])
+        return self._aligned[place] if place >= 0 else square(read_image(self.files[index]))
+
+    def face_digests(self) -> np.ndarray:
+        """Return a digest of each face's file and of how it is aligned, see ``datasets.fingerprint``."""
+        return file_digests(self.files, np.where(self._places >= 0, self._salt, 0))
 
 
-def list_images(path: Path) -> tuple[list[Path], list[str], np.ndarray]:
-    """Return the image files below a folder, their keys and their labels (N,): the folder an image lies in, or -1.
+class FolderFaces(ImageFiles):
+    """The images of a folder as a face set: a folder per person, or images of unknown people.
 
-    Keys are paths relative to the folder without the ending; the ending stays where two would be equal. Hidden files
-    and folders are left out.
+    Which person an image shows, and what is done with folders in folders, says ``listing.identities_of_folders``.
+
+    Args:
+        path: the folder.
+        options: how images become faces.
+        check: see ``ImageFiles``.
 
     Raises:
-        GdrdError: no such folder, or no images in it.
+        GdrdError: no such folder, no images in it, or images that cannot be used, all named in one line.
+
+    Example:
+        >>> import tempfile
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_faces(synthetic_faces(3, 2, size=16), folder)
+        ...     faces = FolderFaces(folder)
+        >>> len(faces), faces.size, list(faces.identities)
+        (6, 16, ['person_00000', 'person_00001', 'person_00002'])
     """
-    if not path.is_dir():
-        problem = "is a file, not a folder of images" if path.exists() else "does not exist"
-        raise GdrdError(f"{path} {problem}", "Name a folder of images, or of one folder per identity")
-    files = []
-    for folder, folders, names in os.walk(path):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        shown = [name for name in names if not name.startswith(".")]
-        files += [Path(folder, name) for name in shown if os.path.splitext(name)[1].lower() in SUFFIXES]
-    if not files:
-        raise GdrdError(
-            f"{path} has no images in it", "Name a folder of JPEG or PNG files, or of one folder per identity"
+
+    def __init__(self, path: Path | str, options: ReadOptions = ReadOptions(), *, check: bool = True) -> None:
+        found = list_images(Path(path))
+        super().__init__(
+            found.files,
+            found.keys,
+            found.labels,
+            Path(path).resolve().name,
+            options,
+            identities=found.identities,
+            left_out=found.left_out,
+            check=check,
         )
-    files.sort(key=lambda file: file.relative_to(path).as_posix())
-    keys = [file.relative_to(path).with_suffix("").as_posix() for file in files]
-    if len(set(keys)) < len(keys):
-        keys = [file.relative_to(path).as_posix() for file in files]
-    owners = [_identity(PurePosixPath(key).parent) for key in keys]
-    identities = {owner: label for label, owner in enumerate(sorted(set(owners) - {"."}))}
-    return files, keys, np.array([identities.get(owner, -1) for owner in owners], np.int64)
-
-
-def _identity(folder: PurePosixPath) -> str:
-    # Parts of a set as Hugging Face image folders have them: the same name in two parts is the same person.
-    split = len(folder.parts) > 1 and folder.parts[0] in ("train", "validation", "val", "test")
-    return (PurePosixPath(*folder.parts[1:]) if split else folder).as_posix()
+        self.notes = [*found.notes, *self.notes]
 
 
 def write_faces(faces: FaceDataset, out: Path | str) -> None:
@@ -155,72 +159,27 @@ def write_face(path: Path, face: np.ndarray) -> None:
     Raises:
         GdrdError: the file cannot be written.
     """
-    note = PngImagePlugin.PngInfo()
-    note.add_text(MARK, "yes")
+    entry = PngImagePlugin.PngInfo()
+    entry.add_text(ALIGNED_ENTRY, "yes")
     with atomic_write(path, "Choose another folder", sync=False) as file:
-        Image.fromarray(face).save(file, "PNG", pnginfo=note)
-
-
-def _side(file: Path) -> tuple[int, bool]:
-    """Return the side of a square image (0 if it is none or unreadable) and whether it is known to be aligned."""
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            return (width if width == height else 0), width == height == TEMPLATE_SIZE or MARK in image.info
-    except Exception:  # damaged: said when it is read
-        return 0, True
-
-
-def _aligned_size(files: Sequence[Path]) -> int | None:
-    """Return the side of the images if all are known to be aligned, else None."""
-    sides = set()
-    for file in files:
-        side, aligned = _side(file)
-        if not aligned:
-            return None
-        sides.add(side)
-    sides.discard(0)
-    return sides.pop() if len(sides) == 1 else None
-
-
-def _checked(faces: ImageFiles, skip_unreadable: bool, progress: bool) -> FaceDataset:
-    def problem(index: int) -> str | None:
-        try:
-            faces[index]
-        except GdrdError as error:
-            return error.what.replace(f"{faces.files[index]} ", "The image ", 1)
-        return None
-
-    hide = not progress or len(faces) < 1000
-    with ThreadPoolExecutor(2) as pool, tqdm(total=len(faces), desc="checking", unit="image", disable=hide) as bar:
-        problems = []
-        for found in pool.map(problem, range(len(faces))):
-            problems.append(found)
-            bar.update()
-    failed = [(faces.keys[index], found) for index, found in enumerate(problems) if found]
-    if len(failed) == len(faces):
-        skip_unreadable = False
-    report(failed, len(faces), faces.name, skip_unreadable)
-    good = [index for index, found in enumerate(problems) if not found]
-    return Subset(faces, good) if failed else faces
+        Image.fromarray(face).save(file, "PNG", pnginfo=entry)
 
 
 def align_folder(
     source: Path | str,
     out: Path | str,
-    *,
-    face_selection: FaceSelection = None,
+    options: ReadOptions = ReadOptions(align="always"),
     size: int = TEMPLATE_SIZE,
-    progress: bool = True,
 ) -> tuple[int, list[tuple[str, str]]]:
     """Align the photographs below a folder into PNG files of the same names below ``out``.
 
+    A ``pairs.txt`` of LFW is copied too, so that View 2 can be scored on the aligned faces.
+
     Args:
         source: folder of photographs, or of folders of them.
-        out: folder that receives the faces; made if need be.
-        face_selection: see ``Aligner.align``.
+        out: folder that receives the faces; it is made if it does not exist.
+        options: how images become faces.
         size: side of the faces in pixels.
-        progress: show a progress bar.
 
     Returns:
         The number of faces written, and (name, reason) of each photograph left out.
@@ -228,18 +187,66 @@ def align_folder(
     Raises:
         GdrdError: ``source`` has no images, ``out`` lies in it, or ``out`` cannot be written.
     """
-    from gdrd_lab.datasets.folder import list_images, write_face
-
     source, out = Path(source), Path(out)
-    files, keys, _ = list_images(source)
+    found = list_images(source)
     if out.resolve().is_relative_to(source.resolve()):
         raise GdrdError(f"{out} lies in {source}, whose images it would join", "Choose a folder elsewhere")
     refused = []
-    for key, face in zip(
-        keys, align_many(files, face_selection=face_selection, size=size, progress=progress), strict=True
-    ):
+    results = align_many(
+        found.files, face_selection=options.face_selection, align=options.align, size=size, progress=options.progress
+    )
+    for key, face in zip(found.keys, results, strict=True):
         if isinstance(face, GdrdError):
             refused.append((key, face.what))
         else:
             write_face(out / f"{key}.png", face)
-    return len(files) - len(refused), refused
+    if (source / "pairs.txt").is_file() and len(refused) < len(found.files):
+        shutil.copyfile(source / "pairs.txt", out / "pairs.txt")
+    return len(found.files) - len(refused), [*refused, *found.left_out]
+
+
+def _side(file: Path, options: ReadOptions) -> int | None:
+    """Return the side in pixels of an image file that is taken as a face, or None for a photograph."""
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            aligned = ALIGNED_ENTRY in image.info
+    except Exception:  # damaged: the reason is given when it is read
+        return TEMPLATE_SIZE
+    whole = options.align == "never" or (options.align == "auto" and (aligned or is_crop(height, width)))
+    return max(width, height) if whole else None
+
+
+def _damaged(files: Sequence[Path], indices: Sequence[int], progress: bool) -> dict[int, str]:
+    """Read image files; return why, for those that cannot be used."""
+
+    def problem(index: int) -> str | None:
+        try:
+            read_image(files[index])
+        except GdrdError as error:
+            return error.what.replace(f"{files[index]} ", "The image ", 1)
+        return None
+
+    hide = not progress or len(indices) < 1000
+    with ThreadPoolExecutor(2) as pool, tqdm(total=len(indices), desc="checking", unit="image", disable=hide) as bar:
+        problems = {}
+        for index, found in zip(indices, pool.map(problem, indices), strict=True):
+            bar.update()
+            if found:
+                problems[index] = found
+    return problems
+
+
+def _repeated(faces: ImageFiles) -> list[str]:
+    """Return sentences on files of the same content, and on those that are given to different people."""
+    same: dict[str, list[int]] = defaultdict(list)
+    for index, file in enumerate(faces.files):
+        same[checksum(file)].append(index)
+    groups = [indices for indices in same.values() if len(indices) > 1]
+    mixed = [indices for indices in groups if len(set(faces.labels[indices]) - {-1}) > 1]
+    notes = []
+    for found, what in ((groups, "are there more than once"), (mixed, "are given to more than one person")):
+        if found:
+            examples = "; ".join(" = ".join(faces.keys[index] for index in indices[:3]) for indices in found[:3])
+            notes.append(f"{len(found)} photographs {what} ({examples})")
+    return notes

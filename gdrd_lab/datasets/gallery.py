@@ -13,26 +13,31 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Enrolment:
-    """Which faces are enrolled and which are shown: indices into a face set, disjoint."""
+    """Which faces are enrolled and which are probes: indices into a face set, disjoint."""
 
     gallery: Array
     probes: Array
 
 
 def enrol(labels: Array, per_identity: int = 1, *, seed: int = 0, distractors: bool = False) -> Enrolment:
-    """Enrol ``per_identity`` faces of every identity, drawn at random; its other faces become the probes.
+    """Enrol ``per_identity`` faces of every identity, drawn at random; its other faces are the probes.
 
-    Faces without identity (label -1) are left out.
+    Faces of unknown identity (label -1) are left out.
 
     Args:
         labels: (N,) identity of each face.
         per_identity: faces enrolled per identity.
         seed: of the draw.
-        distractors: identities with too few faces for a probe stay in the gallery as people no probe shows, which
-            makes the task harder; False makes them an error.
+        distractors: keep identities with too few faces for a probe in the gallery, which makes the task harder; False
+            makes them an error.
 
     Raises:
         GdrdError: an identity has too few faces and ``distractors`` is False, or no probe is left.
+
+    Example:
+        >>> enrolment = enrol(np.array([0, 0, 1, 1, 1]))
+        >>> len(enrolment.gallery), len(enrolment.probes)
+        (2, 3)
     """
     labels = np.asarray(labels)
     random = np.random.default_rng(seed)
@@ -44,7 +49,7 @@ def enrol(labels: Array, per_identity: int = 1, *, seed: int = 0, distractors: b
         raise GdrdError(
             f"{len(short)} of {len(names)} identities have {per_identity} face(s) or fewer (the first: {short[0]}): "
             "no probe is left of them",
-            "Add faces of them, take them out, or keep them as distractors (distractors=True)",
+            "Add faces of them, remove them, or keep them as distractors (distractors=True)",
         )
     # Position of each face within its identity, in the shuffled order.
     position = np.arange(len(shuffled)) - np.repeat(starts, counts)

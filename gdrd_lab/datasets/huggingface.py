@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.shards.reader import IDENTITY_FIELDS, EncodedFaces, number_identities
 from gdrd_lab.errors import GdrdError
 
@@ -17,21 +17,18 @@ class SavedDataset(EncodedFaces):
 
     Args:
         path: its folder.
-        align: as for ``ShardFaces``.
-        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
+        options: how images become faces.
 
     Raises:
         GdrdError: `datasets` is not installed, this is no saved dataset, or it has no column of images.
     """
 
-    def __init__(
-        self, path: Path | str, align: bool | Literal["auto"] = "auto", *, face_selection: FaceSelection = None
-    ) -> None:
+    def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
         try:
             import datasets
         except ImportError as error:
             raise GdrdError("The library `datasets` is not installed", "pip install 'gdrd-lab[large]'") from error
-        super().__init__(Path(path).resolve().name, align, face_selection)
+        super().__init__(Path(path).resolve().name, options)
         try:
             rows: Any = datasets.load_from_disk(str(path))
             if isinstance(rows, datasets.DatasetDict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,27 @@ def number_identities(values: Iterable[Any], *, numeric: bool = True) -> tuple[n
         known.sort(key=lambda name: (not name.isdecimal(), len(name) if name.isdecimal() else 0))
     numbers: dict[str | None, int] = {name: number for number, name in enumerate(known)}
     return np.array([numbers.get(name, -1) for name in names], np.int64), known
+
+
+def restarts(parts: Sequence[Collection[str]]) -> bool:
+    """Whether the identities of the parts of a set are numbers that restart in each part.
+
+    That is so if every part has the numbers from 0 or from 1 on without a gap: equal numbers are then different people,
+    as far as anyone can tell. Other numbers, and names, mean the same person in each part.
+
+    Example:
+        >>> restarts([{"0", "1", "2"}, {"0", "1"}]), restarts([{"17", "4"}, {"4"}]), restarts([{"ann"}, {"ann"}])
+        (True, False, False)
+    """
+    numbers = [{int(name) for name in part if name.isdecimal()} for part in parts if part]
+    whole = [len(found) == len(part) for found, part in zip(numbers, filter(None, parts), strict=True)]
+    starts = {min(found, default=-1) for found in numbers}
+    return (
+        len(numbers) > 1
+        and all(whole)
+        and starts in ({0}, {1})
+        and all(max(found) - min(found) + 1 == len(found) for found in numbers)
+    )
 
 
 class NumberNames(Sequence[str]):

@@ -5,50 +5,67 @@ Source: Huang et al., Labeled Faces in the Wild, University of Massachusetts, Te
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from gdrd_lab.alignment.yunet import align_many, crop
-from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
+from gdrd_lab.datasets.folder import ImageFiles
+from gdrd_lab.datasets.labels import number_identities
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.images import read_image
+from gdrd_lab.io.images import SUFFIXES, read_image
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.io.text import read_text
 
-# Where the landmarks of a face lie in LFW's images on average, in pixels from the centre: for the few images (none of
-# View 2's) in which no face is found, so that every pair of the protocol is scored.
+# Mean landmarks of the faces in LFW's images, in pixels from the centre. They are used for the few images in which no
+# face is found (none of View 2), so that every pair of the protocol is scored.
 USUAL_LANDMARKS = np.array([[-21.3, -13.0], [23.5, -13.3], [1.3, 11.7], [-17.5, 32.2], [20.3, 32.4]])
+# First 4 bytes of the SHA-256 of each name in View 2, sorted: 4,281 uint32.
+NAMES_FILE = "lfw_names.bin"
+SAMPLE = 10_000  # keys and names that ``shows_lfw`` looks at
 
 WHERE = "Name LFW's folder (the one that holds pairs.txt and <Name>/<Name>_0001.jpg), or set GDRD_FACES to its parent"
+AGAIN = "Get pairs.txt from the LFW site, or rename it if it belongs to other faces"
 
 
-def lfw(path: Path | str | None = None, *, everything: bool = False, progress: bool = True) -> FaceDataset:
-    """Open LFW, aligned by this project to 112 pixels; of several faces in an image the one nearest the centre.
+def lfw(
+    path: Path | str | None = None, *, everything: bool = False, options: ReadOptions = ReadOptions()
+) -> FaceDataset:
+    """Open LFW: photographs are aligned to 112 px, faces that are aligned or small already are taken as they are.
 
-    The first time takes half a minute; the faces are kept in one file in the cache folder.
+    Of several faces in a photograph the one nearest to the centre is taken. Aligning takes half a minute once.
 
     Args:
-        path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, made now if there is none.
+        path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, which is made if there is none.
         everything: all images in the folder, not only those of View 2.
-        progress: show a progress bar.
+        options: how images become faces; no image may be left out, because the pairs need all of them.
 
     Raises:
-        GdrdError: no LFW there, images of View 2 are missing, or it cannot be downloaded.
+        GdrdError: LFW is not there, images of View 2 are missing, or it cannot be downloaded.
     """
     images, protocol = find_lfw(path)
-    if everything:
-        keys = sorted(f"{file.parent.name}/{file.stem}" for file in images.glob("*/*.jpg"))
-    else:
-        keys = view2_keys(protocol)
-    files = [images / f"{key}.jpg" for key in keys]
-    names = [key.split("/")[0] for key in keys]
-    labels = np.unique(names, return_inverse=True)[1].astype(np.int64)
-    return aligned_copy(files, keys, labels, "LFW", partial(_align, progress=progress), "lfw")
+    files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}
+    keys = sorted(files) if everything else view2_keys(protocol)
+    missing = [key for key in keys if key not in files]
+    if missing:
+        raise GdrdError(
+            f"{len(missing)} of {len(keys)} images that {protocol} names are not in {images}, among them {missing[0]}",
+            "Unpack all of LFW, or rename pairs.txt to use the folder without its protocol",
+        )
+    labels, people = number_identities([key.split("/")[0] for key in keys], numeric=False)
+    options = replace(options, skip_unreadable=False, face_selection=options.face_selection or "central")
+    align = partial(_align, options=options)
+    return ImageFiles([files[key] for key in keys], keys, labels, "LFW", options, identities=people, align=align)
 
 
 def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> Pairs:
@@ -59,7 +76,7 @@ def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> P
         faces: the set that the indices point into; if None the one ``lfw(path)`` returns.
 
     Raises:
-        GdrdError: no LFW there, pairs.txt is damaged, or the set lacks an image of it.
+        GdrdError: LFW is not there, pairs.txt is damaged, or the set lacks an image of it.
     """
     protocol = find_lfw(path)[1]
     keys = view2_keys(protocol) if faces is None else faces.keys
@@ -90,20 +107,18 @@ def read_pairs(protocol: Path) -> list[tuple[str, str, bool, int]]:
         GdrdError: the file is missing or damaged.
     """
     try:
-        lines = [line.split() for line in protocol.read_text("utf-8").splitlines() if line.strip()]
+        lines = [line.split() for line in read_text(protocol).splitlines() if line.strip()]
         *folds, count = (int(number) for number in lines[0])
         total = folds[0] if folds else 1
     except (OSError, ValueError, IndexError) as error:
-        raise GdrdError(f"{protocol} is no list of LFW pairs", "Get pairs.txt from the LFW site") from error
+        raise GdrdError(f"{protocol} is not a list of LFW pairs", AGAIN) from error
     if len(lines) - 1 != 2 * total * count:
-        raise GdrdError(
-            f"{protocol} has {len(lines) - 1} pairs, not the {2 * total * count} of its first line", "Get it again"
-        )
+        raise GdrdError(f"{protocol} has {len(lines) - 1} pairs, not the {2 * total * count} of its first line", AGAIN)
     pairs = []
     for number, words in enumerate(lines[1:]):
         genuine = number // count % 2 == 0
         if len(words) != (3 if genuine else 4) or not all(word.isdigit() for word in words[1 : 4 if genuine else 2]):
-            raise GdrdError(f"Pair {number + 1} of {protocol} is damaged: {' '.join(words)[:60]}", "Get the file again")
+            raise GdrdError(f"Pair {number + 1} of {protocol} is damaged: {' '.join(words)[:60]}", AGAIN)
         a, b = (words[0], words[1]), (words[0], words[2]) if genuine else (words[2], words[3])
         pairs.append((_key(*a), _key(*b), genuine, number // (2 * count)))
     return pairs
@@ -113,7 +128,7 @@ def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
     """Return the folder of LFW's images and its pairs.txt. Known layouts: LFW's own archives and scikit-learn's.
 
     Raises:
-        GdrdError: it is not there and, for ``path`` None, cannot be downloaded.
+        GdrdError: it is not there and, for ``path`` None, cannot be downloaded; or pairs.txt cannot be used.
     """
     if path is not None:
         roots = [Path(path)]
@@ -134,13 +149,43 @@ def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
 
 
 def is_lfw(path: Path) -> bool:
-    """Whether a folder is LFW's: its images, with pairs.txt in it or beside it."""
-    if not any((folder / "pairs.txt").is_file() for folder in (path, path.parent)):
+    """Whether a folder has a protocol like LFW's: a pairs.txt with images below it, or one beside it that fits them.
+
+    A pairs.txt in the folder itself counts even if it is damaged: ``find_lfw`` then says what is wrong with it.
+    """
+    if (path / "pairs.txt").is_file():
+        return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+    if not (path.parent / "pairs.txt").is_file():
         return False
     try:
         return _find_below(path) is not None
-    except GdrdError:  # some other pairs.txt
-        return False
+    except GdrdError:
+        return any(_is_name_of_lfw(folder.name) for folder in path.glob("*/"))
+
+
+def shows_lfw(faces: FaceDataset) -> bool:
+    """Whether a face set holds LFW's people, as its keys or the names of its identities say.
+
+    That is so if a key is LFW's own ("Aaron_Eckhart/Aaron_Eckhart_0001") or half of the names or more are.
+    """
+    for index in range(0, len(faces), max(1, len(faces) // SAMPLE)):
+        found = re.search(r"([^/]+)/([^/]+)_\d{4}(\.\w+)?$", faces.keys[index])
+        if found and found[1] == found[2] and _is_name_of_lfw(found[1]):
+            return True
+    people = np.unique(faces.labels[faces.labels >= 0])[:SAMPLE]
+    names = identities_of(faces)
+    known = sum(_is_name_of_lfw(PurePosixPath(names[person]).name) for person in people)
+    return known >= max(2, len(people) / 2)
+
+
+@cache
+def _names_of_lfw() -> frozenset[int]:
+    return frozenset(np.fromfile(data_folder() / NAMES_FILE, "<u4").tolist())
+
+
+def _is_name_of_lfw(name: str) -> bool:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:4], "little") in _names_of_lfw()
 
 
 def _find_below(root: Path) -> tuple[Path, Path] | None:
@@ -149,11 +194,13 @@ def _find_below(root: Path) -> tuple[Path, Path] | None:
         protocol = next(iter(sorted(root.glob("*/pairs.txt"))), None) if root.is_dir() else None
     if protocol is None:
         return None
-    first = read_pairs(protocol)[0][0]
-    for pattern in ("", "*/", "*/*/"):
-        found = root / f"{first}.jpg" if not pattern else next(root.glob(f"{pattern}{first}.jpg"), None)
-        if found is not None and found.is_file():
-            return found.parent.parent, protocol
+    for key in view2_keys(protocol)[:20]:  # some may be missing
+        for pattern in ("", "*/", "*/*/"):
+            for file in root.glob(f"{pattern}{glob.escape(key)}.*"):
+                if file.suffix.lower() in SUFFIXES:
+                    return file.parent.parent, protocol
+    if protocol.parent == root:
+        raise GdrdError(f"None of the images that {protocol} names is in {root}", AGAIN)
     return None
 
 
@@ -172,10 +219,11 @@ def _download() -> Path:
     return Path(get_data_home()) / "lfw_home"
 
 
-def _align(files: Sequence[Path], progress: bool) -> Iterator[np.ndarray | GdrdError]:
-    for file, face in zip(files, align_many(files, face_selection="central", progress=progress), strict=True):
+def _align(files: Sequence[Path], options: ReadOptions) -> Iterator[np.ndarray | GdrdError]:
+    faces = align_many(files, face_selection=options.face_selection, progress=options.progress)
+    for file, face in zip(files, faces, strict=True):
         if isinstance(face, GdrdError):
-            image = read_image(file)  # raises where the file itself is the trouble
+            image = read_image(file)  # raises if the file itself is damaged
             face = crop(image, USUAL_LANDMARKS + np.array(image.shape[1::-1]) / 2 - 0.5)
         yield face
 

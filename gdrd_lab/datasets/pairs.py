@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, islice
 
 import numpy as np
@@ -43,17 +44,22 @@ def folds_that_fit(labels: np.ndarray, most: int = 10) -> int:
 def random_pairs(labels: np.ndarray, folds: int = 10, per_fold: int = 300, seed: int = 0) -> Pairs:
     """Draw pairs for a set without a protocol: ``per_fold`` genuine and as many impostor pairs in each fold, as in LFW.
 
-    As in LFW, identities are divided among the folds, so that nobody is in two of them. No pair is drawn twice; where
-    a fold has fewer than ``per_fold`` different pairs, it gets what there is, as many genuine as impostor.
+    As in LFW, identities are divided among the folds, so that nobody is in two of them. No pair is drawn twice. A fold
+    with fewer than ``per_fold`` different pairs gets all there are, as many genuine as impostor.
 
     Args:
-        labels: (N,) identities, -1 where unknown: such faces are in no pair.
+        labels: (N,) identities; faces of unknown identity (-1) are in no pair.
         folds: number of folds.
         per_fold: genuine pairs in each.
         seed: of the draw.
 
     Raises:
         GdrdError: some fold gets no genuine or no impostor pair.
+
+    Example:
+        >>> pairs = random_pairs(np.repeat(np.arange(8), 3), folds=2, per_fold=5)
+        >>> len(pairs), int(pairs.genuine.sum())
+        (20, 10)
     """
     labels = np.asarray(labels)
     identities, counts = np.unique(labels[labels >= 0], return_counts=True)
@@ -80,15 +86,23 @@ def random_pairs(labels: np.ndarray, folds: int = 10, per_fold: int = 300, seed:
 
 def _genuine(labels: np.ndarray, faces: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
     """Up to ``most`` different pairs of one identity; each identity's first pair comes before anybody's second."""
-    drawn: list[tuple[int, int, int, int]] = []
-    for identity in np.unique(labels[faces]):
-        own = random.permutation(faces[labels[faces] == identity])
-        # Only so many: 10,000 images of one person would make 50 million.
-        pairs = list(islice(combinations(own, 2), 2 * most))
-        order = random.permutation(len(pairs))
-        drawn += [(turn, int(random.integers(2**31)), *pairs[k]) for turn, k in enumerate(order)]
-    drawn.sort()
-    return np.array([pair[2:] for pair in drawn[:most]], np.int64).reshape(-1, 2)
+    by_identity = faces[np.argsort(labels[faces], kind="stable")]
+    ends = np.flatnonzero(np.diff(labels[by_identity])) + 1
+    turns, ties, drawn = [], [], []
+    for own in np.split(by_identity, ends):
+        own = random.permutation(own)
+        pairs = own[_first_combinations(len(own), 2 * most)]
+        drawn.append(pairs[random.permutation(len(pairs))])
+        turns.append(np.arange(len(pairs)))
+        ties.append(random.integers(2**31, size=len(pairs)))
+    pairs, ranks = np.concatenate(drawn), (np.concatenate(ties), np.concatenate(turns))
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0], *ranks))[:most]]
+
+
+@cache
+def _first_combinations(count: int, most: int) -> np.ndarray:
+    """The first pairs of ``count`` places, (P, 2); only ``most``, because 10,000 faces have 50 million pairs."""
+    return np.array(list(islice(combinations(range(count), 2), most)), np.int64).reshape(-1, 2)
 
 
 def _impostor(labels: np.ndarray, faces: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:

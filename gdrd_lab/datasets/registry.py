@@ -1,18 +1,21 @@
-"""Opening a face set by what a user calls it on the command line."""
+"""Opening a face set by its name or path."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
-from gdrd_lab.alignment.yunet import FaceSelection
-from gdrd_lab.datasets.base import FaceDataset, concatenate, require_pairs
+import numpy as np
+
+from gdrd_lab.alignment.check import LARGEST_OFFSET, SAMPLE, SEEN_AT, landmark_offset
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, Uniform, concatenate, require_pairs
 from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.datasets.insightface.recordio import RecordFaces
-from gdrd_lab.datasets.lfw import is_lfw, lfw, view2
+from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw, view2
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
@@ -21,56 +24,63 @@ TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
 
 
 def load_dataset(
-    name_or_path: str | Path = "synthetic",
-    *,
-    training: bool = False,
-    face_selection: FaceSelection = None,
-    skip_unreadable: bool = False,
-    progress: bool = True,
+    name_or_path: str | Path = "synthetic", *, training: bool = False, options: ReadOptions = ReadOptions()
 ) -> FaceDataset:
     """Open a face set by name or path.
 
     Args:
-        name_or_path: "synthetic", the default set, which is nobody's photograph; "lfw"; "training", the training sets
-            in $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one
-            of its verification .bin files, or a folder of images.
-        training: the faces will be trained on, so LFW is refused.
-        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
-        skip_unreadable: leave out images of a folder that cannot be used, with a warning.
-        progress: show progress bars.
+        name_or_path: "synthetic", the default set, which shows nobody; "lfw"; "training", the training sets in
+            $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
+            its verification .bin files, or a folder of images.
+        training: the faces will be trained on: LFW and verification files are refused, and all faces are brought to one
+            size.
+        options: how images become faces.
 
     Raises:
         GdrdError: it is not there or cannot be used, or LFW would be trained on.
+
+    Example:
+        >>> faces = load_dataset("synthetic")
+        >>> len(faces), faces[0].shape, faces.identities[0]
+        (300, (64, 64, 3), 'person_00000')
     """
-    if str(name_or_path) == "synthetic":
+    name, path = str(name_or_path), Path(name_or_path)
+    protocol = name == "lfw" or (name not in ("synthetic", "training") and is_lfw(path))
+    if training and (protocol or any(is_lfw(file.parent) for file in path.glob("*/pairs.txt"))):
+        raise _for_testing("LFW")
+    faces = _open(name, path, protocol, options)
+    if training and (isinstance(faces, BinFaces) or shows_lfw(faces)):
+        raise _for_testing("LFW" if shows_lfw(faces) else faces.name)
+    if options.align == "auto" and name != "synthetic":
+        _warn_unless_aligned(faces)
+    return Uniform(faces) if training and faces.mixed else faces
+
+
+def _open(name: str, path: Path, protocol: bool, options: ReadOptions) -> FaceDataset:
+    if name == "synthetic":
         from gdrd_lab.datasets.synthetic import synthetic_faces
 
         return synthetic_faces()
-    if str(name_or_path) == "training":
+    if name == "training":
         return training_faces()
-    path = Path(name_or_path)
-    named = str(name_or_path) == "lfw" or is_lfw(path)
-    if training and (named or any(is_lfw(file.parent) for file in path.glob("*/pairs.txt"))):
-        raise GdrdError("LFW is for testing only", "Train on the embedded faces or on a folder of other people")
-    if named:
-        return lfw(None if str(name_or_path) == "lfw" else path, progress=progress)
+    if protocol:
+        return lfw(None if name == "lfw" else path, options=options)
     if not path.exists():
         raise GdrdError(
-            f"There are no faces named {name_or_path}",
-            "Use synthetic, lfw, training, or a path to a folder or .tar file",
+            f"There are no faces named {name}", "Use synthetic, lfw, training, or a path to a folder or .tar file"
         )
     if path.suffix == ".rec" or (path / "train.rec").is_file():
-        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", face_selection=face_selection)
+        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", options)
     if path.suffix == ".bin":
-        return BinFaces(path, face_selection=face_selection)
+        return BinFaces(path, options)
     if is_celeba(path):
-        return celeba(path, skip_unreadable=skip_unreadable, progress=progress)
+        return celeba(path, options=options)
     shards = find_shards(path)
     if shards:
-        return ShardFaces(shards, face_selection=face_selection)
+        return ShardFaces(shards, options)
     if is_saved_dataset(path):
-        return SavedDataset(path, face_selection=face_selection)
-    return FolderFaces(path, face_selection=face_selection, skip_unreadable=skip_unreadable, progress=progress)
+        return SavedDataset(path, options)
+    return FolderFaces(path, options)
 
 
 def training_faces(root: Path | str | None = None) -> FaceDataset:
@@ -86,20 +96,20 @@ def training_faces(root: Path | str | None = None) -> FaceDataset:
     there = [Path(root, name) for name in TRAINING_SETS if Path(root, name).is_dir()] if root else []
     if not there:
         raise GdrdError(
-            f"There are no training sets in {root or '$GDRD_FACES, face_selection is not set'}",
+            f"There are no training sets in {root or '$GDRD_FACES, which is not set'}",
             f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}",
         )
-    return concatenate(*(FolderFaces(path, align=False, check=False) for path in there))
+    return concatenate(*(FolderFaces(path, ReadOptions(align="never"), check=False) for path in there))
 
 
 def open_pairs(name_or_path: str | Path, faces: FaceDataset, seed: int = 0) -> Pairs:
-    """Return the pairs to verify for what ``load_dataset(name_or_path)`` gave: View 2 for LFW,
-    otherwise random pairs in 10 folds.
+    """Return the pairs to verify for what ``load_dataset(name_or_path)`` returned.
 
-    Sets with few identities get fewer folds.
+    They are View 2 for LFW, the file's own for a verification file, and otherwise random pairs in 10 folds, or in fewer
+    folds if there are few identities.
 
     Raises:
-        GdrdError: the set has no genuine or no impostor pairs.
+        GdrdError: the set has no genuine or no impostor pairs, or a pairs.txt cannot be used.
     """
     if str(name_or_path) == "lfw":
         return view2(None, faces)
@@ -115,3 +125,25 @@ def is_plain_folder(path: Path) -> bool:
     """Whether a path is a folder of image files and of no known layout."""
     known = is_lfw(path) or is_celeba(path) or bool(find_shards(path)) or is_saved_dataset(path)
     return path.is_dir() and not known and not (path / "train.rec").is_file()
+
+
+def _for_testing(name: str) -> GdrdError:
+    return GdrdError(f"{name} is for testing only", "Train on the synthetic faces or on a folder of other people")
+
+
+def _warn_unless_aligned(faces: FaceDataset) -> None:
+    """Warn if faces that were taken as aligned do not look aligned, judged by 24 of them."""
+    images = []
+    for index in np.random.default_rng(0).permutation(len(faces))[:SAMPLE]:
+        try:
+            images.append(faces[int(index)])
+        except GdrdError:  # said when the face is used
+            continue
+    offset = landmark_offset([image for image in images if len(image) >= SEEN_AT])
+    if offset is not None and offset > LARGEST_OFFSET:
+        warnings.warn(
+            f"The faces of {faces.name} do not look aligned: their landmarks lie {offset:.1f} pixels of 112 from the "
+            f"template (aligned faces: 2 to 4), and scores would be too low. Align them with --align, or say that they "
+            "are aligned with --aligned",
+            stacklevel=3,
+        )

@@ -1,8 +1,8 @@
-"""The embedded default face set: labelled faces sampled from a small statistical model, nobody's photograph.
+"""The synthetic faces, the default set: labelled faces of people who do not exist, sampled from a small model.
 
-A face is rendered by a small decoder from a code of two parts: an *identity* in the space of SFace's embedding, and a
-*variation* (light, pose, expression, hair, background). Both are drawn from Gaussians fitted on CelebA. A sampled
-person is an identity and a typical variation; each of their photographs adds a fresh variation. The model's card is
+A decoder draws a face from a code of two parts: an *identity* in the space of SFace's embedding, and a *variation*
+(light, pose, expression, hair, background). Both are sampled from Gaussians fitted on CelebA. A sampled person is an
+identity and a typical variation; each photograph of the person adds another variation. The model's card is
 data/FACE_MODEL.md.
 """
 
@@ -22,18 +22,18 @@ from gdrd_lab.io.paths import data_folder
 from gdrd_lab.transforms.degradation import blur
 
 IDENTITY, VARIATION = 128, 64  # length of the two parts of a code
-NATIVE = 64  # side of the faces the decoder draws, in pixels
+NATIVE = 64  # size of the faces that the decoder draws, in pixels
 FORMAT = "gdrd-face-model-1"
 MODEL_FILE = "face_model.safetensors"
 SMALLEST, LARGEST = 8, 256
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How far sampled codes spread, relative to the Gaussians fitted on photographs.
+class SamplingScale:
+    """Scale of sampled codes, relative to the Gaussians fitted on photographs.
 
-    At natural scale SFace tells the drawn people apart at 64 px almost as well as real ones, but less well at 16 px;
-    these values, chosen on 40 sampled people, bring its accuracy at 64 to 8 px near that on LFW.
+    At scale 1, SFace's accuracy on the drawn people is near that on real people at 64 px, but lower at 16 px. The
+    default values, chosen on 40 sampled people, bring its accuracy at 64 to 8 px near that on LFW.
 
     Args:
         identity: length of the identity's embedding, 1 on photographs.
@@ -47,7 +47,7 @@ class Spread:
 
 
 class _Block(nn.Module):
-    """3 x 3 convolution whose channels the code scales and shifts: leaky_relu(conv(h) (1 + a(z)) + b(z))."""
+    """3 x 3 convolution whose channels are scaled and shifted by the code z: leaky_relu(conv(h) (1 + a(z)) + b(z))."""
 
     def __init__(self, code: int, inputs: int, outputs: int, *, doubles: bool = False) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Code (N, 192) to face (N, 3, 64, 64), about in [0, 1]: a linear face of 32 px, enlarged, plus learned detail."""
+    """Code (N, 192) to face (N, 3, 64, 64), about in [0, 1]: a linear face of 32 px, upsampled, plus learned detail."""
 
     def __init__(self, code: int = IDENTITY + VARIATION) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def load_face_model(path: Path | str | None = None) -> FaceModel:
     from safetensors import SafetensorError, safe_open
 
     place = data_folder() / MODEL_FILE if path is None else Path(path)
-    remedy = "Restore data/face_model.safetensors, or fit it anew: python -m gdrd_lab.experiments.synthetic_faces.fit"
+    remedy = "Restore data/face_model.safetensors, or fit it again: python -m gdrd_lab.experiments.synthetic_faces.fit"
     try:
         with safe_open(place, "pt") as file:
             kind = (file.metadata() or {}).get("format")
@@ -142,43 +142,41 @@ def load_face_model(path: Path | str | None = None) -> FaceModel:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def sample_identities(model: FaceModel, count: int, seed: int = 0, spread: Spread | None = None) -> Tensor:
-    """Sample people: codes (count, 192). Person k of a seed is the same whatever ``count``.
+def sample_identities(model: FaceModel, count: int, seed: int = 0, scale: SamplingScale = SamplingScale()) -> Tensor:
+    """Sample people: codes (count, 192). Person k of a seed does not depend on ``count``.
 
-    identity = spread.identity * unit(mean + L g),   variation = spread.typical * T g'
+    identity = scale.identity * unit(mean + L g),   variation = scale.typical * T g'
     """
-    spread = spread or Spread()
     draws = torch.stack([_normal(IDENTITY + VARIATION, seed, person) for person in range(count)])
     embedding = F.normalize(model.identity_mean + draws[:, :IDENTITY] @ model.identity_factor.T, dim=1)
     typical = draws[:, IDENTITY:] @ model.typical_factor.T
-    # The decoder was fitted on codes whose entries have variance about one.
-    return torch.cat([spread.identity * IDENTITY**0.5 * embedding, spread.typical * typical], 1)
+    # The decoder was fitted on codes whose entries have a variance of about one.
+    return torch.cat([scale.identity * IDENTITY**0.5 * embedding, scale.typical * typical], 1)
 
 
 def sample_photographs(
-    model: FaceModel, people: Tensor, per_identity: int, seed: int = 0, spread: Spread | None = None
+    model: FaceModel, people: Tensor, per_identity: int, seed: int = 0, scale: SamplingScale = SamplingScale()
 ) -> Tensor:
     """Sample the codes (people, per_identity, 192) of photographs of people (people, 192).
 
-    Photograph j of person k is the same whatever the number of either.
+    Photograph j of person k does not depend on how many people or photographs are sampled.
     """
-    spread = spread or Spread()
     draws = torch.stack(
         [
-            # From 1, because a seed that ends in zeros is the seed without them.
+            # Counted from 1, because NumPy ignores zeros at the end of a seed.
             torch.stack([_normal(VARIATION, seed, person, photograph + 1) for photograph in range(per_identity)])
             for person in range(len(people))
         ]
     )
     codes = people[:, None].repeat(1, per_identity, 1)
-    codes[..., IDENTITY:] += spread.photograph * draws @ model.photograph_factor.T
+    codes[..., IDENTITY:] += scale.photograph * draws @ model.photograph_factor.T
     return codes
 
 
 def smooth(faces: Tensor) -> Tensor:
-    """Take the decoder's fine ripples, mostly of colour, off faces (N, 3, 64, 64): blur luma a little, chroma more.
+    """Remove the decoder's fine ripples, mostly of colour, from faces (N, 3, 64, 64): blur luma a little, chroma more.
 
-    It costs SFace's accuracy nothing measurable: identity is not in the ripples.
+    SFace's accuracy does not change measurably.
     """
     luma = (faces * faces.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     return blur(luma, 0.6) + blur(faces - luma, 2.0)
@@ -188,7 +186,7 @@ def smooth(faces: Tensor) -> Tensor:
 def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int = 100) -> np.ndarray:
     """Draw faces, uint8 (N, size, size, 3), RGB, aligned to the ArcFace template, of codes (N, 192).
 
-    The decoder draws 64 px, smoothed by ``smooth``; other sizes are bicubic from there.
+    The decoder draws 64 px, smoothed by ``smooth``; other sizes are resized from these by bicubic interpolation.
     """
     drawn = []
     for part in codes.split(batch_size):
@@ -200,18 +198,23 @@ def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int 
 
 
 def synthetic_faces(identities: int = 60, per_identity: int = 5, size: int = NATIVE, seed: int = 0) -> ArrayFaces:
-    """Sample the embedded default face set: ``identities`` people who do not exist, ``per_identity`` faces of each.
+    """Sample the synthetic faces: ``identities`` people who do not exist, ``per_identity`` faces of each.
 
-    The same arguments give the same faces; person k of a seed is the same person whatever the other arguments.
+    The same arguments give the same faces. Person k of a seed does not depend on the other arguments.
 
     Args:
         identities: number of people, at least 1.
         per_identity: faces of each, at least 1.
-        size: side of the faces, 8 to 256 px; there is detail up to 64 px.
-        seed: which people, at least 0.
+        size: width and height of the faces, 8 to 256 px; they have detail up to 64 px.
+        seed: of the sampling, at least 0.
 
     Raises:
         GdrdError: an argument is out of range, or the model file is missing or damaged.
+
+    Example:
+        >>> faces = synthetic_faces(3, 2, size=32)
+        >>> faces.labels.tolist(), faces.identities[0], faces[0].shape
+        ([0, 0, 1, 1, 2, 2], 'person_00000', (32, 32, 3))
     """
     ranges = (
         ("identities", identities, 1, 100_000),
@@ -225,12 +228,9 @@ def synthetic_faces(identities: int = 60, per_identity: int = 5, size: int = NAT
     model = load_face_model()
     people = sample_identities(model, identities, seed)
     codes = sample_photographs(model, people, per_identity, seed)
-    return ArrayFaces(
-        render(model, codes.flatten(0, 1), size),
-        np.repeat(np.arange(identities), per_identity),
-        [f"person_{person:05d}/{face:04d}" for person in range(identities) for face in range(per_identity)],
-        name="embedded",
-    )
+    names = [f"person_{person:05d}" for person in range(identities) for _ in range(per_identity)]
+    keys = [f"{name}/{index % per_identity:04d}" for index, name in enumerate(names)]
+    return ArrayFaces(render(model, codes.flatten(0, 1), size), names, keys, "synthetic")
 
 
 def _normal(length: int, *seeds: int) -> Tensor:

@@ -7,9 +7,7 @@ network: ``python -m gdrd_lab.evaluation.calibration`` writes the file anew.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
-from gdrd_lab.errors import GdrdError
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.io.atomic import write_atomically
-from gdrd_lab.io.paths import cache_folder, data_folder
+from gdrd_lab.io.cache import cached, keyed
+from gdrd_lab.io.paths import data_folder
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
@@ -89,29 +88,28 @@ def calibrate(
     """Embed labelled faces at every resolution, or read what an earlier call kept.
 
     Args:
-        recogniser: the network; only a torch module's result can be kept.
+        recogniser: the network; the result is kept if it has a fingerprint, as torch modules have.
         faces: labelled faces; ``calibration_faces`` if None.
         resolutions: sides in pixels.
         options: how the faces are embedded.
     """
-    import torch
-
     faces = calibration_faces() if faces is None else faces
     resolutions = tuple(sorted(resolutions))
     labels = np.asarray(faces.labels)
-    key = fingerprint(recogniser, faces, resolutions) if isinstance(recogniser, torch.nn.Module) else ""
-    kept = cache_folder() / "calibration" / f"{key}.safetensors"
-    for place in (data_folder() / SHIPPED, kept):
-        found = _read(place, key)
-        if key and found is not None:
-            return Calibration(resolutions, found, labels)
-    computed = embeddings_at(recogniser, faces, resolutions, options)
-    if not key:
-        return Calibration(resolutions, computed, labels)
-    with suppress(GdrdError):  # nowhere to keep it: computed again next time
-        write_atomically(kept, _packed({key: computed}))
-    # Rounded as what is kept is, so that the numbers never depend on whether it was.
-    return Calibration(resolutions, _unit(computed.astype(np.float16)), labels)
+
+    def compute() -> np.ndarray:
+        return embeddings_at(recogniser, faces, resolutions, options)
+
+    key = calibration_key(recogniser, faces, resolutions, options)
+    if key is None:
+        return Calibration(resolutions, compute(), labels)
+    shipped = data_folder() / SHIPPED
+    found = _read(shipped, key) if shipped.is_file() else None
+    if found is None:
+        found = cached(
+            "calibration", key, compute, lambda path: _read(path, key), lambda file, t: file.write(_packed({key: t}))
+        )
+    return Calibration(resolutions, found, labels)
 
 
 def embeddings_at(
@@ -124,15 +122,11 @@ def embeddings_at(
     return np.stack([embed_all(recogniser, faces, Degradation(r), options) for r in resolutions])
 
 
-def fingerprint(recogniser: Any, faces: FaceDataset, resolutions: Sequence[int]) -> str:
-    """Return a name for exactly these weights, faces and resolutions."""
-    digest = hashlib.sha256(repr((type(recogniser).__name__, tuple(resolutions))).encode())
-    for name, value in recogniser.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    for index in range(len(faces)):
-        digest.update(faces[index].tobytes())
-    return digest.hexdigest()[:32]
+def calibration_key(
+    recogniser: Any, faces: FaceDataset, resolutions: Sequence[int], options: EmbedOptions = EmbedOptions()
+) -> str | None:
+    """Return a name for these weights, faces and settings, or None if the recogniser has no fingerprint."""
+    return keyed(recogniser, dataset_fingerprint(faces), list(resolutions), options.flip, options.seed)
 
 
 def _packed(tables: dict[str, np.ndarray]) -> bytes:
@@ -143,20 +137,10 @@ def _packed(tables: dict[str, np.ndarray]) -> bytes:
 
 
 def _read(place: Path, key: str) -> np.ndarray | None:
-    from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load_file
 
-    try:
-        with safe_open(place, "np") as file:
-            if key not in file.keys():  # noqa: SIM118 (no mapping)
-                return None
-            return _unit(file.get_tensor(key))
-    except (OSError, SafetensorError):
-        return None
-
-
-def _unit(table: np.ndarray) -> np.ndarray:
-    table = table.astype(np.float32)
-    return table / np.linalg.norm(table, axis=-1, keepdims=True)
+    table = load_file(place).get(key)
+    return None if table is None else table.astype(np.float32) / np.linalg.norm(table, axis=-1, keepdims=True)
 
 
 def main() -> None:
@@ -166,7 +150,7 @@ def main() -> None:
     faces, tables = calibration_faces(), {}
     for name in ("sface", "student"):
         recogniser = load_model(name)
-        tables[fingerprint(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
+        tables[calibration_key(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
     print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
 
 

@@ -15,6 +15,10 @@ from gdrd_lab.errors import GdrdError
 REMEDY = "Free disk space or choose another place; nothing was lost"
 
 
+class WriteError(GdrdError):
+    """A file or folder could not be written: a full disk, or a place that is read-only or is not a folder."""
+
+
 @contextmanager
 def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing that takes the name ``path`` only when the block ends without an error.
@@ -28,7 +32,7 @@ def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -
         sync: flush the content to disk before the renaming, so that it survives a power cut.
 
     Raises:
-        GdrdError: the place cannot be written or the disk is full.
+        WriteError: the place cannot be written or the disk is full.
     """
     path = Path(path)
     with _temporary(path, remedy) as temporary:
@@ -47,7 +51,7 @@ def atomic_folder(path: Path | str, remedy: str = REMEDY) -> Iterator[Path]:
     Everything in it is flushed to disk first. An earlier folder of that name is replaced as a whole.
 
     Raises:
-        GdrdError: the place cannot be written or the disk is full; an earlier folder is still there.
+        WriteError: the place cannot be written or the disk is full; an earlier folder is still there.
     """
     path = Path(path)
     with _temporary(path, remedy) as temporary:
@@ -67,7 +71,7 @@ def write_atomically(path: Path | str, content: bytes) -> Path:
     """Write ``content`` to ``path`` as ``atomic_write`` does; returns the path.
 
     Raises:
-        GdrdError: the place cannot be written or the disk is full.
+        WriteError: the place cannot be written or the disk is full.
     """
     with atomic_write(path) as file:
         file.write(content)
@@ -82,7 +86,7 @@ def _temporary(path: Path, remedy: str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
     except OSError as error:
-        raise GdrdError(f"{path} could not be written ({error.strerror or error})", remedy) from error
+        raise WriteError(f"{path} could not be written ({error.strerror or error})", remedy) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         with suppress(OSError):

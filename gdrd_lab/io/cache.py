@@ -20,7 +20,7 @@ from uuid import uuid4
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import atomic_write
+from gdrd_lab.io.atomic import WriteError, atomic_write
 from gdrd_lab.io.paths import cache_folder
 
 T = TypeVar("T")
@@ -45,6 +45,14 @@ def fingerprint(*parts: object) -> str:
         False
     """
     return _digest(parts).hex()[:32]
+
+
+def keyed(*parts: object) -> str | None:
+    """Return ``fingerprint(*parts)``, or None where a part has no fingerprint: the result is then not kept."""
+    try:
+        return fingerprint(*parts)
+    except TypeError:
+        return None
 
 
 def checksum(path: Path) -> str:
@@ -113,9 +121,7 @@ def keep(
     """Write ``value`` to the cache and read it back; see ``cached``."""
     try:
         return read(_written(cache_folder() / kind, key, value, write, suffix))
-    except GdrdError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise  # the disk is not at fault: there is no result
+    except WriteError as error:
         warnings.warn(f"{error.what}; the result is not kept. Set GDRD_CACHE to a writable folder", stacklevel=3)
     folder = Path(tempfile.mkdtemp(prefix="gdrd-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

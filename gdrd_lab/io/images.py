@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from gdrd_lab.errors import GdrdError
 
-MIN_SIDE = 8
+MIN_SIDE = 4
 MAX_PIXELS = 50_000_000
 # Pillow's other readers are left out: some start programs (EPS), some are rare and little tested.
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")

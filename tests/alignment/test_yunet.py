@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 from PIL import Image
 
+from gdrd_lab.alignment.check import LARGEST_OFFSET, SAMPLE, landmark_offset
 from gdrd_lab.alignment.template import TEMPLATE, similarity, template
-from gdrd_lab.alignment.yunet import Aligner, align_many, crop
+from gdrd_lab.alignment.yunet import Aligner, align_many, crop, square
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import align_folder
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
@@ -163,25 +167,25 @@ def test_threads_share_an_aligner_and_it_can_be_sent_to_a_process(aligner: Align
 def test_align_many_keeps_the_order_and_yields_errors_in_place() -> None:
     aligned = noise_face(2)
     sources = [encoded(drawn_face(200)), b"", encoded(scenery()), encoded(aligned), encoded(drawn_face(150, 1))]
-    got = list(align_many(sources, keep_aligned=True, progress=False))
+    got = list(align_many(sources, align="auto", progress=False))
     assert [isinstance(item, GdrdError) for item in got] == [False, True, True, False, False]
     assert "empty" in str(got[1]) and "No face" in str(got[2])
     np.testing.assert_array_equal(got[3], aligned)
 
 
 def test_align_folder_keeps_names_and_says_what_was_left_out(tmp_path: Path) -> None:
-    source, out = tmp_path / "photos", tmp_path / "faces"
+    source, out, options = tmp_path / "photos", tmp_path / "faces", ReadOptions("always", progress=False)
     save(source / "ann" / "one.jpg", drawn_face(200))
     save(source / "bob" / "two.png", drawn_face(260, 1))
     save(source / "bob" / "field.png", scenery())
     save(source / "bob" / "group.png", group())
-    done, refused = align_folder(source, out, progress=False)
+    done, refused = align_folder(source, out, options)
     assert done == 2 and [name for name, _ in refused] == ["bob/field", "bob/group"]
     assert sorted(file.relative_to(out).as_posix() for file in out.rglob("*.*")) == ["ann/one.png", "bob/two.png"]
     assert read_image(out / "ann" / "one.png").shape == (112, 112, 3)
-    assert align_folder(source, out, face_selection="central", progress=False)[0] == 3
+    assert align_folder(source, out, replace(options, face_selection="central"))[0] == 3
     with pytest.raises(GdrdError, match="lies in"):
-        align_folder(source, source / "faces", progress=False)
+        align_folder(source, source / "faces", options)
 
 
 @needs_faces
@@ -199,3 +203,64 @@ def test_aligned_training_faces_stay_where_they_are(aligner: Aligner) -> None:
     files = sorted(Path(str(FACES), "celebahq25k").glob("*.jpg"))[::1500]
     offsets = [aligner.choose(read_image(file), "central").landmarks - TEMPLATE for file in files]
     assert np.abs(np.median(offsets, 0).mean(0)).max() < 1.5
+
+
+@pytest.mark.parametrize("size", [4, 8, 16, 64, 112])
+def test_a_small_face_keeps_its_pixels(size: int, aligner: Aligner) -> None:
+    face = noise_face(0, size)
+    np.testing.assert_array_equal(aligner.face(face), face)
+    with pytest.raises(GdrdError, match="No face was found"):
+        aligner.face(face, "always")
+
+
+def test_a_crop_that_is_not_square_is_padded_with_its_border(aligner: Aligner) -> None:
+    face = noise_face(0, 24)[:, :20]
+    padded = aligner.face(face)
+    assert padded.shape == (24, 24, 3)
+    np.testing.assert_array_equal(padded[:, 2:22], face)
+    np.testing.assert_array_equal(padded[:, 0], face[:, 0])
+    np.testing.assert_array_equal(padded[:, 23], face[:, 19])
+    np.testing.assert_array_equal(square(noise_face(0, 6)[:5])[5], noise_face(0, 6)[4])
+
+
+def test_a_photograph_is_aligned_unless_told_otherwise(aligner: Aligner) -> None:
+    photograph = drawn_face(113)
+    np.testing.assert_array_equal(aligner.face(photograph), aligner.align(photograph))
+    np.testing.assert_array_equal(aligner.face(photograph, "never"), photograph)
+
+
+def test_aligned_faces_are_told_from_others() -> None:
+    photographs = [drawn_face(size) for size in (150, 200, 250, 300)]
+    aligner = Aligner()
+    assert landmark_offset([aligner.align(image) for image in photographs], aligner) < LARGEST_OFFSET  # type: ignore[operator]
+    assert landmark_offset(photographs) > LARGEST_OFFSET  # type: ignore[operator]
+    assert landmark_offset(photographs[:2]) is None and landmark_offset([noise_face(0)] * 5) is None
+
+
+@pytest.mark.parametrize("size", [64, 112])
+def test_synthetic_faces_look_aligned(size: int) -> None:
+    assert landmark_offset(synthetic_faces(12, 2, size).images) < 2.5  # type: ignore[operator]
+
+
+@needs_faces
+@pytest.mark.parametrize(
+    ("folder", "side", "aligned"),
+    [
+        ("celeba10k/*/*.jpg", 112, True),
+        ("celebahq25k/*.jpg", 112, True),
+        ("utkface/*.jpg", 112, True),
+        ("yaleb/*/*.png", 112, True),
+        ("lfw/*/*.jpg", 176, False),
+        ("lfw/*/*.jpg", 140, False),
+    ],
+)
+def test_real_faces_look_aligned_or_not(folder: str, side: int, aligned: bool) -> None:
+    files = sorted(Path(str(FACES)).glob(folder))
+    for start in range(3):
+        images = [read_image(file) for file in files[start * 7 :: len(files) // SAMPLE]]
+        margin = (images[0].shape[0] - side) // 2
+        centres = [image[margin : margin + side, margin : margin + side] for image in images]
+        offset = landmark_offset(centres)
+        assert (
+            (offset is None or offset < LARGEST_OFFSET) if aligned else offset is not None and offset > LARGEST_OFFSET
+        )

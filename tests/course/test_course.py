@@ -21,7 +21,7 @@ from gdrd_lab.course.photographs import write_photographs
 from gdrd_lab.course.predict import Prediction
 from gdrd_lab.course.show import VIEW, shown_width
 from gdrd_lab.course.widgets import LassoMap, slider
-from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
 from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses import cosine_distillation_loss
@@ -210,7 +210,7 @@ def test_the_plug_is_pulled_after_so_many_faces() -> None:
 
 def test_stand_in_photographs_are_found_by_the_detector(tmp_path: Path) -> None:
     assert write_photographs(tmp_path / "photographs", people=2, per_person=2) == 4
-    done, left_out = align_folder(tmp_path / "photographs", tmp_path / "aligned", progress=False)
+    done, left_out = align_folder(tmp_path / "photographs", tmp_path / "aligned", ReadOptions("always", progress=False))
     assert done == 4 and not left_out
     assert {p.parent.name for p in (tmp_path / "aligned").rglob("*.png")} == {"person A", "person B"}
 

@@ -7,6 +7,7 @@ import pytest
 from helpers.drawn_faces import drawn_face, save
 
 from gdrd_lab.alignment.yunet import crop
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
@@ -61,7 +62,7 @@ def test_landmarks_of_the_list_are_used_without_a_detector(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make(tmp_path / "celeba", True)
-    monkeypatch.setattr("gdrd_lab.datasets.celeba.align_many", None)
+    monkeypatch.setattr("gdrd_lab.datasets.folder.align_many", None)
     face = celeba(root)[3]
     points = np.array([[71, 110], [107, 110], [89, 136], [75, 155], [103, 155]], float)
     np.testing.assert_array_equal(face, crop(read_image(root / "img_align_celeba" / "000004.jpg"), points))
@@ -70,7 +71,7 @@ def test_landmarks_of_the_list_are_used_without_a_detector(
 
 def test_without_landmarks_yunet_aligns_once(tmp_path: Path, cache: Path) -> None:
     root = make(tmp_path / "celeba")
-    faces = celeba(root, progress=False)
+    faces = celeba(root, options=ReadOptions(progress=False))
     assert len(faces) == 6 and faces[0].shape == (112, 112, 3)
     assert len(list(cache.rglob("*.safetensors"))) == 1
 

@@ -1,5 +1,6 @@
 """Folders become sets of identities; photographs are aligned once; what cannot be used is named in one line."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -8,10 +9,20 @@ import pytest
 from helpers.drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
-from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
-from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
-from gdrd_lab.datasets.folder import FolderFaces, list_images, write_faces
+from gdrd_lab.datasets.aligned_cache import store
+from gdrd_lab.datasets.aligned_cache.store import StoredFaces
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions
+from gdrd_lab.datasets.folder import FolderFaces, write_faces
+from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import atomic_write
+
+QUIET, SKIP = ReadOptions(progress=False), ReadOptions(skip_unreadable=True, progress=False)
+
+
+def write_store(path: Path, *contents: object) -> None:
+    with atomic_write(path) as file:
+        store.write_store(file, *contents)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -43,14 +54,14 @@ def test_flat_folder_has_no_identities(tmp_path: Path) -> None:
 def test_listing_mixed_folders(tmp_path: Path) -> None:
     aligned(tmp_path, "loose.png", "ann/1.png", "ann/1.bmp", ".hidden.png", "__MACOSX/ann/1.png", ".git/x.png")
     (tmp_path / "ann" / "notes.txt").write_text("no image")
-    files, keys, labels = list_images(tmp_path)
-    assert keys == ["ann/1.bmp", "ann/1.png", "loose.png"] and labels.tolist() == [0, 0, -1]
-    assert [file.name for file in files] == ["1.bmp", "1.png", "loose.png"]
+    found = list_images(tmp_path)
+    assert found.keys == ["ann/1.bmp", "ann/1.png", "loose.png"] and found.labels.tolist() == [0, 0, -1]
+    assert [file.name for file in found.files] == ["1.bmp", "1.png", "loose.png"]
 
 
 def test_parts_of_a_hugging_face_image_folder_share_identities(tmp_path: Path) -> None:
     aligned(tmp_path, "train/ann/1.png", "test/ann/2.png", "test/bob/1.png")
-    assert list_images(tmp_path)[2].tolist() == [0, 1, 0]  # test/ann, test/bob, train/ann
+    assert list_images(tmp_path).labels.tolist() == [0, 1, 0]  # test/ann, test/bob, train/ann
 
 
 def test_photographs_are_aligned_once_into_one_file(
@@ -58,7 +69,7 @@ def test_photographs_are_aligned_once_into_one_file(
 ) -> None:
     save(tmp_path / "set" / "ann" / "1.jpg", drawn_face(200))
     save(tmp_path / "set" / "bob" / "1.png", drawn_face(300, 1))
-    first = FolderFaces(tmp_path / "set", progress=False)
+    first = FolderFaces(tmp_path / "set", QUIET)
     (file,) = cache.rglob("*.*")
     with safe_open(file, "numpy") as stored:
         assert stored.get_tensor("faces").shape == (2, 112, 112, 3)
@@ -68,27 +79,47 @@ def test_photographs_are_aligned_once_into_one_file(
         raise AssertionError("aligned again")
 
     monkeypatch.setattr("gdrd_lab.datasets.folder.align_many", fail)
-    again = FolderFaces(tmp_path / "set", progress=False)
+    again = FolderFaces(tmp_path / "set", QUIET)
     assert again.labels.tolist() == [0, 1] and list(again.keys) == ["ann/1", "bob/1"]
     np.testing.assert_array_equal(again[0], first[0])
     monkeypatch.undo()
     monkeypatch.setenv("GDRD_CACHE", str(cache))
     save(tmp_path / "set" / "bob" / "1.png", drawn_face(300, 2))
-    assert not np.array_equal(FolderFaces(tmp_path / "set", progress=False)[1], first[1])
+    assert not np.array_equal(FolderFaces(tmp_path / "set", QUIET)[1], first[1])
 
 
 def test_cached_file_cut_in_half_is_made_again(tmp_path: Path, cache: Path) -> None:
     save(tmp_path / "set" / "1.jpg", drawn_face(200))
-    first = FolderFaces(tmp_path / "set", progress=False)[0]
+    first = FolderFaces(tmp_path / "set", QUIET)[0]
     (file,) = cache.rglob("*.*")
     file.write_bytes(file.read_bytes()[:9000])
-    np.testing.assert_array_equal(FolderFaces(tmp_path / "set", progress=False)[0], first)
+    with pytest.warns(UserWarning, match="is damaged .* and is made again"):
+        np.testing.assert_array_equal(FolderFaces(tmp_path / "set", QUIET)[0], first)
+
+
+def test_photographs_that_change_places_are_aligned_again(tmp_path: Path) -> None:
+    large = noise_face(0, 700)  # over a megabyte: size and time of change must not stand for the content
+    files = [tmp_path / "set" / "ann" / name for name in ("1.png", "2.png")]
+    for file, skin in zip(files, (0, 1), strict=True):
+        picture = large.copy()
+        picture[250:450, 250:450] = drawn_face(200, skin)
+        save(file, picture, compress_level=0)
+    assert files[0].stat().st_size == files[1].stat().st_size > 1_000_000
+    first = FolderFaces(tmp_path / "set", QUIET)
+    contents, times = [file.read_bytes() for file in files], files[0].stat()
+    for file, content in zip(files, reversed(contents), strict=True):
+        file.write_bytes(content)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    second = FolderFaces(tmp_path / "set", QUIET)
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(second[0], first[1])
+    np.testing.assert_array_equal(second[1], first[0])
 
 
 def test_auto_leaves_aligned_images_of_a_mixed_folder(tmp_path: Path) -> None:
     save(tmp_path / "set" / "1.png", noise_face(5))
     save(tmp_path / "set" / "2.png", drawn_face(200))
-    faces = FolderFaces(tmp_path / "set", progress=False)
+    faces = FolderFaces(tmp_path / "set", QUIET)
     np.testing.assert_array_equal(faces[0], noise_face(5))
     assert faces[1].shape == (112, 112, 3)
 
@@ -99,15 +130,15 @@ def test_what_cannot_be_used_is_named_in_one_line_or_left_out(tmp_path: Path) ->
     save(root / "field.png", scenery())
     (root / "cut.png").write_bytes((root / "good.png").read_bytes()[:2000])
     with pytest.raises(GdrdError) as caught:
-        FolderFaces(root, progress=False)
+        FolderFaces(root, QUIET)
     message = str(caught.value)
     assert message.startswith("2 of 3 images of set cannot be used (cut: The image is truncated")
     assert "field: No face was found" in message and "\n" not in message and str(tmp_path) not in message
     with pytest.warns(UserWarning, match="2 of 3 images of set cannot be used and were left out"):
-        faces = FolderFaces(root, skip_unreadable=True, progress=False)
+        faces = FolderFaces(root, SKIP)
     assert list(faces.keys) == ["good"]
     with pytest.raises(GdrdError, match="2 of 3"):  # remembered, but not allowed this time
-        FolderFaces(root, progress=False)
+        FolderFaces(root, QUIET)
 
 
 def test_damaged_aligned_image_is_found_before_the_run(tmp_path: Path) -> None:
@@ -117,7 +148,7 @@ def test_damaged_aligned_image_is_found_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match=r"1 of 3 images .* a/2: The image is truncated".replace(" a/2", "a/2")):
         FolderFaces(tmp_path / "set")
     with pytest.warns(UserWarning, match="1 of 3"):
-        faces = FolderFaces(tmp_path / "set", skip_unreadable=True)
+        faces = FolderFaces(tmp_path / "set", SKIP)
     assert list(faces.keys) == ["a/1", "b/1"] and faces.labels.tolist() == [0, 1]
     late = FolderFaces(tmp_path / "set", check=False)
     with pytest.raises(GdrdError, match="truncated"):
@@ -129,7 +160,7 @@ def test_folder_of_nothing_usable(skip: bool, tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"{number}.jpg").write_text("no image at all")
     with pytest.raises(GdrdError, match="as an image"):
-        FolderFaces(tmp_path, skip_unreadable=skip, progress=False)
+        FolderFaces(tmp_path, ReadOptions(skip_unreadable=skip, progress=False))
 
 
 def test_empty_missing_and_file(tmp_path: Path) -> None:
@@ -144,10 +175,11 @@ def test_empty_missing_and_file(tmp_path: Path) -> None:
 
 def test_align_false_takes_any_one_size(tmp_path: Path) -> None:
     save(tmp_path / "1.png", noise_face(0, 64))
-    assert FolderFaces(tmp_path, align=False).size == 64
+    assert FolderFaces(tmp_path, ReadOptions("never")).size == 64
+    assert not FolderFaces(tmp_path, ReadOptions("never")).mixed
     save(tmp_path / "2.png", noise_face(0, 65))
-    with pytest.raises(GdrdError, match="2: The image is 65 x 65 pixels, but aligned faces"):
-        FolderFaces(tmp_path, align=False)
+    both = FolderFaces(tmp_path, ReadOptions("never"))
+    assert both.size == 65 and both.mixed and [len(both[index]) for index in (0, 1)] == [64, 65]
 
 
 def test_written_faces_come_back_as_they_were(tmp_path: Path) -> None:
@@ -170,7 +202,7 @@ def test_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space"):
-        write_store(path, breaks(), ["a", "b"], labels, 112)  # type: ignore[arg-type]
+        write_store(path, breaks(), ["a", "b"], labels, 112)
     assert [file.name for file in tmp_path.iterdir()] == ["store.safetensors"]
     np.testing.assert_array_equal(StoredFaces(path, "s")[1], noise_face(1))
 
@@ -190,5 +222,5 @@ def test_stored_faces_are_sent_to_processes_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\xff" * 5000, b"\x10\0\0\0\0\0\0\0" + b'{"faces": 3}    '])
 def test_file_that_is_no_store_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)
-    with pytest.raises(GdrdError, match="no whole file"):
+    with pytest.raises(GdrdError, match="not a whole file"):
         StoredFaces(tmp_path / "x.safetensors", "x")

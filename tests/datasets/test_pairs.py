@@ -1,8 +1,12 @@
 """Random pairs are what they say: balanced, different, and of different people in different folds."""
 
+import time
+from itertools import combinations
+
 import numpy as np
 import pytest
 
+from gdrd_lab.datasets.gallery import enrol
 from gdrd_lab.datasets.pairs import Pairs, random_pairs
 from gdrd_lab.errors import GdrdError
 
@@ -59,3 +63,40 @@ def test_a_large_identity_does_not_list_all_its_pairs() -> None:
 def test_parts_of_different_length_are_refused() -> None:
     with pytest.raises(GdrdError, match="differ in length"):
         Pairs(np.arange(3), np.arange(2), np.ones(3, bool), np.zeros(3, int))
+
+
+def genuine_pairs_by_definition(labels: np.ndarray, folds: int, per_fold: int, seed: int) -> list[tuple[int, int]]:
+    """The genuine pairs of the first fold, drawn one by one and sorted by (turn of its identity, a random number)."""
+    random = np.random.default_rng(seed)
+    identities, counts = np.unique(labels[labels >= 0], return_counts=True)
+    several, single = random.permutation(identities[counts > 1]), random.permutation(identities[counts == 1])
+    members = {*several[::folds].tolist(), *single[folds - 1 :: folds].tolist()}
+    drawn = []
+    for identity in sorted(members):
+        own = random.permutation(np.flatnonzero(labels == identity))
+        pairs = list(combinations(own.tolist(), 2))[: 2 * per_fold]
+        for turn, place in enumerate(random.permutation(len(pairs))):
+            drawn.append((turn, int(random.integers(2**31)), *pairs[place]))
+    return [pair[2:] for pair in sorted(drawn)[:per_fold]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_genuine_pairs_are_those_of_the_definition(seed: int) -> None:
+    labels = np.random.default_rng(5).permutation(LABELS)
+    pairs = random_pairs(labels, folds=4, per_fold=25, seed=seed)
+    chosen = pairs.genuine & (pairs.fold == 0)
+    assert list(zip(pairs.first[chosen], pairs.second[chosen], strict=True)) == genuine_pairs_by_definition(
+        labels, 4, 25, seed
+    )
+
+
+def test_cost_is_linear_in_the_number_of_people() -> None:
+    def seconds(people: int) -> float:
+        labels = np.random.default_rng(0).permutation(np.repeat(np.arange(people), 2))
+        begin = time.perf_counter()
+        random_pairs(labels, per_fold=30)
+        enrol(labels)
+        return time.perf_counter() - begin
+
+    few, many = (min(seconds(people) for _ in range(2)) for people in (2000, 32_000))
+    assert many / few < 16 * 4  # the square of 16 is 256

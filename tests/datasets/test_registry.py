@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, write_tar
 
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset
 from gdrd_lab.datasets.registry import load_dataset, training_faces
@@ -53,7 +54,7 @@ def test_lfw_by_name_and_by_path(shared: Path) -> None:
 
 
 def test_no_progress_bar_where_none_is_wanted(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load_dataset("lfw", progress=False)
+    load_dataset("lfw", options=ReadOptions(progress=False))
     assert not capsys.readouterr().err
     save(shared / "more" / "1.png", drawn_face(200))
     load_dataset(shared / "more")
@@ -97,11 +98,11 @@ def test_unknown_name_lists_the_known_ones() -> None:
         load_dataset("nonsense")
 
 
-def test_embedded_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synthetic_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
     import types
 
     module = types.ModuleType("gdrd_lab.datasets.synthetic")
-    module.synthetic_faces = lambda: "the embedded faces"  # type: ignore[attr-defined]
+    module.synthetic_faces = lambda: "the synthetic faces"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gdrd_lab.datasets.synthetic", module)
-    assert load_dataset() == "the embedded faces"
+    assert load_dataset() == "the synthetic faces"

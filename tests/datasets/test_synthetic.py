@@ -1,4 +1,4 @@
-"""The embedded face set: sampled the same way each time, labelled, harder to tell apart at low resolution."""
+"""The synthetic faces: sampled the same way each time, labelled, harder to tell apart at low resolution."""
 
 from pathlib import Path
 
@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.datasets import synthetic as embedded
+from gdrd_lab.datasets import synthetic
 from gdrd_lab.datasets.base import FaceDataset
-from gdrd_lab.datasets.synthetic import Spread, load_face_model, sample_identities, sample_photographs, synthetic_faces
+from gdrd_lab.datasets.synthetic import (
+    SamplingScale,
+    load_face_model,
+    sample_identities,
+    sample_photographs,
+    synthetic_faces,
+)
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.synthetic_faces.check import nearest, pair_accuracy
 from gdrd_lab.experiments.synthetic_faces.fit import factor_of, principal_components, ridge, save, within_covariance
@@ -18,7 +24,7 @@ MODEL = data_folder() / "face_model.safetensors"
 
 
 @pytest.fixture(scope="module")
-def model() -> embedded.FaceModel:
+def model() -> synthetic.FaceModel:
     return load_face_model()
 
 
@@ -28,6 +34,7 @@ def test_shapes_labels_and_keys() -> None:
     assert faces[5].shape == (64, 64, 3) and faces[5].dtype == np.uint8
     assert faces.labels.tolist() == [0, 0, 1, 1, 2, 2] and faces.labels.dtype == np.int64
     assert faces.keys[3] == "person_00001/0001" and len(set(faces.keys)) == 6
+    assert faces.name == "synthetic" and list(faces.identities) == ["person_00000", "person_00001", "person_00002"]
 
 
 @pytest.mark.parametrize("size", [8, 112])
@@ -61,16 +68,16 @@ def test_faces_vary_within_and_more_between_people() -> None:
     assert faces.images.std() > 30 and 60 < faces.images.mean() < 200
 
 
-def test_codes_follow_the_fitted_gaussians(model: embedded.FaceModel) -> None:
-    people = sample_identities(model, 400, seed=2, spread=Spread(identity=1.0))
+def test_codes_follow_the_fitted_gaussians(model: synthetic.FaceModel) -> None:
+    people = sample_identities(model, 400, seed=2, scale=SamplingScale(identity=1.0))
     lengths = people[:, :128].norm(dim=1).numpy()
     assert lengths == pytest.approx(128**0.5, rel=1e-5)
-    photographs = sample_photographs(model, people, 3, seed=2, spread=Spread(photograph=1.0))
+    photographs = sample_photographs(model, people, 3, seed=2, scale=SamplingScale(photograph=1.0))
     assert torch.equal(photographs[..., :128], people[:, None, :128].expand(-1, 3, -1))
     moved = (photographs - people[:, None])[..., 128:].flatten(0, 1)
     expected = model.photograph_factor @ model.photograph_factor.T
     assert moved.square().mean(0).sum().item() == pytest.approx(expected.trace().item(), rel=0.05)
-    still = sample_photographs(model, people[:2], 2, seed=2, spread=Spread(photograph=0.0))
+    still = sample_photographs(model, people[:2], 2, seed=2, scale=SamplingScale(photograph=0.0))
     assert torch.equal(still[:, 0], people[:2])
 
 
@@ -134,7 +141,7 @@ def test_bad_model_file(kind: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value) and "synthetic_faces.fit" in str(error.value)
 
 
-def test_saving_keeps_the_model(model: embedded.FaceModel, tmp_path: Path) -> None:
+def test_saving_keeps_the_model(model: synthetic.FaceModel, tmp_path: Path) -> None:
     save(model, tmp_path / "copy.safetensors")
     assert (tmp_path / "copy.safetensors").read_bytes() == MODEL.read_bytes()
 

@@ -1,10 +1,9 @@
-"""Photographs aligned once: their faces lie in one file of the cache folder, named by the photographs' content."""
+"""Photographs are aligned once: their faces lie in one file of the cache, found by the photographs' content."""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ import numpy as np
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.datasets.aligned_cache.store import StoredFaces, write_store
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.paths import cache_folder
+from gdrd_lab.io.cache import cached, checksum, fingerprint
 
 REMEDY = (
-    "Remove them, leave them out (skip_unreadable), or choose among several faces with `gdrd faces align --several`"
+    "Remove them, leave them out (--skip-unreadable), choose among several faces (--face-selection largest), or take "
+    "the images as aligned faces (--aligned)"
 )
-VERSION = 1  # raise it when the same photograph would be aligned otherwise than before
+VERSION = 1  # raise it when the same photograph is aligned in another way than before
 
 
 def aligned_copy(
@@ -27,62 +27,44 @@ def aligned_copy(
     name: str,
     align: Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]],
     *settings: object,
-    skip_unreadable: bool = False,
 ) -> StoredFaces:
-    """Open the aligned faces of photographs, aligning them first if the cache folder does not have them.
+    """Open the aligned faces of photographs, and align them first if the cache does not have them.
+
+    Images that give no face are named in ``failed`` of the result.
 
     Args:
         files: N paths.
         keys: N names.
         labels: (N,) identities.
         name: what messages and tables call the set.
-        align: gives for each path its face or why there is none, see ``align_many``.
+        align: gives for each path its face or an error, see ``align_many``.
         settings: what the faces depend on besides the files.
-        skip_unreadable: leave out images that cannot be used, with a warning that says how many.
-
-    Raises:
-        GdrdError: images cannot be used, all named in one line; or the cache folder cannot be written.
     """
-    mark = fingerprint(zip(keys, files, strict=True), VERSION, TEMPLATE_SIZE, *settings)
-    path = cache_folder() / "faces" / f"{mark}.safetensors"
-    try:
-        faces = StoredFaces(path, name)
-    except GdrdError:  # not there, or cut off
-        write_store(path, align(files), keys, labels, TEMPLATE_SIZE)
-        faces = StoredFaces(path, name)
-    report(faces.failed, len(files), name, skip_unreadable)
-    return faces
+    key = fingerprint(VERSION, TEMPLATE_SIZE, keys, labels, [_content(file) for file in files], settings)
+    return cached(
+        "faces",
+        key,
+        lambda: files,
+        lambda path: StoredFaces(path, name),
+        lambda file, files: write_store(file, align(files), keys, labels, TEMPLATE_SIZE),
+    )
 
 
-def report(failed: Sequence[tuple[str, str]], count: int, name: str, skip: bool) -> None:
-    """Raise GdrdError, or with ``skip`` warn, where images of ``count`` failed, given as (key, reason)."""
+def report_failed(failed: Sequence[tuple[str, str]], count: int, name: str, skip: bool) -> None:
+    """Raise GdrdError, or with ``skip`` warn, if images of ``count`` failed, given as (key, reason)."""
     if not failed:
         return
     what = f"{len(failed)} of {count} images of {name} cannot be used"
     if skip:
-        warnings.warn(f"{what} and were left out", stacklevel=3)
+        warnings.warn(f"{what} and were left out", stacklevel=4)
         return
     named = "; ".join(f"{key}: {reason}" for key, reason in failed[:3])
     more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
     raise GdrdError(f"{what} ({named}{more})", REMEDY)
 
 
-def fingerprint(files: Iterable[tuple[str, Path]], *settings: object) -> str:
-    """Return a name for the content of files, given as (key, path), and the settings they are read with.
-
-    Files over a megabyte count by size and time of change: reading them would take about as long as aligning them.
-    """
-    digest = hashlib.sha256(repr(settings).encode())
-    for key, path in files:
-        digest.update(key.encode("utf-8", "surrogateescape"))
-        try:
-            metadata = path.stat()
-            content = (
-                path.read_bytes()
-                if metadata.st_size <= 1_000_000
-                else repr((metadata.st_size, metadata.st_mtime_ns)).encode()
-            )
-        except OSError as error:
-            raise GdrdError(f"{path} cannot be read ({error.strerror})", "Check its permissions") from error
-        digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()[:24]
+def _content(file: Path) -> str | None:
+    try:
+        return checksum(file)
+    except GdrdError:  # aligning it will give the reason
+        return None

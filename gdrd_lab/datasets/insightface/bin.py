@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
@@ -43,16 +43,15 @@ class BinFaces(EncodedFaces):
 
     Args:
         path: the .bin file.
-        align: as for ``ShardFaces``.
-        face_selection: the face to take from a photograph with several.
+        options: how images become faces.
 
     Raises:
         GdrdError: the file is missing, damaged, or holds anything but lists of bytes and booleans.
     """
 
-    def __init__(self, path: Path | str, align: Any = "auto", *, face_selection: FaceSelection = None) -> None:
+    def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
         path = Path(path)
-        super().__init__(path.stem, align, face_selection)
+        super().__init__(path.stem, options)
         self._images, self.genuine = read_bin(path)
         self.labels = np.full(len(self._images), -1)
         self.keys = [f"{index:06d}" for index in range(len(self._images))]

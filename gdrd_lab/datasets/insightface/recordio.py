@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import FaceSelection
+from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 
@@ -28,16 +28,15 @@ class RecordFaces(EncodedFaces):
 
     Args:
         path: the .rec file; its .idx lies beside it.
-        align: "auto" aligns images that are not 112 x 112; True all, False none.
-        face_selection: the face to take from a photograph with several.
+        options: how images become faces.
 
     Raises:
         GdrdError: a file is missing, is no RecordIO file, or is cut off.
     """
 
-    def __init__(self, path: Path | str, align: bool | str = "auto", *, face_selection: FaceSelection = None) -> None:
+    def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
         self.path = Path(path)
-        super().__init__(self.path.resolve().parent.name, align, face_selection)  # type: ignore[arg-type]
+        super().__init__(self.path.resolve().parent.name, options)
         numbers, places = read_index(self.path.with_suffix(".idx"))
         try:
             words = np.memmap(self.path, "<u4", "r", shape=self.path.stat().st_size // 4)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import FaceSelection
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.folder import list_images
+from gdrd_lab.datasets.base import ReadOptions, to_tensor
+from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
 from gdrd_lab.datasets.shards.manifest import checksum, fingerprint, is_done, name_of, open_manifest, write_manifest
 from gdrd_lab.datasets.shards.reader import EncodedFaces
@@ -48,9 +47,11 @@ class PackConfig:
 class FolderImages(EncodedFaces):
     """The images of a folder, each read and aligned when it is asked for; identities are their folders."""
 
-    def __init__(self, path: Path, *, face_selection: FaceSelection = None) -> None:
-        super().__init__(path.resolve().name, "auto", face_selection)
-        self._files, self.keys, self.labels = list_images(path)
+    def __init__(self, path: Path, options: ReadOptions = ReadOptions()) -> None:
+        super().__init__(path.resolve().name, options)
+        found = list_images(path)
+        self._files, self.keys, self.labels, self.identities = found.files, found.keys, found.labels, found.identities
+        self.left_out, self.notes = found.left_out, found.notes
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""

@@ -10,13 +10,13 @@ import tarfile
 from array import array
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import Aligner, FaceSelection
-from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.alignment.yunet import Aligner
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.shards.index import NumberedKeys, ShardIndex, read_shard_embeddings, read_shard_index
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
@@ -32,23 +32,21 @@ class EncodedFaces(FaceDataset):
 
     Args:
         name: what messages and tables call the set.
-        align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
-            of another size.
-        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
+        options: how images become faces, when they are asked for.
     """
 
     size = TEMPLATE_SIZE
     keys: Sequence[str]
     labels: np.ndarray
 
-    def __init__(self, name: str, align: bool | Literal["auto"], face_selection: FaceSelection) -> None:
-        self.name, self._align, self._which = name, align, face_selection
+    def __init__(self, name: str, options: ReadOptions) -> None:
+        self.name, self.options = name, options
         self._aligner: Aligner | None = None
 
     @property
     def takes_as_it_is(self) -> bool:
         """Whether an image of the right size is taken for an aligned face."""
-        return self._align is not True
+        return self.options.align != "always"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -56,19 +54,10 @@ class EncodedFaces(FaceDataset):
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
         try:
-            image = read_image(self.content(index))
-            aligned = image.shape == (self.size, self.size, 3)
-            if self._align is True or (self._align == "auto" and not aligned):
-                self._aligner = self._aligner or Aligner()
-                return self._aligner.align(image, self._which, self.size)
+            self._aligner = self._aligner or Aligner()
+            return self._aligner.face(read_image(self.content(index)), self.options.align, self.options.face_selection)
         except GdrdError as error:
             raise GdrdError(f"{self.keys[index]} in {self.name}: {error.what}", error.do) from error
-        if not aligned:
-            raise GdrdError(
-                f"{self.keys[index]} in {self.name} is {image.shape[1]} x {image.shape[0]} pixels, not {self.size}",
-                "Open the set with align=True",
-            )
-        return image
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
@@ -84,9 +73,7 @@ class ShardFaces(EncodedFaces):
 
     Args:
         paths: tar files, not compressed.
-        align: True aligns every image when it is read, False takes all as aligned to 112 pixels, "auto" aligns those
-            of another size.
-        face_selection: the face to take from a photograph with several, see ``Aligner.align``.
+        options: how images become faces.
         name: what messages and tables call the set; the first file's folder if None.
 
     Raises:
@@ -101,15 +88,14 @@ class ShardFaces(EncodedFaces):
     def __init__(
         self,
         paths: Sequence[Path | str],
-        align: bool | Literal["auto"] = "auto",
+        options: ReadOptions = ReadOptions(),
         *,
-        face_selection: FaceSelection = None,
         name: str | None = None,
     ) -> None:
         self.paths = [Path(path) for path in paths]
         if not self.paths:
             raise GdrdError("There are no shards", "Name at least one .tar file")
-        super().__init__(name or self.paths[0].resolve().parent.name, align, face_selection)
+        super().__init__(name or self.paths[0].resolve().parent.name, options)
         indices = [read_shard_index(path) for path in self.paths]
         if all(indices):
             self._open_indexed([index for index in indices if index])

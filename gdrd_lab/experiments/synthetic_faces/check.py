@@ -1,7 +1,7 @@
-"""Measure the embedded face set: ``python -m gdrd_lab.experiments.synthetic_faces.check [--faces FOLDER]``.
+"""Measure the synthetic faces: ``python -m gdrd_lab.experiments.synthetic_faces.check [--faces FOLDER]``.
 
-Prints SFace's pair accuracy against resolution over several seeds, and, given the photographs the model was fitted on,
-how near samples come to them, beside how near photographs of other people come to one another.
+It prints SFace's pair accuracy against resolution over several seeds. Given the photographs that the model was fitted
+on, it also prints how near samples come to them, and how near photographs of other people come to one another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RESOLUTIONS = (64, 32, 16, 8)
 
 
 def pair_accuracy(recogniser: Recogniser, faces: ArrayFaces, resolution: int, seed: int = 0) -> float:
-    """Mean accuracy over 10 folds (identities apart), each judged at the best threshold of the others."""
+    """Mean accuracy over 10 folds without a common identity, each at the best threshold of the other folds."""
     from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
     from gdrd_lab.evaluation.protocol import pair_scores
 
@@ -75,8 +75,8 @@ def report_neighbours(photographs: Photographs, sface: Recogniser, seed: int = 0
 
 
 def main() -> None:
-    """Print the table, and the neighbours where photographs are given."""
-    parser = argparse.ArgumentParser(description="Measure the embedded face set with SFace.")
+    """Print the table, and the neighbours if photographs are given."""
+    parser = argparse.ArgumentParser(description="Measure the synthetic faces with SFace.")
     parser.add_argument("--faces", type=Path, help="the photographs the model was fitted on")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,0 +1,145 @@
+"""The image files below a folder and the person each of them shows, as its folders say."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from gdrd_lab.datasets.labels import number_identities, restarts
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.images import SUFFIXES
+
+SPLITS = frozenset(
+    ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "gallery", "probe", "probes")
+)
+DEEPEST = 12  # folders below the root; a circle of links could nest them without end
+
+
+@dataclass
+class Listing:
+    """The images of a folder.
+
+    Args:
+        files: N paths, sorted by key.
+        keys: paths relative to the folder without the suffix; with it where two would be equal.
+        labels: (N,) identities, -1 where unknown.
+        identities: name of each identity number.
+        left_out: (name, reason) of each folder that cannot be read.
+        notes: how the folders were understood, where there is a choice.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    identities: list[str] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def list_images(path: Path) -> Listing:
+    """Return the image files below a folder and their identities, see ``identities_of_folders``.
+
+    Hidden files and folders are left out. Links are followed.
+
+    Raises:
+        GdrdError: no such folder, or no images in it.
+    """
+    if not path.is_dir():
+        problem = "is a file, not a folder of images" if path.exists() else "does not exist"
+        raise GdrdError(f"{path} {problem}", "Name a folder of images, or of one folder per identity")
+    found = Listing()
+    found.files = sorted(_walk(path, "", (), found.left_out), key=lambda file: file.relative_to(path).as_posix())
+    if not found.files:
+        unread = "".join(f"; {name}: {reason}" for name, reason in found.left_out[:3])
+        raise GdrdError(
+            f"{path} has no images in it{unread}", "Name a folder of JPEG or PNG files, or of one folder per identity"
+        )
+    found.keys = [file.relative_to(path).with_suffix("").as_posix() for file in found.files]
+    if len(set(found.keys)) < len(found.keys):
+        found.keys = [file.relative_to(path).as_posix() for file in found.files]
+    names, found.notes = identities_of_folders([PurePosixPath(key).parent for key in found.keys])
+    found.labels, found.identities = number_identities(names, numeric=False)
+    return found
+
+
+def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | None], list[str]]:
+    """Return the person that each image shows, from the folder it lies in, and how the folders were understood.
+
+    - A folder around all others is ignored, and so are folders of splits ("train", "Test", "gallery"): the same name in
+      two splits is the same person, except where identities are numbers that restart in each split.
+    - "ann/2019/1.jpg" shows ann: folders in a person's folder are sessions. Only where few folders hold ten or more
+      others each, with no name twice ("A/ann", "B/bob"), the outer folders are groups and the inner ones people.
+    - An image in no folder, or in one whose name means "unknown" (``labels.identity_name``), is of unknown identity.
+
+    Args:
+        folders: N paths relative to the root.
+
+    Example:
+        >>> identities_of_folders([PurePosixPath(path) for path in ("train/ann", "Test/ann", "test/bob/monday")])
+        (['ann', 'ann', 'bob'], ["The folders inside 1 people's folders are taken as sessions of these people"])
+    """
+    parts, splits, notes = [folder.parts for folder in folders], [""] * len(folders), []
+    while len({part[:1] for part in parts}) == 1 and all(len(part) > 1 for part in parts) and not _split_folders(parts):
+        parts = [part[1:] for part in parts]
+    if outer := _split_folders(parts):
+        splits = [part[0].lower() if part and part[0] in outer else "" for part in parts]
+        parts = [part[1:] if split else part for part, split in zip(parts, splits, strict=True)]
+    grouped = _are_groups(parts)
+    names: list[str | None] = ["/".join(part[: 1 + grouped]) or None for part in parts]
+    nested = len({part[0] for part in parts if len(part) > 1})
+    if grouped:
+        notes.append(f"{nested} outer folders are taken as groups of people")
+    elif nested:
+        notes.append(f"The folders inside {nested} people's folders are taken as sessions of these people")
+    by_split: dict[str, set[str]] = defaultdict(set)
+    for name, split in zip(names, splits, strict=True):
+        if name is not None:
+            by_split[split].add(name)
+    if restarts(list(by_split.values())):
+        names = [name and f"{split}/{name}" for name, split in zip(names, splits, strict=True)]
+        found = ", ".join(sorted(by_split))
+        notes.append(f"The numbers of identities restart in {found}, so equal numbers are taken as different people")
+    return names, notes
+
+
+def _split_folders(parts: Sequence[tuple[str, ...]]) -> set[str]:
+    """Return the outermost folders that are splits: two or more of them, or all folders."""
+    outer = {part[0] for part in parts if part}
+    found = {name for name in outer if name.lower() in SPLITS}
+    return found if len(found) > 1 or found == outer else set()
+
+
+def _are_groups(parts: Sequence[tuple[str, ...]]) -> bool:
+    inner: dict[str, set[str]] = defaultdict(set)
+    for part in parts:
+        if len(part) > 1:
+            inner[part[0]].add(part[1])
+    total = sum(map(len, inner.values()))
+    return total >= max(10, len(inner) + 1) * len(inner) > 0 and total == len(set().union(*inner.values()))
+
+
+def _walk(folder: Path, name: str, above: tuple[str, ...], left_out: list[tuple[str, str]]) -> Iterator[Path]:
+    """Yield the image files below a folder; folders that cannot be read go to ``left_out``."""
+    place = os.path.realpath(folder)
+    if place in above or len(above) > DEEPEST:
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        left_out.append((name or str(folder), f"The folder cannot be read ({error.strerror})"))
+        return
+    for entry in entries:
+        inner = f"{name}/{entry.name}".lstrip("/")
+        if entry.name.startswith((".", "__MACOSX")):
+            continue
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), inner, (*above, place), left_out)
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+            yield Path(entry.path)
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            left_out.append((inner, "The link leads nowhere"))
