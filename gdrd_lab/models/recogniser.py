@@ -101,7 +101,8 @@ def check_faces(faces: Tensor) -> Tensor:
 
 
 def _check_range(low: float, high: float) -> None:
-    if -OVERSHOOT <= low and high <= 1 + OVERSHOOT and not (low >= 0 and 0 < high < 1.001 / 255):
+    dark = low >= 0 and 0 < high < 1.001 / 255  # no pixel above 1 of 255: divided twice
+    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT and not dark:
         return
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise GdrdError("Faces hold values that are not finite", "Give RGB values from 0 to 1")

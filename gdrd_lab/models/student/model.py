@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
@@ -23,6 +22,7 @@ class Student(RecogniserNetwork):
     """Backbone and head; faces of any resolution are resized to ``input_size`` first.
 
     Example:
+        >>> import torch
         >>> student = Student(StudentConfig(input_size=32)).eval()
         >>> student.embed(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 128])
