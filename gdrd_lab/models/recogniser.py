@@ -157,7 +157,7 @@ def require_finite(tensors: Mapping[str, Any], source: object) -> None:
         GdrdError: names the tensor and ``source``, the model or file that holds it.
     """
     for name, values in tensors.items():
-        values = torch.as_tensor(values)
+        values = values if isinstance(values, Tensor) else torch.tensor(values)
         if values.is_floating_point() and not bool(values.isfinite().all()):
             bad = int((~values.isfinite()).sum())
             raise GdrdError(

@@ -1,7 +1,10 @@
-"""The recognisers a user can name: teachers, the student, and the teacher on super-resolved faces."""
+"""The models that have a name: teachers, students, and the generative teacher. No other file knows these names."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
@@ -9,42 +12,108 @@ from gdrd_lab.io.paths import data_folder
 from gdrd_lab.models.recogniser import Recogniser
 
 
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a named model.
+
+    Args:
+        name: argument of ``load_model``.
+        description: what it is.
+        resolutions: lowest and highest resolution that it was trained for, in pixels.
+        multiply_adds: of one face, in millions.
+        lfw: mean accuracy on LFW View 2 with both faces at 16 px and at 112 px; None if it was not measured.
+    """
+
+    name: str
+    description: str
+    resolutions: tuple[int, int]
+    multiply_adds: float
+    lfw: tuple[float, float] | None = None
+
+
+MODELS = (
+    ModelInfo("sface", "SFace, the discriminative teacher", (112, 112), 574.1, (0.924, 0.994)),
+    ModelInfo("student", "student, `best` recipe", (8, 32), 83.9, (0.951, 0.962)),
+    ModelInfo("paper-student", "student, the paper's losses and order", (8, 32), 125.5, (0.793, 0.786)),
+    ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.961, 0.986)),
+    ModelInfo("super-resolved", "SFace on super-resolved faces, 4 steps", (8, 32), 1867.1),
+    ModelInfo("dlib", "dlib's ResNet, an independent evaluator", (150, 150), 270.9),
+)
+FOLDERS = {"student": "student", "paper-student": "student-paper", "assistant": "assistant", "generative": "generative"}
+
+
+class ModelList(tuple[ModelInfo, ...]):
+    """A tuple of ``ModelInfo`` that prints as a table."""
+
+    def __repr__(self) -> str:
+        rows = [("name", "resolutions", "multiply-adds", "LFW 16 px", "LFW 112 px", "description")]
+        for name, description, (low, high), cost, lfw in map(astuple, self):
+            scores = [f"{score:.3f}" for score in lfw or ()] or ["", ""]
+            rows.append((name, f"{low} to {high} px", f"{cost:.0f} M", *scores, description))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def list_models() -> ModelList:
+    """List the models that ``load_model`` knows by name, with resolutions, multiply-adds and LFW accuracy.
+
+    Example:
+        >>> [model.name for model in list_models()][:2]
+        ['sface', 'student']
+        >>> print(repr(list_models()).splitlines()[2])
+        student         8 to 32 px     84 M           0.951      0.962       student, `best` recipe
+    """
+    return ModelList(MODELS)
+
+
+def shipped(name: str) -> Path:
+    """Return the folder of a shipped model: "student", "paper-student", "assistant" or "generative"."""
+    return data_folder() / FOLDERS[name]
+
+
 def shipped_student() -> Path:
     """Return the folder of the shipped student."""
-    return data_folder() / "student"
-
-
-def shipped_paper_student() -> Path:
-    """Return the folder of the shipped student that was trained in the paper's order with the paper's losses."""
-    return data_folder() / "student-paper"
+    return shipped("student")
 
 
 def shipped_assistant() -> Path:
-    """Return the folder of the shipped assistant: SFace itself, trained on for low resolutions."""
-    return data_folder() / "assistant"
+    """Return the folder of the shipped assistant, which is SFace fine-tuned on low-resolution faces."""
+    return shipped("assistant")
 
 
 def shipped_generative() -> Path:
     """Return the folder of the shipped generative teacher."""
-    return data_folder() / "generative"
+    return shipped("generative")
 
 
-def load_model(name: str, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
-    """Open a recogniser by the name a user types.
+def load_model(name_or_path: str | Path, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
+    """Load a recogniser by name or path.
 
     Args:
-        name: "sface", "dlib", "student" (the shipped one), "paper-student" (shipped, by the paper's recipe),
-            "assistant" (shipped, of SFace's own size), "super-resolved" (SFace reading the generative teacher's
-            output), the folder of a trained student, or a .onnx file of `gdrd export`.
-        generative: folder or hub id of the generative teacher for "super-resolved"; the shipped one by default.
-        steps: its denoising steps.
+        name_or_path: a name of ``list_models``, the folder of a trained student, or a .onnx file of `gdrd export`.
+            "NAME=PATH" gives the recogniser another name in tables and files.
+        generative: folder or hub id of the generative teacher of "super-resolved"; the shipped one by default.
+        steps: denoising steps of "super-resolved".
 
     Raises:
-        GdrdError: the name is none of these, or what it needs is missing.
-    """
-    from gdrd_lab.models.sface import load_sface
+        GdrdError: there is no such model, a file is missing or damaged, or a weight is not finite.
 
+    Example:
+        >>> import torch
+        >>> load_model("student").embed(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 128])
+        >>> load_model("ours=student").name
+        'ours'
+    """
+    name = str(name_or_path)
+    label, equals, path = name.partition("=")
+    if equals and label and not Path(name).exists():
+        recogniser = load_model(path, generative, steps)
+        recogniser.name = label
+        return recogniser
     if name == "sface":
+        from gdrd_lab.models.sface import load_sface
+
         return load_sface()
     if name == "dlib":
         from gdrd_lab.models.dlib import load_dlib
@@ -54,7 +123,7 @@ def load_model(name: str, generative: str | Path | None = None, steps: int = 4) 
         from gdrd_lab.models.diffusion.pipeline import load_generative
         from gdrd_lab.models.super_resolved import SuperResolved
 
-        return SuperResolved(load_generative(generative or shipped_generative()), load_sface(), steps)
+        return SuperResolved(load_generative(generative or shipped_generative()), load_model("sface"), steps)
     if name.endswith(".onnx"):
         from gdrd_lab.models.onnx import OnnxRecogniser
 
@@ -66,11 +135,33 @@ def load_model(name: str, generative: str | Path | None = None, steps: int = 4) 
         )
     from gdrd_lab.models.student.model import Student
 
-    named = {"student": shipped_student(), "paper-student": shipped_paper_student(), "assistant": shipped_assistant()}
-    folder = named.get(name) or Path(name)
+    folder = shipped(name) if name in FOLDERS and name != "generative" else Path(name)
     if not folder.is_dir():
+        names = ", ".join(model.name for model in MODELS)
         raise GdrdError(
-            f"{name!r} is no recogniser and no folder",
-            "Use sface, dlib, student, paper-student, assistant, super-resolved, a student's folder or .onnx file",
+            f"{name!r} is neither a recogniser nor a folder", f"Use {names}, a student's folder or a .onnx file"
         )
     return Student.load(folder)
+
+
+def load_models(names: Sequence[str | Path], generative: str | Path | None = None, steps: int = 4) -> list[Recogniser]:
+    """Load recognisers to be compared, with unique names; arguments as for ``load_model``.
+
+    A model from a path takes the path as its name if another model has the same name.
+
+    Raises:
+        GdrdError: as ``load_model``; or two models still have the same name.
+
+    Example:
+        >>> [model.name for model in load_models(["student", "ours=student"])]
+        ['student', 'ours']
+    """
+    models = [load_model(name, generative, steps) for name in names]
+    counts = Counter(model.name for model in models)
+    for name, model in zip(map(str, names), models, strict=True):
+        if counts[model.name] > 1 and name not in FOLDERS and Path(name).exists():
+            model.name = name
+    (name, count), *_ = Counter(model.name for model in models).most_common(1) or [("", 0)]
+    if count > 1:
+        raise GdrdError(f"{count} models have the name {name!r}", "Name them apart with NAME=PATH")
+    return models

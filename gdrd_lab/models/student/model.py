@@ -79,8 +79,5 @@ class Student(RecogniserNetwork):
         student.metadata, student.name = metadata, str(metadata.get("name", "student"))
         student.teacher_name = str(metadata.get("teacher", ""))
         require_finite(tensors["student"], f"{student.name} ({folder})")
-        state = {
-            key: value.float() if value.is_floating_point() else value for key, value in tensors["student"].items()
-        }
-        load_into(student, state, folder)
+        load_into(student, tensors["student"], folder)
         return frozen(student)

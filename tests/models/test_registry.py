@@ -1,0 +1,57 @@
+"""Models by name: the table is what was measured, and models that are compared have names of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.experiments.benchmark.cost import multiply_adds
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.models.diffusion.pipeline import load_generative
+from gdrd_lab.models.registry import list_models, load_model, load_models, shipped_generative
+from gdrd_lab.models.student.model import Student
+
+
+def test_the_table_is_what_was_measured() -> None:
+    scores = [
+        s for file in (data_folder() / "results").glob("lfw-*.json") for s in json.loads(file.read_text())["scores"]
+    ]
+    measured = {
+        (score["method"], score["resolution"]): score["value"]
+        for score in scores
+        if score["metric"] == "accuracy" and score["setting"] == "same resolution"
+    }
+    for info in list_models():
+        if info.name == "super-resolved":
+            generative = load_generative(shipped_generative())
+            cost = 574.1 + 4 * multiply_adds(generative.unet, (96, 16, 16), 0) / 1e6
+        else:
+            recogniser = load_model(info.name)
+            cost = multiply_adds(recogniser, 112) / 1e6  # type: ignore[arg-type]
+            if info.lfw:
+                assert [measured[recogniser.name, r] for r in (16, 112)] == pytest.approx(info.lfw, abs=6e-4)
+        assert info.multiply_adds == pytest.approx(cost, abs=0.06), info.name
+    table = repr(list_models()).splitlines()
+    assert len(table) == 1 + len(list_models()) and table[0].startswith("name ") and "0.924" in table[1]
+
+
+def test_models_that_are_compared_have_names_of_their_own(tmp_path: Path) -> None:
+    shipped = load_model("student")
+    assert isinstance(shipped, Student)
+    mine, other = tmp_path / "my" / "student", tmp_path / "other" / "student"
+    shipped.save(mine)
+    shipped.save(other)
+    assert [m.name for m in load_models(["student", str(mine)])] == ["student", str(mine)]
+    assert [m.name for m in load_models([mine, other])] == [str(mine), str(other)]
+    assert [m.name for m in load_models([mine])] == ["student"]
+    assert [m.name for m in load_models(["student", f"tuned={mine}", "a=sface"])] == ["student", "tuned", "a"]
+    (tmp_path / "a=b").mkdir()
+    shipped.save(tmp_path / "a=b" / "student")
+    assert load_model(tmp_path / "a=b" / "student").name == "student"
+    assert load_models([]) == []
+    for same in (["student", "student"], [mine, mine], ["x=sface", f"x={mine}"]):
+        with pytest.raises(GdrdError, match=r"2 models have the name .*NAME=PATH"):
+            load_models(same)
+    with pytest.raises(GdrdError, match="neither a recogniser nor a folder"):
+        load_model("tuned=nothing")
