@@ -19,7 +19,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.recogniser import RecogniserNetwork, frozen
 from gdrd_lab.transforms.resize import resize
 
-# Width of the fourteen residual blocks, and whether a block halves the resolution of its map. Source: dlib, dnn_face_recognition_ex.cpp.
+# Width of the fourteen residual blocks, and whether a block halves its map.
+# Source: dlib, dnn_face_recognition_ex.cpp.
 BLOCKS = (
     *[(32, False)] * 3,
     *[(64, True), *[(64, False)] * 3],
@@ -30,8 +31,8 @@ BLOCKS = (
 MEAN = (122.782, 117.001, 104.298)  # of a pixel 0..255; the file must agree
 
 CHIP = 150  # resolution of dlib's own crop, in px
-# From the ArcFace frame to dlib's chip (padding 0.25): the aligned face is resized to RESIZED x RESIZED px, and the chip
-# is the 150 x 150 window whose corner lies at (LEFT, TOP). Least squares over eyes, nose tip and mouth corners of the
+# From the ArcFace frame to dlib's chip (padding 0.25): the aligned face is resized to RESIZED px, and the chip is the
+# 150 x 150 window whose corner lies at (LEFT, TOP). Least squares over eyes, nose tip and mouth corners of the
 # two templates gives 163.2, 7.6 and 29.8. On 1,000 pairs of CelebA faces no other scale (150 to 184), height (-8 to
 # +8 px) or padding was better beyond noise. The 17 rows below the ArcFace crop repeat its last row.
 RESIZED, LEFT, TOP = 163, 8, 30

@@ -101,7 +101,8 @@ def check_faces(faces: Tensor) -> Tensor:
 
 
 def _check_range(low: float, high: float) -> None:
-    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT and not (low >= 0 and 0 < high < 1.001 / 255):
+    dark = low >= 0 and 0 < high < 1.001 / 255  # no pixel above 1 of 255: divided twice
+    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT and not dark:
         return
     if not (abs(low) < float("inf") and abs(high) < float("inf")):
         raise GdrdError("Faces hold values that are not finite", "Give RGB values from 0 to 1")
@@ -156,7 +157,7 @@ def require_finite(tensors: Mapping[str, Any], source: object) -> None:
         GdrdError: names the tensor and ``source``, the model or file that holds it.
     """
     for name, values in tensors.items():
-        values = torch.as_tensor(values)
+        values = values if isinstance(values, Tensor) else torch.tensor(values)
         if values.is_floating_point() and not bool(values.isfinite().all()):
             bad = int((~values.isfinite()).sum())
             raise GdrdError(

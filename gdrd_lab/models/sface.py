@@ -43,7 +43,7 @@ def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequent
 
 
 def preprocess(faces: Tensor, resolution: int) -> Tensor:
-    """Resize faces (N, 3, H, W), RGB in [0, 1], to ``resolution`` and scale pixels as SFace does: (255 x - 127.5) / 128.
+    """Resize faces (N, 3, H, W), RGB in [0, 1], and scale them to SFace's range: (255 x - 127.5) / 128.
 
     Example:
         >>> preprocess(torch.ones(1, 3, 16, 16), 112).shape, preprocess(torch.ones(1, 3, 16, 16), 16).max().item()

@@ -45,7 +45,7 @@ class Backbone(nn.Module):
     """Very-low-resolution faces to a feature map; stage 1 trains it to predict the generative teacher's features.
 
     Args:
-        input_size: resolution that faces are resized to first, a multiple of 16; the stem's stride gives a 16 x 16 grid.
+        input_size: resolution that faces are resized to first, a multiple of 16; the stem gives a 16 x 16 grid.
         channels: width of each stage; stage k works on a grid of 16 / 2^k.
         blocks: residual blocks of each stage.
 

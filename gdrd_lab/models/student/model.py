@@ -22,6 +22,7 @@ class Student(RecogniserNetwork):
     """Backbone and head; faces of any resolution are resized to ``input_size`` first.
 
     Example:
+        >>> import torch
         >>> student = Student(StudentConfig(input_size=32)).eval()
         >>> student.embed(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 128])
@@ -78,8 +79,5 @@ class Student(RecogniserNetwork):
         student.metadata, student.name = metadata, str(metadata.get("name", "student"))
         student.teacher_name = str(metadata.get("teacher", ""))
         require_finite(tensors["student"], f"{student.name} ({folder})")
-        state = {
-            key: value.float() if value.is_floating_point() else value for key, value in tensors["student"].items()
-        }
-        load_into(student, state, folder)
+        load_into(student, tensors["student"], folder)
         return frozen(student)
