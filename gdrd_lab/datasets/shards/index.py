@@ -12,7 +12,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,16 @@ class ShardIndex:
         offsets: (N,) uint64, where in the tar file each image starts.
         sizes: (N,) uint32, bytes of each image.
         labels: (N,) int64 identities of the whole set, -1 where unknown.
-        teacher: fingerprint of the recogniser whose embeddings are kept with the faces, or None.
-        sha256: checksum of the shard; it may be left out for ``index_content``.
+        identities: name of each identity number in ``labels``.
+        teacher: fingerprint of the recogniser whose embeddings are stored with the faces, or None.
+        sha256: checksum of the shard; ``index_content`` computes it.
     """
 
     first: int
     offsets: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
+    identities: dict[int, str] = field(default_factory=dict)
     teacher: str | None = None
     sha256: str = ""
 
@@ -84,8 +86,15 @@ def index_content(index: ShardIndex, shard: Path, embeddings: np.ndarray | None)
     if embeddings is not None:
         parts["embeddings"] = embeddings.astype(np.float16)
     state = shard.stat()
-    found = {"tar_bytes": state.st_size, "mtime_ns": state.st_mtime_ns, "sha256": checksum(shard)}
-    return save(parts, {"index": json.dumps({"first": index.first, "teacher": index.teacher, **found})})
+    metadata = {
+        "first": index.first,
+        "identities": index.identities,
+        "teacher": index.teacher,
+        "tar_bytes": state.st_size,
+        "mtime_ns": state.st_mtime_ns,
+        "sha256": checksum(shard),
+    }
+    return save(parts, {"index": json.dumps(metadata)})
 
 
 def read_shard_index(shard: Path) -> ShardIndex | None:
@@ -107,8 +116,11 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
                 return None
             with suppress(OSError):
                 os.utime(shard, ns=(state.st_atime_ns, recorded))
-        return ShardIndex(int(metadata["first"]), **parts, teacher=metadata["teacher"], sha256=metadata["sha256"])
-    except (OSError, GdrdError, SafetensorError, ValueError, KeyError, TypeError):
+        names = {int(label): str(name) for label, name in metadata["identities"].items()}
+        return ShardIndex(
+            int(metadata["first"]), **parts, identities=names, teacher=metadata["teacher"], sha256=metadata["sha256"]
+        )
+    except (OSError, GdrdError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
