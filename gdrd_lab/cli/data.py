@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, open_data, read_options
+from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, read_options
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -30,22 +30,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_reading(pack)
     add_quiet(pack)
 
-    check = command(actions, "check", run_check, "compare shards with their checksums")
+    check = command(actions, "check", run_check, "compare shards with their checksums and with their source")
     check.add_argument("folder", type=Path, help="folder that `gdrd data pack` wrote")
     add_quiet(check)
 
 
 def run_pack(arguments: argparse.Namespace) -> None:
     """Pack and print what was written."""
-    from gdrd_lab.datasets.registry import is_plain_folder
-    from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
+    from gdrd_lab.datasets.shards.pack import PackConfig, pack
+    from gdrd_lab.datasets.shards.source import Source
 
-    source = Path(arguments.data)
-    # The workers align the photographs of a folder one by one, without the cache.
-    plain = is_plain_folder(source)
-    faces = FolderImages(source, read_options(arguments)) if plain else open_data(arguments)
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
-    manifest = pack(faces, arguments.out, config, arguments.workers, progress=not arguments.quiet)
+    source = Source(arguments.data, read_options(arguments))
+    manifest = pack(source, arguments.out, config, arguments.workers, progress=not arguments.quiet)
     size = sum(entry["bytes"] for entry in manifest["shards"].values())
     print(
         f"{manifest['faces']:,} faces in {len(manifest['shards'])} shards, {size / 1e6:,.0f} MB in {arguments.out}; "
@@ -55,12 +52,19 @@ def run_pack(arguments: argparse.Namespace) -> None:
 
 def run_check(arguments: argparse.Namespace) -> None:
     """Check and name what is wrong."""
-    from gdrd_lab.datasets.shards.manifest import check_pack
+    from gdrd_lab.datasets.shards.source import check_pack
     from gdrd_lab.errors import GdrdError
 
-    if wrong := check_pack(arguments.folder, progress=not arguments.quiet):
+    found = check_pack(arguments.folder, progress=not arguments.quiet)
+    if found.damaged:
         raise GdrdError(
-            f"{len(wrong)} shards are missing or changed, among them {wrong[0]}",
+            f"{len(found.damaged)} shards are missing or changed, among them {found.damaged[0]}",
             "Delete them and run `gdrd data pack` again",
         )
-    print(f"Every shard in {arguments.folder} is whole")
+    if found.outdated:
+        raise GdrdError(
+            f"The images of {len(found.outdated)} shards have changed since, among them {found.outdated[0]}",
+            "Run `gdrd data pack` again: it packs these shards again",
+        )
+    agrees = " and agrees with its source" if found.compared else "; its source is not there to compare with"
+    print(f"Every shard in {arguments.folder} is whole{agrees}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdrd_lab.datasets.embed import require_finite
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
 
@@ -19,26 +20,41 @@ def write_embeddings(
 ) -> None:
     """Write columns key, identity (-1: unknown) and embedding; the model and resolution go to the file's metadata.
 
+    Bytes of a name that are not UTF-8 are written as their hexadecimal value.
+
     Args:
         path: parquet file; written atomically.
         faces: N faces.
         embeddings: float32 (N, d).
         model: the recogniser's name.
-        resolution: side the faces were reduced to, or None.
+        resolution: resolution that the faces were reduced to, in pixels, or None.
 
     Raises:
-        GdrdError: the file cannot be written.
+        GdrdError: an embedding is not finite or zero, there is not one for each face, or the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> faces, embeddings = synthetic_faces(2, 1, size=16), np.eye(2, dtype=np.float32)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_embeddings(Path(folder, "e.parquet"), faces, embeddings, "student", 16)
+        ...     keys, identities, found, metadata = read_embeddings(Path(folder, "e.parquet"))
+        >>> identities.tolist(), found.tolist(), metadata["model"]
+        ([0, 1], [[1.0, 0.0], [0.0, 1.0]], 'student')
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    embeddings = require_finite(embeddings, model)
+    if len(embeddings) != len(faces):
+        raise GdrdError(f"{len(embeddings)} embeddings came with {len(faces)} faces", "Give one for each face")
     flat = pa.array(np.ascontiguousarray(embeddings, np.float32).reshape(-1))
     columns = {
-        "key": pa.array(list(faces.keys)),
+        "key": pa.array([_text(key) for key in faces.keys], pa.string()),
         "identity": pa.array(np.asarray(faces.labels, np.int64)),
         "embedding": pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1]),
     }
-    metadata = {"model": model, "data": faces.name, "resolution": str(resolution or "native")}
+    metadata = {"model": model, "data": _text(faces.name), "resolution": str(resolution or "native")}
     with atomic_write(path) as file:
         pq.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
 
@@ -47,7 +63,7 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict
     """Read keys, identities (N,), embeddings (N, d) and the metadata that ``write_embeddings`` wrote.
 
     Raises:
-        GdrdError: the file is missing or is no such file.
+        GdrdError: the file is missing or was not written by ``write_embeddings``.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -60,5 +76,9 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict
         return table["key"].to_pylist(), table["identity"].to_numpy(), embeddings, metadata
     except (OSError, KeyError, pa.ArrowException) as error:
         raise GdrdError(
-            f"{path} is no file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`"
+            f"{path} is not a file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`"
         ) from error
+
+
+def _text(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -30,10 +30,15 @@ def dataset_fingerprint(faces: FaceDataset) -> str:
         >>> dataset_fingerprint(ArrayFaces(faces)) == dataset_fingerprint(ArrayFaces(faces[::-1]))
         False
     """
+    return fingerprint(face_digests(faces), names_fingerprint(faces), faces.size)
+
+
+def names_fingerprint(faces: FaceDataset) -> str:
+    """Return 32 hexadecimal digits that change with any label, key or the order of the faces."""
     keys = hashlib.sha256()
     for key in faces.keys:
         keys.update(repr(str(key)).encode())
-    return fingerprint(face_digests(faces), np.asarray(faces.labels, np.int64), keys.digest(), faces.size)
+    return fingerprint(np.asarray(faces.labels, np.int64), keys.digest())
 
 
 def face_digests(faces: FaceDataset) -> np.ndarray:
@@ -63,6 +68,19 @@ def file_digests(files: Sequence[Path], *details: np.ndarray) -> np.ndarray:
         _short(b"".join([checksums[file], *(np.ascontiguousarray(rows[index]).tobytes() for rows in details)]))
         for index, file in enumerate(files)
     )
+
+
+def place_digests(files: Sequence[object], file: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return a digest of faces that lie in a few large files, uint8 (N, 16).
+
+    Args:
+        files: what stands for the content of each of F files, such as its checksum.
+        file: (N,) which of the files, 0 to F - 1.
+        place: (N,) where in the file.
+    """
+    heads = np.array([int(fingerprint(content)[:16], 16) for content in files], np.uint64)
+    rows = np.stack([heads[file], np.asarray(place, np.uint64)], 1)
+    return rows.view(np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def _short(content: bytes | np.ndarray) -> bytes:

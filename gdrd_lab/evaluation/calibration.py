@@ -104,12 +104,10 @@ def calibrate(
     if key is None:
         return Calibration(resolutions, compute(), labels)
     shipped = data_folder() / SHIPPED
-    found = _read(shipped, key) if shipped.is_file() else None
-    if found is None:
-        found = cached(
-            "calibration", key, compute, lambda path: _read(path, key), lambda file, t: file.write(_packed({key: t}))
-        )
-    return Calibration(resolutions, found, labels)
+    tables = _read(shipped) if shipped.is_file() else {}
+    if key not in tables:
+        tables = cached("calibration", key, compute, _read, lambda file, table: file.write(_packed({key: table})))
+    return Calibration(resolutions, tables[key], labels)
 
 
 def embeddings_at(
@@ -136,11 +134,11 @@ def _packed(tables: dict[str, np.ndarray]) -> bytes:
     return save({key: table.astype(np.float16) for key, table in tables.items()})
 
 
-def _read(place: Path, key: str) -> np.ndarray | None:
+def _read(path: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
-    table = load_file(place).get(key)
-    return None if table is None else table.astype(np.float32) / np.linalg.norm(table, axis=-1, keepdims=True)
+    tables = {key: table.astype(np.float32) for key, table in load_file(path).items()}
+    return {key: table / np.linalg.norm(table, axis=-1, keepdims=True) for key, table in tables.items()}
 
 
 def main() -> None:
@@ -150,7 +148,7 @@ def main() -> None:
     faces, tables = calibration_faces(), {}
     for name in ("sface", "student"):
         recogniser = load_model(name)
-        tables[calibration_key(recogniser, faces, RESOLUTIONS)] = embeddings_at(recogniser, faces)
+        tables[f"{calibration_key(recogniser, faces, RESOLUTIONS)}"] = embeddings_at(recogniser, faces)
     print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
 
 

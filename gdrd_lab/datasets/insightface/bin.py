@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from gdrd_lab.datasets.base import ReadOptions
+from gdrd_lab.datasets.fingerprint import place_digests
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.cache import checksum
 
 # What pickle writes for lists, tuples, bytes, integers, booleans, strings and None, in protocols 0 to 5. No GLOBAL,
 # STACK_GLOBAL, INST, OBJ, REDUCE, BUILD, NEWOBJ, EXT or PERSID.
@@ -50,15 +52,18 @@ class BinFaces(EncodedFaces):
     """
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
-        path = Path(path)
-        super().__init__(path.stem, options)
-        self._images, self.genuine = read_bin(path)
-        self.labels = np.full(len(self._images), -1)
-        self.keys = [f"{index:06d}" for index in range(len(self._images))]
+        self.path = Path(path)
+        self._images, self.genuine = read_bin(self.path)
+        keys = [f"{index:06d}" for index in range(len(self._images))]
+        super().__init__(self.path.stem, options, np.full(len(keys), -1), keys)
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
         return self._images[index]
+
+    def face_digests(self) -> np.ndarray:
+        """Return a digest of each face, from the checksum of the file; see ``datasets.fingerprint``."""
+        return place_digests([(checksum(self.path), self._salt())], np.zeros(len(self), int), np.arange(len(self)))
 
 
 def bin_pairs(faces: BinFaces, folds: int = 10) -> Pairs:

@@ -1,15 +1,18 @@
 """What `gdrd data pack` writes beside each shard: where each face lies, its identity, and a teacher's embedding.
 
 A shard `faces-000012.tar` has `faces-000012.index.safetensors`, so that a set of millions opens without reading its
-tar files. An index whose shard has another size is not believed.
+tar files. The index is used only for the shard that it was made for: its size and time must be the recorded ones, or
+else its checksum.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.cache import checksum
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,14 +37,18 @@ class ShardIndex:
         offsets: (N,) uint64, where in the tar file each image starts.
         sizes: (N,) uint32, bytes of each image.
         labels: (N,) int64 identities of the whole set, -1 where unknown.
-        teacher: name of the recogniser whose embeddings are cached, or None.
+        identities: name of each identity number in ``labels``.
+        teacher: fingerprint of the recogniser whose embeddings are stored with the faces, or None.
+        sha256: checksum of the shard; ``index_content`` computes it.
     """
 
     first: int
     offsets: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
+    identities: dict[int, str] = field(default_factory=dict)
     teacher: str | None = None
+    sha256: str = ""
 
 
 class NumberedKeys(Sequence[str]):
@@ -63,38 +71,61 @@ class NumberedKeys(Sequence[str]):
 
 
 def index_path(shard: Path) -> Path:
-    """Return where the index of a shard lies."""
+    """Return the path of a shard's index."""
     return shard.with_name(f"{shard.stem}.index.safetensors")
 
 
-def index_content(index: ShardIndex, tar_bytes: int, embeddings: np.ndarray | None) -> bytes:
-    """Return the file of an index; ``embeddings`` (N, d) are kept as float16 (a cosine changes by less than 1e-3)."""
+def index_content(index: ShardIndex, shard: Path, embeddings: np.ndarray | None) -> bytes:
+    """Return the content of a shard's index file.
+
+    Embeddings (N, d) are stored as float16, which changes a cosine by less than 1e-3.
+    """
     from safetensors.numpy import save
 
     parts = {"offsets": index.offsets, "sizes": index.sizes, "labels": index.labels}
     if embeddings is not None:
         parts["embeddings"] = embeddings.astype(np.float16)
-    metadata = {"first": index.first, "tar_bytes": tar_bytes, "teacher": index.teacher}
+    state = shard.stat()
+    metadata = {
+        "first": index.first,
+        "identities": index.identities,
+        "teacher": index.teacher,
+        "tar_bytes": state.st_size,
+        "mtime_ns": state.st_mtime_ns,
+        "sha256": checksum(shard),
+    }
     return save(parts, {"index": json.dumps(metadata)})
 
 
 def read_shard_index(shard: Path) -> ShardIndex | None:
-    """Return a shard's index, or None where there is none, it is damaged or the shard has changed since."""
+    """Return a shard's index, or None where there is none, it is damaged or it belongs to another shard.
+
+    After a copy, which changes the time, the shard is read once and gets its recorded time back if it can be written.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(index_path(shard), "numpy") as file:
             metadata = json.loads((file.metadata() or {})["index"])
             parts = {name: file.get_tensor(name) for name in ("offsets", "sizes", "labels")}
-        if metadata["tar_bytes"] != shard.stat().st_size or len({len(part) for part in parts.values()}) != 1:
+        state, recorded = shard.stat(), int(metadata["mtime_ns"])
+        if metadata["tar_bytes"] != state.st_size or len({len(part) for part in parts.values()}) != 1:
             return None
-        return ShardIndex(int(metadata["first"]), **parts, teacher=metadata["teacher"])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        if recorded != state.st_mtime_ns:
+            if metadata["sha256"] != checksum(shard):
+                return None
+            with suppress(OSError):
+                os.utime(shard, ns=(state.st_atime_ns, recorded))
+        names = {int(label): str(name) for label, name in metadata["identities"].items()}
+        return ShardIndex(
+            int(metadata["first"]), **parts, identities=names, teacher=metadata["teacher"], sha256=metadata["sha256"]
+        )
+    except (OSError, GdrdError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def read_shard_embeddings(shard: Path) -> Tensor:
-    """Return the embeddings float16 (N, d) cached with a shard.
+    """Return the embeddings float16 (N, d) stored with a shard.
 
     Raises:
         GdrdError: there are none.
@@ -105,4 +136,4 @@ def read_shard_embeddings(shard: Path) -> Tensor:
         with safe_open(index_path(shard), "pt") as file:
             return file.get_tensor("embeddings")
     except (OSError, SafetensorError) as error:
-        raise GdrdError(f"{shard} has no cached embeddings", "Pack the faces again with --embed") from error
+        raise GdrdError(f"{shard} has no stored embeddings", "Pack the faces again with --embed") from error

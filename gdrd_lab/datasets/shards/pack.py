@@ -5,21 +5,28 @@ from __future__ import annotations
 import io
 import multiprocessing
 import tarfile
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.datasets.base import ReadOptions, to_tensor
-from gdrd_lab.datasets.listing import list_images
+from gdrd_lab.datasets.base import ReadOptions, identities_of
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all
+from gdrd_lab.datasets.fingerprint import names_fingerprint
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
-from gdrd_lab.datasets.shards.manifest import checksum, fingerprint, is_done, name_of, open_manifest, write_manifest
-from gdrd_lab.datasets.shards.reader import EncodedFaces
+from gdrd_lab.datasets.shards.manifest import is_done, name_of, open_manifest, write_manifest
+from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces
+from gdrd_lab.datasets.shards.source import Source, shard_ranges, source_digest
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write, write_atomically
+from gdrd_lab.io.cache import checksum, keyed
+from gdrd_lab.io.images import read_image
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
@@ -33,48 +40,43 @@ class PackConfig:
     """How faces are packed.
 
     Args:
-        faces_per_shard: faces tried per shard; those that cannot be used leave it smaller.
+        faces_per_shard: faces tried per shard, 1 or more; those that cannot be used leave it smaller.
         quality: JPEG quality of faces that had to be aligned or decoded, 1 to 100; 0 writes PNG, without loss. Images
-            that are aligned already are copied as they are, byte for byte.
-        embed: name of a recogniser ("sface") whose embeddings are cached with the faces; None for none.
+            that are face crops already are copied byte for byte.
+        embed: name of a recogniser ("sface") whose embeddings are stored with the faces; None for none.
+
+    Raises:
+        GdrdError: a value is out of its range.
     """
 
     faces_per_shard: int = 5000
     quality: int = 95
     embed: str | None = None
 
-
-class FolderImages(EncodedFaces):
-    """The images of a folder, each read and aligned when it is asked for; identities are their folders."""
-
-    def __init__(self, path: Path, options: ReadOptions = ReadOptions()) -> None:
-        super().__init__(path.resolve().name, options)
-        found = list_images(path)
-        self._files, self.keys, self.labels, self.identities = found.files, found.keys, found.labels, found.identities
-        self.left_out, self.notes = found.left_out, found.notes
-
-    def content(self, index: int) -> bytes:
-        """Return the image file's bytes of a face."""
-        try:
-            return self._files[index].read_bytes()
-        except OSError as error:
-            raise GdrdError(f"The image cannot be read ({error.strerror})", "Check the disk") from error
+    def __post_init__(self) -> None:
+        if self.faces_per_shard < 1:
+            raise GdrdError(f"{self.faces_per_shard} faces per shard are too few", "Give 1 or more, such as 5000")
+        if not 0 <= self.quality <= 100:
+            raise GdrdError(f"A JPEG quality of {self.quality} does not exist", "Give 1 to 100, or 0 for PNG")
 
 
 def pack(
-    faces: FaceDataset, out: Path, config: PackConfig | None = None, workers: int = 1, progress: bool = True
+    source: Source | FaceDataset, out: Path, config: PackConfig = PackConfig(), workers: int = 1, progress: bool = True
 ) -> dict[str, Any]:
-    """Write ``out/faces-000000.tar`` and on, an index beside each, and ``out/manifest.json``; go on if some are there.
+    """Write faces to ``out/faces-000000.tar`` and so on, an index beside each, and ``out/manifest.json``.
 
     In a shard face number n is ``00000000n.jpg`` (or .png) with its identity in ``00000000n.cls`` (-1: unknown), in the
-    order of ``faces``. A shard appears under its name only when it is whole, and the manifest, written after each, has
+    order of the source. A shard appears under its name only when it is whole, and the manifest, written after each, has
     its SHA-256. Faces that cannot be used are left out and named in the manifest.
 
+    The same call continues an interrupted one. Shards whose images, keys or identities have changed in the source since
+    they were packed are packed again, with a warning.
+
     Args:
-        faces: the source; ``EncodedFaces`` hand on bytes that need no work.
+        source: the faces; a ``Source`` is recorded, so that ``check_pack`` can compare the pack with it.
         out: folder.
         config: how.
-        workers: processes; 1 works in this one.
+        workers: processes, 1 or more; 1 works in this one.
         progress: show a progress bar.
 
     Returns:
@@ -85,48 +87,88 @@ def pack(
     """
     from tqdm.auto import tqdm
 
-    config = config or PackConfig()
+    if workers < 1:
+        raise GdrdError(f"{workers} processes cannot pack", "Give 1 or more")
+    faces = source.open(out) if isinstance(source, Source) else source
+    recogniser = _load(config)
     metadata = {
         "format": FORMAT,
         "config": asdict(config),
         "source": faces.name,
         "tried": len(faces),
-        "keys": fingerprint(faces),
+        "keys": names_fingerprint(faces),
+        "reading": _reading(faces),
+        "teacher": keyed(recogniser) if recogniser is not None else None,
     }
     manifest = open_manifest(out, metadata)
-    starts = range(0, len(faces), config.faces_per_shard)
-    todo = [number for number in range(len(starts)) if not is_done(out, name_of(number), manifest)]
+    manifest |= {"origin": source.record() if isinstance(source, Source) else None, "complete": False}
+    write_manifest(out, manifest)  # a folder that cannot be written is reported before the work
+    ranges = shard_ranges(len(faces), config.faces_per_shard)
+    todo = _todo(faces, out, manifest, ranges, progress)
     with tqdm(total=len(faces), desc="packing", unit="face", disable=not progress) as bar:
-        bar.update(sum(len(_range(number, config, faces)) for number in range(len(starts)) if number not in set(todo)))
-        for number, entry in _work(faces, out, config, todo, workers):
+        bar.update(len(faces) - sum(len(ranges[number]) for number in todo))
+        for number, entry in _work(_Worker(faces, out, config, recogniser), todo, workers):
             manifest["shards"][name_of(number)] = entry
             write_manifest(out, manifest)
-            bar.update(len(_range(number, config, faces)))
-    manifest["shards"] = dict(sorted(manifest["shards"].items()))
-    manifest["faces"] = sum(entry["faces"] for entry in manifest["shards"].values())
-    manifest["left_out"] = sum(entry["left_out"] for entry in manifest["shards"].values())
+            bar.update(len(ranges[number]))
+    entries = manifest["shards"] = dict(sorted(manifest["shards"].items()))
+    manifest |= {name: sum(entry[name] for entry in entries.values()) for name in ("faces", "left_out")}
     if not manifest["faces"]:
-        reasons = [reason for entry in manifest["shards"].values() for reason in entry["reasons"]]
+        reasons = [reason for entry in entries.values() for reason in entry["reasons"]]
         raise GdrdError(f"Not one of {len(faces)} images gave a face ({(reasons or ['none'])[0]})", "Name other images")
     manifest["complete"] = True
     write_manifest(out, manifest)
     return manifest
 
 
-def _work(
-    faces: FaceDataset, out: Path, config: PackConfig, todo: Sequence[int], workers: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    if workers <= 1:
-        worker = _Worker(faces, out, config)
+def _load(config: PackConfig) -> Recogniser | None:
+    from gdrd_lab.models.registry import load_model
+
+    return load_model(config.embed) if config.embed else None
+
+
+def _reading(faces: FaceDataset) -> dict[str, Any] | None:
+    """How a set aligns its images; None where the pixels alone are compared."""
+    if not isinstance(faces, EncodedFaces):
+        return None
+    return {"align": faces.options.align, "face_selection": faces.options.face_selection}
+
+
+def _todo(
+    faces: FaceDataset, out: Path, manifest: dict[str, Any], ranges: Sequence[range], progress: bool
+) -> list[int]:
+    """Return the shards that are missing or whose source has changed."""
+    from tqdm.auto import tqdm
+
+    done = [number for number in range(len(ranges)) if is_done(out, name_of(number), manifest)]
+    changed = [
+        number
+        for number in tqdm(done, desc="comparing with the source", unit="shard", disable=not progress or not done)
+        if manifest["shards"][name_of(number)].get("source") != source_digest(faces, ranges[number])
+    ]
+    if changed:
+        warnings.warn(
+            f"Images of {faces.name} have changed since they were packed: {len(changed)} shards are packed again, "
+            f"among them {name_of(changed[0])}",
+            stacklevel=3,
+        )
+    return sorted(set(range(len(ranges))) - set(done) | set(changed))
+
+
+def _work(worker: _Worker, todo: Sequence[int], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    if workers == 1:
         yield from ((number, worker.pack(number)) for number in todo)
         return
     # Fresh processes: forked ones would inherit the state of torch's and OpenCV's threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (faces, out, config)) as pool:
+    start = partial(_start_worker, worker.faces, worker.out, worker.config)
+    with ProcessPoolExecutor(min(workers, len(todo) or 1), context, start) as pool:
         jobs = {pool.submit(_run_worker, number): number for number in todo}
         try:
             for job in as_completed(jobs):
                 yield jobs[job], job.result()
+        except BrokenProcessPool as error:
+            raise GdrdError("A process that packs was killed", "Use fewer --workers, which need less memory") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -134,63 +176,56 @@ def _work(
 class _Worker:
     """What one process holds while it packs shards."""
 
-    def __init__(self, faces: FaceDataset, out: Path, config: PackConfig) -> None:
-        self.faces, self.out, self.config = faces, out, config
-        self.recogniser: Recogniser | None = None
-        if config.embed:
-            from gdrd_lab.models.registry import load_model
-
-            self.recogniser = load_model(config.embed)
+    def __init__(self, faces: FaceDataset, out: Path, config: PackConfig, recogniser: Recogniser | None) -> None:
+        self.faces, self.out, self.config, self.recogniser = faces, out, config, recogniser
+        self.identities = identities_of(faces)
+        self.ranges = shard_ranges(len(faces), config.faces_per_shard)
 
     def pack(self, number: int) -> dict[str, Any]:
         """Write one shard and its index; return its entry in the manifest."""
-        offsets, sizes, labels, embeddings, reasons = [], [], [], [], []
-        path, first = self.out / name_of(number), number * self.config.faces_per_shard
-        waiting: list[np.ndarray] = []
-        kept = 0
+        path, first, rows = self.out / name_of(number), self.ranges[number].start, self.ranges[number]
+        source = source_digest(self.faces, rows)
+        offsets, sizes, reasons = [], [], []
+        labels: list[int] = []
         with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in _range(number, self.config, self.faces):
+            for index in rows:
                 try:
                     content, ending = self._encoded(index)
                 except GdrdError as error:
                     reasons.append(f"{self.faces.keys[index]}: {error.what}")
                     continue
-                name, label = f"{first + kept:0{DIGITS}d}", int(self.faces.labels[index])
-                kept += 1
+                name, label = f"{first + len(labels):0{DIGITS}d}", int(self.faces.labels[index])
                 offsets.append(_add(tar, f"{name}{ending}", content))
                 _add(tar, f"{name}.cls", str(label).encode())
                 sizes.append(len(content))
                 labels.append(label)
-                if self.recogniser is not None:
-                    waiting.append(_decode(content))
-                    if len(waiting) == 64:
-                        embeddings.append(self._embed(waiting))
-                        waiting = []
-        if waiting:
-            embeddings.append(self._embed(waiting))
-        size = path.stat().st_size
-        teacher = self.recogniser.name if self.recogniser is not None else None
-        whole = ShardIndex(
-            first, np.array(offsets, np.uint64), np.array(sizes, np.uint32), np.array(labels, np.int64), teacher
-        )
-        known = np.concatenate(embeddings) if embeddings else np.zeros((0, 1)) if teacher else None
-        write_atomically(index_path(path), index_content(whole, size, known))
+        names = {label: self.identities[label] for label in sorted(set(labels)) if label >= 0}
+        places = np.array(offsets, np.uint64), np.array(sizes, np.uint32), np.array(labels, np.int64)
+        embeddings = None
+        if self.recogniser is not None and labels:
+            packed = ShardFaces([path], ReadOptions(align="never"))
+            embeddings = embed_all(self.recogniser, packed, None, EmbedOptions(progress=False))
+        elif self.recogniser is not None:
+            embeddings = np.zeros((0, self.recogniser.embedding_size))
+        teacher = keyed(self.recogniser) if self.recogniser is not None else None
+        write_atomically(index_path(path), index_content(ShardIndex(first, *places, names, teacher), path, embeddings))
         return {
-            "faces": kept,
-            "bytes": size,
+            "faces": len(labels),
+            "bytes": path.stat().st_size,
             "sha256": checksum(path),
+            "source": source,
             "left_out": len(reasons),
             "reasons": reasons[:20],
         }
 
     def _encoded(self, index: int) -> tuple[bytes, str]:
-        """A face's image file, as it is where it is an aligned JPEG or PNG already, and its ending."""
+        """Return a face's image file and its ending; the file of a face crop is copied if it is a JPEG or PNG."""
         from PIL import Image
 
         if isinstance(self.faces, EncodedFaces):
             content = self.faces.content(index)
-            if (ending := _aligned_ending(content, self.faces.size)) and self.faces.takes_as_it_is:
-                _decode(content)  # a damaged image is met here and not in the middle of a training
+            if ending := _copied_ending(content, self.faces):
+                read_image(content)  # a damaged image is found here and not in the middle of a training
                 return content, ending
         file = io.BytesIO()
         image = Image.fromarray(self.faces[index])
@@ -199,13 +234,6 @@ class _Worker:
             return file.getvalue(), ".jpg"
         image.save(file, "PNG")
         return file.getvalue(), ".png"
-
-    def _embed(self, faces: Sequence[np.ndarray]) -> np.ndarray:
-        import torch
-
-        assert self.recogniser is not None
-        with torch.inference_mode():
-            return self.recogniser.embed(to_tensor(faces)).float().numpy()
 
 
 _worker: list[_Worker] = []  # of this process, made once by the pool
@@ -216,16 +244,11 @@ def _start_worker(faces: FaceDataset, out: Path, config: PackConfig) -> None:
         import torch
 
         torch.set_num_threads(1)  # one process per core
-    _worker[:] = [_Worker(faces, out, config)]
+    _worker[:] = [_Worker(faces, out, config, _load(config))]
 
 
 def _run_worker(number: int) -> dict[str, Any]:
     return _worker[0].pack(number)
-
-
-def _range(number: int, config: PackConfig, faces: FaceDataset) -> range:
-    first = number * config.faces_per_shard
-    return range(first, min(first + config.faces_per_shard, len(faces)))
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
@@ -237,18 +260,13 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
     return start
 
 
-def _aligned_ending(content: bytes, size: int) -> str | None:
+def _copied_ending(content: bytes, faces: EncodedFaces) -> str | None:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
-            plain = image.size == (size, size) and image.mode == "RGB" and not image.getexif().get(0x0112, 1) > 1
+            upright = not image.getexif().get(0x0112, 1) > 1
+            plain = faces.takes_whole(image.height, image.width) and image.mode == "RGB" and upright
             return {"JPEG": ".jpg", "PNG": ".png"}[str(image.format)] if plain else None
-    except Exception:  # no such image: the face set's own reading says what is wrong
+    except Exception:  # not such an image: reading the face gives the reason
         return None
-
-
-def _decode(content: bytes) -> np.ndarray:
-    from gdrd_lab.io.images import read_image
-
-    return read_image(content)

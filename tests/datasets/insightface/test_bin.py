@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import encoded, noise_face
 
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs, load_plain, read_bin
 from gdrd_lab.datasets.registry import load_dataset, open_pairs
 from gdrd_lab.errors import GdrdError
@@ -104,3 +105,12 @@ def test_a_file_cut_off(tmp_path: Path) -> None:
         with pytest.raises(GdrdError, match="no InsightFace verification file"):
             read_bin(tmp_path / "x.bin")
     assert pickle.load(io.BytesIO(whole))  # whole it is one
+
+
+def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
+    images = [encoded(noise_face(seed, 16)) for seed in range(4)]
+    names = []
+    for order in ([0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 2, 3]):
+        (tmp_path / "x.bin").write_bytes(pickle.dumps(([images[place] for place in order], [True, False])))
+        names.append(dataset_fingerprint(BinFaces(tmp_path / "x.bin")))
+    assert names[0] == names[2] != names[1]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ import torch
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 
 from gdrd_lab.cli import main
-from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.registry import load_dataset
-from gdrd_lab.datasets.shards.index import NumberedKeys, index_path
-from gdrd_lab.datasets.shards.manifest import check_pack
-from gdrd_lab.datasets.shards.pack import FolderImages, PackConfig, pack
+from gdrd_lab.datasets.shards.index import NumberedKeys, index_path, read_shard_index
+from gdrd_lab.datasets.shards.pack import PackConfig, pack
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
+from gdrd_lab.datasets.shards.source import FolderImages, PackCheck, Source, check_pack
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
@@ -52,7 +54,7 @@ def test_aligned_images_are_copied_byte_for_byte(tmp_path: Path) -> None:
     for index in range(7):
         assert faces.content(index) == source.content(index)
         np.testing.assert_array_equal(faces[index], source[index])
-    assert check_pack(tmp_path / "out", progress=False) == []
+    assert check_pack(tmp_path / "out", progress=False).damaged == ()
 
 
 def test_without_their_indices_the_shards_say_the_same(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_an_index_of_another_shard_is_not_believed(tmp_path: Path) -> None:
     faces = ShardFaces([shard])
     assert len(faces) == 8
     np.testing.assert_array_equal(faces[7], noise_face(50))
-    assert check_pack(tmp_path / "out", progress=False) == [shard.name]
+    assert check_pack(tmp_path / "out", progress=False).damaged == (shard.name,)
     assert main(["data", "check", str(tmp_path / "out"), "--quiet"]) == 2
 
 
@@ -151,6 +153,7 @@ def test_cached_embeddings_are_the_teachers(tmp_path: Path) -> None:
     rest, held = split_identities(faces, 0.4)
     assert torch.equal(teacher_embeddings(teacher, held, progress=False), cached[torch.from_numpy(held.indices)])  # type: ignore[attr-defined]
     assert faces.cached_embeddings("another") is None and len(rest) + len(held) == 7
+    assert faces.cached_embeddings(None) is None
 
 
 def test_batches_from_shards_are_the_same_wherever_a_run_goes_on(tmp_path: Path) -> None:
@@ -187,3 +190,170 @@ def test_numbered_keys() -> None:
     assert keys[-1] == "c/000000022" and keys[1:3] == ["a/000000001", "c/000000020"] and len(keys) == 5
     with pytest.raises(IndexError):
         keys[5]
+
+
+def packed(tmp_path: Path, config: PackConfig = PackConfig(faces_per_shard=3)) -> Path:
+    """Seven images in three shards, with their source on record."""
+    people(tmp_path / "in")
+    pack(Source(str(tmp_path / "in")), tmp_path / "out", config, progress=False)
+    return tmp_path / "out"
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Let two files change places."""
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+
+
+def test_images_that_were_replaced_are_packed_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = packed(tmp_path)
+    argv = ["data", "check", str(out), "--quiet"]
+    assert check_pack(out, progress=False) == PackCheck((), (), True) and main(argv) == 0
+    kept = (out / "faces-000000.tar").stat().st_mtime_ns
+    files = sorted((tmp_path / "in").rglob("*.png"))
+    exchange(files[3], files[4])  # of one person: keys and identities stay
+    assert check_pack(out, progress=False) == PackCheck((), ("faces-000001.tar",), True)
+    assert main(argv) == 2 and "The images of 1 shards have changed since" in capsys.readouterr().err
+    again = ["data", "pack", str(tmp_path / "in"), str(out), "--faces-per-shard", "3", "--workers", "1", "--quiet"]
+    with pytest.warns(UserWarning, match=r"1 shards are packed again, among them faces-000001\.tar"):
+        assert main(again) == 0
+    assert (out / "faces-000000.tar").stat().st_mtime_ns == kept and main(argv) == 0
+    faces, source = load_dataset(out), FolderImages(tmp_path / "in")
+    assert all(faces.content(index) == source.content(index) for index in range(7))  # type: ignore[attr-defined]
+
+
+def test_a_source_that_is_gone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = packed(tmp_path)
+    (tmp_path / "in").rename(tmp_path / "elsewhere")
+    assert check_pack(out, progress=False) == PackCheck((), (), False)
+    assert main(["data", "check", str(out), "--quiet"]) == 0
+    assert "is whole; its source is not there to compare with" in capsys.readouterr().out
+
+
+def test_more_or_fewer_images_in_the_source_are_seen(tmp_path: Path) -> None:
+    out = packed(tmp_path)
+    save(tmp_path / "in" / "person2" / "9.png", noise_face(9))
+    assert check_pack(out, progress=False).outdated == ("faces-000002.tar",)
+    for number in range(10, 12):
+        save(tmp_path / "in" / "person2" / f"{number}.png", noise_face(number))
+    assert check_pack(out, progress=False).outdated == ("faces-000002.tar", "faces-000003.tar")
+
+
+def test_packs_by_other_readings_or_teachers_are_refused(tmp_path: Path) -> None:
+    out = packed(tmp_path)
+    source = Source(str(tmp_path / "in"), ReadOptions(face_selection="largest"))
+    with pytest.raises(GdrdError, match=r"other faces or settings \(reading\)"):
+        pack(source, out, PackConfig(faces_per_shard=3), progress=False)
+
+
+def test_an_index_is_not_used_for_another_shard_of_the_same_size(tmp_path: Path) -> None:
+    out = packed(tmp_path, PackConfig(faces_per_shard=4, embed="sface"))
+    first, second = find_shards(out)
+    content = bytearray(first.read_bytes())
+    content[index_faces(first)[0] : index_faces(first)[0] + 8] = b"no image"
+    first.write_bytes(content)
+    assert read_shard_index(first) is None and read_shard_index(second) is not None
+    faces = ShardFaces([first, second])
+    assert faces.teacher is None and faces.cached_embeddings("sface") is None
+    with pytest.raises(GdrdError, match="cannot be read as an image"):
+        faces[0]
+
+
+def index_faces(shard: Path) -> list[int]:
+    index = read_shard_index(shard)
+    assert index is not None
+    return index.offsets.tolist()
+
+
+def test_a_copied_pack_is_read_once_and_then_known(tmp_path: Path) -> None:
+    out = packed(tmp_path)
+    before = dataset_fingerprint(load_dataset(out))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in out.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    assert dataset_fingerprint(load_dataset(copy)) == before
+    for shard in find_shards(copy):
+        assert read_shard_index(shard) is not None
+        assert shard.stat().st_mtime_ns == (out / shard.name).stat().st_mtime_ns
+
+
+def test_shards_whose_images_change_places_are_another_set(tmp_path: Path) -> None:
+    out, teacher = packed(tmp_path, PackConfig(embed="sface")), load_sface()
+    faces = load_dataset(out)
+    embeddings, before = teacher_embeddings(teacher, faces, progress=False), dataset_fingerprint(faces)
+    files = sorted((tmp_path / "in").rglob("*.png"))
+    exchange(files[0], files[1])
+    with pytest.warns(UserWarning, match="packed again"):
+        pack(Source(str(tmp_path / "in")), out, PackConfig(embed="sface"), progress=False)
+    faces = load_dataset(out)
+    assert dataset_fingerprint(faces) != before
+    assert torch.equal(teacher_embeddings(teacher, faces, progress=False)[:2], embeddings[[1, 0]])
+
+
+def test_another_teacher_of_the_same_name_embeds_anew(tmp_path: Path) -> None:
+    faces, teacher = load_dataset(packed(tmp_path, PackConfig(embed="sface"))), load_sface()
+    stored = teacher_embeddings(teacher, faces, progress=False)
+    with torch.no_grad():
+        next(iter(teacher.parameters())).mul_(-1)
+    assert (teacher_embeddings(teacher, faces, progress=False) - stored).abs().max() > 0.05
+
+
+def test_names_of_people_survive(tmp_path: Path) -> None:
+    faces = load_dataset(packed(tmp_path))
+    assert list(faces.identities) == ["person0", "person1", "person2"]
+    assert list(split_identities(faces, 0.4)[1].keys) == [
+        key
+        for key, label in zip(faces.keys, faces.labels, strict=True)
+        if int(label) in set(split_identities(FolderImages(tmp_path / "in"), 0.4)[1].labels.tolist())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--faces-per-shard", "0"], "0 faces per shard are too few"),
+        (["--faces-per-shard", "-3"], "-3 faces per shard are too few"),
+        (["--quality", "101"], "A JPEG quality of 101 does not exist"),
+        (["--workers", "0"], "0 processes cannot pack"),
+        (["--embed", "nobody"], "nobody"),
+    ],
+)
+def test_settings_are_checked_before_the_first_step(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    people(tmp_path / "in")
+    assert main(["data", "pack", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet", *flags]) == 2
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_places_that_cannot_receive_a_pack(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    people(tmp_path / "in")
+    (tmp_path / "file").write_text("")
+    for out, message in ((tmp_path / "file" / "out", "could not be written"), (tmp_path / "in" / "out", "lies in")):
+        assert main(["data", "pack", str(tmp_path / "in"), str(out), "--workers", "1", "--quiet"]) == 2
+        told = capsys.readouterr().err
+        assert message in told and told.count("\n") == 1
+
+
+def test_small_faces_and_their_embeddings_are_packed(tmp_path: Path) -> None:
+    crops = [noise_face(0, 6)[:, :5], noise_face(1, 16), noise_face(2)]
+    for number, crop in enumerate(crops):
+        save(tmp_path / "in" / "ann" / f"{number}.png", crop)
+    pack(Source(str(tmp_path / "in")), tmp_path / "out", PackConfig(embed="sface"), progress=False)
+    faces, source, teacher = load_dataset(tmp_path / "out"), FolderImages(tmp_path / "in"), load_sface()
+    assert isinstance(faces, ShardFaces) and [faces[index].shape[0] for index in range(3)] == [6, 16, 112]
+    assert faces.content(0) == source.content(0)
+    stored = teacher_embeddings(teacher, faces, progress=False)
+    assert torch.allclose(stored, teacher_embeddings(teacher, source, progress=False), atol=1e-3)
+
+
+def test_files_whose_names_are_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    people(tmp_path / "in")
+    (tmp_path / "in" / "person0" / os.fsdecode(b"caf\xe9.png")).write_bytes(encoded(noise_face(9)))
+    (tmp_path / "in" / "person0" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"no image")
+    argv = ["data", "pack", str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "1", "--quiet"]
+    assert main(argv) == 0 and main(argv) == 0 and main(["data", "check", str(tmp_path / "out"), "--quiet"]) == 0
+    assert len(load_dataset(tmp_path / "out")) == 8 and capsys.readouterr().err == ""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import tarfile
 import tracemalloc
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, scenery, write_tar
 
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, report
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
-from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards, number_identities
+from gdrd_lab.datasets.labels import number_identities
+from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
 
 
@@ -111,7 +114,7 @@ def test_photographs_are_aligned_when_read(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match=r"1 in .*: No face was found"):
         faces[1]
     np.testing.assert_array_equal(faces[2], noise_face(0))
-    assert ShardFaces([path], ReadOptions("never"))[0].shape == (200, 200, 3)
+    np.testing.assert_array_equal(ShardFaces([path], ReadOptions(align="never"))[0], drawn_face(200))
 
 
 def test_memory_does_not_grow_with_the_pixels(tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_no_shards_at_all(tmp_path: Path) -> None:
 
 
 def test_identities_are_numbered_as_numbers_then_names() -> None:
-    assert number_identities(["10", "9", None, "bo", "9", "ann"]).tolist() == [1, 0, -1, 3, 0, 2]
+    assert number_identities(["10", "9", None, "bo", "9", "ann"])[0].tolist() == [1, 0, -1, 3, 0, 2]
 
 
 def test_saved_dataset_of_hugging_face(tmp_path: Path) -> None:
@@ -197,3 +200,141 @@ def test_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(GdrdError, match=r"pip install 'gdrd-lab\[large\]'"):
         SavedDataset(tmp_path)
+
+
+def test_names_with_dots_lose_no_face(tmp_path: Path) -> None:
+    members: dict[str, bytes] = {}
+    for person in range(20):
+        for number in range(4):
+            members[f"person{person}.{number:03d}.png"] = encoded(noise_face(4 * person + number))
+            members[f"person{person}.{number:03d}.cls"] = f"person{person}".encode()
+    faces = ShardFaces([write_tar(tmp_path / "a.tar", members)])
+    assert len(faces) == 80 and len(set(faces.keys)) == 80 and faces.keys[5] == "person1.001"
+    assert np.bincount(faces.labels).tolist() == [4] * 20 and faces.identities[int(faces.labels[5])] == "person1"
+    np.testing.assert_array_equal(faces[79], noise_face(79))
+
+
+def test_labels_are_found_by_sample_and_by_image(tmp_path: Path) -> None:
+    image = encoded(noise_face(0, 16))
+    members = {
+        "ann.1.png": image, "ann.2.png": image, "ann.cls": b"ann",  # one label for all images of a sample
+        "bob.png": image, "bob.meta.json": b'{"person": "bob"}',  # further endings of a sample with one image
+        "cy.jpg": image, "cy.png": image, "cy.cls": b"cy",  # one stem, two images
+        "._ann.1.png": b"a Mac's notes", "__MACOSX/bob.png": b"more of them",
+    }  # fmt: skip
+    faces = ShardFaces([write_tar(tmp_path / "a.tar", members)])
+    assert list(faces.keys) == ["ann.1", "ann.2", "bob", "cy.jpg", "cy.png"]
+    assert [faces.identities[label] for label in faces.labels] == ["ann", "ann", "bob", "cy", "cy"]
+
+
+UNKNOWN = [-1, "-1", "", None, float("nan"), "unknown", "NaN", "None", -1.0]
+
+
+@pytest.mark.parametrize("value", UNKNOWN)
+def test_unknown_identities_are_nobody(value: object, tmp_path: Path) -> None:
+    members = {f"{n}.png": encoded(noise_face(n, 16)) for n in range(4)}
+    members |= {f"{n}.json": json.dumps({"identity": value}).encode() for n in range(2)}
+    members |= {"2.cls": str(value).encode(), "3.json": json.dumps({"identity": value, "label": 7}).encode()}
+    faces = ShardFaces([write_tar(tmp_path / "a.tar", members)])
+    assert faces.labels.tolist() == [-1, -1, -1, 0] and list(faces.identities) == ["7"]
+
+
+def cut(path: Path, members: int) -> None:
+    """Cut a tar file after some of its members."""
+    with tarfile.open(path) as tar:
+        end = tar.getmembers()[members].offset
+    path.write_bytes(path.read_bytes()[:end])
+
+
+def test_a_tar_file_cut_after_a_member_says_so(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", {f"{n}.png": encoded(noise_face(n)) for n in range(8)})
+    cut(path, 3)
+    with pytest.warns(UserWarning, match=r"a.tar has no end of archive and may be cut off: 3 whole images are used"):
+        faces = ShardFaces([path])
+    assert len(faces) == 3 and "cut off" in report(faces).notes[0]
+
+
+def test_damage_between_members_is_refused(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", {f"{n}.png": encoded(noise_face(n)) for n in range(8)})
+    whole = path.read_bytes()
+    with tarfile.open(path) as tar:
+        start = tar.getmembers()[3].offset
+    path.write_bytes(whole[:start] + b"\xff" * 512 + whole[start + 512 :])
+    with pytest.raises(GdrdError, match=f"damaged at byte {start}"):
+        ShardFaces([path])
+    path.write_bytes(whole + whole)
+    with pytest.raises(GdrdError, match="a second archive follows"):
+        ShardFaces([path])
+
+
+def test_of_equal_names_the_last_is_used_and_unreadable_labels_are_counted(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", {"0.png": encoded(noise_face(0)), "0.cls": b"\xff\xfe", "1.json": b"{"})
+    with tarfile.open(path, "a") as tar:
+        info = tarfile.TarInfo("0.png")
+        info.size = len(encoded(noise_face(1)))
+        tar.addfile(info, io.BytesIO(encoded(noise_face(1))))
+    faces = ShardFaces([path])
+    np.testing.assert_array_equal(faces[0], noise_face(1))
+    assert len(faces) == 1 and faces.labels.tolist() == [-1]
+    assert list(faces.notes) == [
+        "1 images of a.tar have the name of a later one, which is used",
+        "2 labels of a.tar cannot be read: those people are unknown",
+    ]
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "a.tar", {os.fsdecode(b"caf\xe9.png"): encoded(noise_face(0)), "1.png": b"no image"})
+    faces = ShardFaces([path])
+    np.testing.assert_array_equal(faces[0], noise_face(0))
+    assert os.fsencode(faces.keys[0]) == b"caf\xe9" and len(dataset_fingerprint(faces)) == 32
+
+
+def test_small_and_oblong_crops_are_taken_as_they_are(tmp_path: Path) -> None:
+    crop = noise_face(0, 6)[:, :5]
+    faces = ShardFaces([write_tar(tmp_path / "a.tar", {"0.png": encoded(crop), "1.png": encoded(noise_face(1, 16))})])
+    assert faces.size == 16 and faces[0].shape == (6, 6, 3) and faces[1].shape == (16, 16, 3)
+    np.testing.assert_array_equal(faces[0][:, :5], crop)
+
+
+def saved(path: Path, **splits: list[object]) -> SavedDataset:
+    """A saved DatasetDict whose splits have these labels."""
+    datasets = pytest.importorskip("datasets")
+    made = {}
+    for name, labels in splits.items():
+        images = [{"bytes": encoded(noise_face(n, 16)), "path": None} for n in range(len(labels))]
+        rows = datasets.Dataset.from_dict({"image": images, "label": labels})
+        made[name] = rows.cast_column("image", datasets.Image())
+    datasets.DatasetDict(made).save_to_disk(str(path))
+    return SavedDataset(path)
+
+
+def test_numbers_that_restart_in_each_split_are_different_people(tmp_path: Path) -> None:
+    faces = saved(tmp_path / "a", train=[0, 0, 1, 2], test=[0, 1, 1])
+    assert list(faces.identities) == ["test/0", "test/1", "train/0", "train/1", "train/2"]
+    assert faces.labels.tolist() == [2, 2, 3, 4, 0, 1, 1] and faces.keys[4] == "test/0"
+    assert "equal numbers are different people" in report(faces).notes[0]
+    np.testing.assert_array_equal(faces[5], noise_face(1, 16))
+
+
+def test_names_are_the_same_person_in_every_split(tmp_path: Path) -> None:
+    faces = saved(tmp_path / "a", train=["ann", "bob", None, "unknown"], test=["bob", "", "NaN"])
+    assert faces.labels.tolist() == [0, 1, -1, -1, 1, -1, -1] and list(faces.identities) == ["ann", "bob"]
+    faces = saved(tmp_path / "b", train=[17.0, None, 4.0], test=[4.0, float("nan")])
+    assert faces.labels.tolist() == [1, -1, 0, 0, -1] and list(faces.identities) == ["4", "17"]
+
+
+def test_class_labels_keep_their_names(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["zoe", "ann"])})
+    images = [{"bytes": encoded(noise_face(n, 16)), "path": None} for n in range(3)]
+    rows = datasets.Dataset.from_dict({"image": images, "label": [0, 1, -1]}, features=kinds)
+    datasets.DatasetDict({"train": rows, "test": rows}).save_to_disk(str(tmp_path / "a"))
+    faces = SavedDataset(tmp_path / "a")
+    assert list(faces.identities) == ["ann", "zoe"] and faces.labels.tolist() == [1, 0, -1, 1, 0, -1]
+
+
+def test_fingerprints_tell_saved_datasets_and_readings_apart(tmp_path: Path) -> None:
+    first, second = saved(tmp_path / "a", train=[0, 1]), saved(tmp_path / "b", train=[0, 1], test=[0])
+    again = SavedDataset(tmp_path / "a", ReadOptions(align="never"))
+    assert len({dataset_fingerprint(faces) for faces in (first, second, again)}) == 3
+    assert dataset_fingerprint(SavedDataset(tmp_path / "a")) == dataset_fingerprint(first)
