@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdrd_lab.datasets.base import batches
-from gdrd_lab.datasets.embed import EmbedOptions, embed_batch, face_seeds
+from gdrd_lab.datasets.embed import EmbedOptions, embed_faces, face_seeds
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_rows
 from gdrd_lab.transforms.degradation import Degradation
@@ -88,7 +88,7 @@ def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
 
 def identity(recogniser: Recogniser, hr: Tensor, output: Tensor) -> np.ndarray:
     """Cosine between the recogniser's embeddings of each high-resolution face and of its output, -1 to 1."""
-    return (embed_batch(recogniser, hr) * embed_batch(recogniser, output)).sum(1)
+    return (embed_faces(recogniser, hr) * embed_faces(recogniser, output)).sum(1)
 
 
 def bicubic(size: int) -> Generate:
