@@ -75,6 +75,6 @@ def test_embeddings_without_a_direction_are_refused(faces: ArrayFaces, value: fl
             return out
 
     with pytest.raises(
-        GdrdError, match="embeddings of my own are not finite for 2 of 18 faces|my own returned embeddings of len"
+        GdrdError, match=r"embeddings of my own are not finite for 2 of 18 faces|my own returned embeddings of len"
     ):
         evaluate(Broken(), faces, [8], options=QUIET)
