@@ -17,7 +17,8 @@ from gdrd_lab.datasets.benchmarks.scface import scface
 from gdrd_lab.datasets.benchmarks.survface import survface_identification, survface_verification
 from gdrd_lab.datasets.benchmarks.tinyface import tinyface
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
+from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
 
 
@@ -62,8 +63,8 @@ def test_tinyface(tmp_path: Path) -> None:
     assert found.rank_k(1) == 1 and found.enrolled == 6
     gallery, probes = enrolment.gallery, enrolment.probes
     embeddings = perfect(faces)
-    precision = average_precisions(embeddings[probes], faces.labels[probes], embeddings[gallery], faces.labels[gallery])
-    assert precision.tolist() == [1, 1]
+    found = search(embeddings[probes], faces.labels[probes], embeddings[gallery], faces.labels[gallery])
+    assert found.average_precision.tolist() == [1, 1]
     assert len(tinyface(tmp_path, distractors=False)[0]) == 5
     (tmp_path / "Testing_Set" / "Probe" / "7_6.jpg").unlink()
     with pytest.raises(GdrdError, match=r"1 of 5 images of TinyFace are missing.*7_6\.jpg"):
