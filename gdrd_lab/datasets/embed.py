@@ -72,6 +72,21 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
     return (embeddings / lengths[:, None]).astype(embeddings.dtype, copy=False)
 
 
+def comparable(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Check two tables of embeddings, (N, d) and (M, d), with ``require_finite`` and for equal width d.
+
+    Raises:
+        GdrdError: values are not finite, rows are zero, or the widths differ.
+    """
+    first, second = (require_finite(table, "the recogniser") for table in (first, second))
+    if first.shape[1] != second.shape[1]:
+        raise GdrdError(
+            f"Embeddings of {first.shape[1]} and of {second.shape[1]} numbers cannot be compared",
+            "Embed both sides with one recogniser, or with a student and its teacher",
+        )
+    return first, second
+
+
 def embed_faces(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np.ndarray:
     """Embed one batch of faces (N, 3, H, W), RGB in [0, 1]: float32 (N, d), rows of unit length.
 

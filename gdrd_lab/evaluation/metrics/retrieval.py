@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdrd_lab.datasets.embed import require_finite
+from gdrd_lab.datasets.embed import comparable
 from gdrd_lab.errors import GdrdError
 
 Array = np.ndarray
@@ -42,7 +42,7 @@ def scores_in_chunks(queries: Array, database: Array, chunk: int) -> Iterator[tu
     Raises:
         GdrdError: embeddings are not finite.
     """
-    queries, database = (require_finite(part, "the recogniser") for part in (queries, database))
+    queries, database = comparable(queries, database)
     for start in range(0, len(queries), chunk):
         rows = slice(start, start + chunk)
         yield rows, queries[rows] @ database.T
