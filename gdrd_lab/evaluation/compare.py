@@ -10,13 +10,11 @@ import numpy as np
 import torch
 
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import QUIET, embed_faces
-from gdrd_lab.evaluation.calibration import calibrate
+from gdrd_lab.datasets.embed import embed_faces
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 
@@ -78,18 +76,3 @@ def compare(
         )
         scores[recogniser.name] = tuple((a * b).sum(1).tolist())
     return Comparison(tuple(resolutions), scores)
-
-
-def thresholds(
-    recogniser: Recogniser, faces: FaceDataset, resolutions: Sequence[int], far: float = 0.01
-) -> dict[int, float]:
-    """Return, for each resolution, the score that a share ``far`` of a set's impostor pairs exceeds.
-
-    Args:
-        recogniser: the network.
-        faces: labelled faces; every pair of two identities is an impostor pair.
-        resolutions: in pixels.
-        far: accepted share of impostor pairs (false match rate).
-    """
-    known = calibrate(recogniser, faces, resolutions, QUIET)
-    return dict(zip(known.resolutions, known.thresholds(far), strict=True))

@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.embed import EmbedOptions, comparable, embed_all
-from gdrd_lab.datasets.gallery import Enrolment, enrol
+from gdrd_lab.datasets.embed import comparable
+from gdrd_lab.datasets.gallery import Enrolment
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics import identification, retrieval, verification
-from gdrd_lab.evaluation.metrics.retrieval import RetrievalResult
+from gdrd_lab.evaluation.metrics import identification, verification
 from gdrd_lab.evaluation.metrics.verification import AccuracyResult, Roc
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
-    from gdrd_lab.models.recogniser import Recogniser
 
 Array = np.ndarray
 
@@ -115,89 +113,6 @@ def identify_embeddings(probe: Array, gallery: Array, labels: Array, enrolment: 
     shown, enrolled = labels[enrolment.probes], labels[enrolment.gallery]
     ranks = identification.ranks(probe[enrolment.probes], shown, gallery[enrolment.gallery], enrolled)
     return IdentificationResult(ranks, shown, len(np.unique(enrolled)))
-
-
-def embed_both(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-) -> tuple[Array, Array]:
-    """Embed the faces as probes and as gallery; ``gallery`` None, or equal to ``degradation``, embeds them once."""
-    probe = embed_all(recogniser, dataset, degradation, options)
-    if gallery is None or gallery == degradation:
-        return probe, probe
-    return probe, embed_all(recogniser, dataset, gallery, options)
-
-
-def verify(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    pairs: Pairs,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-    *,
-    fars: Sequence[float] = (0.01, 0.001),
-    both_ways: bool = False,
-) -> VerificationResult:
-    """Verify the pairs of a face set.
-
-    Args:
-        recogniser: the network.
-        dataset: N faces.
-        pairs: see ``verify_embeddings``.
-        degradation: of the probes (each pair's second face).
-        gallery: of the enrolled faces (each pair's first face): None as the probes, SHARP for a sharp gallery.
-        options: how the faces are embedded.
-        fars: false accept rates to report a TAR for.
-        both_ways: also score each pair with its faces exchanged.
-
-    Raises:
-        GdrdError: no genuine or no impostor pairs, a single fold, or pairs that point outside the set.
-    """
-    check_pairs(dataset, pairs)
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return verify_embeddings(probe, stored, pairs, fars=fars, both_ways=both_ways)
-
-
-def identify(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-    *,
-    enrolment: Enrolment | None = None,
-) -> IdentificationResult:
-    """Identify every probe among the enrolled; ``enrolment`` None enrols one face of each identity drawn by
-    ``options.seed``.
-
-    The other arguments are those of ``verify``.
-
-    Raises:
-        GdrdError: an identity has a single face (see ``datasets.gallery.enrol``) or a probe's identity is not enrolled.
-    """
-    enrolment = enrolment or enrol(dataset.labels, seed=options.seed)
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return identify_embeddings(probe, stored, dataset.labels, enrolment)
-
-
-def retrieve(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-) -> RetrievalResult:
-    """Search every face that has another of its identity among all other faces. Arguments are those of ``verify``.
-
-    Raises:
-        GdrdError: no identity has two faces, or all faces show one person.
-    """
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return retrieval.retrieve(probe, stored, dataset.labels)
 
 
 def check_pairs(dataset: FaceDataset, pairs: Pairs) -> None:

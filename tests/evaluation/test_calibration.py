@@ -21,7 +21,7 @@ from gdrd_lab.evaluation.calibration import (
     calibration_faces,
     shipped_key,
 )
-from gdrd_lab.evaluation.compare import compare, thresholds
+from gdrd_lab.evaluation.compare import compare
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
@@ -133,10 +133,3 @@ def test_compare_takes_further_degradations_and_seeds() -> None:
         compare(faces[0], faces[1], [student], (16,), Degradation(noise=0.2), (s, s + 1)).scores for s in (0, 0, 5)
     ]
     assert noisy[0] == noisy[1] != noisy[2]
-
-
-def test_thresholds_of_a_set_are_its_calibrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    student, faces = Student().eval(), synthetic_faces(4, 3, size=32)
-    found = thresholds(student, faces, (16,), 0.1)
-    assert found == {16: calibrate(student, faces, (16,), QUIET).thresholds(0.1)[0]}
