@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Ablate, write and print."""
     from dataclasses import replace
 
-    from gdrd_lab.evaluation.results import report, write_csv, write_json
+    from gdrd_lab.evaluation.results import collect
     from gdrd_lab.experiments.ablation.rows import AblationConfig, choose
     from gdrd_lab.experiments.ablation.run import ablate
     from gdrd_lab.models.registry import load_model, shipped_assistant, shipped_generative
@@ -62,9 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         chosen=choose(config, arguments.rows or [""], arguments.label),
         progress=not arguments.quiet,
     )
-    whole = report(scores)
-    written = write_json(arguments.out / "ablation.json", whole)
-    write_csv(arguments.out / "ablation.csv", whole)
+    written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
         cells = columns(scores, metric)
         title = f"{metric}, %, mean ± standard deviation over seeds"

@@ -77,48 +77,43 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with
     from gdrd_lab.datasets.embed import EmbedOptions
-    from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.datasets.split import split_identities
-    from gdrd_lab.evaluation import results as report
-    from gdrd_lab.evaluation import sweep
+    from gdrd_lab.evaluation.evaluate import evaluate, own_pairs
+    from gdrd_lab.evaluation.results import read_json
+    from gdrd_lab.evaluation.sweep import Setting, severities
+    from gdrd_lab.evaluation.tables import show
     from gdrd_lab.models.registry import load_model
-    from gdrd_lab.models.sface import load_sface
     from gdrd_lab.plots.figures import accuracy_curves, curves, save
     from gdrd_lab.transforms.degradation import Degradation
 
-    degradations = list(sweep.resolutions(arguments.resolutions))
+    further = []
     for name in SWEEPS:
         if values := getattr(arguments, name):
-            degradations += sweep.severities(Degradation(arguments.resolutions[0]), name, values)
-    compare_with = [score for path in arguments.compare_with for score in report.read_json(path).scores]
+            further += severities(Degradation(arguments.resolutions[0]), name, values)
+    compare_with = [score for path in arguments.compare_with for score in read_json(path)]
     recognisers = [load_model(name, arguments.generative, arguments.steps) for name in arguments.methods]
     faces = open_data(arguments)
     if arguments.validation_split:
         _, faces = split_identities(faces, arguments.validation_split)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
-    if arguments.validation_split or arguments.at_least > 1:  # View 2 is for the whole of LFW
-        pairs = random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=arguments.seed)
-    else:
-        pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
-    scores = sweep.sweep(
+    whole = not arguments.validation_split and arguments.at_least <= 1  # View 2 is for the whole of LFW
+    scores = evaluate(
         recognisers,
         faces,
-        degradations,
-        sweep.MetricConfig(
-            pairs=pairs, identification=arguments.identification, retrieval=arguments.retrieval, distractors=True
-        ),
-        EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
-        settings=[sweep.Setting[name.upper()] for name in arguments.settings],
-        teacher=load_sface() if "teacher" in arguments.settings else None,
+        arguments.resolutions,
+        further=further,
+        settings=arguments.settings,
+        pairs=open_pairs(arguments.data, faces, seed=arguments.seed) if whole else own_pairs(faces, arguments.seed),
+        identification=arguments.identification,
+        retrieval=arguments.retrieval,
+        options=EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
     )
-    whole = report.report(scores)
-    written = report.write_json(arguments.out.with_suffix(".json"), whole)
-    report.write_csv(arguments.out.with_suffix(".csv"), whole)
+    written = scores.save(arguments.out)
     if arguments.figure:
-        shown = [score for score in [*scores, *compare_with] if score.setting == sweep.Setting.SAME]
+        shown = [score for score in [*scores, *compare_with] if score.setting == Setting.SAME]
         figure = accuracy_curves(curves(shown), title="Both faces at the same resolution")
         save(figure, arguments.figure)
-    report.show(scores)
+    show(scores.scores, notes=scores.notes)
     print(f"Results: {written} and .csv")

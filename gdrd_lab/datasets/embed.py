@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.recogniser import Recogniser, embed_batch
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
@@ -72,7 +72,22 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
     return (embeddings / lengths[:, None]).astype(embeddings.dtype, copy=False)
 
 
-def embed_batch(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np.ndarray:
+def comparable(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Check two tables of embeddings, (N, d) and (M, d), with ``require_finite`` and for equal width d.
+
+    Raises:
+        GdrdError: values are not finite, rows are zero, or the widths differ.
+    """
+    first, second = (require_finite(table, "the recogniser") for table in (first, second))
+    if first.shape[1] != second.shape[1]:
+        raise GdrdError(
+            f"Embeddings of {first.shape[1]} and of {second.shape[1]} numbers cannot be compared",
+            "Embed both sides with one recogniser, or with a student and its teacher",
+        )
+    return first, second
+
+
+def embed_faces(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np.ndarray:
     """Embed one batch of faces (N, 3, H, W), RGB in [0, 1]: float32 (N, d), rows of unit length.
 
     Args:
@@ -81,8 +96,7 @@ def embed_batch(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np
         flip: average the embeddings of each face and its mirror image.
 
     Raises:
-        GdrdError: the network is in training mode, or its embeddings are not of shape (N, embedding_size), not finite
-            or zero.
+        GdrdError: see ``models.recogniser.embed_batch``; or embeddings are not finite.
     """
     return require_finite(_embed(recogniser, faces, flip), recogniser.name)
 
@@ -106,7 +120,7 @@ def embed_all(
         float32 (N, d), rows of unit length.
 
     Raises:
-        GdrdError: see ``embed_batch``.
+        GdrdError: see ``embed_faces``.
 
     Example:
         >>> from gdrd_lab.datasets.synthetic import synthetic_faces
@@ -136,19 +150,9 @@ def face_seeds(seed: int, indices: Iterable[int]) -> list[int]:
 
 @torch.inference_mode()
 def _embed(recogniser: Recogniser, faces: Tensor, flip: bool) -> np.ndarray:
-    device: torch.device | str = "cpu"
-    if isinstance(recogniser, nn.Module):
-        if recogniser.training:
-            raise GdrdError(f"{recogniser.name} is in training mode", "Call .eval() on it before embedding")
-        device = next((weight.device for weight in recogniser.parameters()), torch.device("cpu"))
-    faces = faces.to(device)
-    found = torch.as_tensor(recogniser.embed(faces))
+    weights = recogniser.parameters() if isinstance(recogniser, nn.Module) else iter(())
+    faces = faces.to(next((weight.device for weight in weights), torch.device("cpu")))
+    found = embed_batch(recogniser, faces)
     if flip:
-        mirrored = torch.as_tensor(recogniser.embed(faces.flip(-1)))
-        found = F.normalize(F.normalize(found, dim=1) + F.normalize(mirrored, dim=1), dim=1)
-    if found.shape != (len(faces), recogniser.embedding_size):
-        raise GdrdError(
-            f"{recogniser.name} gives embeddings of shape {tuple(found.shape)} for {len(faces)} faces",
-            f"Its embed method must return ({len(faces)}, {recogniser.embedding_size}), see its embedding_size",
-        )
+        found = F.normalize(found + embed_batch(recogniser, faces.flip(-1)), dim=1)
     return found.float().cpu().numpy()

@@ -10,7 +10,8 @@ import numpy as np
 from gdrd_lab.datasets.benchmarks import ijb, scface, survface, tinyface
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
+from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
 from gdrd_lab.models.recogniser import Recogniser
@@ -44,7 +45,7 @@ def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
     count = len(enrolment.probes)
     measures = [Metric(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
     parts = [part for rows in (enrolment.probes, enrolment.gallery) for part in (found[rows], faces.labels[rows])]
-    return [*measures, Metric("mAP", float(average_precisions(*parts).mean()), count)]
+    return [*measures, Metric("mAP", search(*parts).mean_average_precision, count)]
 
 
 def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:

@@ -1,8 +1,8 @@
 """What a score means at each resolution: thresholds and error shares measured on labelled faces.
 
-The shipped file holds the embeddings of the embedded faces by the shipped teacher and student, so that the app starts
-at once; another network's are computed when first asked for, and kept in the cache folder. After a change of a shipped
-network: ``python -m gdrd_lab.evaluation.calibration`` writes the file anew.
+The shipped file holds the embeddings of the calibration faces by the shipped teacher and student, so that the app
+starts without computing them. Those of other networks are computed once and kept in the cache. After a change of a
+shipped network, ``python -m gdrd_lab.evaluation.calibration`` writes the file again.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from gdrd_lab.datasets.embed import EmbedOptions, embed_all
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
-from gdrd_lab.io.atomic import write_atomically
-from gdrd_lab.io.cache import cached, keyed
+from gdrd_lab.evaluation.metrics.verification import require_finite_scores, threshold_at_far
+from gdrd_lab.io.atomic import atomic_write
+from gdrd_lab.io.cache import cached, fingerprint
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -36,14 +37,21 @@ class Calibration:
     """Embeddings of N labelled faces at R resolutions by one recogniser.
 
     Args:
-        resolutions: sides in pixels, rising.
+        resolutions: in pixels, rising.
         embeddings: float32 (R, N, d), rows of unit length.
         labels: (N,) identities.
+
+    Raises:
+        GdrdError: embeddings are not finite.
     """
 
     resolutions: tuple[int, ...]
     embeddings: np.ndarray
     labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        for table in self.embeddings:
+            require_finite(table, "the calibration")
 
     def nearest(self, resolution: int) -> int:
         """Return the calibrated resolution that is nearest on a logarithmic scale."""
@@ -62,18 +70,18 @@ class Calibration:
     @lru_cache(maxsize=8)  # noqa: B019 (few calibrations, and they live as long as the process)
     def thresholds(self, far: float = FAR) -> tuple[float, ...]:
         """Return ``threshold_at_far`` at each calibrated resolution."""
-        from gdrd_lab.evaluation.metrics.verification import threshold_at_far
-
         return tuple(float(threshold_at_far(*self.pairs(r), far)) for r in self.resolutions)
 
     def shares(self, resolution: int, score: float) -> tuple[float, float]:
         """Return the shares of impostor pairs and of genuine pairs that score as high as ``score`` or higher."""
+        require_finite_scores(np.array([score]))
         scores, genuine = self.pairs(resolution)
         return float(np.mean(scores[~genuine] >= score)), float(np.mean(scores[genuine] >= score))
 
 
+@lru_cache(maxsize=1)
 def calibration_faces() -> ArrayFaces:
-    """Return the embedded faces that are calibrated on: 20 identities with 3 faces each, 112 px."""
+    """Return the synthetic faces of the shipped calibration: 20 identities with 3 faces each, 112 px."""
     from gdrd_lab.datasets.synthetic import synthetic_faces
 
     return synthetic_faces(identities=20, per_identity=3, size=112, seed=0)
@@ -85,29 +93,35 @@ def calibrate(
     resolutions: Sequence[int] = RESOLUTIONS,
     options: EmbedOptions = EmbedOptions(),
 ) -> Calibration:
-    """Embed labelled faces at every resolution, or read what an earlier call kept.
+    """Embed labelled faces at every resolution, or read what an earlier call with the same inputs kept.
 
     Args:
-        recogniser: the network; the result is kept if it has a fingerprint, as torch modules have.
+        recogniser: the network; results are kept for what ``io.cache.fingerprint`` can name, such as a torch module.
         faces: labelled faces; ``calibration_faces`` if None.
-        resolutions: sides in pixels.
+        resolutions: in pixels.
         options: how the faces are embedded.
     """
     faces = calibration_faces() if faces is None else faces
-    resolutions = tuple(sorted(resolutions))
-    labels = np.asarray(faces.labels)
+    resolutions, labels, how = tuple(sorted(resolutions)), np.asarray(faces.labels), (options.flip, options.seed)
+    try:
+        if faces is calibration_faces() and (resolutions, how) == (RESOLUTIONS, (False, 0)):
+            shipped = _read(data_folder() / SHIPPED, shipped_key(recogniser))
+            if shipped is not None:
+                return Calibration(resolutions, shipped, labels)
+        key = fingerprint(recogniser, dataset_fingerprint(faces), resolutions, how)
+    except TypeError:  # somebody's own recogniser, whose weights cannot be named
+        return Calibration(resolutions, embeddings_at(recogniser, faces, resolutions, options), labels)
 
-    def compute() -> np.ndarray:
-        return embeddings_at(recogniser, faces, resolutions, options)
+    def make() -> dict[str, np.ndarray]:
+        return {key: embeddings_at(recogniser, faces, resolutions, options)}
 
-    key = calibration_key(recogniser, faces, resolutions, options)
-    if key is None:
-        return Calibration(resolutions, compute(), labels)
-    shipped = data_folder() / SHIPPED
-    tables = _read(shipped) if shipped.is_file() else {}
-    if key not in tables:
-        tables = cached("calibration", key, compute, _read, lambda file, table: file.write(_packed({key: table})))
-    return Calibration(resolutions, tables[key], labels)
+    def read(path: Path) -> np.ndarray:
+        found = _read(path, key)
+        if found is None:
+            raise ValueError("it holds another calibration")
+        return found
+
+    return Calibration(resolutions, cached("calibration", key, make, read, _write), labels)
 
 
 def embeddings_at(
@@ -120,36 +134,46 @@ def embeddings_at(
     return np.stack([embed_all(recogniser, faces, Degradation(r), options) for r in resolutions])
 
 
-def calibration_key(
-    recogniser: Any, faces: FaceDataset, resolutions: Sequence[int], options: EmbedOptions = EmbedOptions()
-) -> str | None:
-    """Return a name for these weights, faces and settings, or None if the recogniser has no fingerprint."""
-    return keyed(recogniser, dataset_fingerprint(faces), list(resolutions), options.flip, options.seed)
+def shipped_key(recogniser: object) -> str:
+    """Return the name of a recogniser's table in the shipped file: its weights and the model of the synthetic faces.
+
+    The pixels of the faces are not part of it, because they differ by rounding between processors.
+
+    Raises:
+        TypeError: the recogniser's weights cannot be named.
+    """
+    return fingerprint(recogniser, data_folder() / "face_model.safetensors")
 
 
-def _packed(tables: dict[str, np.ndarray]) -> bytes:
+def _write(file: BinaryIO, tables: dict[str, np.ndarray]) -> None:
     from safetensors.numpy import save
 
     # Half precision moves a cosine by less than 0.001.
-    return save({key: table.astype(np.float16) for key, table in tables.items()})
+    file.write(save({key: table.astype(np.float16) for key, table in tables.items()}))
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
+def _read(place: Path, key: str) -> np.ndarray | None:
+    from safetensors import SafetensorError, safe_open
 
-    tables = {key: table.astype(np.float32) for key, table in load_file(path).items()}
-    return {key: table / np.linalg.norm(table, axis=-1, keepdims=True) for key, table in tables.items()}
+    try:
+        with safe_open(place, "np") as file:
+            if key not in file.keys():  # noqa: SIM118 (no mapping)
+                return None
+            table = file.get_tensor(key).astype(np.float32)
+            return table / np.linalg.norm(table, axis=-1, keepdims=True)
+    except (OSError, SafetensorError):
+        return None
 
 
 def main() -> None:
     """Write the shipped file for the shipped teacher and student."""
     from gdrd_lab.models.registry import load_model
 
-    faces, tables = calibration_faces(), {}
-    for name in ("sface", "student"):
-        recogniser = load_model(name)
-        tables[f"{calibration_key(recogniser, faces, RESOLUTIONS)}"] = embeddings_at(recogniser, faces)
-    print(write_atomically(data_folder() / SHIPPED, _packed(tables)))
+    shipped = [load_model(name) for name in ("sface", "student")]
+    tables = {shipped_key(recogniser): embeddings_at(recogniser, calibration_faces()) for recogniser in shipped}
+    with atomic_write(data_folder() / SHIPPED) as file:
+        _write(file, tables)
+    print(data_folder() / SHIPPED)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,20 @@
-"""Comparing two faces across resolutions: what the app and the notebooks show."""
+"""Comparison of two faces across resolutions, for the app and the notebooks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import QUIET
-from gdrd_lab.evaluation.calibration import calibrate
+from gdrd_lab.datasets.embed import embed_faces
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.recogniser import Recogniser
 
 
@@ -25,8 +23,8 @@ class Comparison:
     """Cosine scores of one pair of faces.
 
     Args:
-        resolutions: sides in pixels.
-        scores: by recogniser's name, one score in [-1, 1] per resolution.
+        resolutions: in pixels.
+        scores: one score in [-1, 1] per resolution, by the name of the recogniser.
     """
 
     resolutions: tuple[int, ...]
@@ -34,56 +32,47 @@ class Comparison:
 
 
 def shown(face: np.ndarray, resolution: int, side: int = 224) -> np.ndarray:
-    """Return what is left of a face at a resolution, uint8 (side, side, 3): each pixel as a square."""
+    """Return a face at a resolution as uint8 (side, side, 3) in which every pixel is a square."""
     small = (downscale(to_tensor([face]), resolution) * 255).round().byte()
     return torch.nn.functional.interpolate(small, (side, side), mode="nearest")[0].permute(1, 2, 0).numpy()
 
 
 def reduced(face: np.ndarray, degradation: Degradation, seed: int = 0) -> torch.Tensor:
-    """Return what a degradation leaves of an aligned face, uint8 (S, S, 3), as a tensor (1, 3, r, r) in [0, 1]."""
+    """Return a degraded copy (1, 3, r, r) in [0, 1] of an aligned face, uint8 (S, S, 3)."""
     return degradation(to_tensor([face]), seeds=[seed])
 
 
-@torch.inference_mode()
+def embed_reduced(face: np.ndarray, recogniser: Recogniser, degradation: Degradation, seed: int = 0) -> np.ndarray:
+    """Return the embedding (d,) of a degraded face; the face is uint8 (S, S, 3), RGB."""
+    return embed_faces(recogniser, reduced(face, degradation, seed))[0]
+
+
 def compare(
-    first: np.ndarray,
-    second: np.ndarray,
+    first: Any,
+    second: Any,
     recognisers: Sequence[Recogniser],
     resolutions: Sequence[int],
     degradation: Degradation | None = None,
     seeds: tuple[int, int] = (0, 1),
+    embed: Callable[[Any, Recogniser, Degradation, int], np.ndarray] = embed_reduced,
 ) -> Comparison:
-    """Score two aligned faces with every recogniser at every resolution, both faces reduced alike.
+    """Score two aligned faces with every recogniser at every resolution, both faces degraded alike.
 
     Args:
         first: uint8 (S, S, 3), RGB.
         second: uint8 (S, S, 3), RGB.
         recognisers: the networks.
-        resolutions: sides in pixels.
-        degradation: what happens to the faces besides; its own resolution is not used.
-        seeds: of what is random in it, one per face.
+        resolutions: in pixels.
+        degradation: what else happens to the faces; its own resolution is not used.
+        seeds: seeds of the degradation, one per face.
+        embed: returns the embedding (d,) of a face; a caller that keeps embeddings gives its own, for its own faces.
     """
-    plain = degradation or Degradation()
-    scores: dict[str, list[float]] = {recogniser.name: [] for recogniser in recognisers}
-    for resolution in resolutions:
-        at = replace(plain, resolution=resolution)
-        pair = torch.cat([reduced(face, at, seed) for face, seed in zip((first, second), seeds, strict=True)])
-        for recogniser in recognisers:
-            a, b = recogniser.embed(pair)
-            scores[recogniser.name].append(float(a @ b))
-    return Comparison(tuple(resolutions), {name: tuple(values) for name, values in scores.items()})
-
-
-def thresholds(
-    recogniser: Recogniser, faces: FaceDataset, resolutions: Sequence[int], far: float = 0.01
-) -> dict[int, float]:
-    """Return, per resolution, the score that a share ``far`` of a set's impostor pairs exceeds.
-
-    Args:
-        recogniser: the network.
-        faces: labelled faces; every pair of two identities is an impostor pair.
-        resolutions: sides in pixels.
-        far: accepted share of impostor pairs (false match rate).
-    """
-    known = calibrate(recogniser, faces, resolutions, QUIET)
-    return dict(zip(known.resolutions, known.thresholds(far), strict=True))
+    settings = [replace(degradation or Degradation(), resolution=resolution) for resolution in resolutions]
+    scores = {}
+    for recogniser in recognisers:
+        a, b = (
+            np.stack([embed(face, recogniser, at, seed) for at in settings])
+            for face, seed in zip((first, second), seeds, strict=True)
+        )
+        scores[recogniser.name] = tuple((a * b).sum(1).tolist())
+    return Comparison(tuple(resolutions), scores)

@@ -1,6 +1,6 @@
-"""Where a recogniser fails: its hardest pairs in words and numbers, and whether other recognisers agree with it.
+"""The hardest pairs of a recogniser, described in numbers, and its agreement with other recognisers.
 
-No face is shown: a reader learns what the pair is like from measures of the sharp faces.
+No face is shown: statistics of the native images describe each pair.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.results import read_rows
+from gdrd_lab.evaluation.results import current_name, read_rows
+from gdrd_lab.transforms.resize import luma
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
 
 Array = np.ndarray
-# A difference is worth a word when it is larger than in nine of ten pairs.
+# A difference is mentioned when it is larger than in nine of ten pairs.
 UNUSUAL = 0.9
 
 
@@ -34,10 +35,10 @@ class Failure:
         kind: "genuine" (rejected) or "impostor" (accepted).
         pair: number of the pair in the protocol, from 0.
         fold: its fold, from 0.
-        score: the recogniser's.
+        score: of the recogniser under test.
         threshold: of the fold, chosen on the other folds.
-        sharp: the reference's score of the sharp faces.
-        words: what is unusual about the pair.
+        sharp: score of the native faces by the reference model.
+        words: description of the pair, see ``describe``.
     """
 
     kind: str
@@ -51,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Failures:
-    """The hardest pairs and the rank correlation of the scores with those of other recognisers on sharp faces."""
+    """The hardest pairs, and the rank correlation of the scores with those of reference models on native faces."""
 
     method: str
     data: str
@@ -63,8 +64,9 @@ class Failures:
 
 
 def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
-    """Measure every face: brightness and contrast (mean and deviation of luminance, 0 to 1), detail (mean absolute
-    Laplacian), side light (right half's mean less the left's), asymmetry (mean difference from the mirror image).
+    """Measure every face: brightness and contrast (mean and standard deviation of the luma, 0 to 1), detail (mean
+    absolute Laplacian), side light (mean of the right half minus that of the left), asymmetry (mean absolute difference
+    from the mirror image).
 
     Returns:
         {name: (N,)}.
@@ -75,7 +77,7 @@ def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
         name: np.zeros(len(dataset)) for name in ("brightness", "contrast", "detail", "side light", "asymmetry")
     }
     for indices, faces in batches(dataset, 256):
-        light = (faces * faces.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+        light = luma(faces)[:, 0]
         half = light.shape[-1] // 2
         laplacian = light.diff(n=2, dim=1)[:, :, 1:-1] + light.diff(n=2, dim=2)[:, 1:-1]
         out["brightness"][indices] = light.mean((1, 2)).numpy()
@@ -87,8 +89,16 @@ def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
 
 
 def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
-    """Say of each pair in which measures its two faces differ more than in nine of ten pairs, or hardly at all."""
-    said: list[list[str]] = [[] for _ in range(len(pairs))]
+    """Describe each pair by the statistics in which its two faces differ more than those of nine in ten pairs do.
+
+    Args:
+        found: what ``image_statistics`` returns.
+        pairs: P pairs.
+
+    Returns:
+        P texts.
+    """
+    texts: list[list[str]] = [[] for _ in range(len(pairs))]
     ranks = []
     for name, values in found.items():
         one, two = values[pairs.first], values[pairs.second]
@@ -96,10 +106,10 @@ def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
         limit = np.quantile(difference, UNUSUAL)
         ranks.append(difference.argsort().argsort() / len(difference))
         for k in np.flatnonzero(difference > limit):
-            said[k].append(f"{name} {one[k]:.2f} against {two[k]:.2f}")
+            texts[k].append(f"{name} {one[k]:.2f} against {two[k]:.2f}")
     alike = np.max(ranks, axis=0) < 0.5
     plain = np.where(alike, "alike in light, contrast and detail", "nothing measured is unusual")
-    return ["; ".join(words) or str(plain[k]) for k, words in enumerate(said)]
+    return ["; ".join(differences) or str(plain[k]) for k, differences in enumerate(texts)]
 
 
 def failures(
@@ -113,26 +123,26 @@ def failures(
     resolution: int,
     count: int = 5,
 ) -> Failures:
-    """Find the pairs a recogniser is most wrong about.
+    """Find the pairs that a recogniser decides most wrongly.
 
     Args:
         method: the recogniser's name.
         data: the face set's name.
         pairs: P pairs.
-        embeddings: (N, d) unit embeddings of the degraded faces.
-        references: {name: (N, d)} unit embeddings of the sharp faces by other recognisers; the first one's score is
-            told of each pair.
-        words: (P,) what is said of each pair, see ``describe``.
-        resolution: of the degraded faces, to be written down.
+        embeddings: (N, d) embeddings of the degraded faces.
+        references: {name: (N, d)} embeddings of the native faces by reference models; the score of the first is
+            reported for each pair.
+        words: P descriptions of pairs, see ``describe``.
+        resolution: of the degraded faces, for the record.
         count: pairs of each kind.
 
     Raises:
-        GdrdError: no reference.
+        GdrdError: there is no reference model, or embeddings are not finite.
     """
     from scipy.stats import spearmanr
 
     if not references:
-        raise GdrdError("There is no recogniser to compare with", "Give embeddings of the sharp faces")
+        raise GdrdError("There is no recogniser to compare with", "Give embeddings of the native faces")
     scores = pair_scores(embeddings, embeddings, pairs)
     hr = {name: pair_scores(known, known, pairs) for name, known in references.items()}
     thresholds = lfw_accuracy(scores, pairs.genuine, pairs.fold).thresholds
@@ -153,13 +163,14 @@ def failures(
 
 
 def read_failures(path: Path | str) -> list[Failures]:
-    """Read the rows that ``report.write_rows`` wrote.
+    """Read the rows that ``results.write_rows`` wrote.
 
     Raises:
         GdrdError: the file is missing or damaged.
     """
 
     def build(row: dict[str, Any]) -> Failures:
-        return Failures(**{**row, "hardest": tuple(Failure(**failure) for failure in row["hardest"])})
+        hardest = tuple(Failure(**failure) for failure in row["hardest"])
+        return Failures(**{**row, "data": current_name(row["data"]), "hardest": hardest})
 
     return read_rows(path, build, "failures", "gdrd failures")

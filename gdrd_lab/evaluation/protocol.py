@@ -1,8 +1,8 @@
-"""Protocols: what is compared with what, for a recogniser on a face set.
+"""Protocols: which faces of a set are compared with which.
 
-Two settings matter at very low resolution. In the *same-resolution* setting both faces are degraded, as two
-surveillance images are. In the *sharp-gallery* setting an enrolled face is sharp and only the probe is degraded, as
-when a surveillance image is searched among passport photographs.
+Two settings matter at very low resolution. In the *same-resolution* setting both faces are degraded, like two
+surveillance images. In the *sharp-gallery* setting the enrolled face has its native resolution and only the probe is
+degraded, like a surveillance image that is searched among passport photographs.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
-from gdrd_lab.datasets.gallery import Enrolment, enrol
+from gdrd_lab.datasets.embed import comparable
+from gdrd_lab.datasets.gallery import Enrolment
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics import identification, retrieval, verification
-from gdrd_lab.evaluation.metrics.retrieval import RetrievalResult
+from gdrd_lab.evaluation.metrics import identification, verification
 from gdrd_lab.evaluation.metrics.verification import AccuracyResult, Roc
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.datasets.pairs import Pairs
-    from gdrd_lab.models.recogniser import Recogniser
 
 Array = np.ndarray
 
-# The degradation that leaves a face as it is.
+PAIRS_AT_ONCE = 1 << 18  # of 128 numbers: 256 MB; IJB-C has 15 million pairs
+# The degradation that changes nothing.
 SHARP = Degradation(resolution=None)
 
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """What verification measured; ``scores`` and ``genuine`` are (P,) and serve figures."""
+    """Results of verification; ``scores`` and ``genuine`` are (P,), for figures."""
 
     accuracy: AccuracyResult
     auc: float
@@ -68,23 +67,31 @@ class IdentificationResult:
 
 
 def pair_scores(first: Array, second: Array, pairs: Pairs) -> Array:
-    """Cosine similarity (P,) of each pair, ``first`` and ``second`` (N, d) holding the embeddings of all faces."""
-    a, b = (require_finite(table, "the recogniser") for table in (first, second))
-    a, b = a[pairs.first], b[pairs.second]
-    return np.einsum("pd,pd->p", a, b, dtype=np.float64)
+    """Return the cosine similarity (P,) of each pair; ``first`` and ``second`` (N, d) are embeddings of all faces.
+
+    Raises:
+        GdrdError: embeddings are not finite, or the two tables differ in width.
+    """
+    a, b = comparable(first, second)
+    parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(pairs), PAIRS_AT_ONCE)]
+    scores = [np.einsum("pd,pd->p", a[pairs.first[p]], b[pairs.second[p]], dtype=np.float64) for p in parts]
+    return np.concatenate(scores) if scores else np.zeros(0)
 
 
 def verify_embeddings(
     probe: Array, gallery: Array, pairs: Pairs, *, fars: Sequence[float] = (0.01, 0.001), both_ways: bool = False
 ) -> VerificationResult:
-    """Verify pairs of embedded faces: the first of each pair is taken from ``gallery``, the second from ``probe``.
+    """Verify pairs: the embedding of each pair's first face is a row of ``gallery``, of its second a row of ``probe``.
 
     Args:
-        probe: (N, d) unit embeddings of the faces as shown.
-        gallery: (N, d) unit embeddings of the same faces as enrolled; ``probe`` again for the same-resolution setting.
+        probe: (N, d) embeddings of the faces as shown.
+        gallery: (N, d) embeddings of the same faces as enrolled; ``probe`` again for the same-resolution setting.
         pairs: indices, which are genuine, and folds.
         fars: false accept rates to report a TAR for.
-        both_ways: score each pair a second time with the parts exchanged; the 2P comparisons are judged together.
+        both_ways: also score each pair with its faces exchanged; the 2P comparisons are evaluated together.
+
+    Raises:
+        GdrdError: embeddings are not finite, there are no genuine or no impostor pairs, or there is a single fold.
     """
     scores, genuine, fold = pair_scores(gallery, probe, pairs), pairs.genuine, pairs.fold
     if both_ways:
@@ -102,93 +109,10 @@ def verify_embeddings(
 
 
 def identify_embeddings(probe: Array, gallery: Array, labels: Array, enrolment: Enrolment) -> IdentificationResult:
-    """Identify embedded faces: the enrolled are rows of ``gallery``, the probes rows of ``probe`` (both (N, d))."""
+    """Identify probes, rows of ``probe`` (N, d), among the enrolled faces, rows of ``gallery`` (N, d)."""
     shown, enrolled = labels[enrolment.probes], labels[enrolment.gallery]
     ranks = identification.ranks(probe[enrolment.probes], shown, gallery[enrolment.gallery], enrolled)
     return IdentificationResult(ranks, shown, len(np.unique(enrolled)))
-
-
-def embed_both(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-) -> tuple[Array, Array]:
-    """Embed the faces as probes and as gallery; ``gallery`` None, or equal to ``degradation``, embeds them once."""
-    probe = embed_all(recogniser, dataset, degradation, options)
-    if gallery is None or gallery == degradation:
-        return probe, probe
-    return probe, embed_all(recogniser, dataset, gallery, options)
-
-
-def verify(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    pairs: Pairs,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-    *,
-    fars: Sequence[float] = (0.01, 0.001),
-    both_ways: bool = False,
-) -> VerificationResult:
-    """Verify the pairs of a face set.
-
-    Args:
-        recogniser: the network.
-        dataset: N faces.
-        pairs: see ``verify_embeddings``.
-        degradation: of the probes (each pair's second face).
-        gallery: of the enrolled faces (each pair's first face): None as the probes, SHARP for a sharp gallery.
-        options: how the faces are embedded.
-        fars: false accept rates to report a TAR for.
-        both_ways: also compare with the parts exchanged.
-
-    Raises:
-        GdrdError: no genuine or no impostor pairs, a single fold, or pairs that point outside the set.
-    """
-    check_pairs(dataset, pairs)
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return verify_embeddings(probe, stored, pairs, fars=fars, both_ways=both_ways)
-
-
-def identify(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-    *,
-    enrolment: Enrolment | None = None,
-) -> IdentificationResult:
-    """Identify every probe among the enrolled; ``enrolment`` None enrols one face of each identity drawn by
-    ``options.seed``.
-
-    The other arguments are those of ``verify``.
-
-    Raises:
-        GdrdError: an identity has a single face (see ``datasets.gallery.enrol``) or a probe's identity is not enrolled.
-    """
-    enrolment = enrolment or enrol(dataset.labels, seed=options.seed)
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return identify_embeddings(probe, stored, dataset.labels, enrolment)
-
-
-def retrieve(
-    recogniser: Recogniser,
-    dataset: FaceDataset,
-    degradation: Degradation,
-    gallery: Degradation | None = None,
-    options: EmbedOptions = EmbedOptions(),
-) -> RetrievalResult:
-    """Search every face that has another of its identity among all other faces. Arguments are those of ``verify``.
-
-    Raises:
-        GdrdError: no identity has two faces, or all faces show one person.
-    """
-    probe, stored = embed_both(recogniser, dataset, degradation, gallery, options)
-    return retrieval.retrieve(probe, stored, dataset.labels)
 
 
 def check_pairs(dataset: FaceDataset, pairs: Pairs) -> None:

@@ -19,6 +19,20 @@ class WriteError(GdrdError):
     """A file or folder could not be written: a full disk, or a place that is read-only or is not a folder."""
 
 
+def with_ending(path: Path | str, ending: str, *replaced: str) -> Path:
+    """Return a path that ends in ``ending``: it replaces one of ``replaced`` and is added to anything else.
+
+    Example:
+        >>> with_ending("run-0.1", ".json").name, with_ending("run-0.1.csv", ".json", ".csv").name
+        ('run-0.1.json', 'run-0.1.json')
+    """
+    path = Path(path)
+    name = path.name.removesuffix(ending)
+    for other in replaced:
+        name = name.removesuffix(other)
+    return path.parent / (name + ending)
+
+
 @contextmanager
 def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing that takes the name ``path`` only when the block ends without an error.

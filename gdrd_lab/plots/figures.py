@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.io.atomic import with_ending, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -227,12 +227,12 @@ def render(figure: Figure, form: str = "png") -> bytes:
 
 
 def save(figure: Figure, path: Path | str) -> tuple[Path, Path]:
-    """Write ``path``.png and ``path``.svg (a suffix of ``path`` is replaced), atomically.
+    """Write ``path``.png and ``path``.svg, atomically; an ending .png or .svg of ``path`` is not doubled.
 
     Raises:
         GdrdError: the place cannot be written or the disk is full.
     """
-    png, svg = (Path(path).with_suffix(suffix) for suffix in (".png", ".svg"))
+    png, svg = with_ending(path, ".png", ".svg"), with_ending(path, ".svg", ".png")
     return write_atomically(png, render(figure, "png")), write_atomically(svg, render(figure, "svg"))
 
 

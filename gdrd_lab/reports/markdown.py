@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gdrd_lab.evaluation.results import label, percent
+from gdrd_lab.evaluation.tables import cells, percent
 from gdrd_lab.plots.figures import alt_text, save
 from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.transforms.degradation import Degradation
@@ -28,10 +28,8 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def scores_table(scores: Sequence[Score], metric: str, setting: str) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
     found = [score for score in scores if score.metric == metric and score.setting == setting]
-    chosen = sorted(found, key=lambda score: score.resolution)  # files may hold different resolutions
-    cells = {(score.method, label(score)): percent(score, 1) for score in chosen}
-    methods, labels = (list(dict.fromkeys(names)) for names in ([m for m, _ in cells], [c for _, c in cells]))
-    return grid(["%", *labels], [[name, *(cells.get((name, column), "") for column in labels)] for name in methods])
+    header, rows = cells(sorted(found, key=lambda score: score.resolution), 1)  # files may hold other resolutions
+    return grid(["%", *header[1:]], rows)
 
 
 def severity_table(scores: Sequence[Score], name: str, metric: str = "accuracy") -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save
 from scipy.io import savemat
+from torch import Tensor
 
 from gdrd_lab.alignment.template import template
 from gdrd_lab.cli import main
@@ -16,8 +18,11 @@ from gdrd_lab.datasets.benchmarks.ijb import ijb, ijb_pairs, ijb_search, templat
 from gdrd_lab.datasets.benchmarks.scface import scface
 from gdrd_lab.datasets.benchmarks.survface import survface_identification, survface_verification
 from gdrd_lab.datasets.benchmarks.tinyface import tinyface
+from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.open_set import average_precisions, tpir_at_fpir
+from gdrd_lab.evaluation.benchmarks import score_tinyface
+from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
 
 
@@ -62,8 +67,8 @@ def test_tinyface(tmp_path: Path) -> None:
     assert found.rank_k(1) == 1 and found.enrolled == 6
     gallery, probes = enrolment.gallery, enrolment.probes
     embeddings = perfect(faces)
-    precision = average_precisions(embeddings[probes], faces.labels[probes], embeddings[gallery], faces.labels[gallery])
-    assert precision.tolist() == [1, 1]
+    found = search(embeddings[probes], faces.labels[probes], embeddings[gallery], faces.labels[gallery])
+    assert found.average_precision.tolist() == [1, 1]
     assert len(tinyface(tmp_path, distractors=False)[0]) == 5
     (tmp_path / "Testing_Set" / "Probe" / "7_6.jpg").unlink()
     with pytest.raises(GdrdError, match=r"1 of 5 images of TinyFace are missing.*7_6\.jpg"):
@@ -73,6 +78,18 @@ def test_tinyface(tmp_path: Path) -> None:
         tinyface(tmp_path)
     with pytest.raises(GdrdError, match="holds Testing_Set"):
         tinyface(tmp_path / "elsewhere")
+
+
+def test_a_broken_recogniser_has_no_score(tmp_path: Path) -> None:
+    class Broken:
+        name, embedding_size = "broken", 4
+
+        def embed(self, faces: Tensor) -> Tensor:
+            return torch.full((len(faces), 4), torch.nan)
+
+    write_tinyface(tmp_path)
+    with pytest.raises(GdrdError, match="embeddings of broken are not finite for 9 of 9 faces"):
+        score_tinyface(tmp_path, Broken(), EmbedOptions(progress=False))
 
 
 def test_scface(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """Thresholds and shares of known pairs against their definitions; what is kept is what would be computed."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import load_file
 
-from gdrd_lab.datasets.embed import QUIET, embed_all
+from gdrd_lab.datasets.base import subset
+from gdrd_lab.datasets.embed import QUIET, EmbedOptions, embed_all
 from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import (
     FAR,
     RESOLUTIONS,
@@ -14,9 +19,9 @@ from gdrd_lab.evaluation.calibration import (
     Calibration,
     calibrate,
     calibration_faces,
-    calibration_key,
+    shipped_key,
 )
-from gdrd_lab.evaluation.compare import compare, reduced, thresholds
+from gdrd_lab.evaluation.compare import compare
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
@@ -61,30 +66,62 @@ def test_what_is_kept_is_what_would_be_computed(tmp_path: Path, monkeypatch: pyt
     assert fresh.resolutions == (8, 16) and len(list((tmp_path / "calibration").iterdir())) == 1
     assert np.array_equal(fresh.embeddings, kept.embeddings)
     assert np.allclose(fresh.embeddings[0], embed_all(student, faces, Degradation(8), QUIET), atol=2e-3)
-    other = calibration_key(student, synthetic_faces(3, 2, size=32, seed=1), (8, 16))
-    assert other != calibration_key(student, faces, (8, 16))
-    (file,) = (tmp_path / "calibration").iterdir()
-    file.write_bytes(b"damaged")
-    with pytest.warns(UserWarning, match="is damaged .* and is made again"):
+    other = calibrate(student, synthetic_faces(3, 2, size=32, seed=1), (8, 16), QUIET)
+    assert not np.allclose(other.embeddings, fresh.embeddings, atol=2e-3)
+    flipped = calibrate(student, faces, (8, 16), EmbedOptions(flip=True, progress=False))
+    assert not np.allclose(flipped.embeddings, fresh.embeddings, atol=2e-3)
+    files = list((tmp_path / "calibration").iterdir())
+    assert len(files) == 3
+    for file in files:
+        file.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="is damaged"):
         again = calibrate(student, faces, (8, 16), QUIET)
     assert np.allclose(again.embeddings, fresh.embeddings, atol=2e-3)
 
 
 @pytest.mark.parametrize("name", ["sface", "student"])
 def test_shipped_embeddings_are_those_of_the_shipped_network(name: str) -> None:
-    from safetensors.numpy import load_file
-
     recogniser, faces = load_model(name), calibration_faces()
-    tables, key = load_file(data_folder() / SHIPPED), calibration_key(recogniser, faces, RESOLUTIONS)
-    if key not in tables:
-        pytest.skip(f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.evaluation.calibration")
-    import torch
-
+    tables, key = load_file(data_folder() / SHIPPED), shipped_key(recogniser)
+    assert key in tables, f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.evaluation.calibration"
+    assert len(tables) == 2 and tables[key].shape == (len(RESOLUTIONS), len(faces), recogniser.embedding_size)
+    some = (0, 17, 59)
     for k, size in ((0, 6), (3, 16), (7, 112)):
-        with torch.inference_mode():
-            low = torch.cat([reduced(faces[index], Degradation(size)) for index in (0, 17, 59)])
-            fresh = recogniser.embed(low).numpy()
-        assert np.allclose((fresh * tables[key][k, [0, 17, 59]]).sum(1), 1, atol=2e-3)
+        fresh = embed_all(recogniser, subset(faces, some), Degradation(size), QUIET)
+        assert np.allclose((fresh * tables[key][k, some]).sum(1), 1, atol=2e-3)
+
+
+def test_the_shipped_file_is_used_for_its_own_faces_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Computed(Exception):
+        pass
+
+    def compute(*_: object) -> None:
+        raise Computed
+
+    monkeypatch.setattr("gdrd_lab.evaluation.calibration.embeddings_at", compute)
+    student = load_model("student")
+    assert calibrate(student).resolutions == RESOLUTIONS
+    with torch.no_grad():
+        changed = load_model("student")
+        next(changed.parameters()).add_(1e-3)  # type: ignore[attr-defined]
+    for arguments in (
+        (student, synthetic_faces(2, 2)),
+        (student, None, (8, 16)),
+        (student, None, RESOLUTIONS, EmbedOptions(flip=True)),
+        (changed,),
+    ):
+        with pytest.raises(Computed):
+            calibrate(*arguments)
+
+
+def test_a_calibration_of_nothing_finite_is_refused() -> None:
+    known = toy()
+    broken = known.embeddings.copy()
+    broken[1, 3, 0] = np.nan
+    with pytest.raises(GdrdError, match="embeddings of the calibration are not finite for 1 of 40 faces"):
+        Calibration(known.resolutions, broken, known.labels)
+    with pytest.raises(GdrdError, match="1 of 1 scores are not finite"):
+        known.shares(8, math.nan)
 
 
 def test_compare_takes_further_degradations_and_seeds() -> None:
@@ -96,10 +133,3 @@ def test_compare_takes_further_degradations_and_seeds() -> None:
         compare(faces[0], faces[1], [student], (16,), Degradation(noise=0.2), (s, s + 1)).scores for s in (0, 0, 5)
     ]
     assert noisy[0] == noisy[1] != noisy[2]
-
-
-def test_thresholds_of_a_set_are_its_calibrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
-    student, faces = Student().eval(), synthetic_faces(4, 3, size=32)
-    found = thresholds(student, faces, (16,), 0.1)
-    assert found == {16: calibrate(student, faces, (16,), QUIET).thresholds(0.1)[0]}

@@ -9,11 +9,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
-from gdrd_lab.datasets.embed import QUIET, EmbedOptions
-from gdrd_lab.datasets.gallery import enrol
+from gdrd_lab.datasets.embed import QUIET, EmbedOptions, embed_all
+from gdrd_lab.datasets.gallery import Enrolment, enrol
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.protocol import SHARP, identify, pair_scores, retrieve, verify, verify_embeddings
+from gdrd_lab.evaluation.metrics.retrieval import retrieve
+from gdrd_lab.evaluation.protocol import (
+    SHARP,
+    IdentificationResult,
+    VerificationResult,
+    identify_embeddings,
+    pair_scores,
+    verify_embeddings,
+)
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, severities, sweep
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -33,6 +41,32 @@ class Pooled:
         self.faces_seen += len(faces)
         pooled = F.adaptive_avg_pool2d(faces, 4).flatten(1)
         return F.normalize(pooled - pooled.mean(1, keepdim=True), dim=1)
+
+
+def embed_both(
+    faces: ArrayFaces, degradation: Degradation, gallery: Degradation | None = None, options: EmbedOptions = QUIET
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of the probes and of the gallery, which is the probes' where it is None."""
+    probe = embed_all(Pooled(), faces, degradation, options)
+    return probe, probe if gallery is None else embed_all(Pooled(), faces, gallery, options)
+
+
+def verify(
+    faces: ArrayFaces,
+    pairs: Pairs,
+    degradation: Degradation,
+    gallery: Degradation | None = None,
+    options: EmbedOptions = QUIET,
+) -> VerificationResult:
+    return verify_embeddings(*embed_both(faces, degradation, gallery, options), pairs)
+
+
+def identify(faces: ArrayFaces, degradation: Degradation, enrolment: Enrolment | None = None) -> IdentificationResult:
+    return identify_embeddings(*embed_both(faces, degradation), faces.labels, enrolment or enrol(faces.labels))
+
+
+def mean_average_precision(faces: ArrayFaces, degradation: Degradation, gallery: Degradation | None = None) -> float:
+    return retrieve(*embed_both(faces, degradation, gallery), faces.labels).mean_average_precision
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +94,8 @@ def test_verify_degrades_both_faces_or_the_second_only(faces: ArrayFaces, pairs:
         face = torch.from_numpy(np.array(faces[index])).permute(2, 0, 1)[None].float() / 255
         return Pooled().embed(Degradation(resolution=size)(face, seeds=[0]))[0]
 
-    same = verify(Pooled(), faces, pairs, LOW)
-    hr = verify(Pooled(), faces, pairs, LOW, SHARP)
+    same = verify(faces, pairs, LOW)
+    hr = verify(faces, pairs, LOW, SHARP)
     for i in range(5):
         a, b = int(pairs.first[i]), int(pairs.second[i])
         assert same.scores[i] == pytest.approx(float(embed(a, 8) @ embed(b, 8)), abs=1e-5)
@@ -82,23 +116,20 @@ def test_both_ways_judges_the_exchanged_pairs_too() -> None:
 
 def test_flip_averages_the_mirror_image(faces: ArrayFaces, pairs: Pairs) -> None:
     mirrored = ArrayFaces(np.stack([faces[i][:, ::-1] for i in range(48)]), faces.labels, faces.keys, "mirrored")
-    plain = verify(Pooled(), faces, pairs, LOW).scores
-    flipped = verify(Pooled(), faces, pairs, LOW, options=FLIP).scores
+    plain = verify(faces, pairs, LOW).scores
+    flipped = verify(faces, pairs, LOW, options=FLIP).scores
     assert np.abs(plain - flipped).max() > 0.01
-    np.testing.assert_allclose(flipped, verify(Pooled(), mirrored, pairs, LOW, options=FLIP).scores, atol=1e-5)
+    np.testing.assert_allclose(flipped, verify(mirrored, pairs, LOW, options=FLIP).scores, atol=1e-5)
 
 
 def test_identify_and_retrieve_find_sharp_faces_more_often_than_coarse(faces: ArrayFaces) -> None:
     blurred = Degradation(resolution=8, blur=16, noise=0.3)
-    hr, coarse = identify(Pooled(), faces, SHARP), identify(Pooled(), faces, blurred)
+    hr, coarse = identify(faces, SHARP), identify(faces, blurred)
     assert (hr.enrolled, len(hr.ranks)) == (12, 36)
     assert 1 / 12 < coarse.rank_k(1) < hr.rank_k(1)
     assert hr.cmc()[-1] == 1.0 and len(hr.cmc()) == 12
-    assert (
-        retrieve(Pooled(), faces, blurred).mean_average_precision
-        < retrieve(Pooled(), faces, SHARP).mean_average_precision
-    )
-    own = identify(Pooled(), faces, SHARP, enrolment=enrol(faces.labels, 3))
+    assert mean_average_precision(faces, blurred) < mean_average_precision(faces, SHARP)
+    own = identify(faces, SHARP, enrol(faces.labels, 3))
     assert len(own.ranks) == 12
 
 
@@ -124,13 +155,11 @@ def test_sweep_embeds_each_face_once_per_degradation(faces: ArrayFaces, pairs: P
     assert [s.resolution for s in scores[::10]] == [8, 8, 16, 16, 32, 32]
     found = {(s.setting, s.resolution, s.metric): s for s in scores}
     low = found[Setting.SAME, 8, "accuracy"]
-    direct = verify(Pooled(), faces, pairs, LOW)
+    direct = verify(faces, pairs, LOW)
     assert (low.value, low.spread) == pytest.approx((direct.accuracy.mean, direct.accuracy.standard_error))
-    hr = verify(Pooled(), faces, pairs, LOW, SHARP)
+    hr = verify(faces, pairs, LOW, SHARP)
     assert found[Setting.GALLERY, 8, "AUC"].value == pytest.approx(hr.auc)
-    assert found[Setting.GALLERY, 8, "mAP"].value == pytest.approx(
-        retrieve(Pooled(), faces, LOW, SHARP).mean_average_precision
-    )
+    assert found[Setting.GALLERY, 8, "mAP"].value == pytest.approx(mean_average_precision(faces, LOW, SHARP))
     missing = found[Setting.SAME, 8, "TAR@FAR=0.001"]
     assert math.isnan(missing.value) and math.isnan(missing.spread) and missing.n == 100
     assert found[Setting.SAME, 32, "accuracy"].value == found[Setting.GALLERY, 32, "accuracy"].value
@@ -161,7 +190,7 @@ def test_scores_of_averaged_flips_have_a_name_of_their_own(faces: ArrayFaces, pa
         for flip in (False, True)
     }
     assert [found[flip].method for flip in (False, True)] == [Pooled().name, f"{Pooled().name}, flips averaged"]
-    assert found[True].value == verify(Pooled(), faces, pairs, LOW, options=FLIP).auc != found[False].value
+    assert found[True].value == verify(faces, pairs, LOW, options=FLIP).auc != found[False].value
 
 
 def test_both_ways_counts_in_the_sharp_gallery_setting_only(faces: ArrayFaces, pairs: Pairs) -> None:

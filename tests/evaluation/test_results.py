@@ -10,8 +10,9 @@ from rich.console import Console
 
 from gdrd_lab import __version__
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.results import Report, notes, read_csv, read_json, report, show, table, write_csv, write_json
+from gdrd_lab.evaluation.results import Scores, collect, notes, read_json, write_csv, write_json
 from gdrd_lab.evaluation.sweep import Score, Setting
+from gdrd_lab.evaluation.tables import show, table
 from gdrd_lab.transforms.degradation import Degradation
 
 
@@ -22,24 +23,30 @@ def score(**changes: object) -> Score:
 
 
 @pytest.fixture
-def result() -> Report:
+def result() -> Scores:
     native = score(how=Degradation(resolution=None), resolution=112, value=0.994, method='a "quoted", one')
     missing = score(metric="TAR@FAR=0.0001", value=math.nan, spread=math.nan, n=3000)
-    return report([score(), native, missing], command="gdrd evaluate --data lfw")
+    return collect([score(), native, missing], command="gdrd evaluate --data lfw")
 
 
-def same(a: Report, b: Report) -> bool:
-    return repr(a) == repr(b)  # NaN differs from itself, its repr does not
+def same(a: Scores, b: Scores) -> bool:
+    return repr(asdict(a)) == repr(asdict(b))  # NaN differs from itself, its repr does not
 
 
-def test_json_and_csv_read_back_what_was_written(result: Report, tmp_path: Path) -> None:
+def test_json_and_csv_hold_what_was_written(result: Scores, tmp_path: Path) -> None:
     assert same(read_json(write_json(tmp_path / "new" / "r.json", result)), result)
-    assert same(read_csv(write_csv(tmp_path / "r.csv", result)), result)
+    rows = list(csv.DictReader(write_csv(tmp_path / "r.csv", result).read_text().splitlines(), strict=True))
+    for row, one in zip(rows, result, strict=True):
+        expected = asdict(one) | {f"degradation_{name}": value for name, value in one.degradation.items()}
+        expected |= {"version": result.version, "date": result.date, "command": result.command}
+        del expected["degradation"]
+        texts = {name: "" if value is None or value != value else str(value) for name, value in expected.items()}
+        assert row == texts
     assert (result.version, result.command) == (__version__, "gdrd evaluate --data lfw")
     assert result.date.endswith("+00:00")
 
 
-def test_files_are_plain_and_complete(result: Report, tmp_path: Path) -> None:
+def test_files_are_plain_and_complete(result: Scores, tmp_path: Path) -> None:
     text = write_json(tmp_path / "r.json", result).read_text()
     assert "NaN" not in text
     document = json.loads(text)
@@ -51,7 +58,7 @@ def test_files_are_plain_and_complete(result: Report, tmp_path: Path) -> None:
 
 
 def test_an_earlier_file_survives_a_failed_write(
-    result: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    result: Scores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_json(tmp_path / "r.json", result)
     before = path.read_bytes()
@@ -61,11 +68,11 @@ def test_an_earlier_file_survives_a_failed_write(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(GdrdError, match=r"r\.json could not be written \(No space left on device\)"):
-        write_json(path, report([], command=""))
+        write_json(path, collect([], command=""))
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["r.json"]
 
 
-def test_a_place_that_is_no_folder(result: Report, tmp_path: Path) -> None:
+def test_a_place_that_is_no_folder(result: Scores, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GdrdError, match="could not be written"):
         write_csv(tmp_path / "file" / "r.csv", result)
@@ -89,7 +96,7 @@ def test_a_place_that_is_no_folder(result: Report, tmp_path: Path) -> None:
         lambda d: d.update(notes="none"),
     ],
 )
-def test_the_schema_is_strict(spoil: object, result: Report, tmp_path: Path) -> None:
+def test_the_schema_is_strict(spoil: object, result: Scores, tmp_path: Path) -> None:
     path = write_json(tmp_path / "r.json", result)
     document = json.loads(path.read_text())
     spoil(document)  # type: ignore[operator]
@@ -99,21 +106,20 @@ def test_the_schema_is_strict(spoil: object, result: Report, tmp_path: Path) -> 
     assert "\n" not in str(raised.value)
 
 
-def test_files_cut_short_or_missing(result: Report, tmp_path: Path) -> None:
-    for write, read in ((write_json, read_json), (write_csv, read_csv)):
-        path = write(tmp_path / "r", result)
-        content = path.read_bytes()
-        for cut in (content[: len(content) // 2], b"", b"\xff\xfe\x00", b"a,b\n1,2\n"):
-            path.write_bytes(cut)
-            with pytest.raises(GdrdError, match="damaged"):
-                read(path)
-        with pytest.raises(GdrdError, match="cannot be read"):
-            read(tmp_path / "nothing")
+def test_files_cut_short_or_missing(result: Scores, tmp_path: Path) -> None:
+    path = write_json(tmp_path / "r", result)
+    content = path.read_bytes()
+    for cut in (content[: len(content) // 2], b"", b"\xff\xfe\x00", b"a,b\n1,2\n"):
+        path.write_bytes(cut)
+        with pytest.raises(GdrdError, match="damaged"):
+            read_json(path)
+    with pytest.raises(GdrdError, match="cannot be read"):
+        read_json(tmp_path / "nothing")
 
 
 def printed(scores: list[Score], width: int = 80) -> str:
     console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    show(scores, console=console)
+    show(scores, notes=notes(scores), console=console)
     console.file.close()
     return console.export_text()
 
@@ -143,7 +149,7 @@ def test_many_degradations_become_rows_and_keep_their_names() -> None:
         ]
 
 
-def test_missing_values_are_said_and_settings_are_apart(result: Report) -> None:
+def test_missing_values_are_said_and_settings_are_apart(result: Scores) -> None:
     other = score(setting=str(Setting.GALLERY), value=0.5, spread=math.nan)
     text = printed([*result.scores, other], width=120)
     assert "n/a" in text and "cannot be measured with 3,000 impostor pairs" in text
@@ -151,3 +157,28 @@ def test_missing_values_are_said_and_settings_are_apart(result: Report) -> None:
     assert "16 px, noise 0.1" in text and "112 px" in text
     assert len(notes([*result.scores, *result.scores])) == 1
     assert table([]).row_count == 0
+
+
+def test_files_of_earlier_versions_open_under_todays_names(result: Scores, tmp_path: Path) -> None:
+    path = write_json(tmp_path / "r.json", result)
+    document = json.loads(path.read_text())
+    document["scores"][0]["data"] = "embedded (held out)"
+    del document["scores"][0]["degradation"]["occlusion"]  # a field that a later version added
+    path.write_text(json.dumps(document))
+    assert read_json(path)[0] == replace(result[0], data="synthetic (held out)")
+
+
+def test_scores_print_as_a_table_and_become_a_data_frame(result: Scores) -> None:
+    text, page = repr(result), result._repr_html_()
+    assert "92.88 ± 0.41" in text and "TAR@FAR=0.0001" in text and "impostor pairs" in text
+    assert "<td>92.88 ± 0.41</td>" in page and "a &quot;quoted&quot;, one" in page and "<td>n/a</td>" in page
+    frame = result.to_frame()
+    assert len(result) == len(frame) == 3 and [score.n for score in result] == frame.n.tolist()
+    assert frame.value.isna().tolist() == [False, False, True] and frame.degradation_noise[0] == 0.1
+
+
+@pytest.mark.parametrize("name", ["run-0.1", "run-0.1.json", "run-0.1.csv"])
+def test_a_dot_in_a_name_is_kept(name: str, result: Scores, tmp_path: Path) -> None:
+    result.save(tmp_path / "run-0.2")
+    assert result.save(tmp_path / name) == tmp_path / "run-0.1.json"
+    assert sorted(os.listdir(tmp_path)) == ["run-0.1.csv", "run-0.1.json", "run-0.2.csv", "run-0.2.json"]

@@ -75,7 +75,7 @@ def inside(figure: Figure) -> None:
 def test_nothing_is_cut_or_overlaps_and_both_files_are_written(tmp_path: Path) -> None:
     for name, figure in every_figure().items():
         inside(figure)
-        png, svg = save(figure, tmp_path / f"{name}.anything")
+        png, svg = save(figure, tmp_path / f"{name}.svg")
         assert (png.name, svg.name) == (f"{name}.png", f"{name}.svg")
         with Image.open(png) as picture:
             assert np.asarray(picture.convert("L")).std() > 5
@@ -83,6 +83,12 @@ def test_nothing_is_cut_or_overlaps_and_both_files_are_written(tmp_path: Path) -
         drawing = svg.read_text()
         assert drawing.startswith("<?xml") and drawing.rstrip().endswith("</svg>") and "<dc:description>" in drawing
     assert len(os.listdir(tmp_path)) == 12
+
+
+def test_a_dot_in_a_name_is_kept(tmp_path: Path) -> None:
+    figure = every_figure()["one"]
+    files = [path.name for name in ("at-0.1", "at-0.2") for path in save(figure, tmp_path / name)]
+    assert files == ["at-0.1.png", "at-0.1.svg", "at-0.2.png", "at-0.2.svg"]
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])

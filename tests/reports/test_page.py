@@ -10,7 +10,7 @@ from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
-from gdrd_lab.evaluation.results import report, write_json, write_rows
+from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.reports.markdown import grid, scores_table, severity_table
 from gdrd_lab.reports.page import sections, write_page
@@ -54,9 +54,9 @@ def fill(folder: Path) -> None:
     """Write every file that the page knows."""
     for name in ("lfw", "flips", "heldout", "lfw5"):
         ranks = [replace(item, metric="rank-1", value=0.5) for item in SCORES]
-        write_json(folder / f"{name}.json", report([*SCORES, *ranks], "gdrd evaluate"))
-    write_json(folder / "ablation.json", report(SCORES, "gdrd ablate"))
-    write_json(folder / "robustness.json", report([score("m", 0.9), score("m", 0.432, blur=2.0)], "gdrd evaluate"))
+        write_json(folder / f"{name}.json", collect([*SCORES, *ranks], "gdrd evaluate"))
+    write_json(folder / "ablation.json", collect(SCORES, "gdrd ablate"))
+    write_json(folder / "robustness.json", collect([score("m", 0.9), score("m", 0.432, blur=2.0)], "gdrd evaluate"))
     cases = {"SFace, batch 1": 50.0, "SFace, batch 64": 140.0, "SFace multiply-adds": 574.0, "SFace parameters": 9.6}
     cases |= {case.replace("SFace", "student"): 2 * value for case, value in cases.items()}
     rows = [{"suite": "networks", "case": case, "value": value} for case, value in cases.items()]
@@ -92,8 +92,8 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
 
 def test_recognisers_shown_as_they_are_stand_above_the_trained_rows(tmp_path: Path) -> None:
     trained = [replace(item, method="trained", seed=seed) for seed in (0, 1) for item in SCORES]
-    write_json(tmp_path / "ablation.json", report(trained, "gdrd ablate"))
-    write_json(tmp_path / "ablation-more.json", report([replace(s, method="as it is") for s in SCORES], "gdrd ablate"))
+    write_json(tmp_path / "ablation.json", collect(trained, "gdrd ablate"))
+    write_json(tmp_path / "ablation-more.json", collect([replace(s, method="as it is") for s in SCORES], "gdrd ablate"))
     write_page(tmp_path, tmp_path / "page.md")
     text = (tmp_path / "page.md").read_text()
     assert -1 < text.index("| as it is |") < text.index("| trained |")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.verification import require_finite_scores
 
 Array = np.ndarray
 
@@ -46,7 +47,7 @@ def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float)
         threshold: pairs with a score of at least this are accepted.
 
     Raises:
-        GdrdError: the lengths differ, or no pair has a group.
+        GdrdError: the lengths differ, scores are not finite, or no pair has a group.
 
     Source of the interval: Wilson, JASA 1927; scipy.
     """
@@ -55,6 +56,7 @@ def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float)
         raise GdrdError(
             f"{len(scores)} scores, {len(genuine)} kinds and {len(groups)} groups", "Give one of each per pair"
         )
+    require_finite_scores(scores)
     present = np.unique(groups[groups >= 0])
     if not len(present):
         raise GdrdError("No pair has a group", "Give groups of faces, and pairs within them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.retrieval import scores_in_chunks
 
 Array = np.ndarray
 
@@ -16,9 +17,9 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
     identities that score at least as much), so that constant embeddings come last and not first.
 
     Args:
-        probes: (P, d) unit embeddings.
+        probes: (P, d) embeddings.
         probe_labels: (P,) identities, each of them enrolled.
-        gallery: (G, d) unit embeddings.
+        gallery: (G, d) embeddings.
         gallery_labels: (G,) identities.
         chunk: probes scored at a time; memory is chunk x G.
 
@@ -26,8 +27,19 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
         (P,) int64, 1 to the number of identities enrolled.
 
     Raises:
-        GdrdError: a probe's identity is not enrolled, or there is no probe.
+        GdrdError: a probe's identity is not enrolled, there is no probe, or embeddings are not finite.
+
+    Example:
+        >>> ranks(np.eye(2), np.array([7, 7]), np.eye(2), np.array([7, 8])).tolist()
+        [1, 2]
     """
+    return ranks_and_scores(probes, probe_labels, gallery, gallery_labels, chunk)[0]
+
+
+def ranks_and_scores(
+    probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Array, chunk: int = 1024
+) -> tuple[Array, Array]:
+    """Return ``ranks`` and the score (P,) of each probe's own identity; the arguments are those of ``ranks``."""
     probe_labels, gallery_labels = np.asarray(probe_labels), np.asarray(gallery_labels)
     if not len(probe_labels):
         raise GdrdError("There is no probe to identify", "Give at least one identity with two faces")
@@ -40,14 +52,12 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
             "Closed-set identification needs at least one enrolled face of each; enrol them or drop these probes",
         )
     target = np.searchsorted(names, probe_labels)
-    enrolled = np.asarray(gallery)[order]
-    out = np.zeros(len(probe_labels), np.int64)
-    for start in range(0, len(out), chunk):
-        rows = slice(start, start + chunk)
-        scores = np.maximum.reduceat(np.asarray(probes)[rows] @ enrolled.T, starts, axis=1)
-        right = np.take_along_axis(scores, target[rows, None], axis=1)
-        out[rows] = (scores >= right).sum(axis=1)
-    return out
+    found, own = np.zeros(len(target), np.int64), np.zeros(len(target))
+    for rows, scores in scores_in_chunks(probes, np.asarray(gallery)[order], chunk):
+        best = np.maximum.reduceat(scores, starts, axis=1)
+        right = np.take_along_axis(best, target[rows, None], axis=1)
+        found[rows], own[rows] = (best >= right).sum(axis=1), right[:, 0]
+    return found, own
 
 
 def rank_k(ranks: Array, k: int = 1) -> float:
@@ -62,7 +72,7 @@ def cmc(ranks: Array, highest: int) -> Array:
 
 
 def clustered_error(values: Array, groups: Array) -> float:
-    """Standard error of the mean of ``values`` (N,) when values of one group (a person's faces) hang together.
+    """Standard error of the mean of ``values`` (N,) when values of one group (a person's faces) are correlated.
 
     sqrt( sum_g ( sum_{i in g} (x_i - mean) )^2 ) / N
 

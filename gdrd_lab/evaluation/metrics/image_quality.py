@@ -1,4 +1,4 @@
-"""How good super-resolved faces are: like the sharp face in pixels (PSNR), in structure (SSIM) and in identity."""
+"""Quality of super-resolved faces against the high-resolution face: pixels (PSNR), structure (SSIM), identity."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from gdrd_lab.datasets.base import batches
-from gdrd_lab.datasets.embed import EmbedOptions, embed_batch, face_seeds
+from gdrd_lab.datasets.embed import EmbedOptions, embed_faces, face_seeds
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.results import read_rows
+from gdrd_lab.evaluation.results import current_name, read_rows
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale, resize
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
     from gdrd_lab.models.recogniser import Recogniser
 
-# Makes faces (N, 3, S, S) of low-resolution faces (N, 3, r, r) and one seed per face.
+# Generates faces (N, 3, S, S) from low-resolution faces (N, 3, r, r) and one seed per face.
 Generate = Callable[[Tensor, Sequence[int]], Tensor]
 HIGHEST_PSNR = 100.0
 
@@ -42,7 +42,7 @@ class Quality:
     seeds: tuple[int, ...]
 
     def cells(self) -> tuple[str, str, str]:
-        """PSNR, SSIM and identity as a table shows them, mean and spread."""
+        """Return PSNR, SSIM and identity for a table, each as mean and spread."""
         return (
             f"{self.psnr:.2f} ± {self.psnr_spread:.2f}",
             f"{self.ssim:.3f} ± {self.ssim_spread:.3f}",
@@ -88,11 +88,11 @@ def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
 
 def identity(recogniser: Recogniser, hr: Tensor, output: Tensor) -> np.ndarray:
     """Cosine between the recogniser's embeddings of each high-resolution face and of its output, -1 to 1."""
-    return (embed_batch(recogniser, hr) * embed_batch(recogniser, output)).sum(1)
+    return (embed_faces(recogniser, hr) * embed_faces(recogniser, output)).sum(1)
 
 
 def bicubic(size: int) -> Generate:
-    """Return the baseline that generates nothing: bicubic enlargement to ``size`` px."""
+    """Return the baseline that invents nothing: bicubic resizing to ``size`` px."""
     return lambda lr, seeds: resize(lr, size)
 
 
@@ -106,13 +106,14 @@ def quality(
     seeds: Sequence[int] = (0, 1, 2),
     options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> Quality:
-    """Compare generated faces with the sharp ones, over several seeds.
+    """Compare generated faces with the high-resolution ones, over several seeds.
 
     Args:
         generate: for example ``lambda lr, seeds: pipeline(lr, steps=4, seeds=seeds)``.
-        dataset: sharp aligned faces; each is reduced to the output's size for PSNR and SSIM, and is embedded as it is.
-        degradation: makes the input of ``generate``; the same for every seed.
-        recogniser: judges identity.
+        dataset: aligned high-resolution faces; each is resized to the output's size for PSNR and SSIM, and is embedded
+            unchanged.
+        degradation: gives the input of ``generate``, the same for every seed.
+        recogniser: the reference model for identity.
         seeds: of the generation.
         options: faces at a time, the seed of the degradation and the progress bar; ``flip`` is not used.
 
@@ -122,7 +123,7 @@ def quality(
     from tqdm.auto import tqdm
 
     if not len(dataset) or not seeds:
-        raise GdrdError("There are no faces or no seeds to judge", "Give at least one of each")
+        raise GdrdError("There are no faces or no seeds", "Give at least one of each")
     values = np.zeros((3, len(seeds), len(dataset)))
     total = len(seeds) * len(dataset)
     with tqdm(total=total, desc="quality", unit="face", disable=not options.progress, leave=False) as bar:
@@ -161,7 +162,7 @@ def compare_steps(
     seeds: Sequence[int] = (0, 1, 2),
     options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> list[QualityRow]:
-    """Compare the generative teacher's faces, by number of denoising steps, with bicubic enlargement to its size.
+    """Compare the generative teacher's faces, by number of denoising steps, with bicubic resizing to its size.
 
     Raises:
         GdrdError: no faces or no seeds.
@@ -183,7 +184,7 @@ def compare_steps(
 
 
 def read_quality(path: Path | str) -> list[QualityRow]:
-    """Read the rows that ``report.write_rows`` wrote.
+    """Read the rows that ``results.write_rows`` wrote.
 
     Raises:
         GdrdError: the file is missing or damaged.
@@ -191,7 +192,8 @@ def read_quality(path: Path | str) -> list[QualityRow]:
 
     def build(row: dict[str, Any]) -> QualityRow:
         values = row["quality"]
-        return QualityRow(**{**row, "quality": Quality(**{**values, "seeds": tuple(values["seeds"])})})
+        found = Quality(**{**values, "seeds": tuple(values["seeds"])})
+        return QualityRow(**{**row, "data": current_name(row["data"]), "quality": found})
 
     return read_rows(path, build, "quality results", "gdrd quality")
 

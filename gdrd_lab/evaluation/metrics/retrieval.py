@@ -1,12 +1,13 @@
-"""Retrieval: put all other faces in order of likeness; faces of the same person should come first."""
+"""Retrieval: order all other faces by similarity; faces of the same person should come first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gdrd_lab.datasets.embed import comparable
 from gdrd_lab.errors import GdrdError
 
 Array = np.ndarray
@@ -30,26 +31,87 @@ class RetrievalResult:
         return float(np.mean(self.first_rank <= k))
 
 
-def retrieve(
-    queries: Array, database: Array, labels: Array, *, indices: Sequence[int] | Array | None = None, chunk: int = 256
+def scores_in_chunks(queries: Array, database: Array, chunk: int) -> Iterator[tuple[slice, Array]]:
+    """Yield the cosine scores (c, N) of ``chunk`` queries at a time with the whole database, and which queries.
+
+    Args:
+        queries: (Q, d) embeddings.
+        database: (N, d) embeddings.
+        chunk: c; memory is c x N.
+
+    Raises:
+        GdrdError: embeddings are not finite.
+    """
+    queries, database = comparable(queries, database)
+    for start in range(0, len(queries), chunk):
+        rows = slice(start, start + chunk)
+        yield rows, queries[rows] @ database.T
+
+
+def search(
+    queries: Array,
+    query_labels: Array,
+    database: Array,
+    labels: Array,
+    own: Array | None = None,
+    chunk: int = 256,
 ) -> RetrievalResult:
-    """Search each face among all the others; a result is relevant when it shows the same identity.
+    """Search a database for each query; a result is relevant when it shows the query's identity.
 
     AP = 1/R sum_{r relevant} (relevant faces up to r's rank) / (r's rank)
 
-    The face itself is left out of its own result, whatever its resolution in the database. Faces without identity
-    (label -1) are in the database but are no queries, and neither are identities with a single face. Ties count
-    against the recogniser: an irrelevant face precedes a relevant one of the same score.
+    Ties count against the recogniser: an irrelevant face precedes a relevant one of the same score.
 
     Args:
-        queries: (N, d) unit embeddings of the faces as shown (low resolution).
-        database: (N, d) unit embeddings of the same faces as stored; the same array for one resolution.
+        queries: (Q, d) embeddings.
+        query_labels: (Q,) identities, each with a face in the database.
+        database: (N, d) embeddings.
+        labels: (N,) identities.
+        own: (Q,) index of each query's own face in the database, which is left out of its result; None: none has one.
+        chunk: queries scored at a time.
+
+    Raises:
+        GdrdError: a query has no face in the database, or embeddings are not finite.
+    """
+    query_labels, labels = np.asarray(query_labels), np.asarray(labels)
+    missing = ~np.isin(query_labels, labels)
+    if missing.any() or not len(query_labels):
+        raise GdrdError(
+            f"{int(missing.sum())} of {len(query_labels)} probes have no face in the gallery", "Enrol each of them"
+        )
+    precision, first = np.zeros(len(query_labels)), np.zeros(len(query_labels), np.int64)
+    for rows, scores in scores_in_chunks(queries, database, chunk):
+        for place, row in enumerate(scores, rows.start):
+            same = labels == query_labels[place]
+            others = np.sort(row[~same])
+            if own is not None:
+                same[own[place]] = False
+            relevant = np.sort(row[same])[::-1]
+            # Irrelevant faces that score at least as much precede the relevant one.
+            before = len(others) - np.searchsorted(others, relevant, side="left")
+            found = np.arange(1, len(relevant) + 1)
+            rank = found + before
+            precision[place], first[place] = np.mean(found / rank), rank[0]
+    return RetrievalResult(precision, first, np.arange(len(query_labels)) if own is None else own)
+
+
+def retrieve(
+    queries: Array, database: Array, labels: Array, *, indices: Sequence[int] | Array | None = None, chunk: int = 256
+) -> RetrievalResult:
+    """Search each face among all the others, see ``search``.
+
+    The face itself is left out of its own result, whatever its resolution in the database. Faces without identity
+    (label -1) are in the database but are not queries, and neither are identities with a single face.
+
+    Args:
+        queries: (N, d) embeddings of the faces as shown (low resolution).
+        database: (N, d) embeddings of the same faces as stored; the same array for one resolution.
         labels: (N,) identities.
         indices: faces used as queries; None takes all that have a relevant face.
         chunk: queries scored at a time; memory is chunk x N.
 
     Raises:
-        GdrdError: no query has a relevant face, or there is only one identity.
+        GdrdError: no query has a relevant face, there is only one identity, or embeddings are not finite.
     """
     labels = np.asarray(labels)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -62,18 +124,4 @@ def retrieve(
         )
     if len(counts) < 2:
         raise GdrdError("All faces show one person, so every search succeeds", "Add faces of a second person")
-    precision, first = np.zeros(len(chosen)), np.zeros(len(chosen), np.int64)
-    for start in range(0, len(chosen), chunk):
-        rows = chosen[start : start + chunk]
-        scores = np.asarray(queries)[rows] @ np.asarray(database).T
-        for i, (row, query) in enumerate(zip(scores, rows, strict=True), start):
-            same = labels == labels[query]
-            others = np.sort(row[~same])
-            same[query] = False
-            relevant = np.sort(row[same])[::-1]
-            # Irrelevant faces that score at least as much stand before the relevant one.
-            before = len(others) - np.searchsorted(others, relevant, side="left")
-            place = np.arange(1, len(relevant) + 1)
-            rank = place + before
-            precision[i], first[i] = np.mean(place / rank), rank[0]
-    return RetrievalResult(precision, first, chosen)
+    return search(np.asarray(queries)[chosen], labels[chosen], database, labels, chosen, chunk)

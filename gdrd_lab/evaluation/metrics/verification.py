@@ -223,6 +223,15 @@ def spread(values: Array) -> float:
     return float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
 
 
+def require_finite_scores(scores: Array) -> None:
+    """Raise GdrdError unless every score is finite."""
+    if not np.isfinite(scores).all():
+        raise GdrdError(
+            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
+            "Check the recogniser: its embeddings hold NaN or infinity",
+        )
+
+
 def _checked(scores: Any, genuine: Any) -> tuple[Array, Array]:
     """Return scores as float64 and genuine as bool, both (P,); raise GdrdError where nothing can be measured."""
     scores, genuine = np.asarray(scores, np.float64), np.asarray(genuine).astype(bool)
@@ -234,9 +243,5 @@ def _checked(scores: Any, genuine: Any) -> tuple[Array, Array]:
         raise GdrdError("There are no genuine pairs", "Add a second face of at least one person")
     if genuine.all():
         raise GdrdError("There are no impostor pairs", "Add faces of a second person")
-    if not np.isfinite(scores).all():
-        raise GdrdError(
-            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
-            "Check the recogniser: its embeddings hold NaN or infinity",
-        )
+    require_finite_scores(scores)
     return scores, genuine

@@ -125,7 +125,7 @@ def _scored(
     degradations = sweep.resolutions(config.resolutions)
     measured = sweep.sweep([make()], faces, degradations, measures, QUIET)
     scores = [replace(score, method=name, seed=seed) for score in measured]
-    report.write_json(path, report.report(scores))
+    report.write_json(path, report.collect(scores))
     return scores
 
 

@@ -1,0 +1,116 @@
+"""Evaluation in one call: recognisers, faces and resolutions in, a table of scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdrd_lab.datasets.embed import EmbedOptions
+from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
+from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.protocol import SHARP
+from gdrd_lab.evaluation.results import Scores, collect
+from gdrd_lab.evaluation.sweep import MetricConfig, Setting, sweep
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.transforms.degradation import Degradation
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceDataset
+
+
+def evaluate(
+    recognisers: Recogniser | Sequence[Recogniser],
+    dataset: FaceDataset,
+    resolutions: Sequence[int] = (8, 16, 32, 112),
+    *,
+    degradation: Degradation = SHARP,
+    further: Sequence[Degradation] = (),
+    settings: Sequence[Setting | str] = (Setting.SAME, Setting.GALLERY),
+    pairs: Pairs | None = None,
+    identification: bool = False,
+    retrieval: bool = False,
+    options: EmbedOptions = EmbedOptions(),
+) -> Scores:
+    """Score recognisers on a face set at several resolutions.
+
+    Args:
+        recognisers: one, or several with different names. Your own needs ``name``, ``embedding_size`` and
+            ``embed(faces)``, which turns faces (N, 3, H, W), RGB in [0, 1], into embeddings (N, embedding_size).
+        dataset: N aligned faces with identities.
+        resolutions: in pixels; those above the size of the faces are left out, and a note says so.
+        degradation: blur, noise, JPEG, illumination and occlusion at every resolution; its own resolution is not used.
+        further: degradations to measure after them.
+        settings: which of the two faces is degraded; a ``Setting`` or its name in lower case: "same", "gallery" or
+            "teacher" (for students of SFace).
+        pairs: pairs to verify; None takes View 2 for LFW, the file's own pairs for a .bin file, and otherwise random
+            pairs in up to 10 folds.
+        identification: also measure rank-1 and rank-5.
+        retrieval: also measure mean average precision and recall@k.
+        options: how the faces are embedded; its seed is that of pairs, degradations and bootstrap too.
+
+    Returns:
+        Scores that print as a table; ``to_frame()`` gives a DataFrame, ``save(path)`` writes JSON and CSV.
+
+    Raises:
+        GdrdError: the data cannot answer a measure, names repeat, or embeddings are not finite.
+
+    Example:
+        >>> from gdrd_lab.datasets.embed import QUIET
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> from gdrd_lab.models.registry import load_model
+        >>> scores = evaluate(load_model("student"), synthetic_faces(10, 2), [8, 16], options=QUIET)
+        >>> frame = scores.to_frame()
+        >>> sorted(frame[frame.metric == "accuracy"].resolution.unique().tolist())
+        [8, 16]
+    """
+    from gdrd_lab.models.registry import load_model
+
+    several = list(recognisers) if isinstance(recognisers, Sequence) else [recognisers]
+    sizes = [size for size in dict.fromkeys(resolutions) if size <= dataset.size]
+    above = sorted(set(resolutions) - set(sizes))
+    if above and not sizes:
+        raise GdrdError(
+            f"The faces of {dataset.name} have {dataset.size} px, too few for {_listed(above)} px",
+            f"Choose resolutions up to {dataset.size}",
+        )
+    chosen = [setting if isinstance(setting, Setting) else Setting[setting.upper()] for setting in settings]
+    metrics = MetricConfig(
+        own_pairs(dataset, options.seed) if pairs is None else pairs,
+        identification=identification,
+        retrieval=retrieval,
+        distractors=True,
+    )
+    scores = sweep(
+        several,
+        dataset,
+        [*(replace(degradation, resolution=size) for size in sizes), *further],
+        metrics,
+        options,
+        settings=chosen,
+        teacher=load_model("sface") if Setting.TEACHER in chosen else None,
+    )
+    left_out = f"{_listed(above)} px left out: the faces of {dataset.name} have {dataset.size} px."
+    return collect(scores, remarks=[left_out] if above else [])
+
+
+def own_pairs(dataset: FaceDataset, seed: int = 0) -> Pairs:
+    """Return the pairs of a face set's own protocol, or random pairs in as many folds as its identities fill.
+
+    Raises:
+        GdrdError: the set has no genuine or no impostor pairs.
+    """
+    from gdrd_lab.datasets.base import require_pairs
+    from gdrd_lab.datasets.lfw import view2
+
+    if isinstance(dataset, BinFaces):
+        return bin_pairs(dataset)
+    if dataset.name == "LFW":
+        return view2(None, dataset)
+    require_pairs(dataset)
+    return random_pairs(dataset.labels, folds=folds_that_fit(dataset.labels), seed=seed)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,80 @@
+"""Evaluation in one call, on a recogniser that averages pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.evaluate import evaluate
+from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.evaluation.sweep import Setting
+from gdrd_lab.transforms.degradation import Degradation
+
+
+class Pooled:
+    """Somebody's own recogniser: it has no base class."""
+
+    name, embedding_size = "my own", 48
+
+    def embed(self, faces: Tensor) -> Tensor:
+        return F.normalize(F.adaptive_avg_pool2d(faces, 4).flatten(1) - 0.5, dim=1)
+
+
+@pytest.fixture(scope="module")
+def faces() -> ArrayFaces:
+    return synthetic_faces(6, 3, size=32)
+
+
+def test_one_call_measures_and_saves(faces: ArrayFaces, tmp_path: Path) -> None:
+    noisy = Degradation(noise=0.1)
+    scores = evaluate(
+        Pooled(), faces, (8, 16, 112), degradation=noisy, settings=["same"], identification=True, options=QUIET
+    )
+    assert {(s.resolution, s.setting, s.degradation["noise"]) for s in scores} == {
+        (8, "same resolution", 0.1),
+        (16, "same resolution", 0.1),
+    }
+    assert {"accuracy", "rank-1"} <= {s.metric for s in scores} and not {"mAP"} & {s.metric for s in scores}
+    assert scores.notes[0].startswith("112 px left out: the faces of")
+    assert "8 px, noise 0.1" in repr(scores) and "112 px left out" in repr(scores)
+    read = read_json(scores.save(tmp_path / "run-0.1"))
+    np.testing.assert_array_equal([s.value for s in read], [s.value for s in scores])
+    with pytest.raises(GdrdError, match="have 32 px, too few for 64, 112 px"):
+        evaluate(Pooled(), faces, (64, 112), options=QUIET)
+
+
+def test_settings_are_members_or_their_names(faces: ArrayFaces) -> None:
+    by_name, by_member = (
+        evaluate([Pooled()], faces, [8], settings=[which], options=QUIET) for which in ("gallery", Setting.GALLERY)
+    )
+    np.testing.assert_array_equal([s.value for s in by_name], [s.value for s in by_member])
+
+
+def test_embeddings_of_another_length_are_refused(faces: ArrayFaces) -> None:
+    class Scaled(Pooled):
+        def embed(self, faces: Tensor) -> Tensor:
+            return super().embed(faces) * (1 + 9 * faces.mean((1, 2, 3)))[:, None]
+
+    with pytest.raises(GdrdError, match="my own returned embeddings of length"):
+        evaluate(Scaled(), faces, [8], options=QUIET)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_embeddings_without_a_direction_are_refused(faces: ArrayFaces, value: float) -> None:
+    class Broken(Pooled):
+        def embed(self, faces: Tensor) -> Tensor:
+            out = super().embed(faces)
+            out[:2] = torch.full_like(out[:2], value)
+            return out
+
+    with pytest.raises(
+        GdrdError, match=r"embeddings of my own are not finite for 2 of 18 faces|my own returned embeddings of len"
+    ):
+        evaluate(Broken(), faces, [8], options=QUIET)
