@@ -1,9 +1,9 @@
-"""Several processes as one: what they gather from and sum over each other. With one process nothing happens.
+"""Collective operations of several processes, differentiable where needed. With one process they do nothing.
 
-Everything rests on torch.distributed, with any backend (gloo on CPUs, nccl on GPUs). DistributedDataParallel averages
-the processes' parameter gradients. So a loss is made such that its mean over the processes is the loss of the whole
-batch; then the averaged gradient is the whole batch's gradient, provided that what one process gathers from another
-carries its gradient back to it, as here.
+They use torch.distributed with any backend (gloo on CPUs, nccl on GPUs). DistributedDataParallel averages the parameter
+gradients of the processes. Each loss is therefore scaled so that its mean over the processes is the loss of the whole
+batch. The averaged gradient is then that of the whole batch, because ``gather`` passes gradients back to the process
+that a row came from.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from gdrd_lab.errors import GdrdError
+
 
 def init_process_group(hours: float = 3.0) -> None:
-    """Join the processes that accelerate launch or torchrun started, if they did; afterwards ``processes()`` is right.
+    """Join the processes that accelerate launch or torchrun started, if any; ``world_size`` then returns their number.
 
     Args:
-        hours: how long one may wait for another, as when process 0 aligns photographs.
+        hours: how long a process waits for another, for example while process 0 aligns photographs.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         from accelerate import PartialState
         from accelerate.utils import InitProcessGroupKwargs
 
-        # Under torchrun accelerate takes processes without a GPU for strangers unless told that they are CPUs.
+        # Under torchrun accelerate forms a CPU process group only when cpu=True is passed.
         options = InitProcessGroupKwargs(timeout=timedelta(hours=hours)).to_kwargs()
         PartialState(cpu=not torch.accelerator.is_available(), **options, **_store_of_this_attempt())
 
 
 def _store_of_this_attempt() -> dict[str, Any]:
-    """Where processes that torchrun restarted meet: torchrun keeps its store, and in it the dead ones' addresses."""
+    """Return a store for processes that torchrun restarted: its own store still holds the addresses of the dead ones."""
     place = os.environ
     if place.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or place.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
         return {}
@@ -45,13 +47,19 @@ def _store_of_this_attempt() -> dict[str, Any]:
 
 
 def world_size() -> int:
-    """Return how many processes work together, 1 without a process group."""
+    """Return the number of processes, 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """Return this process's number, from 0."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+def _summed(values: Tensor) -> Tensor:
+    whole = values.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(whole)
+    return whole
 
 
 class _Gather(torch.autograd.Function):
@@ -64,45 +72,35 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        whole = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(whole)
-        return whole[rank() * context.count : (rank() + 1) * context.count]
+        return _summed(gradient)[rank() * context.count : (rank() + 1) * context.count]
 
 
 class _Sum(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:  # type: ignore[override]
-        whole = values.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(whole)
-        return whole
+        return _summed(values)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        whole = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(whole)
-        return whole
+        return _summed(gradient)
 
 
 def gather(rows: Tensor) -> Tensor:
     """Stack the rows (N, ...) of all processes in their order: (processes N, ...).
 
-    The gradient flows to all parts: each process's rows receive the sum of every process's gradient for them. N must
-    be the same everywhere.
+    Differentiable: each row receives the sum of the gradients that all processes compute for it. N must be the same in
+    every process.
     """
-    if world_size() == 1:
-        return rows
-    return _Gather.apply(rows)
+    return rows if world_size() == 1 else _Gather.apply(rows)
 
 
 def all_reduce_sum(values: Tensor) -> Tensor:
-    """Sum a tensor over the processes; the gradient is summed likewise."""
-    if world_size() == 1:
-        return values
-    return _Sum.apply(values)
+    """Sum a tensor over the processes. Differentiable: the gradient is summed over the processes too."""
+    return values if world_size() == 1 else _Sum.apply(values)
 
 
 def all_equal(value: int) -> bool:
-    """Whether all processes hold the same integer; they wait for each other."""
+    """Return whether all processes hold the same integer; they wait for each other."""
     if world_size() == 1:
         return True
     found: list[Any] = [None] * world_size()
@@ -114,7 +112,10 @@ def all_equal(value: int) -> bool:
 def main_process_first() -> Iterator[bool]:
     """Run a block in process 0 while the others wait, then in the others: for files that one writes and all read.
 
-    Gives True in process 0. If it fails there, the others stop waiting and fail too.
+    Gives True in process 0.
+
+    Raises:
+        GdrdError: in the other processes, if the block failed in process 0.
     """
     if world_size() == 1:
         yield True
@@ -130,11 +131,11 @@ def main_process_first() -> Iterator[bool]:
         failed = [None]
         dist.broadcast_object_list(failed, src=0)
         if failed[0]:
-            raise RuntimeError("process 0 failed; its message says why")
+            raise GdrdError("Process 0 failed", "Read its message")
         yield False
 
 
 def destroy_process_group() -> None:
-    """End the process group, if there is one, as the last thing a program does."""
+    """End the process group, if there is one, as the last step of a program."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()

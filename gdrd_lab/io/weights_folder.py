@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,36 +69,3 @@ def load_into(module: torch.nn.Module, state: Mapping[str, Tensor], source: Path
         raise GdrdError(
             f"{source} belongs to another configuration ({detail[:160]})", "Use the configuration it was trained with"
         ) from error
-
-
-def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimiser's state_dict into tensors (safetensors) and the rest (JSON)."""
-    tensors: dict[str, Tensor] = {}
-    scalars: dict[str, Any] = {}
-    for index, values in state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"{index}.{name}"] = value
-            else:
-                scalars[f"{index}.{name}"] = value
-    return tensors, {"scalars": scalars, "groups": state["param_groups"]}
-
-
-def unflatten_optimizer(tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the state_dict that ``flatten_optimizer`` split."""
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in [*tensors.items(), *rest["scalars"].items()]:
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    return {"state": state, "param_groups": rest["groups"]}
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints of a stage, oldest first."""
-    return sorted(folder.glob("step-*")) if folder.is_dir() else []
-
-
-def remove_old(folder: Path, keep: int) -> None:
-    """Delete all but the newest ``keep`` checkpoints."""
-    for path in checkpoints(folder)[:-keep]:
-        shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Everything a training run is told: frozen dataclasses with `smoke()`, `cpu()` and `paper()` sizes.
+"""Configuration of a training run. Values out of range are refused when a configuration is made.
 
 Where the paper's text does not give a value (layer, timestep, loss weights, optimiser), the choice here is ours.
 """
@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import check_ranges
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.transforms.augmentation import AugmentConfig
+
+MOST = 10**9
+PRECISIONS = ("no", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -17,20 +22,23 @@ class LoopConfig:
 
     Args:
         steps: optimiser steps.
-        batch_size: faces per optimiser step, over all devices and accumulated micro-batches.
+        batch_size: faces per optimiser step, over all devices and accumulated micro-batches; at least 2.
         learning_rate: peak of a linear warm-up over the first 5 percent and a cosine decay to zero.
-        weight_decay: AdamW's.
+        weight_decay: weight decay of AdamW.
         accumulate: micro-batches per optimiser step.
-        precision: "no", "bf16" or "fp16", as accelerate names them.
+        precision: "no", "bf16" or "fp16", as accelerate names them; "fp16" needs a GPU.
         ema: decay of the exponential moving average of the weights; 0 turns it off.
         clip: largest gradient norm.
         checkpoint_every: steps between checkpoints.
-        checkpoint_minutes: most minutes between checkpoints; 0 counts steps alone.
+        checkpoint_minutes: most minutes between checkpoints; 0 counts steps only.
         keep: checkpoints kept.
         workers: processes that decode faces, for each training process; 0 decodes in the training process.
-        sync_norm: BatchNorm over the faces of all processes, so that several train as one would.
+        sync_norm: compute BatchNorm over the faces of all processes, so that several train as one would.
         compile: run the networks through torch.compile; it pays in long runs and needs a C++ compiler on CPUs.
         tracker: where losses go besides losses.csv, as accelerate names it: "tensorboard", "wandb" and others.
+
+    Raises:
+        GdrdError: a value is out of range.
     """
 
     steps: int
@@ -49,20 +57,38 @@ class LoopConfig:
     compile: bool = False
     tracker: str = "tensorboard"
 
+    def __post_init__(self) -> None:
+        check_ranges(
+            self, steps=(1, MOST), batch_size=(2, MOST), learning_rate=(1e-12, 100.0), weight_decay=(0.0, 100.0),
+            accumulate=(1, MOST), ema=(0.0, 0.999999), clip=(1e-9, 1e9), checkpoint_every=(1, MOST),
+            checkpoint_minutes=(0.0, 1e6), keep=(1, MOST), workers=(0, 1024),
+        )  # fmt: skip
+        if self.precision not in PRECISIONS:
+            raise GdrdError(f"precision={self.precision} is unknown", f"Choose one of {', '.join(PRECISIONS)}")
+
+
+def _check_resolutions(config: GenerativeConfig | BackboneConfig | HeadConfig | StemConfig) -> None:
+    check_ranges(config, resolutions=(4, 1024))
+    if not config.resolutions:
+        raise GdrdError("resolutions is empty", "Give at least one, such as resolutions=[16]")
+
 
 @dataclass(frozen=True)
 class GenerativeConfig:
-    """The generative teacher: an SR3-style diffusion model (see teachers.super_resolution).
+    """The generative teacher: an SR3-style diffusion model (see ``models.diffusion.pipeline``).
 
     Args:
         loop: optimisation.
-        size: side of the faces it makes; a multiple of unshuffle x 2^(levels - 1).
-        channels: width of each UNet level.
+        size: resolution of the faces it generates; a multiple of unshuffle x 2^(levels - 1).
+        channels: width of each UNet level, multiples of 16.
         layers: residual blocks per level.
-        unshuffle: pixel-unshuffle factor in front of the UNet; 4 costs a quarter of 2.
-        min_snr: gamma of the Min-SNR weighting; 0 weighs every timestep alike, which the last (pure noise) step needs.
-        resolutions: sides drawn at random for every step.
-        augment: changes to the sharp face.
+        unshuffle: pixel-unshuffle factor before the UNet; 4 costs a quarter of 2.
+        min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
+        resolutions: one is drawn at random for every step.
+        augment: augmentation of the high-resolution face.
+
+    Raises:
+        GdrdError: a value is out of range, or the size does not fit the levels.
     """
 
     loop: LoopConfig
@@ -74,6 +100,15 @@ class GenerativeConfig:
     min_snr: float = 0.0
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
 
+    def __post_init__(self) -> None:
+        check_ranges(self, size=(8, 1024), layers=(1, 16), unshuffle=(1, 16), min_snr=(0.0, 1e6))
+        _check_resolutions(self)
+        if not self.channels or any(width < 16 or width % 16 for width in self.channels):
+            raise GdrdError(f"channels={self.channels} are not multiples of 16", "Give one for each level of the UNet")
+        factor = self.unshuffle * 2 ** (len(self.channels) - 1)
+        if self.size % factor:
+            raise GdrdError(f"size={self.size} is not a multiple of {factor}", "Change size, unshuffle or channels")
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
@@ -81,12 +116,16 @@ class BackboneConfig:
 
     Args:
         loop: optimisation.
-        block: the teacher's block, see teachers.features.encoder_blocks.
+        block: the teacher's block, see ``models.diffusion.features.encoder_blocks``.
         timestep: noise level at which the teacher's features are read, 0 to 999.
-        hr: let the teacher see the sharp face's residual too; False: only the low-resolution face, as in the paper.
-        normalise: standardise the target's channels (see losses.generative).
-        resolutions: sides drawn at random for every step.
-        augment: changes to the sharp face.
+        hr: let the teacher read the residual of the high-resolution face too; False: only the low-resolution face, as
+            in the paper.
+        normalise: standardise the target's channels (see ``losses.generative``).
+        resolutions: one is drawn at random for every step.
+        augment: augmentation of the high-resolution face.
+
+    Raises:
+        GdrdError: a value is out of range.
     """
 
     loop: LoopConfig
@@ -97,6 +136,10 @@ class BackboneConfig:
     resolutions: tuple[int, ...] = (8, 16, 16, 32)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
+    def __post_init__(self) -> None:
+        check_ranges(self, timestep=(0, 999))
+        _check_resolutions(self)
+
 
 @dataclass(frozen=True)
 class HeadConfig:
@@ -104,23 +147,26 @@ class HeadConfig:
 
     Args:
         loop: optimisation.
-        freeze_backbone: keep the backbone of stage 1 as it is (the paper); False trains it too.
-        freeze_blocks: keep a trained separable backbone's stem and this many first blocks as they are; five of SFace's
-            take half of a step's time.
-        freeze_bn_stats: keep the BatchNorm statistics the student starts with.
+        freeze_backbone: do not train the backbone of stage 1 (the paper); False trains it too.
+        freeze_blocks: do not train a separable backbone's stem and this many first blocks; freezing five of SFace's
+            blocks halves the time of a step.
+        freeze_bn_stats: keep the BatchNorm statistics that the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
-        weight_crd: weight of contrastive distillation in the batch (losses.baselines), 0 in the paper.
-        weight_crd_memory: weight of contrastive distillation against the whole training set (likewise), 0 in the paper.
-        weight_rkd: weight of RKD, distances + 2 x angles (losses.baselines), 0 in the paper.
+        weight_crd: weight of contrastive distillation within the batch (``losses.crd``), 0 in the paper.
+        weight_crd_memory: weight of contrastive distillation against the whole training set, 0 in the paper.
+        weight_rkd: weight of RKD, distances + 2 x angles (``losses.rkd``), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
         weight_assistant: weight of distillation from an assistant's embedding of the same low-resolution face, 0 in the
             paper.
         relation_size: width of the relation vectors.
         temperature: of the critic.
         queue: negatives kept in the memory queue; 0 uses the batch alone.
-        resolutions: sides drawn at random for every step.
-        augment: changes to the sharp face.
+        resolutions: one is drawn at random for every step.
+        augment: augmentation of the high-resolution face.
+
+    Raises:
+        GdrdError: a value is out of range, or all weights are 0.
     """
 
     loop: LoopConfig
@@ -140,16 +186,29 @@ class HeadConfig:
     resolutions: tuple[int, ...] = (8, 16, 16, 32)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
+    def __post_init__(self) -> None:
+        weights = [name for name in self.__dataclass_fields__ if name.startswith("weight_")]
+        check_ranges(self, **dict.fromkeys(weights, (0.0, 1e6)))
+        check_ranges(self, freeze_blocks=(0, MOST), relation_size=(1, MOST), temperature=(1e-6, 1e6), queue=(0, MOST))
+        _check_resolutions(self)
+        if not any(getattr(self, name) for name in weights):
+            raise GdrdError("All weights of the head's losses are 0", "Set one, such as weight_kd=10")
+        if self.weight_rkd and self.loop.batch_size // self.loop.accumulate < 3:
+            raise GdrdError("RKD compares three faces of a micro-batch", "Raise batch_size or set weight_rkd=0")
+
 
 @dataclass(frozen=True)
 class StemConfig:
-    """Before stage 2 of a warm start: layers that could not be copied learn what SFace's layers there put out.
+    """Before stage 2 of a pruned student: layers that were not initialised learn to reproduce SFace's layers there.
 
     Args:
         loop: optimisation.
-        resolutions: sides drawn at random for every step.
-        augment: changes to the sharp face.
-        measured: batches of faces on which the ranks' directions are measured.
+        resolutions: one is drawn at random for every step.
+        augment: augmentation of the high-resolution face.
+        measured: batches of faces on which the inputs of SFace's layers are measured for pruning.
+
+    Raises:
+        GdrdError: a value is out of range.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, batch_size=32, learning_rate=2e-3))
@@ -157,26 +216,36 @@ class StemConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     measured: int = 12
 
+    def __post_init__(self) -> None:
+        check_ranges(self, measured=(1, MOST))
+        _check_resolutions(self)
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole run: the three stages in the paper's order, and the student they make.
+    """A whole run: the stages in the paper's order, and the student that they train.
 
     Args:
         generative: the generative teacher.
         backbone: stage 1.
         head: stage 2.
         student: the student's shape.
-        warm_start: start a separable student from the weights of SFace, or of an assistant of its shape, and train it
-            whole in stage 2, without stage 1.
-        stem: how the layers of a warm start that could not be copied are made ready for stage 2.
-        seed: of everything random.
+        init_from_teacher: prune a separable student from SFace, or from an assistant of its shape, and train all of it
+            in stage 2, without stage 1.
+        stem: how the layers of a pruned student that were not initialised are prepared for stage 2.
+        seed: seed of everything random.
+
+    Raises:
+        GdrdError: the seed is negative.
     """
 
     generative: GenerativeConfig
     backbone: BackboneConfig
     head: HeadConfig
     student: StudentConfig | SeparableConfig = field(default_factory=StudentConfig)
-    warm_start: bool = False
+    init_from_teacher: bool = False
     stem: StemConfig = field(default_factory=StemConfig)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, seed=(0, 2**32 - 1))

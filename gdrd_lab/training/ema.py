@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class EMA:
-    """Exponential moving average of a module's state: a <- d a + (1 - d) w, with d lower in the first steps."""
+def weight_average(module: nn.Module, decay: float) -> AveragedModel:
+    """Return the average a <- d a + (1 - d) w of a module's weights and buffers, with d lower in the first steps.
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {name: value.detach().clone().float() for name, value in module.state_dict().items()}
+    After update n (from 1) d = min(decay, n / (n + 9)). Integer buffers are copied. ``update_parameters`` updates it;
+    ``n_averaged`` is n, one more than the updates made, because the starting weights count.
+    """
 
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Take in the weights after optimiser step ``step`` (from 0)."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        ours, theirs = [], []
-        for name, value in module.state_dict().items():
-            if value.is_floating_point():
-                ours.append(self.state[name])
-                theirs.append(value.float())
-            else:
-                self.state[name] = value.detach().clone().float()
-        torch._foreach_lerp_(ours, theirs, 1 - decay)  # all tensors in one call
+    def update(average: list[Tensor], weights: list[Tensor], _: object) -> None:
+        if average[0].is_floating_point():
+            count = int(averaged.n_averaged)
+            torch._foreach_lerp_(average, weights, 1 - min(decay, count / (count + 9)))
+        else:
+            torch._foreach_copy_(average, weights)
 
-    def copy_to(self, module: nn.Module) -> None:
-        """Put the averaged weights into the module."""
-        current = module.state_dict()
-        module.load_state_dict({name: value.to(current[name].dtype) for name, value in self.state.items()})
+    averaged = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    averaged.n_averaged += 1  # torch would replace the starting weights in the first update
+    return averaged.requires_grad_(False)

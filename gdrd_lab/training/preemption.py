@@ -1,4 +1,4 @@
-"""SIGTERM, as batch systems send it before they kill: finish the step, write a checkpoint, end."""
+"""SIGTERM, which batch systems send before they kill a process: finish the step, write a checkpoint, end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Preempted(SystemExit):
-    """A run was asked to stop and did, with a checkpoint. As a SystemExit its status is 143, what SIGTERM gives."""
+    """A run ended on SIGTERM after it wrote a checkpoint. As a SystemExit its status is 143, as SIGTERM gives."""
 
     def __init__(self, message: str) -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -22,7 +22,11 @@ class Preempted(SystemExit):
 
 @contextmanager
 def catch_sigterm() -> Iterator[Callable[[], bool]]:
-    """Catch SIGTERM inside the block: gives a function that says whether it has come. Only the main thread can."""
+    """Catch SIGTERM inside the block: gives a function that returns whether it has come. Only the main thread can.
+
+    Raises:
+        Preempted: the block ended normally although SIGTERM has come.
+    """
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield requested.is_set
@@ -36,3 +40,5 @@ def catch_sigterm() -> Iterator[Callable[[], bool]]:
         yield requested.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+    if requested.is_set():
+        raise Preempted("Stopped by SIGTERM; what was trained is saved")

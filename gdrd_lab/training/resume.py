@@ -1,77 +1,81 @@
-"""Going on where a run stopped: from its newest whole checkpoint, with the file of losses cut to it."""
+"""Where a stage continues: its newest whole checkpoint, if that was made from the same inputs."""
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io import weights_folder as checkpoint
-from gdrd_lab.io.atomic import write_atomically
-
-if TYPE_CHECKING:
-    from gdrd_lab.training.ema import EMA
-    from gdrd_lab.training.stages.base import Stage
+from gdrd_lab.io.weights_folder import read_folder
+from gdrd_lab.training.checkpoint import TrainingState, checkpoints
+from gdrd_lab.training.log import Changes
 
 # Settings that change how a run is carried out, not what it computes: another machine may choose others.
 OPERATIONAL = frozenset({"workers", "keep", "checkpoint_every", "checkpoint_minutes", "compile", "tracker"})
+# Settings that may change in an explicit resume, as after a loss that was not finite.
+ADJUSTABLE = frozenset({"config.loop.learning_rate", "config.loop.weight_decay", "config.loop.clip"})
 
 
-def save(
-    stage: Stage, optimizer: Any, average: EMA, scaler: Any, folder: Path, metadata: Mapping[str, Any], keep: int
-) -> None:
-    """Write the checkpoint of ``metadata["step"]`` and delete all but the newest ``keep``.
+def resume(
+    state: TrainingState, folder: Path, metadata: Mapping[str, Any], adjust: bool = False
+) -> tuple[int, Changes]:
+    """Load the newest whole checkpoint, if any: returns the step to continue from, and the settings changed so far.
 
-    Raises:
-        GdrdError: the disk is full; the checkpoints before are still there.
-    """
-    tensors, rest = checkpoint.flatten_optimizer(optimizer.state_dict())
-    groups = {"weights": stage.trained.state_dict(), "average": average.state, "optimizer": tensors}
-    more = {"optimizer": rest, "scaler": scaler.state_dict() if scaler is not None else None}
-    checkpoint.write_folder(folder / f"step-{metadata['step']:07d}", groups, {**metadata, **more})
-    checkpoint.remove_old(folder, keep)
-
-
-def resume(stage: Stage, optimizer: Any, average: EMA, scaler: Any, folder: Path, metadata: Mapping[str, Any]) -> int:
-    """Load the newest whole checkpoint, if any, and return the step to go on from.
+    Args:
+        state: what to load into.
+        folder: of the stage's checkpoints.
+        metadata: configuration and fingerprints of the inputs, which must be the checkpoint's.
+        adjust: accept another learning rate, weight decay or clip; the changes are recorded.
 
     Raises:
-        GdrdError: it was made with another configuration, or the processes see different checkpoints.
+        GdrdError: the checkpoint was made from other inputs or settings, or the processes see different checkpoints.
     """
-    start = 0
-    for path in reversed(checkpoint.checkpoints(folder)):
+    start, changes = 0, Changes()
+    for path in reversed(checkpoints(folder)):
         try:
-            tensors, found = checkpoint.read_folder(path)
+            tensors, found = read_folder(path)
         except GdrdError as error:
-            tqdm.write(f"{error} ")
+            tqdm.write(str(error))
             continue
-        if different := differences(metadata, found):
-            raise GdrdError(
-                f"{path} was made with another configuration ({', '.join(different)})",
-                "Use the same configuration, or another --out folder",
-            )
-        checkpoint.load_into(stage.trained, tensors["weights"], path)
-        average.state = tensors["average"]
-        optimizer.load_state_dict(checkpoint.unflatten_optimizer(tensors["optimizer"], found["optimizer"]))
-        if scaler is not None and found.get("scaler"):
-            scaler.load_state_dict(found["scaler"])
-        start = int(found["step"])
+        changes = check(path, found, metadata, adjust)
+        start = state.load(tensors, found, path)
         break
     if not distributed.all_equal(start):
         raise GdrdError(
             f"The processes find different checkpoints in {folder}", "Give an --out folder that all machines share"
         )
-    return start
+    return start, changes
+
+
+def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adjust: bool) -> Changes:
+    """Return the changes of settings up to now, if a checkpoint fits: those it records, and those of ``metadata``.
+
+    Raises:
+        GdrdError: it was made from other inputs or with other settings.
+    """
+    anew = f"delete {path.parent} to train this stage anew, or give another --out folder"
+    if "inputs" in metadata and "inputs" not in found:
+        raise GdrdError(
+            f"{path} is of an earlier version, which did not record its faces and teachers", anew.capitalize()
+        )
+    different = differences(metadata, found)
+    finished = "config" in found and found["step"] >= found["config"]["loop"]["steps"]
+    if fixed := [name for name in different if finished or name not in ADJUSTABLE]:
+        names = ", ".join(name.removeprefix("inputs.") for name in fixed)
+        raise GdrdError(f"{path} was made from other inputs or settings ({names})", f"Use the same, {anew}")
+    if different and not adjust:
+        raise GdrdError(f"{path} was made with another {', '.join(different)}", f"Add --resume to change it, or {anew}")
+    changed = {name: [_value(found, name), _value(metadata, name)] for name in different}
+    return [*found.get("changes", []), *([{"step": found["step"], **changed}] if changed else [])]
 
 
 def differences(metadata: Any, found: Any, name: str = "") -> list[str]:
-    """Name the settings in which a checkpoint's facts differ; one that an older checkpoint does not know is none."""
+    """Return the names of the settings in which ``found`` differs; settings that it does not have do not count."""
     if isinstance(metadata, Mapping) and isinstance(found, Mapping):
         out = []
         for key, value in metadata.items():
@@ -83,27 +87,13 @@ def differences(metadata: Any, found: Any, name: str = "") -> list[str]:
     return [] if metadata == found else [name or "?"]
 
 
-def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: float) -> None:
-    """Append a row (step, seconds, losses) to the CSV file."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "seconds", *losses])
-        writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in losses.values())])
-
-
-def truncate_log(path: Path, start: int) -> None:
-    """Drop the rows of steps that will be run again, and one that a crash left half, so that each step stands once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        rows = path.read_text().splitlines(keepends=True)
-        whole = [row for row in rows[1:] if row.endswith("\n") and row.split(",", 1)[0].isdigit()]
-        kept = rows[:1] + [row for row in whole if int(row.split(",", 1)[0]) < start]
-        write_atomically(path, "".join(kept).encode())
+def _value(values: Any, name: str) -> Any:
+    for key in name.split("."):
+        values = values[key]
+    return values
 
 
 def remove_temporary(folder: Path) -> None:
-    """Delete what a killed process had not finished writing. Only for the process that writes."""
+    """Delete what a killed process left unfinished. Only for the process that writes."""
     for path in folder.glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)

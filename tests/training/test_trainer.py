@@ -13,14 +13,14 @@ import torch
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io import weights_folder as checkpoint
+from gdrd_lab.training import checkpoint
 from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline, recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches, step_generator, step_indices
-from gdrd_lab.training.ema import EMA
+from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.stages.backbone import BackboneStage
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import build_pipeline
@@ -93,7 +93,7 @@ def test_a_checkpoint_cut_in_half_falls_back_to_the_one_before(faces: ArrayFaces
 def test_a_checkpoint_of_another_configuration_is_refused(faces: ArrayFaces, tmp_path: Path) -> None:
     train(tmp_path, faces, 3)
     data = StepBatches(faces, 8, (8,), AugmentConfig(), seed=0, steps=6)
-    with pytest.raises(GdrdError, match=r"another configuration \(seed\)"):
+    with pytest.raises(GdrdError, match=r"other inputs or settings \(seed\)"):
         run(Colour(), data, LoopConfig(6, 8, 1e-2), tmp_path, {"seed": 1}, progress=False)
 
 
@@ -116,13 +116,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(faces: ArrayFaces, tmp_path: Pa
 
 def test_average_follows_its_formula() -> None:
     layer = torch.nn.Linear(1, 1, bias=False)
-    average, expected = EMA(layer, 0.9), layer.weight.item()
+    average, expected = weight_average(layer, 0.9), layer.weight.item()
     for step in range(40):
         layer.weight.data.fill_(float(step))
-        average.update(layer, step)
+        average.update_parameters(layer)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * step
-    assert average.state["weight"].item() == pytest.approx(expected, rel=1e-5)
+    assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_learning_rate_rises_then_falls() -> None:

@@ -1,0 +1,118 @@
+"""Losses and speed of a run: in losses.csv, in the tracker and on the progress bar."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from tqdm.auto import tqdm
+
+from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.training.config import LoopConfig
+from gdrd_lab.training.data import Batch
+
+Changes = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run went.
+
+    Args:
+        steps: steps made now, without those of earlier calls.
+        seconds: duration.
+        waited: seconds of these spent waiting for data.
+        changes: settings changed in resumed runs, with the step of each change.
+    """
+
+    steps: int
+    seconds: float
+    waited: float
+    changes: Changes = field(default_factory=list)
+
+    @property
+    def data_share(self) -> float:
+        """Share of the time spent waiting for data, 0 to 1."""
+        return self.waited / self.seconds if self.seconds else 0.0
+
+
+class RunLog:
+    """Losses and speed: in losses.csv, in the tracker and on the progress bar. Process 0 writes the first and last."""
+
+    def __init__(
+        self, name: str, config: LoopConfig, folder: Path, accelerator: Accelerator, start: int, progress: bool
+    ) -> None:
+        self.config, self.accelerator, self.file = config, accelerator, folder / "losses.csv"
+        self.quiet = not (progress and accelerator.is_main_process)
+        self.bar = tqdm(total=config.steps, initial=start, desc=name, unit="step", disable=self.quiet)
+        self.steps, self.seconds, self.waited, self.began = 0, 0.0, 0.0, time.monotonic()
+        self.saved = self.began
+
+    def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the batches and measure the time spent waiting for them."""
+        iterator = iter(batches)
+        while True:
+            began = time.monotonic()
+            batch = next(iterator, None)
+            self.waited += time.monotonic() - began
+            if batch is None:
+                return
+            yield batch
+
+    def write(self, step: int, losses: Mapping[str, float]) -> None:
+        """Note a step that is done."""
+        self.steps, self.seconds = self.steps + 1, time.monotonic() - self.began
+        self.bar.update()
+        if self.accelerator.is_main_process:
+            log_losses(self.file, step, losses, self.seconds)
+        if step % 20 == 0 or step + 1 == self.config.steps:
+            waiting = self.waited / self.seconds
+            self.bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()} | {"data": f"{waiting:.0%}"})
+            times = {"time/data_share": waiting, "time/images_per_second": self._speed()}
+            self.accelerator.log({**losses, **times}, step=step)
+
+    def checkpoint_due(self, step: int) -> bool:
+        """Return whether a checkpoint is to be written after a step."""
+        late = 0 < self.config.checkpoint_minutes < (time.monotonic() - self.saved) / 60
+        due = late or (step + 1) % self.config.checkpoint_every == 0 or step + 1 == self.config.steps
+        if due:
+            self.saved = time.monotonic()
+        return due
+
+    def finish(self, changes: Changes) -> Outcome:
+        """Close the tracker and tell the speed."""
+        outcome = Outcome(self.steps, time.monotonic() - self.began, self.waited, changes)
+        for tracker in self.accelerator.trackers:  # not end_training(), which ends the next stage's process group
+            tracker.finish()
+        if self.steps and not self.quiet:
+            waited = f"{outcome.data_share:.1%} of the time waiting for data"
+            tqdm.write(f"{self.bar.desc}: {self._speed():.0f} images/s, {waited}")
+        return outcome
+
+    def _speed(self) -> float:
+        return self.steps * self.config.batch_size / self.seconds
+
+
+def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: float) -> None:
+    """Append a row (step, seconds, losses) to the CSV file."""
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "seconds", *losses])
+        writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in losses.values())])
+
+
+def truncate_log(path: Path, start: int) -> None:
+    """Drop the rows from step ``start`` on, which will run again, and a row that a crash left incomplete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        rows = path.read_text().splitlines(keepends=True)
+        whole = [row for row in rows[1:] if row.endswith("\n") and row.split(",", 1)[0].isdigit()]
+        kept = rows[:1] + [row for row in whole if int(row.split(",", 1)[0]) < start]
+        write_atomically(path, "".join(kept).encode())
