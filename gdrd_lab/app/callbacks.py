@@ -1,83 +1,72 @@
-"""What happens on the page: plain functions of a session and the controls' values, as Gradio calls them."""
+"""The functions behind the controls: plain functions of a session and the controls' values, called by Gradio."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import gradio as gr
 
-from gdrd_lab.app import models, uploads
-from gdrd_lab.app.face import Face
-from gdrd_lab.app.gallery import Gallery, embedded_gallery, own_gallery
+from gdrd_lab.app import uploads
+from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, recognisers, synthetic_gallery
 from gdrd_lab.app.notebook_cell import cell
-from gdrd_lab.app.state import Tab, View, from_json
-from gdrd_lab.app.tabs import across as across_tab
-from gdrd_lab.app.tabs import attention as attention_tab
-from gdrd_lab.app.tabs import compare as compare_tab
-from gdrd_lab.app.tabs import download as take_tab
-from gdrd_lab.app.tabs import generate as generate_tab
+from gdrd_lab.app.state import Tab, View
+from gdrd_lab.app.tabs import across, cam, compare, download, generate
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.app.uploads import Session
 from gdrd_lab.errors import GdrdError
 
-# How many outputs each tab has, in the order in which the page lists them.
-OUTPUTS = {"compare": 4, "across": 3, "generate": 2, "attention": 4, "map": 5, "take": 2}
+# The number of outputs of each tab, in the order of the layout.
+OUTPUTS: dict[Tab, int] = {"compare": 4, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 2}
+PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generate.before, "cam": cam.show}
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """Show a user's mistake inside the block on the page as its one sentence, without a trace in the log."""
+def errors_shown() -> Iterator[None]:
+    """Show a ``GdrdError`` raised in the block as one sentence in the app, without a traceback in the log."""
     try:
         yield
     except GdrdError as error:
         raise gr.Error(str(error), duration=12, print_exception=False) from error
 
 
-def in_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its errors in ``sentences``."""
+def safe(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with its errors shown, see ``errors_shown``."""
 
     @wraps(function)
     def call(*values: Any) -> Any:
-        with sentences():
+        with errors_shown():
             return function(*values)
 
     return call
 
 
 def faces_of(view: View, session: Session | None) -> tuple[Face, Face]:
-    """Return the pair: the user's uploads, and embedded faces where there are none."""
+    """Return the pair: the user's uploads, and synthetic faces in place of missing ones."""
     own = session.faces if session else {}
-    first = own.get(0) or models.example(view.first)
-    return first, own.get(1) or models.example(view.second)
+    return own.get(0) or example(view.first), own.get(1) or example(view.second)
 
 
 def gallery_of(session: Session | None) -> Gallery:
-    """Return the user's own gallery, or the embedded one."""
-    return session.gallery if session and isinstance(session.gallery, Gallery) else embedded_gallery()
+    """Return the user's own gallery, or the synthetic one."""
+    return (session and session.gallery) or synthetic_gallery()
 
 
 def tab_content(view: View, session: Session | None) -> tuple[str, ...]:
-    """Return what the open tab shows."""
-    pair = faces_of(view, session)
-    if view.tab == "compare":
-        return compare_tab.show(view, *pair)
-    if view.tab == "across":
-        return across_tab.show(view, *pair)
-    if view.tab == "generate":
-        return generate_tab.before(view, *pair)
-    if view.tab == "attention":
-        return attention_tab.show(view, *pair)
+    """Return the content of the open tab."""
+    if view.tab in PAIR_TABS:
+        return PAIR_TABS[view.tab](view, *faces_of(view, session))
     gallery = gallery_of(session)
-    return (
-        map_tab.show(view, gallery) if view.tab == "map" else (take_tab.state_links(view, gallery), code(view, session))
-    )
+    if view.tab == "map":
+        return map_tab.show(view, gallery)
+    return download.state_links(view, gallery), code(view, session)
 
 
 def refresh(view: View, session: Session | None) -> list[Any]:
-    """Return every tab's outputs: the open tab's made anew, the others left alone."""
+    """Return the outputs of every tab: new content for the open tab, no change for the others."""
     out: list[Any] = []
     for tab, count in OUTPUTS.items():
         out += tab_content(view, session) if tab == view.tab else [gr.skip()] * count
@@ -86,83 +75,62 @@ def refresh(view: View, session: Session | None) -> list[Any]:
 
 def code(view: View, session: Session | None, tab: Tab | None = None) -> str:
     """Return the notebook cell of a tab (the open one if None)."""
-    from dataclasses import replace
-
     view = replace(view, tab=tab or view.tab)
-    own = isinstance(session.gallery, Gallery) if session and view.tab == "map" else bool(session and session.faces)
+    own = bool(session and (session.gallery if view.tab == "map" else session.faces))
     return cell(view, own)
 
 
-def generate(view: View, session: Session | None) -> Iterator[tuple[str, str]]:
+def generate_faces(view: View, session: Session | None) -> Iterator[tuple[str, str]]:
     """Yield super-resolution step by step."""
-    with sentences():
-        yield from generate_tab.show(view, *faces_of(view, session))
+    with errors_shown():
+        yield from generate.show(view, *faces_of(view, session))
 
 
 def upload(session: Session | None, slot: int, path: str | None) -> tuple[Session | None, None, str, Any]:
-    """Take an upload: the session, the emptied upload field, the photograph with its faces framed, the picker."""
+    """Use an upload. Returns the session, the emptied field, the photograph with its faces framed, and the picker."""
     if path is None:
         return session, None, uploads.found_html(session, slot), gr.skip()
-    taken = uploads.take(session, slot, path)
-    return taken, None, uploads.found_html(taken, slot), picker(taken, slot)
-
-
-def picker(session: Session, slot: int) -> Any:
-    """Return the choice among several faces; hidden where there is one."""
-    photograph = session.photographs.get(slot)
-    count = len(photograph.boxes) if photograph else 0
-    chosen = photograph.largest + 1 if photograph and count else None
-    return gr.Radio(choices=list(range(1, count + 1)), value=chosen, visible=count > 1)
+    session = uploads.add_upload(session, slot, path)
+    photograph = session.photographs[slot]
+    count = len(photograph.boxes)
+    chosen = photograph.largest + 1 if count else None
+    picker = gr.Radio(choices=list(range(1, count + 1)), value=chosen, visible=count > 1)
+    return session, None, uploads.found_html(session, slot), picker
 
 
 def pick(session: Session | None, slot: int, number: int | None) -> tuple[Session | None, str]:
-    """Take another face of the photograph."""
-    if session is None or number is None or slot not in session.photographs:
-        return session, uploads.found_html(session, slot)
-    session = uploads.pick(session, slot, int(number) - 1)
+    """Use another face of the photograph."""
+    if session is not None and number is not None and slot in session.photographs:
+        session = uploads.pick_face(session, slot, int(number) - 1)
     return session, uploads.found_html(session, slot)
 
 
-def drop(session: Session | None, slot: int) -> tuple[Session, str, Any]:
-    """Go back to the embedded face."""
-    session = uploads.drop(session, slot)
-    return session, "", gr.Radio(choices=[], visible=False)
+def remove(session: Session | None, slot: int) -> tuple[Session, str, Any]:
+    """Go back to the synthetic face."""
+    return uploads.remove_upload(session, slot), "", gr.Radio(choices=[], visible=False)
 
 
-def take_folder(session: Session | None, paths: Sequence[str] | None) -> tuple[Session, None, str]:
-    """Take a user's photographs as the map's faces; returns the session, the emptied field and what was left out."""
+def use_photographs(session: Session | None, paths: Sequence[str] | None) -> tuple[Session, None, str]:
+    """Show a user's photographs in the map. Returns the session, the emptied field and what was left out."""
     session = session or Session()
     if not paths:
-        return Session(session.faces, session.photographs, None), None, "The map shows the embedded faces."
+        return replace(session, gallery=None), None, "The map shows the synthetic faces."
     names = [str(getattr(path, "orig_name", None) or path).rsplit("/", 1)[-1] for path in paths]
-    gallery, refused = own_gallery(paths, names, models.recognisers())
-    lines = [f"The map shows your {len(gallery.faces)} faces; the files are deleted already.", *refused]
-    return Session(session.faces, session.photographs, gallery), None, " ".join(lines)
+    gallery, refused = uploads.own_gallery(paths, names, recognisers())
+    lines = [f"The map shows {len(gallery.faces)} faces of yours; the files have been deleted.", *refused]
+    return replace(session, gallery=gallery), None, " ".join(lines)
 
 
 def make_figure(view: View, session: Session | None, name: str) -> str:
-    """Draw a figure for the tab "Take away"."""
-    return take_tab.figure_links(view, *faces_of(view, session), gallery_of(session), name)
-
-
-def open_view(text: str | None) -> View:
-    """Read a saved view: the JSON itself, or a link that holds it."""
-    from urllib.parse import parse_qs, urlsplit
-
-    text = (text or "").strip()
-    if text.startswith(("http://", "https://", "?")):
-        text = parse_qs(urlsplit(text).query).get("view", [""])[0]
-        if not text:
-            raise GdrdError("This link holds no view", "Copy the link from the tab Take away")
-    return from_json(text) if text else View()
+    """Draw a figure for the tab "Download"."""
+    return download.figure_links(view, *faces_of(view, session), gallery_of(session), name)
 
 
 def api_compare(first: int = 0, second: int = 1, resolution: int = 16) -> dict[str, Any]:
-    """Score two embedded faces: by method, score and threshold; for programs that call the app."""
+    """Score two synthetic faces, for programs that call the app: score and threshold by method."""
     view = View(first=first, second=second, resolution=resolution)
-    pair = faces_of(view, None)
-    scores = compare_tab.compared(view, *pair).scores
-    limits = models.calibrations()
+    scores = compare.compared(view, *faces_of(view, None)).scores
     return {
-        name: {"score": values[0], "threshold": limits[name].threshold(resolution)} for name, values in scores.items()
+        name: {"score": values[0], "threshold": calibrations()[name].threshold(view.resolution)}
+        for name, values in scores.items()
     }

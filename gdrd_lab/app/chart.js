@@ -1,4 +1,4 @@
-// Draws props.value, a figure as JSON, with plotly; tells "points" and "face" of what is selected and clicked.
+// Draws props.value, a figure as JSON, with plotly. Sends "points" after a lasso and "face" after a click.
 const shown = () => element.querySelector(".gdrd-chart");
 
 const colours = (layout) => {
@@ -16,13 +16,13 @@ const draw = () => {
   if (!node || !props.value) return;
   if (!window.Plotly) { setTimeout(draw, 50); return; }
   const figure = JSON.parse(props.value);
-  node.setAttribute("aria-label", figure.words);
+  node.setAttribute("aria-label", figure.description);
   const map = Boolean(figure.data[0].customdata);
   const options = {
     displaylogo: false, responsive: true, showSendToCloud: false, displayModeBar: map,
     modeBarButtonsToRemove: ["toImage", "autoScale2d"], scrollZoom: false,
   };
-  // The outline of a lasso goes with the drawing it was made in; what it selected stays.
+  // A new drawing removes the outline of the lasso and keeps the selected points.
   figure.layout.selections = [];
   Plotly.react(node, figure.data, colours(figure.layout), options);
   if (!map || node.dataset.listens) return;
@@ -37,6 +37,6 @@ const draw = () => {
 
 watch("value", draw);
 draw();
-// A chart in a tab that was closed has no width until the tab opens; colours follow the page's light or dark.
+// A chart in a closed tab has no width until the tab opens. The colours follow the light or dark theme.
 new ResizeObserver(() => { const node = shown(); if (node && node.data && node.offsetWidth) Plotly.Plots.resize(node); }).observe(element);
 new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["class"] });

@@ -1,4 +1,4 @@
-"""A chart on the page: plotly drawn in the browser from a figure's JSON, with words for screen readers."""
+"""Charts: the browser draws a plotly figure from its JSON; a description is read by screen readers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ SCRIPT = Path(__file__).with_name("chart.js")
 
 
 def plotly_file() -> Path:
-    """Return plotly's own script, which the page serves itself."""
+    """Return the script of plotly, which the app serves itself."""
     import plotly
 
     return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 
-def chart_value(figure: Figure, words: str) -> str:
-    """Return what a ``chart`` shows: the figure, and what it says in words."""
+def chart_value(figure: Figure, description: str) -> str:
+    """Return the value of a ``chart``: the figure and its description."""
     content = figure.to_dict()
-    return json.dumps({"data": content["data"], "layout": content["layout"], "words": words})
+    return json.dumps({"data": content["data"], "layout": content["layout"], "description": description})
 
 
 def chart(value: str | None = None, *, name: str, height: int) -> gr.HTML:
-    """Place a chart; lassoed points arrive as the event "points" {ids}, a click on one as "face" {id}."""
+    """Place a chart. A lasso sends the event "points" with {ids}; a click on a point sends "face" with {id}."""
     return gr.HTML(
         value,
         html_template=(
-            f'<div class="gdrd-chart" role="img" aria-label="chart, being drawn" style="min-height:{height}px"></div>'
+            f'<div class="gdrd-chart" role="img" aria-label="chart, loading" style="min-height:{height}px"></div>'
         ),
-        js_on_load=SCRIPT.read_text(),
+        js_on_load=SCRIPT.read_text(encoding="utf-8"),
         head=f'<script src="/gradio_api/file={plotly_file()}"></script>',
         elem_id=name,
         elem_classes=["gdrd-chart-box"],

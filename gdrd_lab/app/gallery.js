@@ -1,4 +1,4 @@
-// Faces as buttons: a click or the arrow keys choose one; the focus stays on it when the gallery is drawn anew.
+// Faces as buttons: a click or an arrow key chooses one. The focus stays on it when the gallery is drawn again.
 const buttons = () => [...element.querySelectorAll("button[data-face]")];
 let follow = false;
 

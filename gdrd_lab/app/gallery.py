@@ -1,25 +1,101 @@
-"""The faces of the embedding map: the embedded set or a user's own, embedded by both networks at every resolution."""
+"""The faces and networks of the app: those shared by all users, and sets of faces embedded for the map."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property, lru_cache, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gdrd_lab.analysis.projection import EmbeddingMap, pca_map, umap_map
-from gdrd_lab.app import models
 from gdrd_lab.app.html import photograph_link
-from gdrd_lab.app.uploads import MAX_FILES, aligned_face, forget
-from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.base import ArrayFaces, to_images
 from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.calibration import RESOLUTIONS, Calibration, embeddings_at
+from gdrd_lab.evaluation.calibration import Calibration, calibrate, calibration_faces
+from gdrd_lab.evaluation.compare import embed_reduced, reduced
 from gdrd_lab.evaluation.metrics.retrieval import retrieve
-from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import load_model
+from gdrd_lab.transforms.degradation import Degradation
+
+MAX_RESULTS = 2000  # kept for one face
+Made = TypeVar("Made")
+
+
+def once(make: Callable[[], Made]) -> Callable[[], Made]:
+    """Return a function that calls ``make`` once, even when several threads ask at the same time."""
+    lock, cached = threading.RLock(), lru_cache(maxsize=1)(make)
+
+    @wraps(make)
+    def call() -> Made:
+        with lock:
+            return cached()
+
+    return call
+
+
+@once
+def recognisers() -> tuple[Any, ...]:
+    """Return the teacher and the shipped student."""
+    return load_model("sface"), load_model("student")
+
+
+@once
+def calibrations() -> dict[str, Calibration]:
+    """Return the calibration of each recogniser on the synthetic faces, by name."""
+    return {r.name: calibrate(r, examples(), options=QUIET) for r in recognisers()}
+
+
+@once
+def examples() -> ArrayFaces:
+    """Return the synthetic faces that the app offers."""
+    return calibration_faces()
+
+
+@dataclass(eq=False)
+class Face:
+    """An aligned face and the results computed for it. An uploaded face is kept in the session of its user only.
+
+    Args:
+        image: uint8 (112, 112, 3), RGB.
+        name: its name in the app.
+        width: width of the face in its photograph, in pixels; None if unknown.
+        example: its number among the synthetic faces; None for an upload.
+        results: what was computed so far.
+    """
+
+    image: np.ndarray
+    name: str
+    width: int | None = None
+    example: int | None = None
+    results: dict[Any, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def result(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the result kept under ``key``; it is made if there is none."""
+        found = self.results.get(key)  # another thread may clear the results of a shared face at any time
+        if found is None:
+            if len(self.results) >= MAX_RESULTS:
+                self.results.clear()
+            found = self.results[key] = make()
+        return found
+
+    def embedding(self, recogniser: Any, degradation: Degradation, seed: int) -> np.ndarray:
+        """Return the embedding (d,) under a degradation, computed once."""
+        key = (recogniser.name, degradation, seed)
+        return self.result(key, lambda: embed_reduced(self.image, recogniser, degradation, seed))
+
+    def degraded(self, degradation: Degradation, seed: int) -> np.ndarray:
+        """Return the degraded face, uint8 (r, r, 3)."""
+        return to_images(reduced(self.image, degradation, seed))[0]
+
+
+@lru_cache(maxsize=128)
+def example(number: int) -> Face:
+    """Return one synthetic face; all users share it and the results computed for it."""
+    return Face(examples()[number], f"synthetic face {number}", example=number)
 
 
 @dataclass(eq=False)
@@ -28,7 +104,7 @@ class Gallery:
 
     Args:
         faces: the faces, 112 px.
-        known: by recogniser's name, embeddings at every resolution.
+        known: embeddings at every calibrated resolution, by the recogniser's name.
         maps: the maps made so far.
     """
 
@@ -38,11 +114,11 @@ class Gallery:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __deepcopy__(self, memo: object) -> Gallery:
-        """Return itself: a page's state is copied by what runs the page, but a lock cannot be."""
+        """Return itself: Gradio copies the state of a session, but a lock cannot be copied."""
         return self
 
     def map(self, name: str, method: str, seed: int) -> tuple[EmbeddingMap, np.ndarray]:
-        """Return one map of the faces at all resolutions together, and its points (R, N, 2); computed once."""
+        """Return one map of the faces at all R resolutions together, and its points (R, N, 2). It is computed once."""
         table = self.known[name].embeddings
         with self.lock:
             key = (name, method, seed if method == "UMAP" else 0)
@@ -52,19 +128,20 @@ class Gallery:
             found = self.maps[key]
         return found, found.points.reshape(*table.shape[:2], 2)
 
-    def wrong(self, name: str, resolution: int) -> np.ndarray:
-        """Return, per face, 1 where the sharp face found first for it shows another identity, else 0; -1 where unknown.
-
-        Args:
-            name: of the recogniser.
-            resolution: of the faces searched with.
-        """
+    def at(self, name: str, resolution: int) -> np.ndarray:
+        """Return the embeddings (N, d) at the calibrated resolution nearest to ``resolution``."""
         known = self.known[name]
+        return known.embeddings[known.resolutions.index(known.nearest(resolution))]
+
+    def errors(self, name: str, resolution: int) -> np.ndarray:
+        """Return the rank-1 error (N,) of each face as a query among the high-resolution faces of the others.
+
+        1 where the first face shows another identity, 0 where it is right, -1 where the identity has no second face.
+        """
         labels, out = self.faces.labels, np.full(len(self.faces), -1)
-        lr = known.embeddings[known.resolutions.index(known.nearest(resolution))]
         try:
-            found = retrieve(lr, known.embeddings[-1], labels)
-        except GdrdError:  # no identity has two faces, so nothing can be right
+            found = retrieve(self.at(name, resolution), self.known[name].embeddings[-1], labels)
+        except GdrdError:  # no identity has two faces
             return out
         out[found.queries] = found.first_rank > 1
         return out
@@ -75,58 +152,7 @@ class Gallery:
         return [photograph_link(self.faces[index], 64) for index in range(len(self.faces))]
 
 
-def own_gallery(
-    paths: Sequence[str], names: Sequence[str], recognisers: Sequence[Recogniser]
-) -> tuple[Gallery, list[str]]:
-    """Align and embed a user's photographs; the files are deleted as soon as they are read.
-
-    Args:
-        paths: of the uploaded files.
-        names: as the user calls them; the part before the last "/" (or else "_") names the identity.
-        recognisers: teacher and student.
-
-    Returns:
-        The gallery, and a line for each photograph left out.
-
-    Raises:
-        GdrdError: too many files, or fewer than 4 usable faces.
-    """
-    images, keys, refused = [], [], []
-    try:
-        if len(paths) > MAX_FILES:
-            raise GdrdError(f"{len(paths)} files are too many for the page", f"Give at most {MAX_FILES}")
-        for path, name in zip(paths, names, strict=True):
-            try:
-                images.append(aligned_face(path))
-                keys.append(name)
-            except GdrdError as error:
-                refused.append(f"{name} was left out: {error.what}")
-    finally:
-        for path in paths:
-            forget(path)
-    if len(images) < 4:
-        reason = f" ({refused[0]})" if refused else ""
-        raise GdrdError(f"Only {len(images)} of {len(paths)} files can be used{reason}", "Give at least 4 photographs")
-    owners = [_owner(key) for key in keys]
-    order = {owner: label for label, owner in enumerate(dict.fromkeys(o for o in owners if o))}
-    labels = np.array([order.get(owner, -1) for owner in owners])
-    faces = ArrayFaces(np.stack(images), labels, keys, "your photographs")
-    known = {}
-    for recogniser in recognisers:
-        table = embeddings_at(recogniser, faces, options=QUIET)
-        known[recogniser.name] = Calibration(RESOLUTIONS, table, labels)
-    return Gallery(faces, known), refused
-
-
-def _owner(name: str) -> str:
-    """Return the identity that a file's name tells: its folder, or what stands before its last "_"; "" if neither."""
-    path = Path(name)
-    if path.parent.name:
-        return path.parent.name
-    return path.stem.rsplit("_", 1)[0] if "_" in path.stem else ""
-
-
-@lru_cache(maxsize=1)
-def embedded_gallery() -> Gallery:
-    """Return the gallery of the embedded faces."""
-    return Gallery(models.examples(), models.calibrations())
+@once
+def synthetic_gallery() -> Gallery:
+    """Return the gallery of the synthetic faces."""
+    return Gallery(examples(), calibrations())

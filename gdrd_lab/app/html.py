@@ -1,4 +1,4 @@
-"""Pieces of HTML: pictures inside the page itself, so that no file of a face is written for the browser to fetch."""
+"""HTML of the app. Pictures are data links inside the page, so no file of a face is written for the browser."""
 
 from __future__ import annotations
 
@@ -10,55 +10,53 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-EXACT = 64
+LOSSLESS = 64  # pixels: larger pictures are sent as JPEG
 
 
 def picture_link(image: np.ndarray) -> str:
-    """Return an image, uint8 (H, W, 3), as a data link: a few pixels exactly (PNG), more of them as JPEG.
+    """Return an image, uint8 (H, W, 3), as a data link: up to 64 pixels lossless (PNG), above that as JPEG.
 
-    The page draws a small image larger by itself, each pixel a square; so little travels while a slider moves.
+    The browser enlarges a small picture, each pixel as a square, so little data is sent while a slider moves.
     """
     drawn = Image.fromarray(np.ascontiguousarray(image))
-    if max(drawn.size) <= EXACT:
-        return file_link(_encoded(drawn, "PNG"), "image/png")
-    return file_link(_encoded(drawn, "JPEG"), "image/jpeg")
+    return _link(drawn, "PNG" if max(drawn.size) <= LOSSLESS else "JPEG")
 
 
 def photograph_link(image: np.ndarray, longest: int = 480) -> str:
-    """Return a photograph as a small data link (JPEG)."""
+    """Return a photograph as a data link (JPEG) whose longer side has at most ``longest`` pixels."""
     picture = Image.fromarray(image)
     picture.thumbnail((longest, longest))
-    return file_link(_encoded(picture, "JPEG"), "image/jpeg")
+    return _link(picture, "JPEG")
 
 
 def file_link(content: bytes, kind: str) -> str:
-    """Return a file's content as a data link."""
+    """Return the content of a file as a data link."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def picture(link: str, words: str, width: int = 132, css: str = "") -> str:
-    """Return an image with its caption, which screen readers read too."""
-    shown = escape(words)
+def picture(link: str, caption: str, width: int = 132, css: str = "") -> str:
+    """Return an image with its caption, which is also its alternative text."""
+    text = escape(caption)
     return (
-        f'<figure class="gdrd-picture {css}" style="width:{width}px"><img src="{link}" alt="{shown}">'
-        f"<figcaption>{shown}</figcaption></figure>"
+        f'<figure class="gdrd-picture {css}" style="width:{width}px"><img src="{link}" alt="{text}">'
+        f"<figcaption>{text}</figcaption></figure>"
     )
 
 
 def row(pictures: Sequence[str], title: str = "") -> str:
-    """Return pictures side by side; they wrap on a narrow page."""
+    """Return pictures side by side; they wrap in a narrow window."""
     heading = f"<h4>{escape(title)}</h4>" if title else ""
     return f'<div class="gdrd-group">{heading}<div class="gdrd-row">{"".join(pictures)}</div></div>'
 
 
-def sides(groups: Sequence[str]) -> str:
-    """Return groups in two columns where the page is wide enough."""
-    return f'<div class="gdrd-sides">{"".join(groups)}</div>'
+def columns(groups: Sequence[str]) -> str:
+    """Return groups in two columns if the window is wide enough."""
+    return f'<div class="gdrd-columns">{"".join(groups)}</div>'
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """Return a table of words; the first cell of each row names it."""
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in headings)
+    """Return a table of text; the first cell of each row is its heading."""
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = "".join(
         f'<tr><th scope="row">{escape(cells[0])}</th>{"".join(f"<td>{escape(c)}</td>" for c in cells[1:])}</tr>'
         for cells in rows
@@ -68,13 +66,13 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str =
 
 
 def notes(lines: Sequence[str]) -> str:
-    """Return warnings as a list that screen readers announce; nothing where there are none."""
+    """Return warnings as a list that screen readers announce; "" if there are none."""
     if not lines:
         return ""
     return f'<ul class="gdrd-notes" role="status">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>'
 
 
-def _encoded(picture: Image.Image, kind: str) -> bytes:
+def _link(drawn: Image.Image, form: str) -> str:
     file = io.BytesIO()
-    picture.save(file, kind, **({"compress_level": 1} if kind == "PNG" else {"quality": 92}))
-    return file.getvalue()
+    drawn.save(file, form, **({"compress_level": 1} if form == "PNG" else {"quality": 92}))
+    return file_link(file.getvalue(), f"image/{form.lower()}")

@@ -1,4 +1,4 @@
-// Keys of the whole page: left and right move the resolution, Escape clears the selection.
+// Keys: left and right arrow change the resolution; Escape clears the selection.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=tab], button[data-face]");
   if (event.ctrlKey || event.metaKey || event.altKey) return;

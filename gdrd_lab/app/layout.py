@@ -1,127 +1,115 @@
-"""The page: components laid out and tied to ``callbacks``."""
+"""The page of the app: its components and the events that connect them to ``callbacks``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from gdrd_lab.app import callbacks, controls
+from gdrd_lab.app import callbacks
+from gdrd_lab.app.callbacks import safe
 from gdrd_lab.app.chart import chart
-from gdrd_lab.app.state import Tab, View
-from gdrd_lab.app.tabs.download import FIGURES, open_query
+from gdrd_lab.app.controls import controls
+from gdrd_lab.app.state import MAX_SELECTED, Tab, View, from_text
+from gdrd_lab.app.tabs.download import FIGURES
 
 HERE = Path(__file__).parent
 NOTICE = (
-    "For teaching and research only. **Not** for identifying, accusing, admitting or watching anybody: scores of faces "
-    "this small are often wrong, and not equally often for all people. Uploads are deleted as soon as they are read; "
-    "what is left of them in memory goes within an hour after the page is closed."
+    "For teaching and research only, **not** for identifying, accusing, admitting or watching anybody. Scores of faces "
+    "this small are often wrong, and more often for some groups of people than for others. An upload is deleted as "
+    "soon as it is read; the face stays in memory until at most an hour after the page is closed."
 )
 KEYS = (
-    '<p class="gdrd-keys">Keys: left and right arrow move the resolution; in the gallery the arrows choose a face; '
-    "Escape clears the selection.</p>"
+    '<p class="gdrd-keys">Keys: the left and right arrows change the resolution, in the gallery the arrows choose a '
+    "face, and Escape clears the selection.</p>"
 )
 TABS: dict[Tab, str] = {
     "compare": "Compare",
     "across": "Across resolutions",
     "generate": "Super-resolution",
-    "attention": "Attention",
+    "cam": "Where it looks",
     "map": "Embedding map",
-    "take": "Take away",
+    "download": "Download",
 }
-# Quick events answer at once and show no spinner; the last position of a dragged slider is the one that counts.
+SLOTS = ("first", "second")
+# Quick events show no spinner; of a dragged slider only the last position counts.
 QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+# "always_last" would repeat the first payload of a custom event.
+CUSTOM: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
+
+
+@dataclass
+class _Page:
+    """The page under construction.
+
+    Args:
+        controls: the component of each setting except the tab, by name.
+        parts: the other components that events need.
+        outputs: what a redraw fills, in the order of ``callbacks.OUTPUTS``.
+    """
+
+    session: gr.State
+    tab: gr.State
+    controls: dict[str, Any] = field(default_factory=dict)
+    parts: dict[Any, Any] = field(default_factory=dict)
+    outputs: list[Any] = field(default_factory=list)
+
+    def inputs(self, *first: Any) -> list[Any]:
+        """Return the inputs of an event: the session, ``first`` and the settings."""
+        return [self.session, *first, *self.controls.values()]
+
+    def view(self, tab: str, values: tuple[Any, ...]) -> View:
+        """Return the view that the values of the controls make."""
+        return View(tab=tab, **dict(zip(self.controls, values, strict=True)))  # type: ignore[arg-type]
+
+    @cached_property
+    def redraw(self) -> dict[str, Any]:
+        """The arguments of the event that draws the open tab again."""
+
+        @safe
+        def refresh(session: Any, tab: str, *values: Any) -> list[Any]:
+            return callbacks.refresh(self.view(tab, values), session)
+
+        return {"fn": refresh, "inputs": self.inputs(self.tab), "outputs": self.outputs, **QUICK}
 
 
 def build() -> gr.Blocks:
-    """Build the page; networks and thresholds are loaded first, so that it opens with its scores."""
-    start = callbacks.tab_content(View(), None)
-    with gr.Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as page:
-        session, tab = gr.State(None), gr.State("compare")
-        chosen, selected = gr.State(0), gr.State(())
+    """Build the page. Networks and thresholds are loaded first, so that it opens with its scores."""
+    with gr.Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as blocks:
+        page = _Page(gr.State(None), gr.State("compare"))
         gr.Markdown(f"# GDRD Lab: teacher and student across resolutions\n{NOTICE}", elem_id="gdrd-head")
         with gr.Group(elem_id="gdrd-bar"):
-            fields: dict[str, Any] = {"resolution": controls.resolution_slider()}
-        outputs: list[Any] = []
-        parts: dict[Any, Any] = {}
-        with gr.Tabs(elem_id="gdrd-tabs") as tabs:
-            places = {}
+            page.controls |= controls("resolution")
+        with gr.Tabs(elem_id="gdrd-tabs") as page.parts["tabs"]:
             for name, title in TABS.items():
-                with gr.Tab(title, id=name, elem_id=f"gdrd-tab-{name}") as places[name]:
-                    shown = _LAYOUTS[name](fields, parts, start if name == "compare" else None)
-                    assert len(shown) == callbacks.OUTPUTS[name]
-                    outputs += shown
+                with gr.Tab(title, id=name, elem_id=f"gdrd-tab-{name}") as page.parts["tab", name]:
+                    page.outputs += _LAYOUTS[name](page)
+        assert len(page.outputs) == sum(callbacks.OUTPUTS.values())
         gr.HTML(KEYS)
-        clear = gr.Button("Clear the selection", elem_id="gdrd-clear", elem_classes=["gdrd-hidden"])
-
-        names = [*fields, "chosen", "selected"]
-        values = [*fields.values(), chosen, selected]
-
-        def view_of(open_tab: str, *given: Any) -> View:
-            return View(tab=open_tab, **dict(zip(names, given, strict=True)))  # type: ignore[arg-type]
-
-        @callbacks.in_sentences
-        def refresh(user: Any, open_tab: str, *given: Any) -> list[Any]:
-            return callbacks.refresh(view_of(open_tab, *given), user)
-
-        redraw: dict[str, Any] = {"fn": refresh, "inputs": [session, tab, *values], "outputs": outputs, **QUICK}
-        gr.on([item.change for item in fields.values()], **redraw)
-        for name, place in places.items():
-
-            @callbacks.in_sentences
-            def opened(user: Any, *given: Any, name: str = name) -> list[Any]:
-                return [name, *callbacks.refresh(view_of(name, *given), user)]
-
-            place.select(opened, [session, *values], [tab, *outputs], **QUICK)
-
-        _tie_uploads(parts, session, redraw)
-        _tie_map(parts, session, (chosen, selected), clear, redraw)
-
-        def generate(user: Any, *given: Any) -> Any:
-            yield from callbacks.generate(view_of("generate", *given), user)
-
-        made = [parts["seeds"], parts["curtain"]]
-        parts["generate"].click(generate, [session, *values], made, show_progress="minimal", **PRIVATE)
-
-        @callbacks.in_sentences
-        def figure(user: Any, name: str, *given: Any) -> str:
-            return callbacks.make_figure(view_of("take", *given), user, name)
-
-        parts["make"].click(figure, [session, parts["figure"], *values], parts["files"], **PRIVATE)
-
-        @callbacks.in_sentences
-        def code(user: Any, title: str, *given: Any) -> str:
-            name = next(key for key, value in TABS.items() if value == title)
-            return callbacks.code(view_of("take", *given), user, name)
-
-        parts["cell_of"].change(code, [session, parts["cell_of"], *values], parts["code"], **QUICK)
-
-        def spread(view: View) -> list[Any]:
-            given = [getattr(view, name) for name in fields]
-            return [gr.Tabs(selected=view.tab), view.tab, *given, view.chosen, view.selected]
-
-        @callbacks.in_sentences
-        def open_link(request: gr.Request) -> list[Any]:
-            return spread(open_query(request.query_params.get("view")))
-
-        @callbacks.in_sentences
-        def open_text(text: str) -> list[Any]:
-            return spread(callbacks.open_view(text))
-
-        everything = [tabs, tab, *values]
-        page.load(open_link, None, everything, **PRIVATE).success(**redraw)
-        parts["open"].click(open_text, parts["saved"], everything, **PRIVATE).success(**redraw)
-        gr.api(callbacks.in_sentences(callbacks.api_compare), api_name="compare")
-    return page
+        # Pressed by the script of the Escape key.
+        page.parts["escape"] = gr.Button("Clear the selection", elem_id="gdrd-clear", elem_classes=["gdrd-hidden"])
+        page.controls |= {"chosen": gr.State(0), "selected": gr.State(())}
+        _connect_settings(page)
+        _connect_uploads(page)
+        _connect_map(page)
+        _connect_buttons(page)
+        _connect_links(page, blocks)
+        gr.api(safe(callbacks.api_compare), api_name="compare")
+    return blocks
 
 
-def _compare(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
+def _compare(page: _Page) -> list[Any]:
+    start = callbacks.tab_content(View(), None)
+    parts = page.parts
     with gr.Row():
-        for slot, which in enumerate(("first", "second")):
+        for slot, which in enumerate(SLOTS):
             with gr.Column(min_width=280):
-                fields[which] = controls.example_slider(which)
+                page.controls |= controls(which)
                 with gr.Accordion(f"Your own {which} face", open=False, elem_id=f"gdrd-own-{which}"):
                     parts["file", slot] = gr.File(
                         label=f"{which.capitalize()} photograph (up to 20 MB)", height=120, elem_id=f"gdrd-file-{which}"
@@ -135,80 +123,65 @@ def _compare(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[
                         )
                     parts["found", slot] = gr.HTML()
                     parts["picker", slot] = gr.Radio([], label="Which face, from left to right", visible=False)
-                    parts["drop", slot] = gr.Button("Back to the embedded face", size="sm")
-    inputs = gr.HTML(start[0], elem_id="gdrd-inputs")
-    scores = gr.HTML(start[1], elem_id="gdrd-scores")
-    with gr.Row():
-        charts = []
-        for k, who in enumerate(("teacher", "student")):
-            with gr.Column(min_width=300):
-                charts.append(chart(start[2 + k], name=f"gdrd-histogram-{who}", height=300))
+                    parts["remove", slot] = gr.Button("Back to the synthetic face", size="sm")
+    shown = [gr.HTML(start[0], elem_id="gdrd-inputs"), gr.HTML(start[1], elem_id="gdrd-scores")]
+    shown += _charts({"gdrd-histogram-teacher": start[2], "gdrd-histogram-student": start[3]}, 300)
     with gr.Accordion("Degrade both faces further", open=False), gr.Row():
-        fields |= controls.degradation_controls()
-    return [inputs, scores, *charts]
+        page.controls |= controls("blur", "noise", "illumination", "occlusion", "jpeg", "seed")
+    return shown
 
 
-def _across(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
-    remarks = gr.HTML()
-    curve = chart(name="gdrd-curve", height=380)
-    fields |= controls.across_controls()
-    return [remarks, curve, gr.HTML(elem_id="gdrd-strip")]
+def _across(page: _Page) -> list[Any]:
+    shown = [gr.HTML(), chart(name="gdrd-curve", height=380)]
+    page.controls |= controls("slow")
+    return [*shown, gr.HTML(elem_id="gdrd-strip")]
 
 
-def _generate(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
+def _generate(page: _Page) -> list[Any]:
     with gr.Row():
-        fields |= controls.generate_controls()
-    parts["generate"] = gr.Button("Generate", variant="primary", elem_id="gdrd-generate")
+        page.controls |= controls("whose", "steps", "noise_seed")
+    page.parts["generate"] = gr.Button("Generate", variant="primary", elem_id="gdrd-generate")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
-            parts["seeds"] = gr.HTML(elem_id="gdrd-seeds")
+            seeds = gr.HTML(elem_id="gdrd-seeds")
         with gr.Column(scale=2, min_width=280):
-            parts["curtain"] = gr.HTML(elem_id="gdrd-curtain")
-    return [parts["seeds"], parts["curtain"]]
+            curtain = gr.HTML(elem_id="gdrd-curtain")
+    page.parts["generated"] = [seeds, curtain]
+    return page.parts["generated"]
 
 
-def _attention(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
-    fields |= controls.attention_controls()
-    maps, scores = gr.HTML(elem_id="gdrd-attention"), gr.HTML()
+def _cam(page: _Page) -> list[Any]:
+    page.controls |= controls("target")
+    return [gr.HTML(elem_id="gdrd-cam"), gr.HTML(), *_charts({"gdrd-deletion": None, "gdrd-insertion": None}, 340)]
+
+
+def _map(page: _Page) -> list[Any]:
+    parts = page.parts
     with gr.Row():
-        charts = []
-        for kind in ("deletion", "insertion"):
-            with gr.Column(min_width=300):
-                charts.append(chart(name=f"gdrd-{kind}", height=340))
-    return [maps, scores, *charts]
-
-
-def _map(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
-    with gr.Row():
-        fields |= controls.map_controls()
-    with gr.Row():
-        charts = []
-        for who in ("teacher", "student"):
-            with gr.Column(min_width=300):
-                charts.append(chart(name=f"gdrd-map-{who}", height=420))
-    parts["maps"] = charts
-    trustworthiness = gr.HTML(elem_id="gdrd-trust")
-    near = gr.HTML(elem_id="gdrd-near")
-    gallery = gr.HTML(html_template="${value}", js_on_load=(HERE / "gallery.js").read_text(), elem_id="gdrd-gallery")
-    parts["gallery"] = gallery
+        page.controls |= controls("method", "colour", "map_seed")
+    parts["maps"] = _charts({"gdrd-map-teacher": None, "gdrd-map-student": None}, 420)
+    shown = [*parts["maps"], gr.HTML(elem_id="gdrd-quality"), gr.HTML(elem_id="gdrd-near")]
+    script = (HERE / "gallery.js").read_text(encoding="utf-8")
+    parts["gallery"] = gr.HTML(html_template="${value}", js_on_load=script, elem_id="gdrd-gallery")
     parts["clear"] = gr.Button("Clear the selection (Escape)", size="sm")
     with gr.Accordion("Your own photographs", open=False):
         parts["folder"] = gr.File(
             file_count="multiple", label="Up to 60 photographs, named PERSON_NUMBER", height=120, elem_id="gdrd-folder"
         )
-        parts["take_folder"] = gr.Button("Use them (or, without files, the embedded faces again)", size="sm")
-        parts["folder_said"] = gr.Markdown()
-    return [*charts, trustworthiness, near, gallery]
+        parts["use_folder"] = gr.Button("Show them (without files: the synthetic faces again)", size="sm")
+        parts["folder_message"] = gr.Markdown()
+    return [*shown, parts["gallery"]]
 
 
-def _take(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any]:
+def _download(page: _Page) -> list[Any]:
+    parts = page.parts
     links = gr.HTML(elem_id="gdrd-state")
     with gr.Row():
-        parts["figure"] = gr.Dropdown(list(FIGURES), value=next(iter(FIGURES)), label="Figure", filterable=False)
+        parts["figure"] = gr.Dropdown(list(FIGURES), value=FIGURES[0], label="Figure", filterable=False)
         parts["make"] = gr.Button("Make PNG and SVG", elem_id="gdrd-make")
     parts["files"] = gr.HTML(elem_id="gdrd-files")
-    choice = [TABS[name] for name in TABS if name != "take"]
-    parts["cell_of"] = gr.Dropdown(choice, value=choice[0], label="Open as notebook cell: tab", filterable=False)
+    choice = [(title, name) for name, title in TABS.items() if name != "download"]
+    parts["cell_of"] = gr.Dropdown(choice, value="compare", label="Notebook cell of the tab", filterable=False)
     parts["code"] = gr.Code(language="python", label="Notebook cell", elem_id="gdrd-code")
     with gr.Row():
         parts["saved"] = gr.Textbox(label="Open a saved view (JSON or link)", lines=2, elem_id="gdrd-saved")
@@ -216,19 +189,41 @@ def _take(fields: dict[str, Any], parts: dict[Any, Any], start: Any) -> list[Any
     return [links, parts["code"]]
 
 
-_LAYOUTS = {
+def _charts(values: dict[str, str | None], height: int) -> list[Any]:
+    shown = []
+    with gr.Row():
+        for name, value in values.items():
+            with gr.Column(min_width=300):
+                shown.append(chart(value, name=name, height=height))
+    return shown
+
+
+_LAYOUTS: dict[Tab, Callable[[_Page], list[Any]]] = {
     "compare": _compare,
     "across": _across,
     "generate": _generate,
-    "attention": _attention,
+    "cam": _cam,
     "map": _map,
-    "take": _take,
+    "download": _download,
 }
 
 
-def _tie_uploads(parts: dict[Any, Any], session: gr.State, redraw: dict[str, Any]) -> None:
-    for slot, which in enumerate(("first", "second")):
-        found, choice = parts["found", slot], parts["picker", slot]
+def _connect_settings(page: _Page) -> None:
+    changes = [item.change for item in page.controls.values() if not isinstance(item, gr.State)]
+    gr.on(changes, **page.redraw)
+
+    @safe
+    def opened(name: Tab, session: Any, *values: Any) -> list[Any]:
+        return [name, *callbacks.refresh(page.view(name, values), session)]
+
+    for name in TABS:
+        page.parts["tab", name].select(partial(opened, name), page.inputs(), [page.tab, *page.outputs], **QUICK)
+
+
+def _connect_uploads(page: _Page) -> None:
+    session, parts = page.session, page.parts
+    for slot, which in enumerate(SLOTS):
+        found, picker = parts["found", slot], parts["picker", slot]
 
         def upload(user: Any, path: Any, slot: int = slot) -> Any:
             return callbacks.upload(user, slot, path)
@@ -236,46 +231,78 @@ def _tie_uploads(parts: dict[Any, Any], session: gr.State, redraw: dict[str, Any
         def pick(user: Any, number: Any, slot: int = slot) -> Any:
             return callbacks.pick(user, slot, number)
 
-        def drop(user: Any, slot: int = slot) -> Any:
-            return callbacks.drop(user, slot)
+        def remove(user: Any, slot: int = slot) -> Any:
+            return callbacks.remove(user, slot)
 
         for kind, event in (("file", "upload"), ("camera", "input")):
             source = parts[kind, slot]
             shown = {"api_name": f"{which}_{kind}"} if kind == "file" else PRIVATE
-            listen = getattr(source, event)
-            done = listen(callbacks.in_sentences(upload), [session, source], [session, source, found, choice], **shown)
-            done.success(**redraw)
+            done = getattr(source, event)(safe(upload), [session, source], [session, source, found, picker], **shown)
+            done.success(**page.redraw)
             done.failure(lambda: None, None, source, **QUICK)
-        choice.input(callbacks.in_sentences(pick), [session, choice], [session, found], **QUICK).success(**redraw)
-        parts["drop", slot].click(drop, session, [session, found, choice], **QUICK).success(**redraw)
+        picker.input(safe(pick), [session, picker], [session, found], **QUICK).success(**page.redraw)
+        parts["remove", slot].click(remove, session, [session, found, picker], **QUICK).success(**page.redraw)
 
 
-def _tie_map(
-    parts: dict[Any, Any],
-    session: gr.State,
-    places: tuple[gr.State, gr.State],
-    clear: gr.Button,
-    redraw: dict[str, Any],
-) -> None:
-    chosen, selected = places
-    # "always_last" would replay the first payload of a custom event.
-    custom: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "multiple", "api_visibility": "private"}
+def _connect_map(page: _Page) -> None:
+    parts, chosen, selected = page.parts, page.controls["chosen"], page.controls["selected"]
 
-    def select(event: gr.EventData) -> tuple[int, ...]:
-        return tuple(int(face) for face in event.ids)[:1000]
+    def select(event: gr.EventData) -> tuple[Any, ...]:
+        return tuple(event.ids)[:MAX_SELECTED]
 
-    def choose(event: gr.EventData) -> int:
-        return int(event.id)
+    def choose(event: gr.EventData) -> Any:
+        return event.id
 
     for plot in parts["maps"]:
-        plot.points(select, None, selected, **custom).success(**redraw)
-        plot.face(choose, None, chosen, **custom).success(**redraw)
-    parts["gallery"].face(choose, None, chosen, **custom).success(**redraw)
-    for button in (clear, parts["clear"]):
-        button.click(lambda: (), None, selected, **QUICK).success(**redraw)
-    parts["take_folder"].click(
-        callbacks.in_sentences(callbacks.take_folder),
-        [session, parts["folder"]],
-        [session, parts["folder"], parts["folder_said"]],
+        plot.points(select, None, selected, **CUSTOM).success(**page.redraw)
+    for source in (*parts["maps"], parts["gallery"]):
+        source.face(choose, None, chosen, **CUSTOM).success(**page.redraw)
+    for button in (parts["escape"], parts["clear"]):
+        button.click(lambda: (), None, selected, **QUICK).success(**page.redraw)
+    used = parts["use_folder"].click(
+        safe(callbacks.use_photographs),
+        [page.session, parts["folder"]],
+        [page.session, parts["folder"], parts["folder_message"]],
         **PRIVATE,
-    ).success(lambda: ((), 0), None, [selected, chosen], **QUICK).success(**redraw)
+    )
+    used.success(lambda: ((), 0), None, [selected, chosen], **QUICK).success(**page.redraw)
+
+
+def _connect_buttons(page: _Page) -> None:
+    parts = page.parts
+
+    def generate(session: Any, *values: Any) -> Any:
+        yield from callbacks.generate_faces(page.view("generate", values), session)
+
+    parts["generate"].click(generate, page.inputs(), parts["generated"], show_progress="minimal", **PRIVATE)
+
+    @safe
+    def figure(session: Any, name: str, *values: Any) -> str:
+        return callbacks.make_figure(page.view("download", values), session, name)
+
+    parts["make"].click(figure, page.inputs(parts["figure"]), parts["files"], **PRIVATE)
+
+    @safe
+    def code(session: Any, tab: Tab, *values: Any) -> str:
+        return callbacks.code(page.view("download", values), session, tab)
+
+    parts["cell_of"].change(code, page.inputs(parts["cell_of"]), parts["code"], **QUICK)
+
+
+def _connect_links(page: _Page, blocks: gr.Blocks) -> None:
+    def settings(view: View) -> list[Any]:
+        return [gr.Tabs(selected=view.tab), view.tab, *(getattr(view, name) for name in page.controls)]
+
+    @safe
+    def open_link(request: gr.Request) -> list[Any]:
+        query = request.query_params.get("view")
+        # Without a view in the link nothing is set: the user may have moved a control already.
+        return settings(from_text(query)) if query else [gr.skip()] * (2 + len(page.controls))
+
+    @safe
+    def open_text(text: str) -> list[Any]:
+        return settings(from_text(text))
+
+    everything = [page.parts["tabs"], page.tab, *page.controls.values()]
+    blocks.load(open_link, None, everything, **PRIVATE).success(**page.redraw)
+    page.parts["open"].click(open_text, page.parts["saved"], everything, **PRIVATE).success(**page.redraw)

@@ -1,153 +1,128 @@
-"""Code of a notebook cell that makes the numbers of a view again, with functions of the package alone."""
+"""The notebook cell that computes the numbers of a view again, with the public functions of the package."""
 
 from __future__ import annotations
 
 from gdrd_lab.app.state import View
-from gdrd_lab.app.tabs.attention import STEPS, sizes
+from gdrd_lab.app.tabs.cam import STEPS, sizes
+from gdrd_lab.app.tabs.generate import SEEDS
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 
 _FACES = """\
-from gdrd_lab.evaluation.calibration import calibration_faces
-from gdrd_lab.models.registry import load_model
-
-faces = calibration_faces()  # the page's embedded faces
-teacher, student = load_model("sface"), load_model("student")
+import gdrd_lab as gl
+{imports}
+faces = gl.synthetic_faces(identities=20, per_identity=3, size=112)  # the synthetic faces of the app
+teacher, student = gl.load_model("sface"), gl.load_model("student")
 """
-_OWN = """\
-# The page kept no copy of your photographs: give the files here. face = number from the left, or "largest".
-from gdrd_lab.alignment.yunet import Aligner
-from gdrd_lab.io.images import read_image
-
-first = Aligner().align(read_image("first.jpg"), which="largest")
-second = Aligner().align(read_image("second.jpg"), which="largest")
+_OWN_PAIR = """\
+# The app kept no copy of your photographs: name the files here. face_selection can also be a number from the left.
+first = gl.align("first.jpg", face_selection="largest")
+second = gl.align("second.jpg", face_selection="largest")
+"""
+_OWN_FOLDER = """\
+# The app kept no copy of your photographs: name their folder here.
+faces = gl.load_dataset("photographs", options=gl.ReadOptions(face_selection="largest"))
 """
 
 
 def cell(view: View, own: bool = False) -> str:
-    """Return the code for the view's tab; its last line leaves the numbers in ``result``.
+    """Return the code of the view's tab; it leaves the numbers in ``result``.
 
     Args:
-        view: the page's state; of the tab "take" the comparison is written.
-        own: faces of the user's own stand in for the embedded ones.
+        view: the settings; the tab "download" has the cell of the tab "compare".
+        own: the user's own faces replace the synthetic ones.
     """
-    makers = {"across": _across, "generate": _generate, "attention": _attention, "map": _map}
+    makers = {"across": _across, "generate": _generate, "cam": _cam, "map": _map}
     return makers.get(view.tab, _compare)(view, own)
 
 
-def _pair(view: View, own: bool) -> str:
-    return _FACES + (_OWN if own else f"first, second = faces[{view.first}], faces[{view.second}]\n")
+def _start(imports: str, view: View, own: bool) -> str:
+    pair = _OWN_PAIR if own else f"first, second = faces[{view.first}], faces[{view.second}]\n"
+    return _FACES.format(imports=imports) + pair
 
 
 def _degradation(view: View) -> str:
-    names = ("blur", "noise", "illumination", "occlusion")
-    parts = [f"resolution={view.resolution}", *(f"{n}={getattr(view, n)!r}" for n in names if getattr(view, n))]
-    return f"Degradation({', '.join(parts + ([f'jpeg={view.jpeg}'] if view.jpeg else []))})"
+    names = ("blur", "noise", "illumination", "occlusion", "jpeg")
+    changes = [f", {name}={getattr(view, name)!r}" for name in names if getattr(view, name)]
+    return f"gl.Degradation({view.resolution}{''.join(changes)})"
 
 
 def _compare(view: View, own: bool) -> str:
-    return f"""{_pair(view, own)}
-from gdrd_lab.evaluation.calibration import calibrate
-from gdrd_lab.evaluation.compare import compare
-from gdrd_lab.transforms.degradation import Degradation
-
+    return f"""{_start("from gdrd_lab.evaluation.calibration import calibrate", view, own)}
 networks = [teacher, student]
-pair = compare(first, second, networks, [{view.resolution}], {_degradation(view)}, seeds={view.seeds})
-limits = {{network.name: calibrate(network).threshold({view.resolution}) for network in networks}}
-result = {{name: (values[0], limits[name]) for name, values in pair.scores.items()}}
-result  # score and threshold at a false match rate of 1 percent
+pair = gl.compare(first, second, networks, [{view.resolution}], {_degradation(view)}, seeds={view.seeds})
+thresholds = {{network.name: calibrate(network).threshold({view.resolution}) for network in networks}}
+result = {{name: (values[0], thresholds[name]) for name, values in pair.scores.items()}}
+result  # score, and threshold at a false match rate of 1 percent
 """
 
 
 def _across(view: View, own: bool) -> str:
-    slow = """\
-from gdrd_lab.models.super_resolved import SuperResolved
-from gdrd_lab.models.registry import shipped_generative
-from gdrd_lab.models.diffusion.pipeline import load_generative
-
-networks.append(SuperResolved(load_generative(shipped_generative()), teacher, steps=1))
-"""
-    return f"""{_pair(view, own)}
-from gdrd_lab.evaluation.compare import compare
-from gdrd_lab.transforms.degradation import Degradation
-from gdrd_lab.plots.figures import Curve, accuracy_curves
-
+    slow = 'networks.append(gl.load_model("super-resolved", steps=1))\n' if view.slow else ""
+    return f"""{_start("from gdrd_lab.plots.figures import Curve, accuracy_curves", view, own)}
 networks = [teacher, student]
-{slow if view.slow else ""}sizes = {sorted({*RESOLUTIONS, view.resolution})}
-pair = compare(first, second, networks, sizes, {_degradation(view)}, seeds={view.seeds})
-result = pair.scores
+{slow}sizes = {sorted({*RESOLUTIONS, view.resolution})}
+result = gl.compare(first, second, networks, sizes, {_degradation(view)}, seeds={view.seeds}).scores
 curves = [Curve(name, "this pair", sizes, values) for name, values in result.items()]
 accuracy_curves(curves, title="Score of this pair across resolutions", metric="cosine score", chance=None)
 """
 
 
-def _looked_at(view: View) -> str:
-    number = 0 if view.whose == "first" else 1
-    return f"face, seed = {view.whose}, {view.seeds[number]}"
+def _chosen(view: View) -> str:
+    return f"face, seed = {view.whose}, {view.seeds[0 if view.whose == 'first' else 1]}"
 
 
 def _generate(view: View, own: bool) -> str:
-    return f"""{_pair(view, own)}
-from gdrd_lab.evaluation.compare import reduced
-from gdrd_lab.transforms.degradation import Degradation
+    imports = """\
 from gdrd_lab.evaluation.metrics.image_quality import identity
-from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.models.registry import shipped_generative
-from gdrd_lab.models.diffusion.pipeline import load_generative
-
-{_looked_at(view)}
-low, sharp = reduced(face, {_degradation(view)}, seed), to_tensor([face])
-generative, seeds = load_generative(shipped_generative()), [{view.noise_seed} + k for k in range(4)]
-made = generative(low.expand(4, -1, -1, -1), steps={view.steps}, seeds=seeds)
-result = identity(teacher, sharp.expand(4, -1, -1, -1), made).tolist()  # agreement of each seed with the sharp face
-face_strip({{"made": list(made.permute(0, 2, 3, 1).numpy())}}, [f"{{value:.2f}}" for value in result])
+"""
+    return f"""{_start(imports, view, own)}
+{_chosen(view)}
+hr = gl.to_tensor([face])
+lr = {_degradation(view)}(hr, seeds=[seed])
+seeds = [{view.noise_seed} + k for k in range({SEEDS})]
+generated = gl.load_model("super-resolved").generative(lr.expand({SEEDS}, -1, -1, -1), {view.steps}, seeds)
+result = identity(teacher, hr.expand({SEEDS}, -1, -1, -1), generated).tolist()  # agreement with the original face
+face_strip({{"generated": list(gl.to_images(generated))}}, [f"{{value:.2f}}" for value in result])
 """
 
 
-def _attention(view: View, own: bool) -> str:
-    other = "second" if view.whose == "first" else "first"
-    other_seed = view.seeds[1 if view.whose == "first" else 0]
-    target = "None"
-    if view.target != "itself":
-        target = f"network.embed(reduced({other}, degradation, {other_seed}))"
-    return f"""{_pair(view, own)}
+def _cam(view: View, own: bool) -> str:
+    imports = """\
 from dataclasses import replace
 
 from gdrd_lab.analysis.cam import class_activation_map, deletion, insertion, with_random_weights
 from gdrd_lab.plots.maps import attention_figure, overlay
-from gdrd_lab.evaluation.compare import reduced
-from gdrd_lab.transforms.degradation import Degradation
-from gdrd_lab.datasets.base import to_images
-
-{_looked_at(view)}
+"""
+    target = "None"
+    if view.target != "itself":
+        other, seed = ("second", view.seeds[1]) if view.whose == "first" else ("first", view.seeds[0])
+        target = f"network.embed(degradation(gl.to_tensor([{other}]), seeds=[{seed}]))"
+    return f"""{_start(imports, view, own)}
+{_chosen(view)}
 result, rows = {{}}, {{}}
 for trained in (teacher, student):
     for name, network in ((trained.name, trained), (f"{{trained.name}}, random weights", with_random_weights(trained))):
         rows[name] = []
         for size in {sizes(view)}:
             degradation = replace({_degradation(view)}, resolution=size)
-            low = reduced(face, degradation, seed)
-            found = class_activation_map(network, low, {target})[0]
-            rows[name].append(overlay(to_images(low)[0], found))
+            lr = degradation(gl.to_tensor([face]), seeds=[seed])
+            cam = class_activation_map(network, lr, {target})[0]
+            rows[name].append(overlay(gl.to_images(lr)[0], cam))
             if size == {view.resolution}:
-                result[name] = [curve(trained, low[0], found, {STEPS}).area for curve in (deletion, insertion)]
+                result[name] = [curve(trained, lr[0], cam, {STEPS}).area for curve in (deletion, insertion)]
 attention_figure(rows, [f"{{size}} px" for size in {sizes(view)}])
 """
 
 
 def _map(view: View, own: bool) -> str:
-    make = f"umap_map(flat, {view.map_seed})" if view.method == "UMAP" else "pca_map(flat)"
-    own_faces = """\
-# The page kept no copy of your photographs: name their folder here.
-from gdrd_lab.datasets.folder import FolderFaces
-
-faces = FolderFaces("photographs", which="largest")
-"""
-    return f"""{_FACES}{own_faces if own else ""}
-from gdrd_lab.plots.maps import map_figure
+    imports = """\
 from gdrd_lab.analysis.projection import nearest, pca_map, trustworthiness, umap_map
 from gdrd_lab.evaluation.calibration import calibrate
-
+from gdrd_lab.plots.maps import map_figure
+"""
+    make = f"umap_map(flat, {view.map_seed})" if view.method == "UMAP" else "pca_map(flat)"
+    return f"""{_FACES.format(imports=imports)}{_OWN_FOLDER if own else ""}
 result = {{}}
 for network in (teacher, student):
     known = calibrate(network, faces)

@@ -1,4 +1,4 @@
-"""Serving the page: on this machine only unless asked, with limits, and with no upload left behind."""
+"""The server of the app: it listens on this machine by default, limits uploads and deletes them all at the end."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from gdrd_lab.app.uploads import MAX_BYTES
+from gdrd_lab.errors import GdrdError
 
 HERE = Path(__file__).parent
-USERS = 8  # at once; more wait their turn
+USERS = 8  # served at once; more wait in a queue
 
 
-def serve(host: str = "127.0.0.1", port: int | None = None) -> None:
-    """Serve the page until interrupted.
+def serve(host: str, port: int | None = None) -> None:
+    """Serve the app until it is interrupted.
 
     Args:
         host: address to listen on.
-        port: the first free one from 7860 if None.
+        port: port to listen on; the first free port from 7860 if None.
+
+    Raises:
+        GdrdError: the app cannot listen there.
     """
-    # Uploads arrive in a folder of this process's own, which goes with it, however it ends.
+    # Gradio reads these on import. Uploads go to a folder of this process, which is deleted however the process ends.
     uploads = tempfile.mkdtemp(prefix="gdrd-uploads-")
-    os.environ["GRADIO_TEMP_DIR"] = uploads
+    os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
+    os.environ.pop("GRADIO_SERVER_PORT", None)  # read by `gdrd app`; an invalid one would end the import of Gradio
     signal.signal(signal.SIGTERM, _end)
     try:
         _serve(host, port)
@@ -37,29 +41,46 @@ def serve(host: str = "127.0.0.1", port: int | None = None) -> None:
 def _serve(host: str, port: int | None) -> None:
     import gradio as gr
 
-    from gdrd_lab.app import models
     from gdrd_lab.app.chart import plotly_file
     from gdrd_lab.app.layout import build
+    from gdrd_lab.app.uploads import MAX_BYTES
 
     gr.set_static_paths([plotly_file()])
-    page = build()
-    page.queue(default_concurrency_limit=USERS, max_size=64)
-    page.launch(
-        prevent_thread_lock=True,
-        server_name=host,
-        server_port=port,
-        share=False,
-        max_file_size=MAX_BYTES,
-        ssr_mode=False,
-        run_history=False,  # it would keep what was shown in the browser
-        enable_monitoring=False,
-        footer_links=[],
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css_paths=[HERE / "page.css"],
-        head=f"<script>{(HERE / 'keys.js').read_text()}</script>",
-    )
-    threading.Thread(target=models.warm_up, daemon=True).start()
-    page.block_thread()
+    app = build()
+    app.queue(default_concurrency_limit=USERS, max_size=64)
+    try:
+        app.launch(
+            prevent_thread_lock=True,
+            server_name=host,
+            server_port=port,
+            share=False,
+            max_file_size=MAX_BYTES,
+            ssr_mode=False,
+            run_history=False,  # it would keep results in the browser
+            enable_monitoring=False,
+            footer_links=[],
+            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            css_paths=[HERE / "app.css"],
+            head=f"<script>{(HERE / 'keys.js').read_text(encoding='utf-8')}</script>",
+        )
+    except OSError as error:
+        place = f"{host}, port {port}" if port else host
+        raise GdrdError(f"The app cannot listen on {place}", "Choose another --port or --host") from error
+    threading.Thread(target=_warm_up, daemon=True).start()
+    app.block_thread()
+
+
+def _warm_up() -> None:
+    """Load what the first visit to a tab would wait for."""
+    from gdrd_lab.analysis.projection import trustworthiness
+    from gdrd_lab.app.gallery import recognisers, synthetic_gallery
+    from gdrd_lab.app.tabs import cam, generate
+
+    for number in range(len(recognisers())):
+        cam.untrained(number)
+    generate.generative()
+    embeddings = synthetic_gallery().at(recognisers()[0].name, 16)
+    trustworthiness(embeddings, embeddings[:, :2])
 
 
 def _end(number: int, frame: FrameType | None) -> None:

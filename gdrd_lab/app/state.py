@@ -1,160 +1,135 @@
-"""The state of the page as one frozen value: what JSON, links and notebook cells are made of."""
+"""The state of the app as one frozen value, which JSON files, links and notebook cells are made from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
-from urllib.parse import quote
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.transforms.degradation import Degradation
 
-Tab = Literal["compare", "across", "generate", "attention", "map", "take"]
-Whose = Literal["first", "second"]
-Method = Literal["PCA", "UMAP"]
-Colour = Literal["identity", "error", "resolution"]
-Target = Literal["itself", "the other face"]
+Tab = Literal["compare", "across", "generate", "cam", "map", "download"]
 LAST_EXAMPLE = 59
-SMALLEST, LARGEST = RESOLUTIONS[0], RESOLUTIONS[-1]
 MAX_SELECTED = 1000
+OLD_TABS = {"attention": "cam", "take": "download"}  # names in files and links of version 0.1.0
 
-WHOLE: dict[str, tuple[int, int]] = {
-    "resolution": (SMALLEST, LARGEST),
-    "first": (0, LAST_EXAMPLE),
-    "second": (0, LAST_EXAMPLE),
-    "jpeg": (0, 95),
-    "seed": (0, 9999),
-    "steps": (1, 20),
-    "noise_seed": (0, 9999),
-    "map_seed": (0, 9),
-    "chosen": (0, 9999),
-}
-REAL = {"blur": (0.0, 6.0), "noise": (0.0, 0.3), "illumination": (-1.0, 1.0), "occlusion": (0.0, 0.5)}
-WORDS = {"tab": Tab, "whose": Whose, "method": Method, "colour": Colour, "target": Target}
+
+def _choice(label: str, *choices: Any) -> Any:
+    return field(default=choices[0], metadata={"label": label, "choices": choices})
+
+
+def _number(label: str, default: Any, low: float, high: float, step: float | None = None) -> Any:
+    """Declare a number from ``low`` to ``high``; a whole number if ``default`` is one; a slider if it has a step."""
+    return field(default=default, metadata={"label": label, "range": (low, high), "step": step})
 
 
 @dataclass(frozen=True)
 class View:
-    """Everything the page shows, but for faces a user uploaded.
-
-    Args:
-        tab: the open tab.
-        resolution: side in pixels of what the networks get, 6 to 112.
-        first: number of the first embedded face, 0 to 59.
-        second: number of the second.
-        blur: see ``Degradation``, as for ``noise``, ``illumination`` and ``occlusion``.
-        noise: standard deviation.
-        jpeg: quality, or 0 for no compression.
-        illumination: strength of uneven light.
-        occlusion: share covered.
-        seed: of the degradations.
-        slow: also compare with the slower methods.
-        whose: the face that super-resolution and attention look at.
-        steps: of denoising.
-        noise_seed: the first of the four seeds of super-resolution.
-        target: what the attention explains: likeness to the face itself or to the other face.
-        method: of the embedding map.
-        colour: what colours its points.
-        map_seed: of UMAP.
-        chosen: the face whose neighbours and path are shown.
-        selected: numbers of the faces selected in the map.
+    """Every setting of the app. Uploaded faces are not part of it. Each field has its label, range and choices.
 
     Raises:
         GdrdError: a value is of the wrong kind or out of its range.
     """
 
-    tab: Tab = "compare"
-    resolution: int = 16
-    first: int = 0
-    second: int = 1
-    blur: float = 0.0
-    noise: float = 0.0
-    jpeg: int = 0
-    illumination: float = 0.0
-    occlusion: float = 0.0
-    seed: int = 0
-    slow: bool = False
-    whose: Whose = "first"
-    steps: int = 4
-    noise_seed: int = 0
-    target: Target = "itself"
-    method: Method = "PCA"
-    colour: Colour = "identity"
-    map_seed: int = 0
-    chosen: int = 0
-    selected: tuple[int, ...] = ()
+    tab: Tab = _choice("Tab", "compare", "across", "generate", "cam", "map", "download")  # noqa: RUF009
+    resolution: int = _number("Resolution (pixels)", 16, RESOLUTIONS[0], RESOLUTIONS[-1], 2)
+    first: int = _number("First synthetic face (20 people, 3 faces each)", 0, 0, LAST_EXAMPLE, 1)
+    second: int = _number("Second synthetic face (20 people, 3 faces each)", 1, 0, LAST_EXAMPLE, 1)
+    blur: float = _number("Blur (sigma in pixels at 112 px)", 0.0, 0, 6, 0.1)
+    noise: float = _number("Noise (standard deviation)", 0.0, 0, 0.3, 0.01)
+    illumination: float = _number("Uneven illumination", 0.0, -1, 1, 0.01)
+    occlusion: float = _number("Occluded share", 0.0, 0, 0.5, 0.01)
+    jpeg: int = _number("JPEG quality (0: no compression)", 0, 0, 95, 5)
+    seed: int = _number("Seed of noise and occlusion", 0, 0, 9999)
+    slow: bool = _choice("Include slower methods: SFace on super-resolved faces, and dlib if installed", False, True)
+    whose: Literal["first", "second"] = _choice("Face (shared with the tab Where it looks)", "first", "second")
+    steps: int = _number("Denoising steps", 4, 1, 20, 1)
+    noise_seed: int = _number("First of four seeds", 0, 0, 9999)
+    target: Literal["itself", "the other face"] = _choice("Explain the similarity to", "itself", "the other face")
+    method: Literal["PCA", "UMAP"] = _choice("Projection (UMAP takes 20 s the first time)", "PCA", "UMAP")
+    colour: Literal["identity", "error", "resolution"] = _choice("Colour by", "identity", "error", "resolution")
+    map_seed: int = _number("Seed of UMAP", 0, 0, 9)
+    chosen: int = _number("Face whose neighbours and path are shown", 0, 0, 9999)
+    selected: tuple[int, ...] = _number("Faces selected in the map", (), 0, 9999)
 
     def __post_init__(self) -> None:
-        """Check every value once: they also come from links."""
-        for name, (low, high) in WHOLE.items():
-            object.__setattr__(self, name, int(_number(name, getattr(self, name), low, high)))
-        for name, (least, most) in REAL.items():
-            object.__setattr__(self, name, float(_number(name, getattr(self, name), least, most)))
-        for name, kind in WORDS.items():
-            if getattr(self, name) not in get_args(kind):
-                raise GdrdError(
-                    f"{name} cannot be {str(getattr(self, name))[:40]!r}", f"Choose {' or '.join(get_args(kind))}"
-                )
-        if not isinstance(self.selected, (tuple, list)) or len(self.selected) > MAX_SELECTED:
-            raise GdrdError("The selection is no list of faces", f"Give at most {MAX_SELECTED} numbers")
-        if not isinstance(self.slow, bool):
-            raise GdrdError(f"slow cannot be {str(self.slow)[:40]!r}", "Choose true or false")
-        chosen = tuple(int(_number("selected", item, 0, 9999)) for item in self.selected)
-        object.__setattr__(self, "selected", chosen)
+        """Check every value, because links and files can hold anything."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "selected":
+                if not isinstance(value, (tuple, list)) or len(value) > MAX_SELECTED:
+                    raise GdrdError("The selection is not a list of faces", f"Give at most {MAX_SELECTED} numbers")
+                value = tuple(_checked(item.name, one, item.metadata, int) for one in value)
+            else:
+                value = _checked(item.name, value, item.metadata, type(item.default))
+            object.__setattr__(self, item.name, value)
 
     @property
     def degradation(self) -> Degradation:
-        """What happens to both faces."""
+        """The degradation of both faces."""
         return Degradation(self.resolution, self.blur, self.noise, self.jpeg or None, self.illumination, self.occlusion)
 
     @property
     def degraded(self) -> bool:
-        """Whether anything but the resolution is changed."""
-        return bool(self.blur or self.noise or self.jpeg or self.illumination or self.occlusion)
+        """Whether anything other than the resolution is changed."""
+        return self.degradation != Degradation(self.resolution)
 
     @property
     def seeds(self) -> tuple[int, int]:
-        """The degradation's seed of each face."""
+        """The seeds of the degradation of the two faces."""
         return self.seed, self.seed + 1
 
-    def changes(self) -> dict[str, Any]:
-        """Return the values that differ from a fresh page's."""
-        fresh, mine = asdict(View()), asdict(self)
-        return {name: value for name, value in mine.items() if value != fresh[name]}
-
     def to_json(self) -> str:
-        """Write the whole state."""
+        """Return all settings as JSON."""
         return json.dumps({"gdrd-view": 1, **asdict(self)}, indent=2)
 
     def to_query(self) -> str:
-        """Write the state as the query of a link: ``?view={...}``, or nothing for a fresh page."""
-        changes = self.changes()
+        """Return the settings that differ from the defaults as a query, ``?view={...}``; "" if none differs."""
+        default = asdict(View())
+        changes = {name: value for name, value in asdict(self).items() if value != default[name]}
         return f"?view={quote(json.dumps(changes, separators=(',', ':')), safe='')}" if changes else ""
 
 
-def from_json(text: str) -> View:
-    """Read what ``View.to_json`` or a link's ``view`` holds; what is left out is as on a fresh page.
+def from_text(text: str | None) -> View:
+    """Read a saved view: JSON, or a link that holds it. Missing settings, and an empty text, give the defaults.
 
     Raises:
-        GdrdError: it is no such text, or a value is unknown or out of range.
+        GdrdError: the text is not a saved view, or a value is unknown or out of range.
     """
+    text = (text or "").strip()
+    if text.startswith(("http://", "https://", "?")):
+        try:
+            text = parse_qs(urlsplit(text).query)["view"][0]
+        except (KeyError, ValueError) as error:
+            raise GdrdError("This link holds no view", "Copy the link from the tab Download") from error
     try:
-        found = json.loads(text[:20_000])
-    except (ValueError, RecursionError) as error:
-        raise GdrdError("This is no saved view", "Give the JSON or the link that the tab Take away made") from error
+        found = json.loads(text[:20_000]) if text else {}
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, Mapping):
-        raise GdrdError("This is no saved view", "Give the JSON or the link that the tab Take away made")
+        raise GdrdError("This is not a saved view", "Give the JSON or the link from the tab Download")
     values = {str(name): value for name, value in found.items() if name != "gdrd-view"}
-    unknown = sorted(set(values) - {field.name for field in fields(View)})
+    unknown = sorted(set(values) - {item.name for item in fields(View)})
     if unknown:
-        raise GdrdError(f"A view has no {unknown[0][:40]!r}", "Give what this version of the page made")
+        raise GdrdError(f"A view has no setting {unknown[0][:40]!r}", "Give a view that this version of the app saved")
+    if isinstance(values.get("tab"), str):
+        values["tab"] = OLD_TABS.get(values["tab"], values["tab"])
     return replace(View(), **values)
 
 
-def _number(name: str, value: Any, low: float, high: float) -> float:
+def _checked(name: str, value: Any, rules: Mapping[str, Any], kind: type) -> Any:
+    shown = f"{name} cannot be {str(value)[:40]!r}"
+    if "choices" in rules:
+        if type(value) is not kind or value not in rules["choices"]:
+            raise GdrdError(shown, f"Choose {' or '.join(str(choice).lower() for choice in rules['choices'])}")
+        return value
+    low, high = rules["range"]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise GdrdError(f"{name} cannot be {str(value)[:40]!r}", f"Give a number from {low:g} to {high:g}")
-    return value
+        raise GdrdError(shown, f"Give a number from {low:g} to {high:g}")
+    if kind is int and value != int(value):
+        raise GdrdError(shown, f"Give a whole number from {low:g} to {high:g}")
+    return kind(value)

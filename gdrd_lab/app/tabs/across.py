@@ -1,19 +1,25 @@
-"""Tab "Across resolutions": every method's score of the pair as a curve, and the inputs as a strip."""
+"""Tab "Across resolutions": the score of the pair by every method as a curve, and the inputs as a strip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.app import models
+import numpy as np
+
 from gdrd_lab.app.chart import chart_value
-from gdrd_lab.app.face import Face, compare_faces
+from gdrd_lab.app.gallery import Face, calibrations, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
-from gdrd_lab.app.reading import outside
 from gdrd_lab.app.state import View
+from gdrd_lab.app.tabs.compare import outside
+from gdrd_lab.app.tabs.generate import generative
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS
-from gdrd_lab.evaluation.compare import Comparison
+from gdrd_lab.evaluation.compare import Comparison, compare
+from gdrd_lab.models.registry import load_model
+from gdrd_lab.models.super_resolved import SuperResolved
 from gdrd_lab.plots.figures import Curve, accuracy_curves, face_strip
 from gdrd_lab.plots.interactive import curve_plot
 
@@ -23,40 +29,42 @@ if TYPE_CHECKING:
 TITLE = "Score of this pair across resolutions"
 
 
-def methods(view: View) -> Sequence[Any]:
-    """Return the recognisers compared: teacher and student, and the slower ones where they are asked for."""
-    return (*models.recognisers(), *(models.slow_recognisers() if view.slow else ()))
+@once
+def slow_recognisers() -> tuple[Any, ...]:
+    """Return SFace on super-resolved faces (one step, its best setting) and dlib's network if it is installed."""
+    found: list[Any] = [SuperResolved(generative(), recognisers()[0], steps=1)]
+    with suppress(GdrdError):
+        found.append(load_model("dlib"))
+    return tuple(found)
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
     """Score the pair with every method at the calibrated resolutions and the view's own."""
+    methods: Sequence[Any] = (*recognisers(), *(slow_recognisers() if view.slow else ()))
     sizes = sorted({*RESOLUTIONS, view.resolution})
-    return compare_faces(first, second, methods(view), sizes, view.degradation, view.seeds)
+    return compare(first, second, methods, sizes, view.degradation, view.seeds, embed=Face.embedding)
 
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
-    """Return what the tab shows: remarks (HTML), the curves (chart) and the strip of inputs (HTML)."""
+    """Return the content of the tab: remarks (HTML), the curves (chart) and the strip of inputs (HTML)."""
     comparison = compared(view, first, second)
-    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in models.calibrations().items()]
+    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in calibrations().items()]
     figure = curve_plot(_curves(comparison), limits=limits, marked=view.resolution, title=TITLE)
-    words = "; ".join(
+    scores = "; ".join(
         f"{name}: " + ", ".join(f"{v:.2f} at {r} px" for r, v in zip(comparison.resolutions, values, strict=True))
         for name, values in comparison.scores.items()
     )
-    return notes(outside(view, first, second)), chart_value(figure, f"{TITLE}. {words}."), strip(view, first, second)
+    return notes(outside(view, first, second)), chart_value(figure, f"{TITLE}. {scores}."), strip(view, first, second)
 
 
 def strip(view: View, first: Face, second: Face) -> str:
-    """Return both faces at the calibrated resolutions, the one nearest to the slider's framed."""
+    """Return both faces at the calibrated resolutions; the one nearest to the slider is framed."""
     nearest = min(RESOLUTIONS, key=lambda size: abs(size - view.resolution))
     parts = []
-    for title, face, seed in (("First", first, view.seeds[0]), ("Second", second, view.seeds[1])):
-        pictures = []
-        for size in RESOLUTIONS:
-            link = picture_link(face.small(replace(view.degradation, resolution=size), seed))
-            css = "sharp marked" if size == nearest else "sharp"
-            pictures.append(picture(link, f"{size} px", 92, css))
-        parts.append(row(pictures, f"{title} face"))
+    for title, images in _strips(view, first, second).items():
+        css = ["pixelated marked" if size == nearest else "pixelated" for size in RESOLUTIONS]
+        shown = zip(RESOLUTIONS, images, css, strict=True)
+        parts.append(row([picture(picture_link(image), f"{size} px", 92, c) for size, image, c in shown], title))
     return "".join(parts)
 
 
@@ -67,11 +75,15 @@ def curves_figure(view: View, first: Face, second: Face) -> Figure:
 
 def strip_figure(view: View, first: Face, second: Face) -> Figure:
     """Draw the strip as a file."""
-    rows = {
-        title: [face.small(replace(view.degradation, resolution=size), seed) for size in RESOLUTIONS]
-        for title, face, seed in (("first", first, view.seeds[0]), ("second", second, view.seeds[1]))
+    columns = [f"{size} px" for size in RESOLUTIONS]
+    return face_strip(_strips(view, first, second), columns, title="Both faces across resolutions")
+
+
+def _strips(view: View, first: Face, second: Face) -> dict[str, list[np.ndarray]]:
+    return {
+        title: [face.degraded(replace(view.degradation, resolution=size), seed) for size in RESOLUTIONS]
+        for title, face, seed in zip(("First face", "Second face"), (first, second), view.seeds, strict=True)
     }
-    return face_strip(rows, [f"{size} px" for size in RESOLUTIONS], title="Both faces across resolutions")
 
 
 def _curves(comparison: Comparison) -> list[Curve]:

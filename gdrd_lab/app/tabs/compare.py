@@ -1,17 +1,17 @@
-"""Tab "Compare": two faces as the networks see them, their scores, and the known pairs these are read against."""
+"""Tab "Compare": two faces as the networks receive them, their scores, and the pairs that give a score its meaning."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdrd_lab.app import models
 from gdrd_lab.app.chart import chart_value
-from gdrd_lab.app.face import Face, compare_faces
-from gdrd_lab.app.html import notes, picture, picture_link, row, sides, table
-from gdrd_lab.app.reading import HEADINGS, caption, hints, score_rows
+from gdrd_lab.app.gallery import Face, calibrations, recognisers
+from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.datasets.base import to_images
-from gdrd_lab.evaluation.compare import Comparison, reduced
+from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
+from gdrd_lab.evaluation.compare import Comparison, compare, reduced
+from gdrd_lab.export.onnx import input_side
 from gdrd_lab.plots.figures import score_histogram
 from gdrd_lab.plots.interactive import histogram_plot
 from gdrd_lab.transforms.resize import resize
@@ -19,67 +19,109 @@ from gdrd_lab.transforms.resize import resize
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+HEADINGS = ("method", "score", "threshold", "difference", "impostor pairs ≥ score", "genuine pairs ≥ score")
+OUTSIDE = "Outside the calibrated range"
+CAPTION = (
+    f"Thresholds are set at a false match rate of {FAR:.0%}: one in {round(1 / FAR)} pairs of different synthetic "
+    "people scores as high. The shares are those of synthetic pairs."
+)
+
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
     """Score the pair at the view's resolution with teacher and student."""
-    return compare_faces(first, second, models.recognisers(), [view.resolution], view.degradation, view.seeds)
+    settings = ([view.resolution], view.degradation, view.seeds)
+    return compare(first, second, recognisers(), *settings, embed=Face.embedding)
 
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
-    """Return what the tab shows: inputs (HTML), scores (HTML), and the histogram of teacher and of student (charts)."""
+    """Return the content of the tab: inputs (HTML), scores (HTML), and the histograms of teacher and student."""
     comparison = compared(view, first, second)
-    rows = score_rows(comparison, view, models.calibrations())
-    scores = notes(hints(view, first, second)) + table(HEADINGS, rows, caption())
+    scores = notes(hints(view, first, second)) + table(HEADINGS, score_rows(comparison, view, calibrations()), CAPTION)
     return inputs(view, first, second), scores, *(histogram(view, comparison, name) for name in comparison.scores)
 
 
-def inputs(view: View, first: Face, second: Face) -> str:
-    """Return the pictures of both faces: aligned, at the resolution, and as each network enlarges it."""
-    parts = []
-    for title, face, seed in (("First", first, view.seeds[0]), ("Second", second, view.seeds[1])):
-        lr = reduced(face.image, view.degradation, seed)
-        pictures = [picture(picture_link(face.image), f"{title} face, aligned ({face.name})")]
-        pictures.append(
-            picture(picture_link(to_images(lr)[0]), f"at {view.resolution} x {view.resolution} pixels", css="sharp")
+def score_rows(comparison: Comparison, view: View, known: dict[str, Calibration]) -> list[list[str]]:
+    """Return a row of the table per method; a score is put beside known pairs and is never called a yes or a no."""
+    place = comparison.resolutions.index(view.resolution)
+    rows = []
+    for name, scores in comparison.scores.items():
+        score = scores[place]
+        if name not in known:
+            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-", "-"])
+            continue
+        threshold = known[name].threshold(view.resolution)
+        impostors, genuine = known[name].shares(view.resolution, score)
+        side = "above" if score >= threshold else "below"
+        difference = f"{abs(score - threshold):.3f} {side} the threshold"
+        rows.append([name, f"{score:.3f}", f"{threshold:.3f}", difference, f"{impostors:.1%}", f"{genuine:.1%}"])
+    return rows
+
+
+def outside(view: View, first: Face, second: Face) -> list[str]:
+    """Return why thresholds and shares do not hold for this pair; empty if they do."""
+    reasons = []
+    if first.example is None or second.example is None:
+        reasons.append("the thresholds were measured on the synthetic faces, not on photographs")
+    if view.degraded:
+        reasons.append("the thresholds were measured without blur, noise, JPEG, uneven illumination or occlusion")
+    for face in (first, second):
+        if face.width is not None and face.width < view.resolution:
+            reasons.append(f"{face.name} is only about {face.width} pixels wide in its file, so it was enlarged")
+    return [f"{OUTSIDE}: {reason}." for reason in reasons]
+
+
+def hints(view: View, first: Face, second: Face) -> list[str]:
+    """Return the lines above the scores: ``outside``, identical pictures, and interpolated thresholds."""
+    lines = outside(view, first, second)
+    if first.image is second.image:
+        lines.append("Both faces are the same picture, so the score compares an embedding with itself.")
+    if view.resolution not in RESOLUTIONS:
+        lines.append(
+            f"Thresholds at {view.resolution} px are interpolated between the calibrated resolutions "
+            f"({', '.join(map(str, RESOLUTIONS))} px); shares and histograms are those of the nearest one."
         )
-        for recogniser in models.recognisers():
-            side = input_side(recogniser, view.resolution)
+    return lines
+
+
+def inputs(view: View, first: Face, second: Face) -> str:
+    """Return the pictures of both faces: aligned, at the resolution, and resized as each network receives it."""
+    parts = []
+    for title, face, seed in zip(("First face", "Second face"), (first, second), view.seeds, strict=True):
+        lr = reduced(face.image, view.degradation, seed)
+        size = f"at {view.resolution} x {view.resolution} pixels"
+        pictures = [
+            picture(picture_link(face.image), f"{title}, aligned ({face.name})"),
+            picture(picture_link(to_images(lr)[0]), size, css="pixelated"),
+        ]
+        for recogniser in recognisers():
+            resized = to_images(resize(lr, input_side(recogniser)))[0]
             pictures.append(
-                picture(picture_link(to_images(resize(lr, side))[0]), f"{recogniser.name} sees {side} px", css="sharp")
+                picture(picture_link(resized), f"{recogniser.name} receives {len(resized)} px", css="pixelated")
             )
-        parts.append(row(pictures, f"{title} face"))
-    return sides(parts)
-
-
-def input_side(recogniser: object, resolution: int) -> int:
-    """Return the side that a network enlarges or reduces its input to; the resolution where it does not say."""
-    found = getattr(recogniser, "input_size", None) or getattr(
-        getattr(recogniser, "backbone", None), "input_size", None
-    )
-    return int(found or resolution)
+        parts.append(row(pictures, title))
+    return columns(parts)
 
 
 def histogram(view: View, comparison: Comparison, name: str) -> str:
-    """Return the chart of one method's known pairs with this pair marked."""
-    known = models.calibrations()[name]
-    (score,), size = comparison.scores[name], known.nearest(view.resolution)
-    figure = histogram_plot(
-        *known.pairs(view.resolution),
-        known.threshold(view.resolution),
-        marked=score,
-        title=f"{name}: pairs at {size} px",
-    )
+    """Return the chart of the known pairs of one method with this pair marked."""
+    known, (score,) = calibrations()[name], comparison.scores[name]
+    threshold, title = known.threshold(view.resolution), _title(view, name)
     impostors, genuine = known.shares(view.resolution, score)
-    words = (
-        f"{name}: scores of known pairs at {size} pixels. This pair scores {score:.2f}; {impostors:.0%} of impostor "
-        f"pairs and {genuine:.0%} of genuine pairs score as high or higher."
+    description = (
+        f"{title}. This pair scores {score:.2f}; {impostors:.0%} of impostor pairs and {genuine:.0%} of genuine pairs "
+        "have this score or a higher one."
     )
-    return chart_value(figure, words)
+    plot = histogram_plot(*known.pairs(view.resolution), threshold, marked=score, title=title)
+    return chart_value(plot, description)
 
 
-def histogram_figure(view: View, comparison: Comparison, name: str) -> Figure:
-    """Draw the same as a file."""
-    known = models.calibrations()[name]
-    (score,), size = comparison.scores[name], known.nearest(view.resolution)
-    limit, title = known.threshold(view.resolution), f"{name}: embedded pairs at {size} px"
-    return score_histogram(*known.pairs(view.resolution), limit, marked=score, title=title)
+def histogram_figure(view: View, first: Face, second: Face, number: int) -> Figure:
+    """Draw the histogram of recogniser ``number`` as a file."""
+    name, (score,) = list(compared(view, first, second).scores.items())[number]
+    known = calibrations()[name]
+    threshold = known.threshold(view.resolution)
+    return score_histogram(*known.pairs(view.resolution), threshold, marked=score, title=_title(view, name))
+
+
+def _title(view: View, name: str) -> str:
+    return f"{name}: synthetic pairs at {calibrations()[name].nearest(view.resolution)} px"

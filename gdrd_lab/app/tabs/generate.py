@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gdrd_lab.app import models
-from gdrd_lab.app.face import Face
+from gdrd_lab.app.gallery import Face, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
 from gdrd_lab.app.state import View
 from gdrd_lab.datasets.base import to_images, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.evaluation.metrics.image_quality import identity
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
+from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.plots.figures import face_strip
 from gdrd_lab.transforms.resize import downscale, resize
 
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SEEDS = 4
-TRAINED = (8, 32)  # resolutions the shipped generative teacher was trained on
-INVENTED = "What it adds is plausible, not true: super-resolution does not recover a person's face."
+TRAINED = (8, 32)  # resolutions that the shipped generative teacher was trained on
+INVENTED = "The added detail is plausible but invented: super-resolution does not recover a person's face."
+
+
+@once
+def generative() -> SuperResolutionPipeline:
+    """Return the shipped generative teacher."""
+    return load_generative(shipped_generative())
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,12 @@ class Generated:
     """Four super-resolved faces after ``step`` of ``steps`` steps.
 
     Args:
-        step: how many steps are done.
-        steps: of how many.
+        step: number of steps done.
+        steps: number of steps in all.
         faces: (4, 3, S, S) in [0, 1].
-        bicubic: (1, 3, S, S), the plain enlargement.
-        agreement: cosine of SFace's embeddings of each face and of the sharp one, (4,).
-        plain: the same for the enlargement.
+        bicubic: (1, 3, S, S), the bicubic enlargement.
+        agreement: (4,) cosine of SFace's embeddings of each face and of the high-resolution face.
+        bicubic_agreement: the same for the bicubic enlargement.
     """
 
     step: int
@@ -46,65 +53,62 @@ class Generated:
     faces: torch.Tensor
     bicubic: torch.Tensor
     agreement: np.ndarray
-    plain: float
+    bicubic_agreement: float
 
 
 def chosen(view: View, first: Face, second: Face) -> tuple[Face, int]:
-    """Return the face that the view looks at, and the seed of its degradation."""
+    """Return the face that the view chooses, and the seed of its degradation."""
     return (first, view.seeds[0]) if view.whose == "first" else (second, view.seeds[1])
 
 
 def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
-    """Super-resolve the chosen face at the view's resolution; yields after every step.
+    """Super-resolve the chosen face at the view's resolution; yield after every step.
 
     Raises:
-        GdrdError: the face is as sharp as the output already.
+        GdrdError: the input is at least as large as the output.
     """
     face, seed = chosen(view, first, second)
-    pipeline, reference_model = models.generative(), models.recognisers()[0]
+    pipeline, reference_model = generative(), recognisers()[0]
     if view.resolution >= pipeline.size:
         raise GdrdError(
-            f"At {view.resolution} px the face is as sharp as super-resolution makes it ({pipeline.size} px)",
+            f"A face of {view.resolution} px is not smaller than the output of super-resolution ({pipeline.size} px)",
             "Move the resolution slider to 32 px or below",
         )
     lr, hr = reduced(face.image, view.degradation, seed), to_tensor([face.image])
     bicubic = resize(lr, pipeline.size)
-    plain = float(identity(reference_model, hr, bicubic)[0])
+    baseline = float(identity(reference_model, hr, bicubic)[0])
     seeds = [view.noise_seed + k for k in range(SEEDS)]
     for step, faces in enumerate(pipeline.denoise(lr.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
         agreement = identity(reference_model, hr.expand(SEEDS, -1, -1, -1), faces)
-        yield Generated(step, view.steps, faces, bicubic, agreement, plain)
+        yield Generated(step, view.steps, faces, bicubic, agreement, baseline)
 
 
 def show(view: View, first: Face, second: Face) -> Iterator[tuple[str, str]]:
-    """Yield what the tab shows after every step: progress and four seeds (HTML), and the slider over two pictures."""
-    face, seed = chosen(view, first, second)
-    known = ""
+    """Yield the content of the tab after every step: progress and four faces, and two pictures under a slider."""
     for found in generated(view, first, second):
-        known = known or row(_known(view, face, seed, found.plain), "What is known")
-        yield seeds_html(view, found, known), slider_html(found)
+        inputs = row(_inputs(view, first, second, found.bicubic_agreement), "Input")
+        yield seeds_html(view, found, inputs), slider_html(found)
 
 
 def before(view: View, first: Face, second: Face) -> tuple[str, str]:
-    """Return what the tab shows before anything is made: the small face and its plain enlargement."""
-    face, seed = chosen(view, first, second)
-    pictures = _known(view, face, seed)
+    """Return the content of the tab before anything is generated: the small face and its bicubic enlargement."""
+    pictures = _inputs(view, first, second)
     return notes(remarks(view)) + row(pictures, "Press Generate to see four possible faces"), ""
 
 
 def remarks(view: View) -> list[str]:
-    """Return what has to be said about this resolution."""
-    lr, high = TRAINED
+    """Return the warnings at this resolution."""
+    low, high = TRAINED
     lines = [INVENTED]
-    if not lr <= view.resolution <= high:
-        lines.append(f"Outside the trained range: the generative teacher learned {lr} to {high} px.")
+    if not low <= view.resolution <= high:
+        lines.append(f"Outside the trained range: the generative teacher was trained on {low} to {high} px.")
     return lines
 
 
-def seeds_html(view: View, found: Generated, known: str) -> str:
-    """Return what is known (HTML), progress, and the four faces with SFace's agreement."""
+def seeds_html(view: View, found: Generated, inputs: str) -> str:
+    """Return the inputs (HTML), the progress, and the four faces with their agreement."""
     pictures = [
-        picture(picture_link(image), f"seed {view.noise_seed + k}: identity agreement {value:.2f}", css="seed")
+        picture(picture_link(image), f"seed {view.noise_seed + k}: identity agreement {value:.2f}")
         for k, (image, value) in enumerate(zip(to_images(found.faces), found.agreement, strict=True))
     ]
     share = round(100 * found.step / found.steps)
@@ -112,39 +116,41 @@ def seeds_html(view: View, found: Generated, known: str) -> str:
         f'<div class="gdrd-progress" role="progressbar" aria-valuenow="{share}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-label="Denoising"><span style="width:{share}%"></span></div><p>Step {found.step} of {found.steps}</p>'
     )
-    spread = f"Four seeds: agreement {found.agreement.mean():.2f} on average, plain enlargement {found.plain:.2f}"
-    return notes(remarks(view)) + known + progress + row(pictures, spread)
+    title = f"Four seeds: mean agreement {found.agreement.mean():.2f}; bicubic {found.bicubic_agreement:.2f}"
+    return notes(remarks(view)) + inputs + progress + row(pictures, title)
 
 
 def slider_html(found: Generated) -> str:
-    """Return the plain enlargement over the first seed's face, divided where a slider stands."""
-    plain, made = (picture_link(to_images(faces)[0]) for faces in (found.bicubic, found.faces))
+    """Return the bicubic enlargement over the face of the first seed, divided at a slider."""
+    bicubic, made = (picture_link(to_images(faces)[0]) for faces in (found.bicubic, found.faces))
     return (
         '<div class="gdrd-group"><h4>Bicubic (left) and generated (right)</h4><div class="gdrd-curtain">'
-        f'<img src="{made}" alt="generated face, first seed"><img class="over" src="{plain}" alt="bicubic enlargement">'
-        '<input type="range" min="0" max="100" value="50" aria-label="How much of the bicubic enlargement is shown" '
+        f'<img src="{made}" alt="generated face, first seed">'
+        f'<img class="over" src="{bicubic}" alt="bicubic enlargement">'
+        '<input type="range" min="0" max="100" value="50" aria-label="Share of the bicubic enlargement shown" '
         "oninput=\"this.parentNode.style.setProperty('--cut', this.value + '%')\"></div></div>"
     )
 
 
 def figure(view: View, first: Face, second: Face) -> Figure:
-    """Draw low resolution, bicubic, the four seeds and the sharp face as a file."""
+    """Draw the input, bicubic, the four seeds and the high-resolution face as a file."""
     face, seed = chosen(view, first, second)
     *_, last = generated(view, first, second)
-    images = [face.small(view.degradation, seed), *to_images(last.bicubic), *to_images(last.faces)]
+    images = [face.degraded(view.degradation, seed), *to_images(last.bicubic), *to_images(last.faces)]
     images.append(to_images(downscale(to_tensor([face.image]), last.faces.shape[-1]))[0])
-    names = [f"{view.resolution} px", f"bicubic\n{last.plain:.2f}"]
+    names = [f"{view.resolution} px", f"bicubic\n{last.bicubic_agreement:.2f}"]
     names += [f"seed {view.noise_seed + k}\n{value:.2f}" for k, value in enumerate(last.agreement)]
-    title = f"Super-resolution in {view.steps} steps; SFace's agreement with the sharp face"
-    return face_strip({"face": images}, [*names, "sharp"], title=title)
+    title = f"Super-resolution in {view.steps} steps; SFace's agreement with the original face"
+    return face_strip({"face": images}, [*names, "original"], title=title)
 
 
-def _known(view: View, face: Face, seed: int, plain: float | None = None) -> list[str]:
+def _inputs(view: View, first: Face, second: Face, agreement: float | None = None) -> list[str]:
+    face, seed = chosen(view, first, second)
     lr = reduced(face.image, view.degradation, seed)
-    said = "" if plain is None else f": identity agreement {plain:.2f}"
-    size = models.generative().size
+    score = "" if agreement is None else f": identity agreement {agreement:.2f}"
+    enlarged = to_images(resize(lr, generative().size))[0]
     return [
-        picture(picture_link(face.image), "sharp face, which it does not see"),
-        picture(picture_link(to_images(lr)[0]), f"input, {view.resolution} px", css="sharp"),
-        picture(picture_link(to_images(resize(lr, size))[0]), f"bicubic enlargement{said}"),
+        picture(picture_link(face.image), "original face, hidden from the model"),
+        picture(picture_link(to_images(lr)[0]), f"input, {view.resolution} px", css="pixelated"),
+        picture(picture_link(enlarged), f"bicubic enlargement{score}"),
     ]

@@ -1,0 +1,158 @@
+"""Tab "Where it looks": class activation maps (HiResCAM) of teacher and student, trained and with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gdrd_lab.analysis.cam import (
+    ScoreCurve,
+    class_activation_map,
+    deletion,
+    insertion,
+    rank_agreement,
+    with_random_weights,
+)
+from gdrd_lab.app.chart import chart_value
+from gdrd_lab.app.gallery import Face, recognisers
+from gdrd_lab.app.html import columns, picture, picture_link, row, table
+from gdrd_lab.app.state import View
+from gdrd_lab.app.tabs.generate import chosen
+from gdrd_lab.evaluation.compare import reduced
+from gdrd_lab.plots.interactive import fraction_plot
+from gdrd_lab.plots.maps import attention_figure, curves_figure, overlay
+from gdrd_lab.transforms.degradation import Degradation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZES = (8, 16, 32, 112)
+STEPS = 8  # of the curves; more steps make them smoother and the tab slower
+CHANGES = {"Deletion": "removed", "Insertion": "inserted"}
+HEADINGS = (
+    "map of",
+    "deletion (lower is better)",
+    "insertion (higher is better)",
+    "rank agreement, trained and random",
+)
+
+
+@lru_cache(maxsize=4)
+def untrained(number: int) -> Any:
+    """Return recogniser ``number`` with random weights."""
+    return with_random_weights(recognisers()[number])
+
+
+@dataclass(frozen=True)
+class NetworkMaps:
+    """The maps of one network for one face at several resolutions, and their quality at the view's resolution.
+
+    Args:
+        name: of the network.
+        faces: the inputs by resolution, uint8 (r, r, 3).
+        maps: the maps by resolution, (h, w).
+        deletion: deletion curve.
+        insertion: insertion curve.
+    """
+
+    name: str
+    faces: dict[int, np.ndarray]
+    maps: dict[int, torch.Tensor]
+    deletion: ScoreCurve
+    insertion: ScoreCurve
+
+    def curve(self, kind: str) -> ScoreCurve:
+        """Return the curve called "Deletion" or "Insertion"."""
+        return self.deletion if kind == "Deletion" else self.insertion
+
+
+def network_maps(view: View, first: Face, second: Face) -> list[NetworkMaps]:
+    """Compute the maps of teacher and student, trained and with random weights; the trained network scores both."""
+    face, seed = chosen(view, first, second)
+    other = (second, view.seeds[1]) if face is first else (first, view.seeds[0])
+    towards = None if view.target == "itself" else other
+    found = []
+    for number, trained in enumerate(recognisers()):
+        for network, name in ((trained, trained.name), (untrained(number), f"{trained.name}, random weights")):
+            settings = {size: replace(view.degradation, resolution=size) for size in sizes(view)}
+            faces = {size: face.degraded(at, seed) for size, at in settings.items()}
+            maps = {size: _map(network, name, face, at, seed, towards) for size, at in settings.items()}
+            lr, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
+            curves = (curve(trained, lr, here, STEPS) for curve in (deletion, insertion))
+            found.append(NetworkMaps(name, faces, maps, *curves))
+    return found
+
+
+def _map(
+    network: Any, name: str, face: Face, at: Degradation, seed: int, towards: tuple[Face, int] | None
+) -> torch.Tensor:
+    """Return one map. It is kept with the face, unless it shows a shared synthetic face compared with an upload."""
+
+    def make() -> np.ndarray:
+        target = None
+        if towards is not None:
+            with torch.no_grad():
+                target = network.embed(reduced(towards[0].image, at, towards[1]))
+        return class_activation_map(network, reduced(face.image, at, seed), target)[0].numpy()
+
+    if towards is not None and towards[0].example is None:
+        return torch.from_numpy(make())
+    key = ("map", name, at, seed, towards and (towards[0].example, towards[1]))
+    return torch.from_numpy(face.result(key, make))
+
+
+def sizes(view: View) -> list[int]:
+    """Return the resolutions shown: four, and the view's own."""
+    return sorted({*SIZES, view.resolution})
+
+
+def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
+    """Return the content of the tab: maps (HTML), scores (HTML), and the deletion and insertion curves (charts)."""
+    found = network_maps(view, first, second)
+    rows = []
+    for one in found:
+        pictures = [
+            picture(
+                picture_link(overlay(one.faces[size], one.maps[size], 112)),
+                f"{size} px",
+                104,
+                "marked" if size == view.resolution else "",
+            )
+            for size in one.maps
+        ]
+        rows.append(row(pictures, one.name))
+    return columns(rows), scores(view, found), *(_chart(view, found, kind) for kind in CHANGES)
+
+
+def scores(view: View, found: list[NetworkMaps]) -> str:
+    """Return the areas under the curves, and the rank correlation of each map with that of the other weights."""
+    lines = []
+    for one, pair in zip(found, [found[1], found[0], found[3], found[2]], strict=True):
+        agreement = rank_agreement(one.maps[view.resolution], pair.maps[view.resolution])
+        lines.append([one.name, f"{one.deletion.area:.3f}", f"{one.insertion.area:.3f}", f"{agreement:.2f}"])
+    return table(HEADINGS, lines, f"How well the maps explain the scores at {view.resolution} px")
+
+
+def maps_figure(view: View, first: Face, second: Face) -> Figure:
+    """Draw the maps as a file."""
+    found = network_maps(view, first, second)
+    rows = {one.name: [overlay(one.faces[s], one.maps[s]) for s in one.maps] for one in found}
+    return attention_figure(rows, [f"{size} px" for size in sizes(view)], title="Where the networks look")
+
+
+def curve_figure(view: View, first: Face, second: Face, kind: str) -> Figure:
+    """Draw the deletion or insertion curves as a file."""
+    curves = {one.name: one.curve(kind) for one in network_maps(view, first, second)}
+    return curves_figure(curves, title=f"{kind} at {view.resolution} px", change=CHANGES[kind])
+
+
+def _chart(view: View, found: list[NetworkMaps], kind: str) -> str:
+    curves = {one.name: one.curve(kind) for one in found}
+    title = f"{kind} at {view.resolution} px"
+    areas = ", ".join(f"{name} {curve.area:.2f}" for name, curve in curves.items())
+    figure = fraction_plot(curves, title=title, change=CHANGES[kind])
+    return chart_value(figure, f"{title}; areas under the curves: {areas}.")
