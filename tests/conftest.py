@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401 (hooks)
 
 from gdrd_lab.machine import keep_freed_memory
 

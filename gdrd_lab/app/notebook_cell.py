@@ -81,7 +81,7 @@ from gdrd_lab.plots.figures import face_strip
 hr = gl.to_tensor([face])
 lr = {_degradation(view)}(hr, seeds=[seed])
 seeds = [{view.noise_seed} + k for k in range({SEEDS})]
-generated = gl.load_model("super-resolved").generative(lr.expand({SEEDS}, -1, -1, -1), {view.steps}, seeds)
+generated = gl.load_model("super-resolved").pipeline(lr.expand({SEEDS}, -1, -1, -1), {view.steps}, seeds)
 result = identity(teacher, hr.expand({SEEDS}, -1, -1, -1), generated).tolist()  # agreement with the original face
 face_strip({{"generated": list(gl.to_images(generated))}}, [f"{{value:.2f}}" for value in result])
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -27,6 +28,7 @@ def serve(host: str, port: int | None = None) -> None:
     Raises:
         GdrdError: the app cannot listen there.
     """
+    _check_address(host, port)
     # Gradio reads these on import. Uploads go to a folder of this process, which is deleted however the process ends.
     uploads = tempfile.mkdtemp(prefix="gdrd-uploads-")
     os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
@@ -36,6 +38,15 @@ def serve(host: str, port: int | None = None) -> None:
         _serve(host, port)
     finally:
         shutil.rmtree(uploads, ignore_errors=True)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        place = f"{host}, port {port}" if port else host
+        raise GdrdError(f"The app cannot listen on {place}", "Choose another --port or --host") from error
 
 
 def _serve(host: str, port: int | None) -> None:
@@ -48,24 +59,20 @@ def _serve(host: str, port: int | None) -> None:
     gr.set_static_paths([plotly_file()])
     app = build()
     app.queue(default_concurrency_limit=USERS, max_size=64)
-    try:
-        app.launch(
-            prevent_thread_lock=True,
-            server_name=host,
-            server_port=port,
-            share=False,
-            max_file_size=MAX_BYTES,
-            ssr_mode=False,
-            run_history=False,  # it would keep results in the browser
-            enable_monitoring=False,
-            footer_links=[],
-            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-            css_paths=[HERE / "app.css"],
-            head=f"<script>{(HERE / 'keys.js').read_text(encoding='utf-8')}</script>",
-        )
-    except OSError as error:
-        place = f"{host}, port {port}" if port else host
-        raise GdrdError(f"The app cannot listen on {place}", "Choose another --port or --host") from error
+    app.launch(
+        prevent_thread_lock=True,
+        server_name=host,
+        server_port=port,
+        share=False,
+        max_file_size=MAX_BYTES,
+        ssr_mode=False,
+        run_history=False,  # it would keep results in the browser
+        enable_monitoring=False,
+        footer_links=[],
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        css_paths=[HERE / "app.css"],
+        head=f"<script>{(HERE / 'keys.js').read_text(encoding='utf-8')}</script>",
+    )
     threading.Thread(target=_warm_up, daemon=True).start()
     app.block_thread()
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from gdrd_lab import __version__
 from gdrd_lab.cli import (
     ablate,
+    app,
     benchmark,
     benchmarks,
     data,
@@ -18,6 +19,7 @@ from gdrd_lab.cli import (
     export,
     faces,
     failures,
+    notebooks,
     quality,
     results,
     train,
@@ -27,6 +29,8 @@ from gdrd_lab.machine import keep_freed_memory
 from gdrd_lab.training.preemption import Preempted
 
 COMMANDS = (
+    app,
+    notebooks,
     faces,
     data,
     train,

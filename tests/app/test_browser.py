@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.app_server import Server, chromium, get, running_app
+from helpers.app_server import Server, get, running_app
 from helpers.bad_uploads import bad_uploads
+from helpers.browser import running_browser
 from PIL import Image
 
 from gdrd_lab.app.state import View
 from gdrd_lab.app.uploads import MAX_BYTES
 from gdrd_lab.evaluation.calibration import calibration_faces
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
-
 LIMIT = 60_000  # ms; generous, for machines that do other work
-TITLES = ["Compare", "Across resolutions", "Super-resolution", "Attention", "Embedding map", "Take away"]
+TITLES = ["Compare", "Across resolutions", "Super-resolution", "Where it looks", "Embedding map", "Download"]
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +30,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as api:
-        options = {"args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]}
-        if chromium() is None and not Path(api.chromium.executable_path).exists():
-            pytest.skip("No Chromium: install the Debian package chromium, or run `playwright install chromium`")
-        running = api.chromium.launch(executable_path=chromium(), **options)
+    with running_browser() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -87,9 +81,9 @@ def give(page: Any, which: str, name: str, content: bytes) -> None:
     field.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
 
-def saved(page: Any, words: str) -> bytes:
+def saved(page: Any, text: str) -> bytes:
     with page.expect_download() as download:
-        page.get_by_role("link", name=words).click()
+        page.get_by_role("link", name=text).click()
     return Path(download.value.path()).read_bytes()
 
 
@@ -100,7 +94,7 @@ def test_page_opens_with_scores_and_says_what_it_must_not_be_used_for(open_page:
     assert "SFace" in text and "student" in text and "false match rate" in text
     assert "identifying, accusing, admitting or watching" in page.inner_text("#gdrd-head")
     page.wait_for_selector("#gdrd-histogram-teacher .main-svg")
-    assert "score as high or higher" in page.get_attribute("#gdrd-histogram-teacher .gdrd-chart", "aria-label")
+    assert "this score or a higher one" in page.get_attribute("#gdrd-histogram-teacher .gdrd-chart", "aria-label")
 
 
 def test_arrow_keys_and_slider_move_everything(open_page: Callable[..., Any]) -> None:
@@ -142,11 +136,11 @@ def test_upload_is_used_and_deleted_and_nobody_else_sees_it(open_page: Callable[
     other.wait_for_selector("#gdrd-inputs img[alt='at 18 x 18 pixels']")
     assert "your photograph" not in other.inner_text("#gdrd-inputs")
     assert "Outside the calibrated range" not in other.inner_text("#gdrd-scores")
-    mine.get_by_role("button", name="Back to the embedded face").first.click()
+    mine.get_by_role("button", name="Back to the synthetic face").first.click()
     mine.wait_for_function("text => document.querySelector('#gdrd-scores').innerText === text", arg=before)
 
 
-def test_bad_upload_is_answered_by_a_sentence_and_the_page_goes_on(open_page: Callable[..., Any]) -> None:
+def test_bad_upload_is_answered_by_a_sentence_and_the_app_continues(open_page: Callable[..., Any]) -> None:
     page = open_page()
     for name, words in (
         ("words.jpg", "cannot be read as an image"),
@@ -189,10 +183,10 @@ def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
         "document.querySelectorAll('#gdrd-gallery button')[1].getAttribute('aria-pressed') === 'true'"
         " && document.activeElement === document.querySelectorAll('#gdrd-gallery button')[1]"
     )
-    assert page.get_attribute("#gdrd-resolution input[type=range]", "value") != "34"  # the resolution stayed
-    asked = page.locator("#gdrd-gallery button").nth(1).get_attribute("aria-label")
-    assert f"{asked} (asked)" in page.inner_text("#gdrd-near")
-    go(page, "Take away")
+    assert page.input_value("#gdrd-resolution input[type=range]") == "32"  # the arrow key left the resolution as it was
+    query = page.locator("#gdrd-gallery button").nth(1).get_attribute("aria-label")
+    assert f"{query} (query)" in page.inner_text("#gdrd-near")
+    go(page, "Download")
     page.wait_for_selector("#gdrd-state a >> text=selected faces as CSV")
     rows = saved(page, "selected faces as CSV").decode().splitlines()
     assert 1 < len(rows) < 62 and rows[0].startswith("face,key,identity")
@@ -201,11 +195,11 @@ def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
     page.wait_for_selector("#gdrd-state a >> text=all faces as CSV")
 
 
-def test_what_is_taken_away_opens_to_the_same_view(open_page: Callable[..., Any]) -> None:
-    view = View(tab="take", resolution=24, first=9, second=10, blur=1.0, selected=(3, 5))
+def test_a_downloaded_view_opens_to_the_same_view(open_page: Callable[..., Any]) -> None:
+    view = View(tab="download", resolution=24, first=9, second=10, blur=1.0, selected=(3, 5))
     page = open_page(view.to_query())
     page.wait_for_selector("#gdrd-state a")
-    state = json.loads(saved(page, "state as JSON"))
+    state = json.loads(saved(page, "settings as JSON"))
     assert {key: state[key] for key in ("resolution", "first", "second", "blur", "selected")} == {
         "resolution": 24, "first": 9, "second": 10, "blur": 1.0, "selected": [3, 5]
     }  # fmt: skip
@@ -220,7 +214,7 @@ def test_what_is_taken_away_opens_to_the_same_view(open_page: Callable[..., Any]
     assert again.get_attribute("#gdrd-view-link", "href") == link
     go(again, "Compare")
     again.wait_for_selector("#gdrd-inputs img[alt='at 24 x 24 pixels']")
-    assert "embedded face 9" in again.inner_text("#gdrd-inputs")
+    assert "synthetic face 9" in again.inner_text("#gdrd-inputs")
 
 
 def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -> None:
@@ -237,7 +231,7 @@ def test_eight_users_at_once(open_page: Callable[..., Any]) -> None:
         number.fill(str(10 + k))
         number.press("Tab")
     for k, page in enumerate(pages):
-        page.wait_for_selector(f"#gdrd-inputs >> text=embedded face {10 + k}")
+        page.wait_for_selector(f"#gdrd-inputs >> text=synthetic face {10 + k}")
         assert page.locator(".toast-body").count() == 0
 
 

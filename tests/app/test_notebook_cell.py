@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from gdrd_lab.app import models
-from gdrd_lab.app.gallery import embedded_gallery
+from gdrd_lab.app.gallery import calibrations, example, synthetic_gallery
 from gdrd_lab.app.notebook_cell import cell
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across as across_tab
-from gdrd_lab.app.tabs import attention as attention_tab
+from gdrd_lab.app.tabs import cam as cam_tab
 from gdrd_lab.app.tabs import compare as compare_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
 
 BUSY = View(resolution=20, first=5, second=33, blur=0.5, noise=0.05, jpeg=60, illumination=0.3, occlusion=0.1, seed=4)
-PAIR = models.example(5), models.example(33)
+PAIR = example(5), example(33)
 
 
 def run(view: View) -> Any:
@@ -39,7 +38,7 @@ def changed(**values: Any) -> View:
 def test_compare() -> None:
     result = run(BUSY)
     scores = compare_tab.compared(BUSY, *PAIR).scores
-    for name, known in models.calibrations().items():
+    for name, known in calibrations().items():
         assert result[name] == pytest.approx((scores[name][0], known.threshold(20)), abs=1e-5)
 
 
@@ -60,25 +59,25 @@ def test_generate() -> None:
 
 
 @pytest.mark.parametrize("target", ["itself", "the other face"])
-def test_attention(target: str) -> None:
-    view = changed(tab="attention", target=target)
+def test_cam(target: str) -> None:
+    view = changed(tab="cam", target=target)
     result = run(view)
-    for look in attention_tab.looks(view, *PAIR):
-        assert result[look.name] == pytest.approx([look.removed.area, look.returned.area], abs=1e-3)
+    for look in cam_tab.network_maps(view, *PAIR):
+        assert result[look.name] == pytest.approx([look.deletion.area, look.insertion.area], abs=1e-3)
 
 
 @pytest.mark.parametrize("method", ["PCA", "UMAP"])
 def test_map(method: str) -> None:
     view = changed(tab="map", method=method, chosen=8, map_seed=1, resolution=12)
-    result, gallery = run(view), embedded_gallery()
+    result, gallery = run(view), synthetic_gallery()
     for name, (points, trusted, near) in result.items():
-        shown = map_tab.shown(view, gallery, name)
+        shown = map_tab.map_points(view, gallery, name)
         assert np.allclose(points, shown.points, atol=1e-4)
-        assert f"{trusted:.3f}" in map_tab.trust_html(view, gallery, {name: shown})
+        assert f"{trusted:.3f}" in map_tab.quality_html(view, gallery, {name: shown})
         html = map_tab.neighbours_html(view, gallery)
         assert all(gallery.faces.keys[k] in html for k in near)
 
 
 def test_the_cell_for_own_photographs_says_where_to_name_them() -> None:
-    assert 'read_image("first.jpg")' in cell(BUSY, own=True)
-    assert 'FolderFaces("photographs"' in cell(changed(tab="map"), own=True)
+    assert 'gl.align("first.jpg"' in cell(BUSY, own=True)
+    assert 'gl.load_dataset("photographs"' in cell(changed(tab="map"), own=True)

@@ -6,9 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from gdrd_lab.app.callbacks import open_view
-from gdrd_lab.app.state import View, from_json
-from gdrd_lab.app.tabs.download import open_query
+from gdrd_lab.app.state import View, from_text
 from gdrd_lab.errors import GdrdError
 
 BUSY = View(
@@ -21,11 +19,11 @@ BUSY = View(
 def test_every_value_goes_through_json_and_link() -> None:
     fresh = asdict(View())
     assert all(value != fresh[name] for name, value in asdict(BUSY).items()), "BUSY leaves a value as it was"
-    assert from_json(BUSY.to_json()) == BUSY
+    assert from_text(BUSY.to_json()) == BUSY
     query = parse_qs(urlsplit("http://localhost/" + BUSY.to_query()).query)["view"][0]
-    assert open_query(query) == BUSY
-    assert open_view(f"http://127.0.0.1:7860/{BUSY.to_query()}") == BUSY
-    assert View().to_query() == "" and open_query(None) == View() and open_view("  ") == View()
+    assert from_text(query) == BUSY
+    assert from_text(f"http://127.0.0.1:7860/{BUSY.to_query()}") == BUSY
+    assert View().to_query() == "" and from_text(None) == View() and from_text("  ") == View()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +37,7 @@ def test_every_value_goes_through_json_and_link() -> None:
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(GdrdError) as answer:
-        open_view(text)
+        from_text(text)
     assert str(answer.value).endswith(".") and len(str(answer.value)) < 200
 
 

@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.app import callbacks, models
-from gdrd_lab.app.face import Face
-from gdrd_lab.app.gallery import Gallery, embedded_gallery
-from gdrd_lab.app.reading import hints, outside, score_rows
+from gdrd_lab.app import callbacks
+from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, examples, recognisers, synthetic_gallery
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across as across_tab
-from gdrd_lab.app.tabs import attention as attention_tab
+from gdrd_lab.app.tabs import cam as cam_tab
 from gdrd_lab.app.tabs import compare as compare_tab
-from gdrd_lab.app.tabs import download as take_tab
+from gdrd_lab.app.tabs import download as download_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
+from gdrd_lab.app.tabs.compare import hints, outside, score_rows
 from gdrd_lab.app.uploads import Session
 from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
@@ -26,12 +25,12 @@ from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import compare
 from gdrd_lab.plots.figures import alt_text
 
-FIRST, SECOND = models.example(0), models.example(1)
+FIRST, SECOND = example(0), example(1)
 
 
 def test_compare_gives_the_packages_numbers_and_never_a_bare_verdict() -> None:
     view = View(resolution=12)
-    scores = compare(FIRST.image, SECOND.image, models.recognisers(), [12]).scores
+    scores = compare(FIRST.image, SECOND.image, recognisers(), [12]).scores
     inputs, html, *charts = compare_tab.show(view, FIRST, SECOND)
     for name, (value,) in scores.items():
         assert f"{value:.3f}" in html and name in html
@@ -41,14 +40,14 @@ def test_compare_gives_the_packages_numbers_and_never_a_bare_verdict() -> None:
     )
     for chart, (value,) in zip(charts, scores.values(), strict=True):
         content = json.loads(chart)
-        assert f"{value:.2f}" in content["words"] and content["data"][-1]["x"] == pytest.approx([value] * 2)
+        assert f"{value:.2f}" in content["description"] and content["data"][-1]["x"] == pytest.approx([value] * 2)
 
 
 def test_rows_say_score_threshold_and_shares() -> None:
     view = View(resolution=16)
     comparison = compare_tab.compared(view, FIRST, SECOND)
-    known = models.calibrations()["SFace"]
-    row = score_rows(comparison, view, models.calibrations())[0]
+    known = calibrations()["SFace"]
+    row = score_rows(comparison, view, calibrations())[0]
     impostors, genuine = known.shares(16, comparison.scores["SFace"][0])
     assert [row[2], *row[4:]] == [f"{known.threshold(16):.3f}", f"{impostors:.1%}", f"{genuine:.1%}"]
     gap = comparison.scores["SFace"][0] - known.threshold(16)
@@ -57,7 +56,7 @@ def test_rows_say_score_threshold_and_shares() -> None:
 
 
 def test_outside_the_calibrated_range_is_said_where_it_is_so() -> None:
-    upload = Face(FIRST.image.copy(), "your photograph", side=40)
+    upload = Face(FIRST.image.copy(), "your photograph", width=40)
     assert outside(View(), FIRST, SECOND) == []
     assert all(line.startswith("Outside the calibrated range") for line in outside(View(), upload, SECOND))
     assert any("40 pixels wide" in line for line in outside(View(resolution=64), upload, SECOND))
@@ -71,7 +70,7 @@ def test_curve_has_every_method_and_resolution() -> None:
     view = View(tab="across", resolution=20, slow=True)
     _, chart, strip = across_tab.show(view, FIRST, SECOND)
     lines = {line["name"]: line for line in json.loads(chart)["data"]}
-    expected = compare(FIRST.image, SECOND.image, models.recognisers(), sorted({*RESOLUTIONS, 20})).scores
+    expected = compare(FIRST.image, SECOND.image, recognisers(), sorted({*RESOLUTIONS, 20})).scores
     assert lines["SFace, this pair"]["y"] == pytest.approx(list(expected["SFace"]), abs=1e-5)
     assert any("super-resolved" in name for name in lines)
     assert strip.count("<img") == 2 * len(RESOLUTIONS) and strip.count("marked") == 2
@@ -80,7 +79,7 @@ def test_curve_has_every_method_and_resolution() -> None:
 
 
 def test_steps_end_at_what_the_pipeline_returns() -> None:
-    pipeline, lr = models.generative(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    pipeline, lr = generate_tab.generative(), torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     seen = list(pipeline.denoise(lr, 3, [5, 6]))
     assert len(seen) == 3
     assert torch.allclose(seen[-1], pipeline(lr, 3, [5, 6]), atol=1e-5)
@@ -96,7 +95,7 @@ def test_four_seeds_come_step_by_step_with_their_agreement() -> None:
     view = View(tab="generate", steps=2, noise_seed=7)
     found = list(generate_tab.generated(view, FIRST, SECOND))
     assert [item.step for item in found] == [1, 2] and found[-1].faces.shape == (4, 3, 64, 64)
-    reference_model = models.recognisers()[0]
+    reference_model = recognisers()[0]
     with torch.inference_mode():
         hr, made = reference_model.embed(to_tensor([FIRST.image])), reference_model.embed(found[-1].faces)
     assert found[-1].agreement == pytest.approx((made @ hr[0]).numpy(), abs=1e-4)
@@ -110,25 +109,25 @@ def test_four_seeds_come_step_by_step_with_their_agreement() -> None:
 
 
 @pytest.mark.parametrize("target", ["itself", "the other face"])
-def test_attention_has_a_random_baseline_and_scores(target: str) -> None:
-    view = View(tab="attention", resolution=24, target=target)  # type: ignore[arg-type]
-    found = attention_tab.looks(view, FIRST, SECOND)
+def test_maps_have_a_random_baseline_and_scores(target: str) -> None:
+    view = View(tab="cam", resolution=24, target=target)  # type: ignore[arg-type]
+    found = cam_tab.network_maps(view, FIRST, SECOND)
     assert [look.name for look in found] == ["SFace", "SFace, random weights", "student", "student, random weights"]
     assert all(list(look.maps) == [8, 16, 24, 32, 112] for look in found)
-    assert found[0].removed.area < found[1].removed.area  # the trained map explains SFace better
-    maps, scores, *charts = attention_tab.show(view, FIRST, SECOND)
-    assert maps.count("<img") == 20 and f"{found[0].removed.area:.3f}" in scores
+    assert found[0].deletion.area < found[1].deletion.area  # the trained map explains SFace better
+    maps, scores, *charts = cam_tab.show(view, FIRST, SECOND)
+    assert maps.count("<img") == 20 and f"{found[0].deletion.area:.3f}" in scores
     assert [json.loads(chart)["layout"]["title"]["text"] for chart in charts] == [
         "Deletion at 24 px",
         "Insertion at 24 px",
     ]
-    own = attention_tab.looks(replace(view, target="itself"), FIRST, SECOND)[0].maps[24]
+    own = cam_tab.network_maps(replace(view, target="itself"), FIRST, SECOND)[0].maps[24]
     assert torch.equal(own, found[0].maps[24]) == (target == "itself")
 
 
 def test_map_shows_every_face_neighbours_of_the_original_space_and_trust() -> None:
-    view, gallery = View(tab="map", chosen=3, selected=(3, 4, 40)), embedded_gallery()
-    teacher, student, trustworthiness, near, faces = map_tab.show(view, gallery)
+    view, gallery = View(tab="map", chosen=3, selected=(3, 4, 40)), synthetic_gallery()
+    teacher, student, quality, near, faces = map_tab.show(view, gallery)
     plot = json.loads(teacher)["data"]
     assert plot[0]["customdata"] == list(range(60)) and plot[0]["selectedpoints"] == [3, 4, 40]
     assert len(plot[1]["x"]) == len(RESOLUTIONS)
@@ -137,36 +136,36 @@ def test_map_shows_every_face_neighbours_of_the_original_space_and_trust() -> No
     first = next(int(k) for k in order if k != 3)
     assert gallery.faces.keys[first] in near.split("student")[0]
     assert faces.count("data-face") == 3 and "3 selected" in faces and 'aria-pressed="true"' in faces
-    assert "wrong at 16 px" in trustworthiness and student != teacher
+    assert "rank-1 errors at 16 px" in quality and student != teacher
 
 
 def test_map_colours_by_error_and_by_resolution() -> None:
-    gallery = embedded_gallery()
-    wrong = gallery.wrong("SFace", 16)
+    gallery = synthetic_gallery()
+    errors = gallery.errors("SFace", 16)
     known = gallery.known["SFace"]
     scores = known.embeddings[3] @ known.embeddings[-1].T
     np.fill_diagonal(scores, -1)
     expected = gallery.faces.labels[scores.argmax(1)] != gallery.faces.labels
-    assert np.array_equal(wrong == 1, expected) and 0 < expected.sum() < 60
-    assert np.array_equal(map_tab.shown(View(colour="error"), gallery, "SFace").values, wrong)
-    several = map_tab.shown(View(colour="resolution"), gallery, "SFace")
+    assert np.array_equal(errors == 1, expected) and 0 < expected.sum() < 60
+    assert np.array_equal(map_tab.map_points(View(colour="error"), gallery, "SFace").values, errors)
+    several = map_tab.map_points(View(colour="resolution"), gallery, "SFace")
     assert len(several.points) == 240 and set(several.values) == {3, 4, 5, np.log2(112)}
     assert "240 points" in alt_text(map_tab.figure(View(colour="resolution"), gallery, 1))
 
 
 def test_faces_of_unknown_identity_have_no_error() -> None:
-    whole = embedded_gallery()
+    whole = synthetic_gallery()
     known = {
         name: replace(item, embeddings=item.embeddings[:, :6], labels=np.full(6, -1))
         for name, item in whole.known.items()
     }
     gallery = Gallery(ArrayFaces(whole.faces.images[:6]), known)
-    assert gallery.wrong("SFace", 16).tolist() == [-1] * 6
+    assert gallery.errors("SFace", 16).tolist() == [-1] * 6
     assert "no error to colour by" in map_tab.show(View(tab="map", colour="error", chosen=50), gallery)[2]
 
 
 def test_csv_holds_the_selection() -> None:
-    view, gallery = View(tab="map", selected=(2, 9)), embedded_gallery()
+    view, gallery = View(tab="map", selected=(2, 9)), synthetic_gallery()
     head, *rows = [line.split(",") for line in map_tab.selection_csv(view, gallery).splitlines()]
     assert [row[0] for row in rows] == ["2", "9"]
     x = float(rows[1][head.index("SFace x")])
@@ -174,9 +173,9 @@ def test_csv_holds_the_selection() -> None:
     assert len(map_tab.selection_csv(View(), gallery).splitlines()) == 61
 
 
-@pytest.mark.parametrize("name", list(take_tab.FIGURES))
+@pytest.mark.parametrize("name", list(download_tab.FIGURES))
 def test_every_figure_is_to_be_had_as_png_and_svg(name: str) -> None:
-    html = take_tab.figure_links(View(steps=1), FIRST, SECOND, embedded_gallery(), name)
+    html = download_tab.figure_links(View(steps=1), FIRST, SECOND, synthetic_gallery(), name)
     assert "data:image/png;base64,iVBOR" in html and "data:image/svg+xml;base64," in html
     assert re.search(r'alt="[^"]{20,}"', html)
 
@@ -192,24 +191,24 @@ def test_an_upload_stands_in_for_the_example_of_its_user_alone() -> None:
     mine = Session({0: Face(SECOND.image.copy(), "your photograph")})
     assert "Outside the calibrated range" in callbacks.tab_content(View(), mine)[1]
     assert "Outside the calibrated range" not in callbacks.tab_content(View(), None)[1]
-    assert "The page kept no copy" in callbacks.code(View(), mine, "compare")
+    assert "The app kept no copy" in callbacks.code(View(), mine, "compare")
 
 
 def test_api_gives_scores_and_thresholds() -> None:
     found = callbacks.api_compare(0, 1, 16)
     assert set(found) == {"SFace", "student"}
     assert found["SFace"]["score"] == pytest.approx(
-        compare(FIRST.image, SECOND.image, models.recognisers(), [16]).scores["SFace"][0], abs=1e-5
+        compare(FIRST.image, SECOND.image, recognisers(), [16]).scores["SFace"][0], abs=1e-5
     )
     with pytest.raises(GdrdError, match="first cannot be"):
         callbacks.api_compare(first=99)
 
 
 def test_shared_faces_keep_nothing_of_an_upload() -> None:
-    upload = Face(models.examples()[30].copy(), "your photograph")
-    view = View(tab="attention", resolution=26, target="the other face")
-    before = set(FIRST.kept)
-    held = attention_tab.looks(view, FIRST, upload)[0].maps[26]
-    assert set(FIRST.kept) == before and upload.kept == {}
-    other = attention_tab.looks(view, FIRST, Face(models.examples()[45].copy(), "another upload"))[0].maps[26]
+    upload = Face(examples()[30].copy(), "your photograph")
+    view = View(tab="cam", resolution=26, target="the other face")
+    before = set(FIRST.results)
+    held = cam_tab.network_maps(view, FIRST, upload)[0].maps[26]
+    assert set(FIRST.results) == before and upload.results == {}
+    other = cam_tab.network_maps(view, FIRST, Face(examples()[45].copy(), "another upload"))[0].maps[26]
     assert not torch.allclose(held, other)

@@ -9,10 +9,10 @@ from helpers.bad_uploads import bad_uploads
 from helpers.drawn_faces import drawn_face
 from PIL import Image
 
-from gdrd_lab.app import callbacks, models, uploads
-from gdrd_lab.app.gallery import own_gallery
+from gdrd_lab.app import callbacks, uploads
+from gdrd_lab.app.gallery import example, examples, recognisers
 from gdrd_lab.app.state import View
-from gdrd_lab.app.uploads import Session
+from gdrd_lab.app.uploads import Session, own_gallery
 from gdrd_lab.errors import GdrdError
 
 BAD = bad_uploads()
@@ -35,7 +35,7 @@ def put(folder: Path, name: str, content: bytes) -> Path:
 
 def face_file(number: int = 0, side: int = 160, kind: str = "PNG") -> bytes:
     file = io.BytesIO()
-    Image.fromarray(models.examples()[number]).resize((side, side)).save(file, kind)
+    Image.fromarray(examples()[number]).resize((side, side)).save(file, kind)
     return file.getvalue()
 
 
@@ -48,7 +48,7 @@ def test_bad_upload_is_answered_in_a_sentence_and_deleted(name: str, arrived: Pa
     place = put(arrived, name, BAD[name])
     before = Session()
     with pytest.raises(GdrdError) as answer:
-        uploads.take(before, 0, str(place))
+        uploads.add_upload(before, 0, str(place))
     text = str(answer.value)
     assert text.endswith(".") and "\n" not in text and len(text) < 250
     assert str(arrived) not in text and "Traceback" not in text
@@ -58,7 +58,7 @@ def test_bad_upload_is_answered_in_a_sentence_and_deleted(name: str, arrived: Pa
 
 def test_upload_is_aligned_and_its_file_is_gone(arrived: Path) -> None:
     place = put(arrived, "me.png", face_file(0))
-    session = uploads.take(None, 0, str(place))
+    session = uploads.add_upload(None, 0, str(place))
     assert session.faces[0].image.shape == (112, 112, 3) and session.faces[0].example is None
     assert not place.exists() and list(arrived.iterdir()) == []
     kept = session.photographs[0]
@@ -68,7 +68,7 @@ def test_upload_is_aligned_and_its_file_is_gone(arrived: Path) -> None:
 
 
 def test_an_aligned_face_of_112_px_is_taken_whatever_the_detector_says(arrived: Path) -> None:
-    face = models.examples()[4]
+    face = examples()[4]
     file = io.BytesIO()
     Image.fromarray(face).save(file, "PNG")
     assert np.array_equal(uploads.aligned_face(put(arrived, "a.png", file.getvalue())), face)
@@ -77,7 +77,7 @@ def test_an_aligned_face_of_112_px_is_taken_whatever_the_detector_says(arrived: 
 def test_several_faces_are_offered_and_one_is_picked(arrived: Path) -> None:
     wide = Image.new("RGB", (700, 320), "grey")
     for k, side in ((0, 200), (3, 280)):
-        wide.paste(Image.fromarray(models.examples()[k]).resize((side, side)), (20 + 340 * (k > 0), 20))
+        wide.paste(Image.fromarray(examples()[k]).resize((side, side)), (20 + 340 * (k > 0), 20))
     file = io.BytesIO()
     wide.save(file, "PNG")
     session, emptied, shown, choice = callbacks.upload(None, 1, str(put(arrived, "two.png", file.getvalue())))
@@ -94,12 +94,12 @@ def test_several_faces_are_offered_and_one_is_picked(arrived: Path) -> None:
 
 
 def test_sessions_do_not_share_faces(arrived: Path) -> None:
-    one = uploads.take(None, 0, str(put(arrived, "a.png", face_file(0))))
-    two = uploads.take(None, 0, str(put(arrived, "b.png", face_file(30))))
+    one = uploads.add_upload(None, 0, str(put(arrived, "a.png", face_file(0))))
+    two = uploads.add_upload(None, 0, str(put(arrived, "b.png", face_file(30))))
     assert not np.array_equal(one.faces[0].image, two.faces[0].image)
     mine, fresh = callbacks.faces_of(View(), one)[0], callbacks.faces_of(View(), None)[0]
-    assert mine is one.faces[0] and fresh is models.example(0)
-    gone = uploads.drop(one, 0)
+    assert mine is one.faces[0] and fresh is example(0)
+    gone = uploads.remove_upload(one, 0)
     assert gone.faces == {} and one.faces
 
 
@@ -113,7 +113,7 @@ def test_a_file_elsewhere_is_read_but_never_deleted(arrived: Path, tmp_path: Pat
 
 def test_too_large_a_file_is_refused_unread(arrived: Path) -> None:
     place = put(arrived, "big.png", b"\0" * (uploads.MAX_BYTES + 1))
-    with pytest.raises(GdrdError, match="20 MB is the limit"):
+    with pytest.raises(GdrdError, match="the limit is 20 MB"):
         uploads.read_upload(place)
     assert not place.exists()
 
@@ -122,19 +122,19 @@ def test_own_photographs_become_a_gallery_and_their_files_go(arrived: Path) -> N
     paths = [str(put(arrived, f"p{k // 2}_{k}.png", face_file(k, 112))) for k in range(6)]
     paths.append(str(put(arrived, "words.png", b"no image")))
     names = [Path(path).name for path in paths]
-    gallery, refused = own_gallery(paths, names, models.recognisers())
+    gallery, refused = own_gallery(paths, names, recognisers())
     assert gallery.faces.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert len(refused) == 1 and "words.png was left out" in refused[0]
     assert list(arrived.iterdir()) == []
     with pytest.raises(GdrdError, match="Only 1 of 1"):
-        own_gallery([str(put(arrived, "a.png", face_file(0)))], ["a.png"], models.recognisers())
+        own_gallery([str(put(arrived, "a.png", face_file(0)))], ["a.png"], recognisers())
     many = [str(put(arrived, f"{k}.png", b"x")) for k in range(uploads.MAX_FILES + 1)]
     with pytest.raises(GdrdError, match="too many"):
-        own_gallery(many, many, models.recognisers())
+        own_gallery(many, many, recognisers())
     assert list(arrived.iterdir()) == []
 
 
 def test_drawn_people_are_found_by_the_picker_too(arrived: Path) -> None:
     file = io.BytesIO()
     Image.fromarray(drawn_face()).save(file, "PNG")
-    assert uploads.take(None, 0, str(put(arrived, "drawn.png", file.getvalue()))).photographs[0].faces
+    assert uploads.add_upload(None, 0, str(put(arrived, "drawn.png", file.getvalue()))).photographs[0].faces

@@ -5,7 +5,6 @@ The notebook is a short one of the course's own cells, so that the test stays un
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,12 +12,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+from helpers.browser import running_browser
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CELLS = [
     """
 import numpy as np
@@ -42,11 +42,16 @@ print("all" + " done")
 ]
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
     # A browser and a server talk over pipes and sockets that close after the test's last line.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    with running_browser() as running:
+        yield running
 
 
 @pytest.fixture
@@ -95,60 +100,52 @@ def lab(tmp_path: Path) -> Iterator[str]:
             server.wait(20)
 
 
-def test_run_slide_lasso_and_see_the_gallery_change(lab: str) -> None:
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+def test_run_slide_lasso_and_see_the_gallery_change(browser: Any, lab: str) -> None:
     outside: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        try:
-            page = browser.new_page(viewport={"width": 1300, "height": 1500})
-            page.set_default_timeout(60_000)
-            host = re.match(r"https?://[^/]+", lab).group()
-            page.on(
-                "request",
-                lambda r: outside.append(r.url) if not r.url.startswith((host, "data:", "blob:")) else None,
-            )
-            page.goto(lab)
-            page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
-            page.get_by_text("Python 3 (ipykernel)").first.wait_for()
-            page.locator("css=li.lm-MenuBar-item", has_text="Run").first.click()
-            page.get_by_text("Run All Cells", exact=True).click()
-            page.get_by_text("all done", exact=True).wait_for()
+    page = browser.new_page(viewport={"width": 1300, "height": 1500})
+    page.set_default_timeout(60_000)
+    host = re.match(r"https?://[^/]+", lab).group()
+    page.on(
+        "request",
+        lambda r: outside.append(r.url) if not r.url.startswith((host, "data:", "blob:")) else None,
+    )
+    page.goto(lab)
+    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    page.get_by_text("Python 3 (ipykernel)").first.wait_for()
+    page.locator("css=li.lm-MenuBar-item", has_text="Run").first.click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.get_by_text("all done", exact=True).wait_for()
 
-            picture = page.locator(".jp-OutputArea-output img.widget-image").first
-            before = picture.get_attribute("src")
-            page.get_by_text("at 64 px").first.wait_for()
-            handle = page.locator(".noUi-handle").first
-            handle.focus()
-            handle.press("ArrowRight")
-            page.get_by_text("at 16 px").first.wait_for()
-            assert picture.get_attribute("src") != before
+    picture = page.locator(".jp-OutputArea-output img.widget-image").first
+    before = picture.get_attribute("src")
+    page.get_by_text("at 64 px").first.wait_for()
+    handle = page.locator(".noUi-handle").first
+    handle.focus()
+    handle.press("ArrowRight")
+    page.get_by_text("at 16 px").first.wait_for()
+    assert picture.get_attribute("src") != before
 
-            plot = page.locator(".js-plotly-plot .nsewdrag").first
-            page.locator(".js-plotly-plot .scatterlayer .point").nth(19).wait_for()
-            plot.scroll_into_view_if_needed()
-            page.get_by_text("8 selected").first.wait_for()
-            gallery = page.locator(".jp-OutputArea-output img.widget-image").nth(1)
-            first_faces = gallery.get_attribute("src")
-            box = plot.bounding_box()
-            # Around the left half of the ring.
-            corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.03)]
-            spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
-            page.mouse.move(*spots[0])
-            page.mouse.down()
-            for spot in spots[1:]:
-                page.mouse.move(*spot, steps=12)
-            page.mouse.up()
-            page.wait_for_function(
-                "old => document.querySelectorAll('.jp-OutputArea-output img.widget-image')[1].src !== old",
-                arg=first_faces,
-            )
-            said = page.get_by_text(re.compile(r"^\d+ selected")).first.inner_text()
-            assert 5 <= int(said.split()[0]) <= 15 and not said.startswith("8 selected"), said
-            assert not outside, outside
-            if place := os.environ.get("GDRD_SCREENSHOT"):
-                page.screenshot(path=place)
-        finally:
-            browser.close()
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    page.locator(".js-plotly-plot .scatterlayer .point").nth(19).wait_for()
+    plot.scroll_into_view_if_needed()
+    page.get_by_text("8 selected").first.wait_for()
+    gallery = page.locator(".jp-OutputArea-output img.widget-image").nth(1)
+    first_faces = gallery.get_attribute("src")
+    box = plot.bounding_box()
+    # Around the left half of the ring.
+    corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98), (0.02, 0.03)]
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=12)
+    page.mouse.up()
+    page.wait_for_function(
+        "old => document.querySelectorAll('.jp-OutputArea-output img.widget-image')[1].src !== old",
+        arg=first_faces,
+    )
+    said = page.get_by_text(re.compile(r"^\d+ selected")).first.inner_text()
+    assert 5 <= int(said.split()[0]) <= 15 and not said.startswith("8 selected"), said
+    assert not outside, outside
+    if place := os.environ.get("GDRD_SCREENSHOT"):
+        page.screenshot(path=place)

@@ -1,14 +1,13 @@
-"""The app as a user starts it, for tests: `python app.py` in a process of its own."""
+"""The app as a user starts it, for tests: in a process of its own."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,22 +40,28 @@ def get(url: str) -> tuple[int, bytes]:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[Server]:
-    """Start the app, wait until it answers, and end it as a service manager would."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def running_app(
+    folder: Path, command: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start the app, wait until it answers, and end it as a service manager would.
+
+    Args:
+        folder: for its temporary files and its log.
+        command: starts the app at $GRADIO_SERVER_PORT; `python app.py --port PORT` of this checkout if not given.
+        environment: of its process; that of this process if not given.
+    """
+    port = free_port()
     server = Server(f"http://127.0.0.1:{port}", port, folder / "tmp", folder / "log.txt")
     server.folder.mkdir()
-    environment = {**os.environ, "TMPDIR": str(server.folder), "PYTHONPATH": str(APP.parent)}
+    words = list(command) or [sys.executable, str(APP), "--port", str(port)]
+    variables = dict(environment or {**os.environ, "PYTHONPATH": str(APP.parent)}) | {"TMPDIR": str(server.folder)}
+    variables |= {"GRADIO_SERVER_PORT": str(port)} if command else {}
     with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, str(APP), "--port", str(port)], stdout=log, stderr=subprocess.STDOUT, env=environment
-        )
+        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=variables, cwd=folder)
         try:
             for _ in range(360):
                 if process.poll() is not None:
-                    raise AssertionError(f"app.py ended by itself: {server.log.read_text()[-2000:]}")
+                    raise AssertionError(f"The app ended by itself: {server.log.read_text()[-2000:]}")
                 try:
                     get(server.url)
                     break
@@ -70,6 +75,8 @@ def running_app(folder: Path) -> Iterator[Server]:
             process.wait(60)
 
 
-def chromium() -> str | None:
-    """The path of Debian's Chromium, if it is there; None leaves the choice to playwright."""
-    return shutil.which("chromium")
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,38 @@
+"""`gdrd app`: the app in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from gdrd_lab.cli._options import command
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Describe the command."""
+    parser = command(commands, "app", run, "open the app: teacher and student across resolutions, in the browser")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
+        help="address to listen on: $GRADIO_SERVER_NAME, or this machine only",
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get("GRADIO_SERVER_PORT") or None,
+        help="port to listen on: $GRADIO_SERVER_PORT, or the first free one from 7860",
+    )
+
+
+def port(text: str) -> int:
+    """Read a port from 1 to 65535."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 1 to 65535")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve the app until it is interrupted."""
+    from gdrd_lab.app.server import serve
+
+    serve(arguments.host, arguments.port)

@@ -1,0 +1,65 @@
+"""`gdrd app`: where it listens."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from gdrd_lab.app import server
+from gdrd_lab.cli import main, parser
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | None]]:
+    """The addresses that the app was asked to listen on."""
+    calls: list[tuple[str, int | None]] = []
+    monkeypatch.setattr(server, "serve", lambda host, port: calls.append((host, port)))
+    for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return calls
+
+
+def test_flags_win_over_the_environment_and_the_environment_over_the_default(
+    served: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["app"]) == 0
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7999")
+    assert main(["app"]) == 0
+    assert main(["app", "--host", "localhost", "--port", "8000"]) == 0
+    assert served == [("127.0.0.1", None), ("0.0.0.0", 7999), ("localhost", 8000)]
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "abc", "-1", "", "80.5", "²"])
+def test_what_is_not_a_port_is_refused_in_a_sentence(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parser().parse_args(["app", f"--port={text}"])
+    assert end.value.code == 2 and "is not a port; give a number from 1 to 65535" in capsys.readouterr().err
+
+
+def test_a_bad_port_in_the_environment_stops_no_other_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "abc")
+    parser().parse_args(["results"])
+    with pytest.raises(SystemExit):
+        parser().parse_args(["app"])
+
+
+def test_a_port_in_use_or_an_unknown_host_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["app", "--port", str(port)]) == 2
+    assert capsys.readouterr().err == (
+        f"gdrd: The app cannot listen on 127.0.0.1, port {port}. Choose another --port or --host.\n"
+    )
+    assert main(["app", "--host", "no such host"]) == 2
+    assert capsys.readouterr().err == "gdrd: The app cannot listen on no such host. Choose another --port or --host.\n"
+
+
+def test_importing_the_app_changes_nothing_in_the_process() -> None:
+    code = (
+        "import os, sys; before = dict(os.environ); import gdrd_lab.app.server, gdrd_lab.app.uploads; "
+        "print(before == dict(os.environ), 'gradio' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "False"]
