@@ -42,9 +42,18 @@ def _cell(values: Sequence[float]) -> Cell:
 
 def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, str]]:
     """Return {row: {"setting, N px": "mean ± deviation"}} of one metric, in percent."""
-    out: dict[str, dict[str, str]] = {}
+    return {row: {name: str(cell) for name, cell in found.items()} for row, found in _cells(scores, metric).items()}
+
+
+def means(scores: Sequence[Score], metric: str) -> dict[str, dict[str, float]]:
+    """Return {row: {"setting, N px": mean}} of one metric."""
+    return {row: {name: cell.mean for name, cell in found.items()} for row, found in _cells(scores, metric).items()}
+
+
+def _cells(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
+    out: dict[str, dict[str, Cell]] = {}
     for setting in dict.fromkeys(score.setting for score in scores):
-        for row, cells in aggregate(scores, metric, setting).items():
-            for size, cell in cells.items():
-                out.setdefault(row, {})[f"{setting}, {size} px"] = str(cell)
+        for row, found in aggregate(scores, metric, setting).items():
+            for size, cell in found.items():
+                out.setdefault(row, {})[f"{setting}, {size} px"] = cell
     return out

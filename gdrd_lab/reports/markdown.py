@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,34 +26,38 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
 
-def scores_table(scores: Sequence[Score], metric: str, setting: str) -> str:
+def scores_table(scores: Sequence[Score]) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
-    found = [score for score in scores if score.metric == metric and score.setting == setting]
-    header, rows = cells(sorted(found, key=lambda score: score.resolution), 1)  # files may hold other resolutions
+    header, rows = cells(sorted(scores, key=lambda score: score.resolution), 1)  # files may hold other resolutions
     return grid(["%", *header[1:]], rows)
 
 
-def severity_table(scores: Sequence[Score], name: str, metric: str = "accuracy") -> str:
-    """One kind of degradation: methods as rows, its severities as columns, in percent."""
-    plain = Degradation(scores[0].resolution if scores else None)
-    neutral = getattr(plain, name)
-    chosen = [
+def of_severity(scores: Sequence[Score], name: str, metric: str = "accuracy") -> list[Score]:
+    """Return the scores of one metric in which nothing but the resolution and the field ``name`` is degraded."""
+    plain = asdict(Degradation(None))
+    return [
         score
         for score in scores
-        if score.metric == metric and {k for k, v in score.degradation.items() if v != getattr(plain, k)} <= {name}
+        if score.metric == metric
+        and {key for key, value in score.degradation.items() if value != plain[key]} <= {"resolution", name}
     ]
-    values = list(dict.fromkeys(score.degradation[name] for score in chosen))
+
+
+def severity_table(scores: Sequence[Score], name: str) -> str:
+    """One kind of degradation: methods as rows, its severities as columns, in percent."""
+    neutral = getattr(Degradation(), name)
+    values = list(dict.fromkeys(score.degradation[name] for score in scores))
     heads = ["none" if value == neutral else f"{name} {value:g}" for value in values]
-    methods = list(dict.fromkeys(score.method for score in chosen))
-    cells = {(score.method, score.degradation[name]): percent(score, 1) for score in chosen}
-    return grid(["%", *heads], [[m, *(cells.get((m, value), "") for value in values)] for m in methods])
+    methods = list(dict.fromkeys(score.method for score in scores))
+    found = {(score.method, score.degradation[name]): percent(score, 1) for score in scores}
+    return grid(["%", *heads], [[m, *(found.get((m, value), "") for value in values)] for m in methods])
 
 
 def ablation_table(scores: Sequence[Score], metric: str) -> str:
-    """The ablation: rows as rows, mean and standard deviation over the seeds in percent."""
-    cells = columns(scores, metric)
-    heads = list(dict.fromkeys(name for values in cells.values() for name in values))
-    return grid(["%", *heads], [[row, *(values.get(name, "") for name in heads)] for row, values in cells.items()])
+    """The ablation: one line a row, mean and standard deviation over the seeds in percent."""
+    found = columns(scores, metric)
+    heads = list(dict.fromkeys(name for values in found.values() for name in values))
+    return grid(["%", *heads], [[row, *(values.get(name, "") for name in heads)] for row, values in found.items()])
 
 
 def quality_table(rows: Sequence[QualityRow]) -> str:
@@ -62,7 +67,7 @@ def quality_table(rows: Sequence[QualityRow]) -> str:
 
 
 def failures_table(found: Failures) -> str:
-    """The hardest pairs in words and numbers."""
+    """The hardest pairs, described in numbers."""
     lines = [
         [
             f"{item.kind}, fold {item.fold}, pair {item.pair}",
@@ -73,11 +78,11 @@ def failures_table(found: Failures) -> str:
         ]
         for item in found.hardest
     ]
-    return grid(["pair", "score", "threshold", "sharp faces", "what is unusual"], lines)
+    return grid(["pair", "score", "threshold", "native faces", "what is unusual"], lines)
 
 
 def cost_table(costs: Mapping[str, tuple[float, float]], speeds: Mapping[str, float]) -> str:
-    """Cost of each method: (multiply-adds, parameters) in millions, and images per second; the first is the measure."""
+    """Cost of each method: (multiply-adds, parameters) in millions, and images per second, also relative to SFace's."""
     first = next(iter(speeds.values()))
     lines = [
         [name, f"{work:.0f}", f"{numbers:.1f}", f"{speeds[name]:.0f}", f"{speeds[name] / first:.1f}"]
@@ -93,5 +98,5 @@ def picture(figure: Figure, page: Path, name: str) -> str:
 
 
 def files_of(whole: Path) -> list[Path]:
-    """Return the file itself and its parts, as far as they are there: lfw.json, lfw-student.json, ..."""
+    """Return those of a result file and its parts that exist: lfw.json, lfw-student.json and so on."""
     return [path for path in (whole, *sorted(whole.parent.glob(f"{whole.stem}-*.json"))) if path.exists()]

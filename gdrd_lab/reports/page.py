@@ -1,8 +1,9 @@
-"""The results page, from the result files of one folder."""
+"""The results page, written from the result files of one folder."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,28 @@ from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots.figures import accuracy_curves, curves
-from gdrd_lab.reports import markdown
+from gdrd_lab.reports import answers, markdown
+from gdrd_lab.reports.ablation_table import means
 from gdrd_lab.reports.cost import cost_section
 from gdrd_lab.reports.markdown import files_of
 
-WORDS = {
-    Setting.SAME: "Both faces at the same resolution",
-    Setting.GALLERY: "Sharp gallery, degraded probe",
-    Setting.TEACHER: "Sharp gallery enrolled by the teacher, degraded probe",
+SETTINGS = {
+    Setting.SAME: "both faces at the same resolution",
+    Setting.GALLERY: "sharp gallery, degraded probe",
+    Setting.TEACHER: "sharp gallery enrolled by the teacher, degraded probe",
+}
+METRICS = {
+    "accuracy": "verifies best",
+    "AUC": "separates genuine from impostor pairs best",
+    "rank-1": "most often finds the right person first",
+    "rank-5": "most often has the right person among the first five",
+    "mAP": "ranks all faces of the right person best",
 }
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: the file (or its parts) it is made from, and what writes it from those that are there."""
+    """A section of the page: its result file, its title, and the function that writes it from the files found."""
 
     file: str
     title: str
@@ -53,10 +62,12 @@ def write_page(folder: Path, page: Path) -> list[str]:
         raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(missing)} there")
     text = [
         "# Results",
-        "Made by `gdrd results` from the JSON files in this folder's `results/`; no number here was typed. Accuracies "
-        "are in percent with their standard error over folds, unless it says otherwise. LFW was used for nothing but "
-        "these tests. How far CelebA's held-out people are new to the shipped models is told in "
-        "[MODELS.md](MODELS.md).",
+        "`gdrd results` computes every number and sentence here from the JSON files in `results/`. Accuracies are in "
+        "percent, with their standard error over folds unless a section says otherwise. LFW was never used for "
+        "training or model selection. [MODELS.md](MODELS.md) says how far CelebA's held-out people are new to the "
+        "shipped models. Commands are quoted as they were run, without that machine's folders. Flags renamed since "
+        "then: `--beside` is now `--compare-with` or `--baselines`, `--hold-out` is `--validation-split`, `--judge` is "
+        "`--reference-model`.",
     ]
     for section, files in found.items():
         if files:
@@ -70,95 +81,140 @@ def sections() -> list[Section]:
     ranking = _of_scores(_ranking)
     return [
         Section("lfw.json", "Verification on LFW View 2", _of_scores(_verification)),
-        Section("flips.json", "LFW View 2 with each face's mirror image averaged in, at twice the cost", ranking),
+        Section("flips.json", "LFW View 2 with the mirror image of each face averaged in, at twice the cost", _flips),
         Section("bench.json", "Accuracy against cost", cost_section),
         Section("heldout.json", "Held-out CelebA identities: verification, identification, retrieval", ranking),
         Section("lfw5.json", "LFW people with at least five images: identification and retrieval", ranking),
         Section("robustness.json", "Robustness at 16 px", _of_scores(_robustness)),
         Section("ablation.json", "Ablation", _of_scores(_ablation)),
-        Section("quality.json", "Super-resolved faces, judged by SFace", _quality),
-        Section("dlib-quality.json", "Super-resolved faces, judged by dlib's network", _quality),
+        Section("quality.json", "Super-resolved faces; reference model: SFace", _quality),
+        Section("dlib-quality.json", "Super-resolved faces; reference model: dlib's network", _quality),
         Section("failures.json", "Failures", _failures),
     ]
 
 
+def answered(question: str, answer: str, table: str) -> str:
+    """Return a question, its answer and the table that shows it as Markdown."""
+    return f"**{question}** {answer}\n\n{table}"
+
+
 def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Sequence[Path], Path], str]:
-    """Make a section's writer of what says something of scores; where they come from is told at its end."""
+    """Return a section's writer from what writes its parts; notes and commands follow them."""
 
     def write(files: Sequence[Path], page: Path) -> str:
         reports = [read_json(file) for file in files]
-        text = parts([score for report in reports for score in report.scores], page)
+        text = parts([score for report in reports for score in report], page)
         notes = dict.fromkeys(note for report in reports for note in report.notes)
-        return "\n\n".join([*text, *notes, *(f"`{report.command}`, {report.date[:10]}" for report in reports)])
+        return "\n\n".join([*text, *notes, *(_command(report.command, report.date) for report in reports)])
 
     return write
+
+
+def _table(scores: list[Score], metric: str, setting: str) -> str:
+    chosen = [score for score in scores if (score.metric, score.setting) == (metric, setting)]
+    question = f"Which method {METRICS[metric]} ({metric}), {SETTINGS[Setting(setting)]}?"
+    return answered(question, answers.best(chosen), markdown.scores_table(chosen))
 
 
 def _verification(scores: list[Score], page: Path) -> list[str]:
     out = []
     methods = list(dict.fromkeys(score.method for score in scores))
-    for setting, words in WORDS.items():
+    for setting, title in SETTINGS.items():
         if chosen := [score for score in scores if score.setting == setting]:
-            figure = accuracy_curves(curves(chosen), title=words, methods=methods)
-            out += [f"**{words}**", markdown.scores_table(scores, "accuracy", setting)]
-            out.append(markdown.picture(figure, page, f"lfw-{setting.name.lower()}"))
+            figure = accuracy_curves(curves(chosen), title=title.capitalize(), methods=methods)
+            out += [_table(chosen, "accuracy", setting), markdown.picture(figure, page, f"lfw-{setting.name.lower()}")]
     return out
+
+
+def _flips(files: Sequence[Path], page: Path) -> str:
+    plain = [score for file in files_of(files[0].with_name("lfw.json")) for score in read_json(file)]
+
+    def parts(scores: list[Score], page: Path) -> list[str]:
+        out = []
+        for setting, title in SETTINGS.items():
+            chosen, others = (
+                [score for score in part if (score.metric, score.setting) == ("accuracy", setting)]
+                for part in (scores, plain)
+            )
+            if chosen:
+                question = f"What does averaging over the mirror image bring in accuracy, {title}?"
+                out.append(answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
+        return out
+
+    return _of_scores(parts)(files, page)
 
 
 def _ranking(scores: list[Score], page: Path) -> list[str]:
-    out = []
-    for metric, setting in dict.fromkeys((score.metric, score.setting) for score in scores):
-        if metric in ("accuracy", "rank-1", "rank-5", "mAP"):
-            words = f"**{metric}, {WORDS[Setting(setting)].lower()}**"
-            out += [words, markdown.scores_table(scores, metric, setting)]
-    return out
+    found = dict.fromkeys((score.metric, score.setting) for score in scores)
+    return [_table(scores, *part) for part in found if part[0] in ("accuracy", "rank-1", "rank-5", "mAP")]
 
 
 def _robustness(scores: list[Score], page: Path) -> list[str]:
     out = []
-    for setting, words in WORDS.items():
-        chosen = [score for score in scores if score.setting == setting]
-        for name in ("blur", "noise", "jpeg", "illumination", "occlusion") if chosen else ():
-            out += [f"**{name}, {words.lower()}**", markdown.severity_table(chosen, name)]
+    for setting, title in SETTINGS.items():
+        for name in ("blur", "noise", "jpeg", "illumination", "occlusion"):
+            chosen = markdown.of_severity([score for score in scores if score.setting == setting], name)
+            if len({score.degradation[name] for score in chosen}) > 1:
+                question = f"How much accuracy does {name} cost, {title}?"
+                out.append(answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name)))
     return out
 
 
 def _ablation(scores: list[Score], page: Path) -> list[str]:
     text = (
-        "Every row below the recognisers that are shown as they are: the same student, the same number of steps over "
-        "both stages, the same faces; mean and standard deviation over the seeds, on identities never trained on."
+        "Baselines come first and were not trained here. Every other row is the same student, trained for the same "
+        "number of steps over both stages on the same faces, and evaluated on identities that were not trained on: "
+        "mean and standard deviation over the seeds."
     )
     seeds: dict[str, set[int]] = {}
     for score in scores:
         seeds.setdefault(score.method, set()).add(score.seed)
-    # Parts of the section may add recognisers that were not trained here: they stand together, on top.
-    scores = sorted(scores, key=lambda score: len(seeds[score.method]) > 1)
-    return [text, *(f"**{m}**\n\n{markdown.ablation_table(scores, m)}" for m in ("accuracy", "AUC", "rank-1"))]
+    baselines = [name for name, found in seeds.items() if len(found) == 1]
+    # Further files of the section may hold more baselines: all of them come first.
+    scores = sorted(scores, key=lambda score: score.method not in baselines)
+    out = [text]
+    for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
+        answer = answers.ablated(means(scores, metric), baselines)
+        out.append(
+            answered(f"Which row {METRICS[metric]} ({metric})?", answer, markdown.ablation_table(scores, metric))
+        )
+    return out
 
 
 def _quality(files: Sequence[Path], page: Path) -> str:
     rows = [row for file in files for row in read_quality(file)]
     faces, seeds = rows[0].quality.faces, len(rows[-1].quality.seeds)
     text = (
-        f"{faces} faces of {rows[0].data}; mean and standard deviation over {seeds} seeds. Identity is the cosine of "
-        "the judge's embeddings of the output and of the sharp face. What a seed changes was invented."
+        f"{faces} faces of {rows[0].data}; mean and standard deviation over {seeds} seeds. Identity is the cosine "
+        "between the reference model's embeddings of the output and of the high-resolution face. Whatever differs "
+        "between seeds is invented."
     )
-    return "\n\n".join([text, markdown.quality_table(rows), *_commands(files)])
+    answer = answered(
+        "Which output is nearest to the high-resolution face?",
+        answers.super_resolved(rows),
+        markdown.quality_table(rows),
+    )
+    return "\n\n".join([text, answer, *_commands(files)])
 
 
 def _failures(files: Sequence[Path], page: Path) -> str:
-    out = []
-    for found in (item for file in files for item in read_failures(file)):
-        agreement = ", ".join(f"{value:.3f} with {name}" for name, value in found.agreement.items())
-        out += [
-            f"**{found.method} at {found.resolution} px on {found.data}**: "
-            f"{found.errors} of {found.pairs} pairs wrong. "
-            f"Rank correlation of its scores with those of others on the sharp faces: {agreement}.",
+    out = [
+        answered(
+            f"How many pairs of {found.data} does {found.method} decide wrongly at {found.resolution} px?",
+            answers.failed(found),
             markdown.failures_table(found),
-        ]
+        )
+        for file in files
+        for found in read_failures(file)
+    ]
     return "\n\n".join([*out, *_commands(files)])
 
 
 def _commands(files: Sequence[Path]) -> list[str]:
-    made = [json.loads(file.read_text()) for file in files]
-    return [f"`{document['command']}`, {document['date'][:10]}" for document in made]
+    documents = [json.loads(file.read_text()) for file in files]
+    return [_command(document["command"], document["date"]) for document in documents]
+
+
+def _command(command: str, date: str) -> str:
+    """Return a command and its day; of an absolute path only the last name is shown."""
+    return f"`{re.sub(r'(?<![^ =])/[^ ]*/', '', command)}`, {date[:10]}"

@@ -12,7 +12,8 @@ from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.reports.markdown import grid, scores_table, severity_table
+from gdrd_lab.reports.answers import ablated, best, change, loss, super_resolved
+from gdrd_lab.reports.markdown import grid, of_severity, scores_table, severity_table
 from gdrd_lab.reports.page import sections, write_page
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -38,14 +39,14 @@ def test_grid_is_a_markdown_table() -> None:
 
 
 def test_scores_table_has_percent_and_standard_error() -> None:
-    lines = scores_table(SCORES, "accuracy", "sharp gallery").splitlines()
+    lines = scores_table([s for s in SCORES if s.setting == "sharp gallery"]).splitlines()
     assert lines[0] == "| % | 8 px | 16 px |"
     assert lines[2] == "| SFace | 80.8 ± 1.2 | 81.6 ± 1.2 |" and lines[3].startswith("| student | 85.8")
 
 
 def test_severity_table_takes_one_kind_and_the_clean_faces() -> None:
     found = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0), score("m", 0.1, noise=0.2)]
-    lines = severity_table(found, "blur").splitlines()
+    lines = severity_table(of_severity(found, "blur"), "blur").splitlines()
     assert lines[0] == "| % | none | blur 2 | blur 4 |"
     assert lines[2] == "| m | 90.0 ± 1.2 | 80.0 ± 1.2 | 70.0 ± 1.2 |"
 
@@ -84,10 +85,62 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         "0.777 with dlib",
     ):
         assert fact in text, fact
-    assert "genuine, fold 1, pair 7" in text and "9 of 700 pairs wrong" in text
+    assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
     assert text.count("\n## ") == len(sections())
     for name in ("lfw-same", "lfw-gallery", "cost"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
+
+
+def test_every_table_has_a_question_and_an_answer_above_it(tmp_path: Path) -> None:
+    folder, page = tmp_path / "results", tmp_path / "RESULTS.md"
+    folder.mkdir()
+    fill(folder)
+    write_page(folder, page)
+    blocks = page.read_text().split("\n\n")
+    tables = [k for k, block in enumerate(blocks) if block.startswith("| %") or block.startswith("| pair")]
+    assert len(tables) == 15
+    for k in tables:
+        question, _, answer = blocks[k - 1].removeprefix("**").partition("?** ")
+        assert question and answer.endswith("."), blocks[k - 1]
+
+
+def test_answers_follow_from_the_numbers() -> None:
+    sizes = {8: (0.70, 0.75, 0.751), 16: (0.80, 0.85, 0.60), 112: (0.99, 0.95, 0.98)}
+    scores = [
+        score(method, value, resolution=size, setting="same resolution")
+        for size, values in sizes.items()
+        for method, value in zip(("SFace", "student", "other"), values, strict=True)
+    ]
+    lone = score("student", 0.99, resolution=12)  # one of three methods says nothing about which is best
+    assert best([*scores, lone]) == (
+        "Best: other at 8 px (75.1 %), student at 16 px (85.0 %) and SFace at 112 px (99.0 %). "
+        "Within two standard errors of the best: student (8 px) and other (112 px)."
+    )
+    flipped = [score("student, flips averaged", 0.861), score("SFace, flips averaged", 0.796)]
+    assert change(flipped, scores) == (
+        "+1.1 points for student at 16 px and -0.4 points for SFace at 16 px. "
+        "Two standard errors of such a difference are at most 3.5 points."
+    )
+    blurred = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0)]
+    assert loss(blurred, "blur") == "At blur 4: -20.0 points for m, to 70.0 %."
+    rows = {"base": {"a": 0.9, "b": 0.8}, "x": {"a": 0.5, "b": 0.4}, "y": {"a": 0.45, "b": 0.6}}
+    assert ablated(rows, ["base"]) == (
+        "Best of the rows trained here: x, in 1 of 2 columns (50.0 %); y, in 1 of 2 columns (60.0 %). "
+        "Best of the baselines: base, in 2 of 2 columns (80.0 to 90.0 %)."
+    )
+    one, two = (
+        QualityRow("f", 16, name, Quality(p, 0.1, 0.8, s, 0.5, 0, 9, (0,)))
+        for name, p, s in (("bicubic", 20, 0), ("1 step", 21, 0))
+    )
+    assert super_resolved([one, two]) == "At 16 px 1 step by PSNR and bicubic or 1 step by SSIM and identity."
+
+
+def test_no_folder_of_the_machine_is_shown(tmp_path: Path) -> None:
+    command = "gdrd evaluate --data /home/me/faces/celeba --out=/tmp/x/y results/r"
+    write_json(tmp_path / "lfw.json", collect(SCORES, command))
+    write_page(tmp_path, tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    assert "`gdrd evaluate --data celeba --out=y results/r`" in text and "/home" not in text
 
 
 def test_recognisers_shown_as_they_are_stand_above_the_trained_rows(tmp_path: Path) -> None:

@@ -1,0 +1,156 @@
+"""The sentence above each results table, computed from the scores in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import hypot, isnan
+from typing import TYPE_CHECKING
+
+from gdrd_lab.evaluation.tables import label
+
+if TYPE_CHECKING:
+    from gdrd_lab.evaluation.failures import Failures
+    from gdrd_lab.evaluation.metrics.image_quality import QualityRow
+    from gdrd_lab.evaluation.sweep import Score
+
+
+def best(scores: Sequence[Score]) -> str:
+    """Name the best method at each degradation, and the methods that cannot be told from it.
+
+    Degradations at which less than two thirds of the methods were measured are left out. A method cannot be told from
+    the best if they differ by less than two standard errors of the difference.
+
+    Args:
+        scores: of one metric and setting.
+    """
+    methods = {score.method for score in scores}
+    columns: dict[str, list[Score]] = {}
+    for score in sorted(scores, key=lambda score: score.resolution):
+        columns.setdefault(label(score), []).append(score)
+    winners: dict[str, list[Score]] = {}
+    ties: dict[str, list[Score]] = {}
+    for found in columns.values():
+        if 3 * len(found) <= 2 * len(methods):
+            continue
+        first = max(found, key=lambda score: score.value)
+        winners.setdefault(first.method, []).append(first)
+        for other in found:
+            if other is not first and first.value - other.value < _two_errors(first.spread, other.spread):
+                ties.setdefault(other.method, []).append(other)
+    named = [f"{name} at {_places(found)} ({_percent([s.value for s in found])})" for name, found in winners.items()]
+    tied = [f"{name} ({_places(found)})" for name, found in ties.items()]
+    within = f" Within two standard errors of the best: {listed(tied)}." if tied else ""
+    return f"Best: {listed(named)}.{within}"
+
+
+def change(scores: Sequence[Score], others: Sequence[Score]) -> str:
+    """Say how many points each method gains over ``others``, the same methods without mirror images."""
+    parts, errors = [], [0.0]
+    for score in scores:
+        name = score.method.removesuffix(", flips averaged")
+        plain = next((other for other in others if (other.method, label(other)) == (name, label(score))), None)
+        if plain is not None:
+            parts.append(f"{100 * (score.value - plain.value):+.1f} points for {name} at {label(score)}")
+            errors.append(_two_errors(score.spread, plain.spread))
+    if not parts:
+        return best(scores)
+    return f"{listed(parts)}. Two standard errors of such a difference are at most {100 * max(errors):.1f} points."
+
+
+def loss(scores: Sequence[Score], name: str) -> str:
+    """Say what the strongest degradation of a kind costs each method.
+
+    Args:
+        scores: of one metric and setting, from the weakest degradation to the strongest.
+        name: the field of ``Degradation``.
+    """
+    ends: dict[str, list[Score]] = {}
+    for score in scores:
+        ends.setdefault(score.method, []).append(score)
+    parts = [
+        f"{100 * (found[-1].value - found[0].value):+.1f} points for {method}, to {100 * found[-1].value:.1f} %"
+        for method, found in ends.items()
+    ]
+    return f"At {name} {scores[-1].degradation[name]:g}: {'; '.join(parts)}."
+
+
+def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:
+    """Name the best trained rows, and the best of the models that were not trained here.
+
+    Args:
+        rows: {row: {column: mean}}.
+        baselines: the rows that were not trained here.
+    """
+    parts = []
+    for kind, names in (
+        ("rows trained here", [name for name in rows if name not in baselines]),
+        ("baselines", [name for name in rows if name in baselines]),
+    ):
+        columns = dict.fromkeys(column for name in names for column in rows[name])
+        winners: dict[str, list[float]] = {}
+        for column in columns:
+            value, winner = max((rows[name][column], name) for name in names if column in rows[name])
+            winners.setdefault(winner, []).append(value)
+        named = [
+            f"{name}, in {len(values)} of {len(columns)} columns ({_percent(sorted({min(values), max(values)}), 'to')})"
+            for name, values in winners.items()
+        ]
+        if named:
+            parts.append(f"Best of the {kind}: {'; '.join(named)}.")
+    return " ".join(parts)
+
+
+def super_resolved(rows: Sequence[QualityRow]) -> str:
+    """Say which methods are nearest to the high-resolution face by each measure at each resolution."""
+    parts = []
+    for resolution in dict.fromkeys(row.resolution for row in rows):
+        winners: dict[str, list[str]] = {}
+        for measure, field in (("PSNR", "psnr"), ("SSIM", "ssim"), ("identity", "identity")):
+            found = [
+                (getattr(row.quality, field), getattr(row.quality, f"{field}_spread"), row.method)
+                for row in rows
+                if row.resolution == resolution
+            ]
+            top, spread, _ = max(found)
+            near = [name for value, other, name in found if value == top or top - value < _two_errors(spread, other)]
+            winners.setdefault(" or ".join(near), []).append(measure)
+        best_by = [f"{names} by {listed(measures)}" for names, measures in winners.items()]
+        parts.append(f"at {resolution} px {listed(best_by)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def failed(found: Failures) -> str:
+    """Say how many pairs are decided wrongly, and how the scores agree with the reference models'."""
+    agreement = listed([f"{value:.3f} with {name}" for name, value in found.agreement.items()])
+    share = 100 * found.errors / found.pairs
+    return (
+        f"{found.errors} of {found.pairs} ({share:.1f} %); the hardest are listed. The rank correlation of its scores "
+        f"with those of the reference models on native faces is {agreement}."
+    )
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Join parts as English does.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+        ('a', 'a and b', 'a, b and c')
+    """
+    return f" {word} ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def _two_errors(first: float, second: float) -> float:
+    """Return two standard errors of a difference; an unknown error counts as 0."""
+    return 2 * hypot(*(0 if isnan(error) else error for error in (first, second)))
+
+
+def _places(scores: Sequence[Score]) -> str:
+    """Name the degradations of some scores: "8 and 16 px"."""
+    labels = [label(score) for score in scores]
+    short = [text.removesuffix(" px") for text in labels]
+    return f"{listed(short)} px" if all(text.isdecimal() for text in short) else listed(labels)
+
+
+def _percent(values: Sequence[float], word: str = "and") -> str:
+    return listed([f"{100 * value:.1f}" for value in values], word) + " %"
