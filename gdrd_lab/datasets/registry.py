@@ -17,7 +17,8 @@ from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.datasets.insightface.recordio import RecordFaces, find_records
 from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw, view2
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
-from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
+from gdrd_lab.datasets.readable import readable
+from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
 
 TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
@@ -32,8 +33,8 @@ def load_dataset(
         name_or_path: "synthetic", the default set, which shows nobody; "lfw"; "training", the training sets in
             $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
             its verification .bin files, or a folder of images.
-        training: the faces will be trained on: LFW and verification files are refused, and all faces are brought to one
-            size.
+        training: the faces will be trained on: LFW and verification files are refused, every face is read once, so that
+            a damaged one does not end a run, and all are brought to one size.
         options: how images become faces.
 
     Raises:
@@ -51,6 +52,8 @@ def load_dataset(
     faces = _open(name, path, protocol, options)
     if training and (isinstance(faces, BinFaces) or shows_lfw(faces)):
         raise _for_testing("LFW" if shows_lfw(faces) else faces.name)
+    if isinstance(faces, EncodedFaces) and not isinstance(faces, BinFaces) and (training or options.skip_unreadable):
+        faces = readable(faces)
     if options.align == "auto" and name != "synthetic":
         _warn_unless_aligned(faces)
     return Uniform(faces) if training and faces.mixed else faces
