@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.base import Concatenation, Subset
+from gdrd_lab.datasets.base import Concatenation, Subset, Uniform
 from gdrd_lab.io.cache import checksum, fingerprint
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def face_digests(faces: FaceDataset) -> np.ndarray:
     own = getattr(faces, "face_digests", None)
     if own is not None:
         return own()
+    if isinstance(faces, Uniform):  # other pixels than those of its source
+        return face_digests(faces.dataset) ^ np.frombuffer(faces.size.to_bytes(DIGEST_BYTES), np.uint8)
     if isinstance(faces, Subset):
         return face_digests(faces.dataset)[faces.indices]
     if isinstance(faces, Concatenation):

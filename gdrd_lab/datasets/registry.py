@@ -14,10 +14,11 @@ from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.datasets.insightface.recordio import RecordFaces
+from gdrd_lab.datasets.insightface.recordio import RecordFaces, find_records
 from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw, view2
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
-from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
+from gdrd_lab.datasets.readable import readable
+from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
 
 TRAINING_SETS = ("celeba10k", "celebahq25k", "utkface")
@@ -32,8 +33,8 @@ def load_dataset(
         name_or_path: "synthetic", the default set, which shows nobody; "lfw"; "training", the training sets in
             $GDRD_FACES; or a path to LFW, CelebA, WebDataset shards, a saved dataset, InsightFace's train.rec or one of
             its verification .bin files, or a folder of images.
-        training: the faces will be trained on: LFW and verification files are refused, and all faces are brought to one
-            size.
+        training: the faces will be trained on: LFW and verification files are refused, every face is read once, so that
+            a damaged one does not end a run, and all are brought to one size.
         options: how images become faces.
 
     Raises:
@@ -51,6 +52,8 @@ def load_dataset(
     faces = _open(name, path, protocol, options)
     if training and (isinstance(faces, BinFaces) or shows_lfw(faces)):
         raise _for_testing("LFW" if shows_lfw(faces) else faces.name)
+    if isinstance(faces, EncodedFaces) and not isinstance(faces, BinFaces) and (training or options.skip_unreadable):
+        faces = readable(faces)
     if options.align == "auto" and name != "synthetic":
         _warn_unless_aligned(faces)
     return Uniform(faces) if training and faces.mixed else faces
@@ -69,8 +72,8 @@ def _open(name: str, path: Path, protocol: bool, options: ReadOptions) -> FaceDa
         raise GdrdError(
             f"There are no faces named {name}", "Use synthetic, lfw, training, or a path to a folder or .tar file"
         )
-    if path.suffix == ".rec" or (path / "train.rec").is_file():
-        return RecordFaces(path if path.suffix == ".rec" else path / "train.rec", options)
+    if records := find_records(path):
+        return RecordFaces(records, options)
     if path.suffix == ".bin":
         return BinFaces(path, options)
     if is_celeba(path):
@@ -123,8 +126,8 @@ def open_pairs(name_or_path: str | Path, faces: FaceDataset, seed: int = 0) -> P
 
 def is_plain_folder(path: Path) -> bool:
     """Whether a path is a folder of image files and of no known layout."""
-    known = is_lfw(path) or is_celeba(path) or bool(find_shards(path)) or is_saved_dataset(path)
-    return path.is_dir() and not known and not (path / "train.rec").is_file()
+    known = is_lfw(path) or is_celeba(path) or is_saved_dataset(path)
+    return path.is_dir() and not known and not find_shards(path) and not find_records(path)
 
 
 def _for_testing(name: str) -> GdrdError:

@@ -90,7 +90,7 @@ def _known(recogniser: Recogniser, faces: FaceDataset) -> Tensor | None:
     """Embeddings that lie beside the faces' shards or in the cache, also those of a larger set these are a part of."""
     if isinstance(faces, ShardFaces) and (packed := faces.cached_embeddings(keyed(recogniser))) is not None:
         return packed
-    if isinstance(faces, Subset) and (whole := _known(recogniser, faces.dataset)) is not None:
+    if type(faces) is Subset and (whole := _known(recogniser, faces.dataset)) is not None:
         return whole[torch.from_numpy(faces.indices)]
     key = _key(recogniser, faces)
     return None if key is None else recall("embeddings", key, _read)

@@ -31,7 +31,7 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     path = out / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise GdrdError(f"{path} is damaged ({error})", "Delete it to pack again") from error

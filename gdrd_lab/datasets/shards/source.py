@@ -12,7 +12,7 @@ import numpy as np
 
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
-from gdrd_lab.datasets.folder import list_images
+from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
 from gdrd_lab.datasets.shards.index import index_path, read_shard_index
 from gdrd_lab.datasets.shards.manifest import name_of, read_manifest
@@ -28,8 +28,10 @@ class FolderImages(EncodedFaces):
     """The images of a folder, each read and aligned when it is asked for; identities are their folders."""
 
     def __init__(self, path: Path, options: ReadOptions = ReadOptions()) -> None:
-        self.files, keys, labels = list_images(path)
-        super().__init__(path.resolve().name, options, labels, keys)
+        found = list_images(path)
+        self.files = found.files
+        super().__init__(path.resolve().name, options, found.labels, found.keys, found.identities)
+        self.left_out, self.notes = found.left_out, found.notes
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
@@ -110,12 +112,12 @@ def check_pack(out: Path, progress: bool = True) -> PackCheck:
     if faces is None:
         return PackCheck(tuple(damaged), (), False)
     ranges = shard_ranges(len(faces), manifest["config"]["faces_per_shard"])
-    outdated = sorted(set(shards) ^ {name_of(number) for number in range(len(ranges))})
+    outdated = list(set(shards) ^ {name_of(number) for number in range(len(ranges))})
     for number, rows in enumerate(tqdm(ranges, desc="comparing", unit="shard", disable=not progress)):
         entry = shards.get(name_of(number))
         if entry and entry.get("source") != source_digest(faces, rows):
             outdated.append(name_of(number))
-    return PackCheck(tuple(damaged), tuple(outdated), True)
+    return PackCheck(tuple(damaged), tuple(sorted(outdated)), True)
 
 
 def shard_ranges(count: int, faces_per_shard: int) -> list[range]:

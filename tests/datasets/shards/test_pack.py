@@ -192,7 +192,10 @@ def test_numbered_keys() -> None:
         keys[5]
 
 
-def packed(tmp_path: Path, config: PackConfig = PackConfig(faces_per_shard=3)) -> Path:
+THREES = PackConfig(faces_per_shard=3)
+
+
+def packed(tmp_path: Path, config: PackConfig = THREES) -> Path:
     """Seven images in three shards, with their source on record."""
     people(tmp_path / "in")
     pack(Source(str(tmp_path / "in")), tmp_path / "out", config, progress=False)
@@ -235,7 +238,7 @@ def test_more_or_fewer_images_in_the_source_are_seen(tmp_path: Path) -> None:
     out = packed(tmp_path)
     save(tmp_path / "in" / "person2" / "9.png", noise_face(9))
     assert check_pack(out, progress=False).outdated == ("faces-000002.tar",)
-    for number in range(10, 12):
+    for number in (97, 98):
         save(tmp_path / "in" / "person2" / f"{number}.png", noise_face(number))
     assert check_pack(out, progress=False).outdated == ("faces-000002.tar", "faces-000003.tar")
 
@@ -244,7 +247,7 @@ def test_packs_by_other_readings_or_teachers_are_refused(tmp_path: Path) -> None
     out = packed(tmp_path)
     source = Source(str(tmp_path / "in"), ReadOptions(face_selection="largest"))
     with pytest.raises(GdrdError, match=r"other faces or settings \(reading\)"):
-        pack(source, out, PackConfig(faces_per_shard=3), progress=False)
+        pack(source, out, THREES, progress=False)
 
 
 def test_an_index_is_not_used_for_another_shard_of_the_same_size(tmp_path: Path) -> None:

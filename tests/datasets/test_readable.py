@@ -1,0 +1,88 @@
+"""Damaged images among encoded faces: named or left out when the set is opened for training, never in a run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.drawn_faces import encoded, noise_face, write_tar
+
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, report
+from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.shards.reader import ShardFaces
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.training.data import StepBatches
+from gdrd_lab.transforms.augmentation import AugmentConfig
+
+SKIP = ReadOptions(skip_unreadable=True, progress=False)
+
+
+def shard(tmp_path: Path, sizes: tuple[int, ...] = (16,) * 9, bad: tuple[int, ...] = (4,)) -> Path:
+    """A shard of labelled faces; some JPEG files are cut near their end, which only a decoder sees."""
+    members: dict[str, bytes] = {}
+    for number, size in enumerate(sizes):
+        content = encoded(noise_face(number, size), "JPEG")
+        members[f"{number}.jpg"] = content[:-40] if number in bad else content
+        members[f"{number}.cls"] = str(number // 3).encode()
+    return write_tar(tmp_path / "a.tar", members)
+
+
+def test_a_damaged_image_is_named_before_a_training(tmp_path: Path) -> None:
+    path = shard(tmp_path)
+    assert len(load_dataset(path)) == 9  # opened for other uses, images are read when asked for
+    for _ in range(2):
+        with pytest.raises(GdrdError, match=r"1 of 9 images of .* cannot be used \(4: .*truncated") as caught:
+            load_dataset(path, training=True, options=ReadOptions(progress=False))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_training_continues_without_it_and_counts_it(tmp_path: Path) -> None:
+    path = shard(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 9 images of .* cannot be used and were left out"):
+        faces = load_dataset(path, training=True, options=SKIP)
+    assert (
+        list(faces.keys) == [str(n) for n in range(9) if n != 4]
+        and faces.labels.tolist() == [0] * 3 + [1] * 2 + [2] * 3
+    )
+    assert (report(faces).seen, report(faces).used) == (9, 8)
+    batches = StepBatches(faces, 4, (8,), AugmentConfig(), seed=0, steps=4)
+    assert len([batch.step for batch in batches.iterate(0, workers=0)]) == 4
+
+
+def test_what_was_checked_is_not_read_again_unless_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = shard(tmp_path, bad=()), []
+    whole = ShardFaces.content
+
+    def content(self: ShardFaces, index: int) -> bytes:
+        read.append(index)
+        return whole(self, index)
+
+    monkeypatch.setattr(ShardFaces, "content", content)
+    options = ReadOptions(align="never", progress=False)
+    load_dataset(path, training=True, options=options)
+    first = len(read)
+    load_dataset(path, training=True, options=options)
+    assert len(read) - first < first
+    shard(tmp_path, bad=(7,))
+    with pytest.raises(GdrdError, match=r"\(7: "):
+        load_dataset(path, training=True, options=options)
+
+
+def test_faces_of_several_sizes_are_brought_to_one_for_training(tmp_path: Path) -> None:
+    sizes = (16,) * 40
+    path = shard(tmp_path, (*sizes, 24, *sizes), bad=())  # the larger one is not among those looked at when opened
+    faces = load_dataset(path, training=True, options=ReadOptions(progress=False))
+    assert isinstance(faces, FaceDataset) and faces.size == 24 and not faces.mixed
+    assert {faces[index].shape for index in range(len(faces))} == {(24, 24, 3)}
+    assert load_dataset(path, options=SKIP).mixed
+
+
+def test_nothing_that_can_be_read(tmp_path: Path) -> None:
+    with pytest.raises(GdrdError, match="3 of 3 images"):
+        load_dataset(shard(tmp_path, (16,) * 3, (0, 1, 2)), training=True, options=SKIP)
+
+
+def test_every_pixel_survives_the_check(tmp_path: Path) -> None:
+    path = shard(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 9"):
+        faces = load_dataset(path, options=SKIP)
+    np.testing.assert_array_equal(faces[4], ShardFaces([path])[5])
