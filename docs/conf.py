@@ -45,7 +45,9 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napole
 suppress_warnings = ["ref.python"]  # two private classes of one name in annotations that only a type checker resolves
 
 autodoc_member_order = "bysource"
-autosummary_context = {"files": sorted(".".join(f.relative_to(ROOT).with_suffix("").parts) for f in PACKAGE.rglob("[!_]*.py"))}
+autosummary_context = {
+    "files": sorted(".".join(f.relative_to(ROOT).with_suffix("").parts) for f in PACKAGE.rglob("[!_]*.py"))
+}
 default_role = "code"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4

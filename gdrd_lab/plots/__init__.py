@@ -1,4 +1,4 @@
-"""Figures: one look, colours that colour-blind readers tell apart, and a text for each. Names are imported at first use."""
+"""Figures with a text for each, in colours that colour-blind readers tell apart. Names are imported at first use."""
 
 import lazy_loader
 
