@@ -15,9 +15,9 @@ from .models import train_backbone as train_backbone
 from .models import train_generative as train_generative
 from .photographs import read_photographs as read_photographs
 from .photographs import write_photographs as write_photographs
-from .predict import predict as predict
-from .show import show as show
-from .show import source as source
+from .prediction import predict as predict
+from .display import show as show
+from .display import source as source
 from .widgets import LassoMap as LassoMap
 from .widgets import film as film
 from .widgets import show_slider as show_slider

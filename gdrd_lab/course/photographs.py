@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.base import FaceDataset, identities_with
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_with
 from gdrd_lab.datasets.folder import FolderFaces, align_folder, list_images
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.datasets.synthetic import synthetic_faces
@@ -49,7 +49,7 @@ def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
     if folder is None:
         write_photographs(work / "photographs")
     source, out = (work / "photographs", work / "examples") if folder is None else (Path(folder), work / "aligned")
-    count, left_out = align_folder(source, out, face_selection="largest", progress=False)
+    count, left_out = align_folder(source, out, ReadOptions("always", "largest", progress=False))
     for name, reason in left_out:
         print(f"Left out: {name}. {reason}.")
     if not count:
@@ -61,11 +61,11 @@ def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
 
 
 def with_pairs(own: Photographs, work: Path, people: int = 2) -> FaceDataset:
-    """Return the faces if ``people`` people have two each, which scores need; else the example faces, and print why."""
+    """Return the faces of people with two of them; if they are too few, print so and return the example faces."""
     labels = own.faces.labels
     found = int((np.bincount(labels[labels >= 0]) >= 2).sum())
     if found >= people:
-        return own.faces
+        return identities_with(own.faces, 2)
     print(
         f"This step needs {people} people with two photographs each, in one folder per person; {found} were found. "
         "It runs on the example photographs instead."
@@ -75,7 +75,7 @@ def with_pairs(own: Photographs, work: Path, people: int = 2) -> FaceDataset:
 
 def split_people(own: Photographs, work: Path, fraction: float = 0.4, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
     """Split by person into (faces to learn from, faces to evaluate on); see ``with_pairs`` for too few people."""
-    return split_identities(identities_with(with_pairs(own, work, FEWEST_TO_SPLIT), 2), fraction, seed)
+    return split_identities(with_pairs(own, work, FEWEST_TO_SPLIT), fraction, seed)
 
 
 def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:

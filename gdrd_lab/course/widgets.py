@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.analysis.projection import nearest
-from gdrd_lab.course.show import show, shown_width
+from gdrd_lab.course.display import show, shown_width
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots.figures import alt_text, face_strip, render
 from gdrd_lab.plots.interactive import map_plot
@@ -26,7 +26,7 @@ MOST_SHOWN = 8
 def slider(
     label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *, start: int = 0, play: bool = False
 ) -> Box:
-    """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn once, when needed.
+    """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn when needed.
 
     Args:
         label: name of the quantity.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.course.show import show, show_text
+from gdrd_lab.course.display import show, show_text
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots.charts import guesses
 
