@@ -1,3 +1,5 @@
+from .display import show as show
+from .display import source as source
 from .gpu_cost import Gpu as Gpu
 from .gpu_cost import StageCost as StageCost
 from .gpu_cost import stage_costs as stage_costs
@@ -14,10 +16,10 @@ from .models import set_up as set_up
 from .models import train_backbone as train_backbone
 from .models import train_generative as train_generative
 from .photographs import read_photographs as read_photographs
+from .photographs import split_people as split_people
+from .photographs import with_pairs as with_pairs
 from .photographs import write_photographs as write_photographs
 from .prediction import predict as predict
-from .display import show as show
-from .display import source as source
 from .widgets import LassoMap as LassoMap
 from .widgets import film as film
 from .widgets import show_slider as show_slider
