@@ -13,8 +13,7 @@ from gdrd_lab.cli import parser
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("notebooks/*.md")]
-    + [*ROOT.glob("notebooks/0*.py")]
+    path for part in ("*.md", "data/*.md", "docs/*.md", "notebooks/*.md", "notebooks/0*.py") for path in ROOT.glob(part)
 )
 
 
