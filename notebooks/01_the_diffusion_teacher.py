@@ -232,7 +232,7 @@ from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 everyone = gl.downscale(gl.to_tensor([faces[k] for k in range(len(faces))]), 16)
 targets = teacher_embeddings(gl.load_model("sface"), faces, progress=False).numpy()
-fitted_on = faces.labels < 45  # the other 15 people judge
+fitted_on = faces.labels < 45  # the probe is evaluated on the other 15 people
 timesteps = (0, 100, 400, 800)
 
 
@@ -399,7 +399,7 @@ check_ddim_step(ddim_step)
 # ## Summary
 # - The forward process mixes signal and noise at constant variance; the network predicts a velocity that gives $x_0$ back.
 # - SR3 conditions by stacking: the enlarged face is in the input channels at every step.
-# - One step is nearest to the truth on average, many steps look sharper: detail is invented.
+# - One step is closest to the truth on average; many steps look sharper, but their detail is invented.
 # - What a feature knows is measured with a probe on other people, against pixels and random weights.
 #
 # ## Questionnaire
@@ -408,7 +408,7 @@ check_ddim_step(ddim_step)
 # 3. Why does predicting $\epsilon$ fail at pure noise?
 # 4. What does the residual target save the network from learning?
 # 5. Why can one denoising step beat twenty in PSNR?
-# 6. Why must the probe be judged on people it was not fitted on?
+# 6. Why must the probe be evaluated on people it was not fitted on?
 # 7. What would you conclude if random weights reached the same $R^2$?
 #
 # ## Further reading

@@ -15,7 +15,7 @@
 # side. Block, timestep and normalisation are this project's choices.
 #
 # ## The result first
-# A linear map reads SFace's embedding of the *sharp* face off the features of a 16 px face, on 15 people it was not fitted
+# A linear map predicts SFace's embedding of the *sharp* face from the features of a 16 px face, on 15 people it was not fitted
 # on ($R^2$, 1 is perfect). The paper-recipe student's backbone, the generative teacher, a backbone with random weights, and
 # the pixels:
 
@@ -80,8 +80,8 @@ print("features of one face:", tuple(target[0].shape))
 # %%
 from gdrd_lab.losses.generative import TargetNormalisation, normalise_target
 
-spread = target.std((0, 2, 3))
-print(f"standard deviation of the teacher's channels: {spread.min():.2f} to {spread.max():.2f}")
+deviation = target.std((0, 2, 3))
+print(f"standard deviation of the teacher's channels: {deviation.min():.2f} to {deviation.max():.2f}")
 standard = normalise_target(target, TargetNormalisation.CHANNEL).std((0, 2, 3), correction=0)
 print(f"after standardising: {standard.min():.2f} to {standard.max():.2f}")
 

@@ -172,7 +172,7 @@ base = course.train_backbone(recipe, faces)[0] if TRAIN_HERE else shipped
 with torch.inference_mode():
     features = base.backbone(lr)
 features = features.clone()
-learn, judged = faces.labels < 45, faces.labels >= 45
+learn, held_out = faces.labels < 45, faces.labels >= 45
 
 
 def losses():
@@ -193,15 +193,18 @@ for seed in range(3):
         head = gl.Student(base.config).head
         course.fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
         scores.setdefault(name, []).append(
-            course.evaluate_head(head, features[judged], targets[judged], faces.labels[judged])
+            course.evaluate_head(head, features[held_out], targets[held_out], faces.labels[held_out])
         )
 
 for metric in ("AUC", "cosine to teacher", "relations"):
     values = {name: np.array([run[metric] for run in runs]) for name, runs in scores.items()}
-    means, spreads = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
+    means, deviations = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
     course.show(
         plots.bars(
-            means, errors=spreads, y_label=f"{metric}, mean and spread of 3 seeds", title="60 steps on 45 people"
+            means,
+            errors=deviations,
+            y_label=f"{metric}, mean and standard deviation of 3 seeds",
+            title="60 steps on 45 people",
         )
     )
 
@@ -372,7 +375,7 @@ check_embedding_loss(embedding_loss)
 # - Relations can be distilled where positions cannot be reached.
 # - L_rcd compares relation *vectors* of teacher to teacher and of teacher to student, across resolutions.
 # - The negative term is a sum: its size grows with the number of negatives, and its weight must be chosen with that in mind.
-# - A comparison of losses needs the same start, the same steps, other people to judge, and several seeds.
+# - A comparison of losses needs the same start, the same steps, other people to evaluate on, and several seeds.
 #
 # ## Questionnaire
 # 1. Why does $F_{ts}$ start at the teacher's embedding and not at the student's?

@@ -128,7 +128,7 @@ train_faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
 lr = gl.downscale(gl.to_tensor([train_faces[k] for k in range(len(train_faces))]), 16)
 labels = torch.from_numpy(train_faces.labels)
 targets = teacher_embeddings(teacher, train_faces, progress=False)
-learn, judged = train_faces.labels < 45, train_faces.labels >= 45
+learn, held_out = train_faces.labels < 45, train_faces.labels >= 45
 recipe = course.lesson_recipe()
 trained = course.train_backbone(recipe, train_faces)[0].backbone
 torch.manual_seed(0)
@@ -148,19 +148,19 @@ for backbone_name, backbone in (("random backbone", blank), ("stage 1", trained)
             course.fit_head(
                 head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed
             )
-            value = course.evaluate_head(head, features[judged], targets[judged], train_faces.labels[judged])
+            value = course.evaluate_head(head, features[held_out], targets[held_out], train_faces.labels[held_out])
             rows.setdefault(f"{backbone_name}, {loss_name}", []).append(value["cosine to teacher"])
 course.show(
     plots.bars(
         {name: float(np.mean(values)) for name, values in rows.items()},
         errors={name: float(np.std(values, ddof=1)) for name, values in rows.items()},
-        y_label="cosine to the teacher on other people, mean and spread of 3 seeds",
+        y_label="cosine to the teacher on other people, mean and standard deviation of 3 seeds",
         title="A small ablation, 60 steps",
     )
 )
 
 # %% [markdown]
-# Before you accept a difference: is it larger than the spread over seeds? Would it hold with other people, other faces, more
+# Before you accept a difference: is it larger than the standard deviation over seeds? Would it hold with other people, other faces, more
 # steps? Rows with a worse result stay in the table.
 #
 # ## Robustness
@@ -294,7 +294,7 @@ check_rates(rates)
 
 # %% [markdown]
 # ### Exercise 2: a threshold chosen elsewhere
-# For each fold, take the candidate that decides the most pairs of the **other** folds rightly (the first of equals), and judge
+# For each fold, take the candidate that decides most pairs of the **other** folds rightly (the first of equals), and evaluate
 # the fold with it. Return the mean over folds.
 # <details><summary>Hint 1</summary>
 # Loop over np.unique(fold); judged = fold == f.
@@ -388,8 +388,8 @@ check_group_false_match(group_false_match)
 
 # %% [markdown]
 # ## Summary
-# - Say the protocol before the number: both small or sharp gallery, which pairs, which threshold.
-# - Draw people, not pairs, to say how sure a number is.
+# - State the protocol before the number: both small or sharp gallery, which pairs, which threshold.
+# - Draw people, not pairs, to state the uncertainty of a number.
 # - An ablation changes one thing, repeats seeds, and keeps rows with worse results.
 # - One threshold, many groups: report both error rates of each, with counts.
 #

@@ -312,7 +312,7 @@ shutil.rmtree(work)  # faces do not stay behind
 # ## Summary
 # - Alignment to the template comes first; without it every score is wrong.
 # - Split by person, not by photograph.
-# - Fine-tuning on a few people adapts to camera and light; judge it on other people.
+# - Fine-tuning on a few people adapts to camera and light; evaluate it on other people.
 # - Compare an exported file with the original before using it.
 #
 # ## Questionnaire

@@ -69,5 +69,5 @@ def test_what_does_not_exist_is_found() -> None:
     assert unknown(["bench", "networks"]) == ["bench"]
     assert not unknown(["data", "pack", "FACES", "OUT", "--workers=3"])
     whole, inline = commands("`gdrd train` and\n```bash\ntorchrun -m gdrd_lab train all \\\n  --out x  # here\n```\n")
-    assert ([line.split() for line in whole], inline) == (["train all --out x".split()], ["train"])
+    assert ([line.split() for line in whole], inline) == ([["train", "all", "--out", "x"]], ["train"])
     assert sum(len(commands(path.read_text())[0]) for path in TEXTS) > 20
