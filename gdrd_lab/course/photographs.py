@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_with
-from gdrd_lab.datasets.folder import FolderFaces, align_folder, list_images
+from gdrd_lab.datasets.folder import FolderFaces, align_folder
+from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.io.atomic import write_atomically
@@ -55,8 +56,8 @@ def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
     if not count:
         print(f"No photograph in {source} shows a face that was found. The lesson continues with example photographs.")
         return read_photographs(None, work)
-    files, keys, _ = list_images(source)
-    faces, paths = FolderFaces(out), dict(zip(keys, files, strict=True))
+    found, faces = list_images(source), FolderFaces(out)
+    paths = dict(zip(found.keys, found.files, strict=True))
     return Photographs([paths[key] for key in faces.keys], faces, left_out, folder is None)
 
 
