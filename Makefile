@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: app lab book test check install notebooks clean
+.PHONY: app lab docs test check install notebooks clean
 .DEFAULT_GOAL := app
 
 install: $(READY)
@@ -28,11 +28,13 @@ test: $(READY)
 	$(BIN)/pytest --doctest-modules gdrd_lab
 	$(BIN)/pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
 
-book: $(READY)
-	$(BIN)/python -m gdrd_lab.course.book --out book
+# Runs each solution notebook once (3 minutes); it runs again only when its code, the package or the weights change.
+docs: $(READY)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . site
+	@echo site/index.html
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/build.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) site docs/api .mypy_cache .ruff_cache .pytest_cache

@@ -13,80 +13,66 @@
 # equation numbers, layer, timestep and loss weights could not be read from public text, so this course calls the
 # equations by their names; every number you see is measured here.
 #
-# Every face below is sampled from a statistical model: nobody's photograph.
+# Every face below is sampled from a statistical model. No photograph of a person is used.
 #
 # ## The result first
 # The teacher (SFace, made for 112 px) and the shipped student verify the same pairs while the faces shrink. Both faces
 # of a pair have the same resolution. The bars are standard errors over 10 folds.
 
 # %%
-import tempfile
-from pathlib import Path
-
 import numpy as np
-import torch
 
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import QUIET, embed_all
-from gdrd_lab.datasets.pairs import random_pairs
-from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.evaluation.compare import compare, shown
-from gdrd_lab.evaluation.metrics.verification import best_threshold, lfw_accuracy
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.evaluation.protocol import pair_scores, verify_embeddings
-from gdrd_lab.models.registry import load_model
-from gdrd_lab.plots.figures import Curve, accuracy_curves, face_strip, score_histogram
-from gdrd_lab.transforms.degradation import Degradation
-from gdrd_lab.transforms.resize import downscale
 
-torch.manual_seed(0)
-faces = synthetic_faces(identities=30, per_identity=3, size=112, seed=0)
-pairs = random_pairs(faces.labels, folds=10, per_fold=15, seed=0)
-teacher, student = load_model("sface"), load_model("student")
-sizes = (8, 16, 32, 112)
+course.set_up()
+faces = gl.synthetic_faces(identities=30, per_identity=3, size=112, seed=0)
+pairs = gl.random_pairs(faces.labels, folds=10, per_fold=15, seed=0)
+teacher, student = gl.load_model("sface"), gl.load_model("student")
+sizes, quiet = (8, 16, 32, 112), gl.EmbedOptions(progress=False)
 embeddings = {
-    network.name: {size: embed_all(network, faces, Degradation(size), QUIET) for size in sizes}
+    network.name: {size: gl.embed_all(network, faces, gl.Degradation(size), quiet) for size in sizes}
     for network in (teacher, student)
 }
 measured = []
 for name, by_size in embeddings.items():
     accuracy = [verify_embeddings(by_size[size], by_size[size], pairs).accuracy for size in sizes]
-    measured.append(Curve(name, "", sizes, [a.mean for a in accuracy], [a.standard_error for a in accuracy]))
-show(accuracy_curves(measured, title="Embedded faces, both of a pair at the same resolution"))
+    measured.append(plots.Curve(name, "", sizes, [a.mean for a in accuracy], [a.standard_error for a in accuracy]))
+course.show(plots.accuracy_curves(measured, title="Synthetic faces, both of a pair at the same resolution"))
 
 # %% [markdown]
-# These are 30 people and a few dozen pairs per fold, so the bars are wide. The embedded faces are a teaching set; the
-# numbers that count are on LFW, in the README, made by `gdrd evaluate --data lfw`.
+# These are 30 people and a few dozen pairs per fold, so the bars are wide. The synthetic faces are a teaching set; results
+# on real faces (LFW) are in the README, made by `gdrd evaluate --data lfw`.
 #
 # ## What a recogniser is given
 # A face of $r \times r$ pixels is $3r^2$ numbers: 37,632 at 112 px, 768 at 16 px, 192 at 8 px. Each pixel of the small
-# face gathers light from many pixels of the sharp one. `downscale` does it by bicubic interpolation with antialias:
-# the kernel is as much wider as the face gets smaller, so that no pixel is skipped.
+# face averages many pixels of the sharp one. `downscale` uses bicubic interpolation with antialiasing: the kernel
+# widens as the face shrinks, so that no pixel is skipped.
 
 # %%
-source(downscale)
+from gdrd_lab.evaluation.compare import shown
+
+course.source(gl.downscale)
 rows = {f"{size} px": [shown(faces[k], size, 112) for k in (0, 1, 3, 4, 6, 7)] for size in (112, 32, 16, 8)}
-show(face_strip(rows, ["A1", "A2", "B1", "B2", "C1", "C2"], title="Three people, two faces each"))
+course.show(plots.face_strip(rows, ["A1", "A2", "B1", "B2", "C1", "C2"], title="Three people, two faces each"))
 
 # %% [markdown]
 # Move the slider: the pair of faces, and the two networks' scores for it. (On GitHub and in the HTML site you see one
 # position of it.)
 
 # %%
-from gdrd_lab.course.widgets import show_slider
-
 SIZES = (6, 8, 12, 16, 24, 32, 64, 112)
-scored = compare(faces[0], faces[1], [teacher, student], SIZES)
+scored = gl.compare(faces[0], faces[1], [teacher, student], SIZES)
 
 
 def pair_at(size):
     """Draw one genuine pair at a resolution, its scores above."""
-    words = ", ".join(f"{name} {values[SIZES.index(size)]:.2f}" for name, values in scored.scores.items())
-    return face_strip({f"{size} px": [shown(faces[k], size, 112) for k in (0, 1)]}, title=words)
+    title = ", ".join(f"{name} {values[SIZES.index(size)]:.2f}" for name, values in scored.scores.items())
+    return plots.face_strip({f"{size} px": [shown(faces[k], size, 112) for k in (0, 1)]}, title=title)
 
 
-show_slider("resolution (px)", SIZES, pair_at, start=3)
+course.show_slider("resolution (px)", SIZES, pair_at, start=3)
 
 # %% [markdown]
 # ## A score
@@ -97,8 +83,10 @@ show_slider("resolution (px)", SIZES, pair_at, start=3)
 # `embed` returns vectors of unit length, so that a dot product is the cosine:
 
 # %%
-hr = to_tensor([faces[k] for k in range(8)])
-lr = Degradation(16)(hr, seeds=range(8))
+import torch
+
+hr = gl.to_tensor([faces[k] for k in range(8)])
+lr = gl.Degradation(16)(hr, seeds=range(8))
 with torch.inference_mode():
     scores = (teacher.embed(hr) * teacher.embed(lr)).sum(1)
 print("sharp face k against the same face at 16 px:", np.round(scores.numpy(), 2))
@@ -106,13 +94,13 @@ print("sharp face k against the same face at 16 px:", np.round(scores.numpy(), 2
 # %% [markdown]
 # ## Predict, then run
 # In an ideal embedding two *different* people score near 0. What is their mean score at 112 px, at 16 px and at 8 px?
-# Move the sliders, then run the next cell. (Untouched, they keep the stated default, so the notebook also runs alone.)
+# Move the sliders, then run the next cell. (Each starts at a stated default, so the notebook also runs without a guess.)
 
 # %%
-guess = predict(
+guess = course.predict(
     "Mean score of two DIFFERENT people, as SFace gives it",
     {"at 112 px": 0.05, "at 16 px": 0.05, "at 8 px": 0.05},
-    lr=-0.2,
+    low=-0.2,
     high=1.0,
     unit="mean cosine score of impostor pairs",
 )
@@ -122,10 +110,9 @@ pair = {size: pair_scores(e, e, pairs) for size, e in embeddings[teacher.name].i
 guess.reveal({f"at {size} px": float(values[~pairs.genuine].mean()) for size, values in pair.items()})
 
 # %% [markdown]
-# Small faces are enlarged before SFace reads them, and all enlarged faces are blurred alike: they share something, and
-# the score of strangers rises. So **a threshold chosen at one resolution need not suit another**. That is the first thing
-# to know about very low resolution. (The embedded people are drawn from one model and are more alike than real strangers,
-# so their scores are high at 112 px already.)
+# Small faces are enlarged before SFace reads them. All enlarged faces are blurred in the same way, so the scores of different
+# people rise. Therefore **a threshold chosen at one resolution may not suit another**. (The synthetic people are drawn from
+# one model and look more alike than real people, so their scores are high at 112 px already.)
 #
 # ## A decision
 # A pair is accepted when its score reaches a threshold $\theta$. The accuracy counts both kinds of pairs:
@@ -134,28 +121,30 @@ guess.reveal({f"at {size} px": float(values[~pairs.genuine].mean()) for size, va
 # \theta^{*} = \mathrm{arg\,max}_\theta \mathrm{acc}(\theta).$$
 
 # %%
+from gdrd_lab.evaluation.metrics.verification import best_threshold, lfw_accuracy
+
 theta = {size: best_threshold(values, pairs.genuine) for size, values in pair.items()}
 print({f"{size} px": round(value, 3) for size, value in theta.items()})
-show(score_histogram(pair[16], pairs.genuine, theta[16], title="SFace at 16 px"))
+course.show(plots.score_histogram(pair[16], pairs.genuine, theta[16], title="SFace at 16 px"))
 
 # %% [markdown]
-# $\theta^{*}$ above was chosen on the pairs it is then judged on, which flatters it. The LFW protocol judges each of ten
-# folds at the threshold that suits the other nine:
+# $\theta^{*}$ above was chosen on the pairs that it is evaluated on, so its accuracy is too high. The LFW protocol evaluates
+# each of ten folds at the best threshold of the other nine:
 #
 # $$\mathrm{accuracy} = \frac1{10}\sum_{f=1}^{10}\mathrm{acc}_f\left(\theta^{*}_{\text{other folds}}\right).$$
 
 # %%
 for size, values in pair.items():
-    flattered = np.mean((values >= theta[size]) == pairs.genuine)
-    honest = lfw_accuracy(values, pairs.genuine, pairs.fold)
-    print(f"{size:3} px: same pairs {flattered:.3f}, held-out folds {honest.mean:.3f} ± {honest.standard_error:.3f}")
+    same = np.mean((values >= theta[size]) == pairs.genuine)
+    held_out = lfw_accuracy(values, pairs.genuine, pairs.fold)
+    print(f"{size:3} px: same pairs {same:.3f}, held-out folds {held_out.mean:.3f} ± {held_out.standard_error:.3f}")
 
 # %% [markdown]
 # ## Exercises
-# Fill in the stub, run the cell, run its check. The hints get stronger one by one; the solution is folded away.
+# Fill in the stub, run the cell, run its check. Each hint says more than the one before; the solution is folded away.
 #
 # ### Exercise 1: average blocks of pixels
-# The simplest honest way to shrink a face: each new pixel is the mean of a block of old ones.
+# The simplest correct way to shrink a face: each new pixel is the mean of a block of old ones.
 #
 # <details><summary>Hint 1</summary>
 # A face of 112 px becomes 16 px: how many old pixels make one new one?
@@ -303,31 +292,32 @@ check_d_prime(d_prime)
 # far too few for a useful student.
 
 # %%
-from gdrd_lab.training import recipes
-from gdrd_lab.training.config import Recipe
+import tempfile
+from pathlib import Path
+
 from gdrd_lab.training.pipeline import train_all
 
 with tempfile.TemporaryDirectory() as folder:
     out = Path(folder)
-    train_all(recipes.smoke(), faces, out, teacher, progress=False)
+    train_all(gl.recipes.smoke(), faces, out, teacher, progress=False)
     for stage in ("generative", "backbone", "head"):
         table = np.genfromtxt(out / "checkpoints" / stage / "losses.csv", delimiter=",", names=True)
         losses = {name: table[name] for name in table.dtype.names[2:]}
         print(stage, {name: f"{values[0]:.3f} -> {values[-1]:.3f}" for name, values in losses.items()})
 
 # %% [markdown]
-# One question remains before the next notebook: how much of the teacher's answer survives at each size? The mean cosine
-# between the embedding of a sharp face and of the same face made small, by network:
+# One question remains before the next notebook: how much of the teacher's embedding is kept at each size? The mean cosine
+# between the embedding of a sharp face and that of the same face at low resolution, by network:
 
 # %%
 reference = embeddings[teacher.name][112]
 kept = {
     name: [float((by_size[size] * reference).sum(1).mean()) for size in sizes] for name, by_size in embeddings.items()
 }
-show(
-    accuracy_curves(
-        [Curve(name, "", sizes, values) for name, values in kept.items()],
-        title="What survives of the teacher's answer to the sharp face",
+course.show(
+    plots.accuracy_curves(
+        [plots.Curve(name, "", sizes, values) for name, values in kept.items()],
+        title="Similarity to the teacher's embedding of the sharp face",
         metric="Cosine to the teacher's sharp embedding",
         chance=None,
     )
@@ -336,8 +326,8 @@ show(
 # %% [markdown]
 # ## Summary
 # - For the teacher, a face of 16 x 16 pixels still tells people apart, one of 8 x 8 less so.
-# - Strangers' scores rise as faces shrink: a threshold belongs to a resolution.
-# - A threshold must be chosen on other pairs than those it is judged on.
+# - Scores of different people rise as faces shrink, so a threshold belongs to a resolution.
+# - A threshold must be chosen on other pairs than those that it is evaluated on.
 # - Two teachers: one knows how faces look (generative), one knows who is who (discriminative).
 #
 # **Limits.** For teaching and research only. Error rates at these resolutions are far too high, and differ between groups
@@ -355,4 +345,4 @@ show(
 # - The paper: arXiv [2409.06371](https://arxiv.org/abs/2409.06371).
 # - Huang et al., *Labeled Faces in the Wild* (UMass TR 07-49): the ten-fold protocol.
 # - SFace: Zhong et al., *SFace: Sigmoid-Constrained Hypersphere Loss*, arXiv [2205.12010](https://arxiv.org/abs/2205.12010).
-# - `data/FACE_MODEL.md` in this repository: how the embedded faces are made, and their limits.
+# - `data/FACE_MODEL.md` in this repository: how the synthetic faces are made, and their limits.

@@ -12,8 +12,8 @@
 # model pretrained for face super-resolution. The equations here are SR3's (arXiv
 # [2104.07636](https://arxiv.org/abs/2104.07636), section 2) with v-prediction
 # ([2202.00512](https://arxiv.org/abs/2202.00512), section 4) and a residual target
-# ([2104.14951](https://arxiv.org/abs/2104.14951), section 3). No pretrained face model was at hand, so the shipped one
-# was trained for this project (`data/MODELS.md`).
+# ([2104.14951](https://arxiv.org/abs/2104.14951), section 3). No pretrained face diffusion model could be shipped, so this
+# one was trained for the project (`data/MODELS.md`).
 #
 # ## The result first
 # The shipped teacher turns 16 px into 64 px, starting from pure noise. Each frame is its current estimate.
@@ -22,27 +22,17 @@
 import numpy as np
 import torch
 
-from gdrd_lab.course.models import generative_teacher, lesson_recipe, losses, smooth
-from gdrd_lab.course.plots import bars, lines
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import film, show_slider
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import synthetic_faces
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.evaluation.compare import shown
-from gdrd_lab.evaluation.metrics.image_quality import psnr
-from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
-from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, velocity
-from gdrd_lab.models.diffusion.sampling import start_noise
+from gdrd_lab.models.diffusion import process
 from gdrd_lab.models.registry import shipped_generative
-from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.transforms.resize import downscale, resize
 
-torch.manual_seed(0)
-faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
-hr = to_tensor([faces[5 * k] for k in range(16)])
-lr = downscale(hr, 16)
-shipped = load_generative(shipped_generative())
+course.set_up()
+faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = gl.to_tensor([faces[5 * k] for k in range(16)])
+lr = gl.downscale(hr, 16)
+shipped = gl.load_generative(shipped_generative())
 
 
 def picture(face):
@@ -58,7 +48,7 @@ def denoise(model, lr, steps=8, seed=0):
 
 
 frames = [shown(faces[0], 16, 64), *denoise(shipped, lr), faces[0]]
-film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The shipped teacher denoises")
+course.film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The shipped teacher denoises")
 
 # %% [markdown]
 # ## The forward process
@@ -70,11 +60,11 @@ film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The
 # one, so if $x_0$ and $\epsilon$ have unit variance and are independent, $x_t$ has unit variance too.
 
 # %%
-source(noised)
+course.source(process.noised)
 alphas = shipped.scheduler.alphas_cumprod
 times = np.arange(0, 1000, 20)
-show(
-    lines(
+course.show(
+    plots.lines(
         times,
         {"signal": alphas[times].sqrt().numpy(), "noise": (1 - alphas[times]).sqrt().numpy()},
         x_label="timestep t",
@@ -85,8 +75,8 @@ show(
 
 # %% [markdown]
 # ## SR3: conditioning on the tiny face
-# The face itself need not be invented: most of it is in the 16 px input. Let $c$ be the enlarged input and $y$ the sharp
-# face, both in $[-1, 1]$. The model works on what the enlargement lacks, at unit scale,
+# The model does not have to generate the whole face: most of it is in the 16 px input. Let $c$ be the enlarged input and $y$ the sharp
+# face, both in $[-1, 1]$. The model generates the difference, at unit scale,
 #
 # $$x_0 = (y - c)/s .$$
 
@@ -96,38 +86,40 @@ clean = shipped.clean(hr, lr)
 print(f"s = {shipped.residual_scale}; standard deviation of x_0 on these faces: {clean.std():.2f}")
 
 # %% [markdown]
-# (Below 1 here: the embedded faces have less fine detail than the photographs that $s$ belongs to.)
+# (Below 1 here, because the synthetic faces have less fine detail than the photographs that $s$ belongs to.)
 #
 # SR3's idea is then simple: **stack** the noisy image and the condition as the network's input channels. Both pass a
 # pixel-unshuffle first, which moves blocks of pixels into channels so that the UNet works on a smaller grid.
 
 # %%
-source(SuperResolutionPipeline.unet_input)
+course.source(type(shipped).unet_input)
 print(
     "x_t", tuple(clean.shape), "and c", tuple(condition.shape), "->", tuple(shipped.unet_input(clean, condition).shape)
 )
 
 # %% [markdown]
 # ## What the network predicts
-# Not the noise and not the face but the **velocity**
+# The network predicts neither the noise nor the face, but the **velocity**
 #
 # $$v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0, \qquad\text{from which}\qquad
 # x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v .$$
 #
-# At pure noise ($\bar\alpha = 0$) predicting $\epsilon$ would be trivial, its input being $\epsilon$; the velocity is then
-# $-x_0$, and there is something to learn at every $t$.
+# At pure noise ($\bar\alpha = 0$) predicting $\epsilon$ would be trivial, because the input is $\epsilon$. The velocity is
+# then $-x_0$, so there is something to learn at every $t$.
 
 # %%
+from gdrd_lab.models.diffusion.sampling import start_noise
+
 noise, _ = start_noise(range(16), (3, shipped.size, shipped.size))
 t = torch.full((16,), 500)
-x_t = noised(clean, noise, alphas[t])
-v = velocity(clean, noise, alphas[t])
-back = clean_from_velocity(x_t, v, alphas[t])
+x_t = process.noised(clean, noise, alphas[t])
+v = process.velocity(clean, noise, alphas[t])
+back = process.clean_from_velocity(x_t, v, alphas[t])
 print("largest error of x_0 computed back from x_t and v:", float((back - clean).abs().max()))
 
 # %% [markdown]
 # Slide through the timesteps: the noisy face the network sees, its one-step estimate of the face, and the truth. At small
-# $t$ the sharp face still shines through; at $t = 999$ only the condition helps.
+# $t$ the sharp face is still visible; at $t = 999$ only the condition helps.
 
 # %%
 
@@ -135,17 +127,17 @@ print("largest error of x_0 computed back from x_t and v:", float((back - clean)
 def at_timestep(t):
     """Draw x_t as a face, the network's one-step estimate and the truth, for three faces."""
     step = torch.full((3,), t)
-    x_t = noised(clean[:3], noise[:3], alphas[step])
+    x_t = process.noised(clean[:3], noise[:3], alphas[step])
     with torch.inference_mode():
-        estimate = clean_from_velocity(x_t, shipped.predict(x_t, condition[:3], step), alphas[step])
+        estimate = process.clean_from_velocity(x_t, shipped.predict(x_t, condition[:3], step), alphas[step])
     made = (shipped.to_face(x_t, condition[:3]), shipped.to_face(estimate, condition[:3]), hr[:3])
     rows = ("x_t as a face", "one-step estimate", "truth")
-    return face_strip(
+    return plots.face_strip(
         {row: [picture(face) for face in three] for row, three in zip(rows, made, strict=True)}, title=f"t = {t}"
     )
 
 
-show_slider("timestep", (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999), at_timestep, start=5)
+course.show_slider("timestep", (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999), at_timestep, start=5)
 
 # %% [markdown]
 # ## Train a small one
@@ -154,23 +146,23 @@ show_slider("timestep", (0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999), a
 # $$L = \mathbb{E}_{x_0, \epsilon, t}\,\left\lVert \mathrm{UNet}(x_t, c, t) - v \right\rVert^2 ,$$
 #
 # computed by `velocity_loss`. **The switch:** `TRAIN_HERE = True` trains a UNet of a million parameters in a minute and
-# keeps it for next time; `False` goes on with the shipped one (7 million parameters, hours of training).
+# keeps it for next time; `False` continues with the shipped one (7 million parameters, hours of training).
 
 # %%
 from gdrd_lab.training.stages.diffusion import velocity_loss
 
 TRAIN_HERE = True
-source(velocity_loss)
+course.source(velocity_loss)
 
 # %%
 if TRAIN_HERE:
-    recipe = lesson_recipe(generative_steps=200)
-    model, run = generative_teacher(recipe, faces)
-    history = losses(run, "generative")
-    show(
-        lines(
+    recipe = course.lesson_recipe(generative_steps=200)
+    model, run = course.train_generative(recipe, faces)
+    history = course.losses(run, "generative")
+    course.show(
+        plots.lines(
             history["step"],
-            {"each step": history["denoise"], "mean of 10 steps": smooth(history["denoise"])},
+            {"each step": history["denoise"], "mean of 10 steps": course.running_mean(history["denoise"])},
             x_label="optimiser step",
             y_label="squared error of v",
             title="The small teacher learns",
@@ -180,45 +172,53 @@ else:
     model = shipped
 
 # %% [markdown]
-# The loss jumps about because every step draws other timesteps: near $t = 0$ the velocity is almost the noise $\epsilon$,
-# which cannot be seen in $x_t$, so those steps keep a high error. Judge by the running mean.
+# The loss varies from step to step because each step draws other timesteps: near $t = 0$ the velocity is almost the noise $\epsilon$,
+# which cannot be seen in $x_t$, so those steps keep a high error. Look at the running mean.
 
 # %%
 frames = [shown(faces[0], 16, 64), *denoise(model, lr), faces[0]]
-film(frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The model of this notebook denoises")
+course.film(
+    frames, ["input", *(f"step {k}" for k in range(1, 9)), "truth"], title="The model of this notebook denoises"
+)
 
 # %% [markdown]
 # ## Predict, then run
-# PSNR measures how near a face is to the truth, in decibels; higher is nearer. Bicubic enlargement needs no network.
+# PSNR measures how close a face is to the truth, in decibels; higher is closer. Bicubic enlargement needs no network.
 # What does the shipped teacher reach with 1, 4 and 20 denoising steps?
 
 # %%
-guess = predict(
+guess = course.predict(
     "Mean PSNR of 16 faces, 16 px to 64 px",
     {"bicubic": 25.0, "1 step": 25.0, "4 steps": 26.0, "20 steps": 28.0},
-    lr=15,
+    low=15,
     high=40,
     step=0.5,
     unit="PSNR (dB)",
 )
 
 # %%
-outputs = {"bicubic": resize(lr, 64)}
+from gdrd_lab.evaluation.metrics.image_quality import psnr
+
+outputs = {"bicubic": gl.resize(lr, 64)}
 outputs |= {f"{n} step{'s' * (n > 1)}": shipped(lr, steps=n, seeds=range(16)) for n in (1, 4, 20)}
 guess.reveal({name: float(psnr(hr, face).mean()) for name, face in outputs.items()})
-show(face_strip({name: [picture(face) for face in made[:6]] for name, made in [*outputs.items(), ("truth", hr)]}))
+course.show(
+    plots.face_strip({name: [picture(face) for face in made[:6]] for name, made in [*outputs.items(), ("truth", hr)]})
+)
 
 # %% [markdown]
-# If more steps came out worse than you thought: one step gives the *mean* of the possible faces, which is the best guess in
-# squared error. Many steps give *one* possible face, sharper and further from the truth. What differs between two seeds
-# below is invented:
+# If more steps gave a lower PSNR than you expected: one step gives the *mean* of the possible faces, which is the best guess in
+# squared error. Many steps give *one* possible face, sharper and further from the truth. The model invents what differs
+# between two seeds below:
 
 # %%
 seeds = [picture(shipped(lr[:1], steps=8, seeds=[seed])[0]) for seed in range(5)]
-show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"seed {k}" for k in range(5))]))
+course.show(
+    plots.face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"seed {k}" for k in range(5))])
+)
 
 # %% [markdown]
-# ## What its encoder knows
+# ## What the encoder's features hold
 # The student will regress the **encoder's features**, not the pictures. Which layer, which timestep? The paper's choice
 # could not be read from public text, so we measure: a linear map from the features predicts SFace's embedding of the
 # *sharp* face, on people it was not fitted on. $R^2 = 1$ is perfect, 0 is no better than the mean.
@@ -228,12 +228,11 @@ show(face_strip({"one input": [shown(faces[0], 16, 64), *seeds]}, ["input", *(f"
 # %%
 from gdrd_lab.analysis.probe import linear_probe, pooled
 from gdrd_lab.models.diffusion.features import encoder_blocks, generative_features
-from gdrd_lab.models.registry import load_model
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 
-everyone = downscale(to_tensor([faces[k] for k in range(len(faces))]), 16)
-targets = teacher_embeddings(load_model("sface"), faces, progress=False).numpy()
-fitted_on = faces.labels < 45  # the other 15 people judge
+everyone = gl.downscale(gl.to_tensor([faces[k] for k in range(len(faces))]), 16)
+targets = teacher_embeddings(gl.load_model("sface"), faces, progress=False).numpy()
+fitted_on = faces.labels < 45  # the probe is evaluated on the other 15 people
 timesteps = (0, 100, 400, 800)
 
 
@@ -250,36 +249,36 @@ def probed(model):
 
 
 known = probed(shipped)
-show(
-    lines(
+course.show(
+    plots.lines(
         timesteps,
         known,
         x_label="timestep t",
         y_label="R² of the sharp face's SFace embedding",
-        title="What the shipped encoder knows of identity at 16 px",
+        title="Identity in the shipped encoder's features at 16 px",
     )
 )
 
 # %% [markdown]
-# A number like this means nothing alone. Two baselines: the pixels of the 16 px face themselves, and the same network with
+# Such a number needs baselines. Two of them: the pixels of the 16 px face themselves, and the same network with
 # **random weights**. Only what stands above both was learned by super-resolution.
 
 # %%
 torch.manual_seed(0)
 random_unet = type(shipped.unet).from_config(shipped.unet.config).eval()
-untrained = SuperResolutionPipeline(
-    random_unet, shipped.scheduler, shipped.size, shipped.unshuffle, shipped.residual_scale
-)
+untrained = type(shipped)(random_unet, shipped.scheduler, shipped.size, shipped.unshuffle, shipped.residual_scale)
 rows = {f"shipped, {block}": values[0] for block, values in known.items()}
 rows |= {
     f"random, {block}": linear_probe(pooled(generative_features(untrained, everyone, block=block)), targets, fitted_on)
     for block in encoder_blocks(random_unet)
 }
 rows["pixels"] = linear_probe(everyone.flatten(1).double().numpy(), targets, fitted_on)
-show(bars(rows, y_label="R² on 15 people not fitted on", title="Identity, read off by a linear map at t = 0"))
+course.show(
+    plots.bars(rows, y_label="R² on 15 people not fitted on", title="Identity, read off by a linear map at t = 0")
+)
 
 # %% [markdown]
-# Read this figure honestly: does the trained encoder stand above the random network, and does it stand above the pixels? What
+# Two questions for this figure: does the trained encoder stand above the random network, and does it stand above the pixels? What
 # a diffusion encoder adds need not be identity; it may be what makes faces look like faces. Notebook 02 gives it to the student,
 # notebook 03 adds identity from the other teacher.
 #
@@ -400,7 +399,7 @@ check_ddim_step(ddim_step)
 # ## Summary
 # - The forward process mixes signal and noise at constant variance; the network predicts a velocity that gives $x_0$ back.
 # - SR3 conditions by stacking: the enlarged face is in the input channels at every step.
-# - One step is nearest to the truth on average, many steps look sharper: detail is invented.
+# - One step is closest to the truth on average; many steps look sharper, but their detail is invented.
 # - What a feature knows is measured with a probe on other people, against pixels and random weights.
 #
 # ## Questionnaire
@@ -409,7 +408,7 @@ check_ddim_step(ddim_step)
 # 3. Why does predicting $\epsilon$ fail at pure noise?
 # 4. What does the residual target save the network from learning?
 # 5. Why can one denoising step beat twenty in PSNR?
-# 6. Why must the probe be judged on people it was not fitted on?
+# 6. Why must the probe be evaluated on people it was not fitted on?
 # 7. What would you conclude if random weights reached the same $R^2$?
 #
 # ## Further reading

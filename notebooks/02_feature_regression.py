@@ -15,7 +15,7 @@
 # side. Block, timestep and normalisation are this project's choices.
 #
 # ## The result first
-# A linear map reads SFace's embedding of the *sharp* face off the features of a 16 px face, on 15 people it was not fitted
+# A linear map predicts SFace's embedding of the *sharp* face from the features of a 16 px face, on 15 people it was not fitted
 # on ($R^2$, 1 is perfect). The paper-recipe student's backbone, the generative teacher, a backbone with random weights, and
 # the pixels:
 
@@ -23,28 +23,19 @@
 import numpy as np
 import torch
 
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.analysis.probe import linear_probe, pooled
-from gdrd_lab.course.models import lesson_recipe, losses, smooth, stage_one
-from gdrd_lab.course.plots import bars, lines
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.losses.generative import generative_loss, normalise_target
 from gdrd_lab.models.diffusion.features import generative_features
-from gdrd_lab.models.diffusion.pipeline import load_generative
-from gdrd_lab.models.registry import load_model, shipped_generative
-from gdrd_lab.models.student.adapter import FeatureAdapter
-from gdrd_lab.models.student.model import Student
+from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.training.teacher_targets import teacher_embeddings
-from gdrd_lab.transforms.resize import downscale
 
-torch.manual_seed(0)
-faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
-hr = to_tensor([faces[k] for k in range(len(faces))])
-lr = downscale(hr, 16)
-generative, shipped = load_generative(shipped_generative()), load_model("paper-student")
-identity = teacher_embeddings(load_model("sface"), faces, progress=False).numpy()
+course.set_up()
+faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = gl.to_tensor([faces[k] for k in range(len(faces))])
+lr = gl.downscale(hr, 16)
+generative, shipped = gl.load_generative(shipped_generative()), gl.load_model("paper-student")
+identity = teacher_embeddings(gl.load_model("sface"), faces, progress=False).numpy()
 fitted_on = faces.labels < 45
 
 
@@ -55,7 +46,7 @@ def knows(network):
 
 
 torch.manual_seed(0)
-untrained = Student(shipped.config).eval()
+untrained = gl.Student(shipped.config).eval()
 with torch.no_grad():
     target = torch.cat([generative_features(generative, part) for part in lr.split(50)])
 known = {
@@ -64,22 +55,22 @@ known = {
     "random backbone": knows(untrained.backbone),
     "pixels": linear_probe(lr.flatten(1).double().numpy(), identity, fitted_on),
 }
-show(bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
+course.show(plots.bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
 
 # %% [markdown]
-# The training of that student is told in `data/MODELS.md`. In this notebook you repeat stage 1 in small and see which
-# part of such a bar it explains.
+# `data/MODELS.md` describes the training of that student. In this notebook you repeat a small stage 1 and see which part of
+# such a bar it explains.
 #
 # ## The target
-# The teacher reads the same 16 px face. At timestep 0 and without the sharp face, its features tell what the tiny face
+# The teacher reads the same 16 px face. At timestep 0 and without the sharp face, its features hold what the tiny face
 # alone supports:
 
 # %%
-source(generative_features)
+course.source(generative_features)
 print("features of one face:", tuple(target[0].shape))
 
 # %% [markdown]
-# Channels differ in scale by a lot. In a plain squared error the loud ones would decide everything; so each channel is
+# Channels differ much in scale. In a plain squared error those with large values would dominate, so each channel is
 # standardised over batch and space,
 #
 # $$\tilde g = (g - \mu_c)/\sqrt{\sigma_c^2 + 10^{-6}} .$$
@@ -87,48 +78,50 @@ print("features of one face:", tuple(target[0].shape))
 # This is the project's choice; it also makes losses of different blocks comparable.
 
 # %%
-from gdrd_lab.losses.generative import TargetNormalisation
+from gdrd_lab.losses.generative import TargetNormalisation, normalise_target
 
-spread = target.std((0, 2, 3))
-print(f"standard deviation of the teacher's channels: {spread.min():.2f} to {spread.max():.2f}")
+deviation = target.std((0, 2, 3))
+print(f"standard deviation of the teacher's channels: {deviation.min():.2f} to {deviation.max():.2f}")
 standard = normalise_target(target, TargetNormalisation.CHANNEL).std((0, 2, 3), correction=0)
 print(f"after standardising: {standard.min():.2f} to {standard.max():.2f}")
 
 # %% [markdown]
 # ## The adapter and the loss
-# Student and teacher have different widths and grids. An adapter $A$, a 1 x 1 convolution and a bilinear resize, stands
-# between them **during stage 1 only**; it is thrown away afterwards. It is kept linear and small on purpose: what the
-# adapter could compute itself, the backbone need not learn.
+# Student and teacher have different widths and grids. An adapter $A$, a 1 x 1 convolution and a bilinear resize, connects
+# them **during stage 1 only** and is discarded afterwards. It is linear and small on purpose: the backbone would not have to
+# learn what a larger adapter could compute.
 
 # %%
-source(FeatureAdapter)
+from gdrd_lab.models.student.adapter import FeatureAdapter
+
+course.source(FeatureAdapter)
 
 # %% [markdown]
 # $$L_{gen} = \frac{1}{NCHW}\sum\left(A\!\left(f(x^{lr})\right) - \tilde g(x^{lr})\right)^2$$
 #
-# The teacher is detached: the student moves towards it, never the other way round.
+# The teacher is detached: the student moves towards the teacher, and not the teacher towards the student.
 
 # %%
-recipe = lesson_recipe()
+recipe = course.lesson_recipe()
 torch.manual_seed(0)
-student = Student(recipe.student)
+student = gl.Student(recipe.student)
 adapter = FeatureAdapter(student.backbone.channels, target.shape[1], tuple(target.shape[2:]))
-loss = generative_loss(adapter(student.backbone(lr[:32])), target[:32], normalise=True)
-source(generative_loss)
+loss = gl.losses.generative_loss(adapter(student.backbone(lr[:32])), target[:32], normalise=True)
+course.source(gl.losses.generative_loss)
 print(f"L_gen before training: {loss.item():.3f}")
 
 # %% [markdown]
 # ## Predict, then run
-# The target has unit variance, so predicting zero everywhere costs exactly 1. Where does 80 steps of 32 faces bring
-# the loss, with the best linear adapter, and where is it on *other people*, drawn with another seed? **The switch:**
+# The target has unit variance, so predicting zero everywhere costs exactly 1. What is the loss after 80 steps of 32
+# faces with the best linear adapter, and what is it on *other people*, drawn with another seed? **The switch:**
 # `TRAIN_HERE = False` takes that shipped backbone instead.
 
 # %%
 TRAIN_HERE = True
-guess = predict(
+guess = course.predict(
     "L_gen after training",
     {"faces trained on": 0.5, "other people": 0.6},
-    lr=0,
+    low=0,
     high=1.2,
     unit="mean squared error of the standardised target",
 )
@@ -137,27 +130,27 @@ guess = predict(
 from gdrd_lab.analysis.probe import adapter_errors
 
 if TRAIN_HERE:
-    stage, run = stage_one(recipe, faces)
-    history = losses(run, "backbone")["gen"]
+    stage, run = course.train_backbone(recipe, faces)
+    history = course.losses(run, "backbone")["gen"]
 else:
     stage, history = shipped, None
 
-others = downscale(to_tensor(list(synthetic_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
+others = gl.downscale(gl.to_tensor(list(gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
 with torch.no_grad():
     other_target = torch.cat([generative_features(generative, part) for part in others.split(50)])
     seen, unseen = stage.backbone(lr), stage.backbone(others)
 
-# The run threw its adapter away: the best linear one is fitted anew on the frozen features, by least squares.
+# The run discarded its adapter: the best linear one is fitted on the frozen features by least squares.
 errors = adapter_errors((seen, target), (unseen, other_target))
 guess.reveal(dict(zip(("faces trained on", "other people"), errors, strict=True)))
 
 # %%
 if history is not None:
     steps = np.arange(len(history))
-    show(
-        lines(
+    course.show(
+        plots.lines(
             steps,
-            {"each step": history, "mean of 10 steps": smooth(history)},
+            {"each step": history, "mean of 10 steps": course.running_mean(history)},
             x_label="optimiser step",
             y_label="L_gen",
             title="Stage 1",
@@ -167,13 +160,13 @@ if history is not None:
 # %% [markdown]
 # ## Freezing
 # After stage 1 the paper freezes the backbone. Two things must stop: gradients, and the running statistics of BatchNorm,
-# which move in every forward pass in training mode even where nothing asks for a gradient. `HeadStage` sees to both:
+# which move in every forward pass in training mode even where nothing asks for a gradient. `HeadStage` does both:
 
 # %%
 from gdrd_lab.training.stages.head import HeadStage
 
-source(HeadStage.train)
-moving = Student(recipe.student).backbone.train().requires_grad_(False)
+course.source(HeadStage.train)
+moving = gl.Student(recipe.student).backbone.train().requires_grad_(False)
 norm = next(m for m in moving.modules() if isinstance(m, torch.nn.BatchNorm2d))
 before = norm.running_mean.clone()
 with torch.no_grad():
@@ -186,9 +179,9 @@ print("no gradients, but training mode: BatchNorm moved by", round(float((norm.r
 
 # %%
 torch.manual_seed(0)
-blank = Student(stage.config).eval()
-show(
-    bars(
+blank = gl.Student(stage.config).eval()
+course.show(
+    plots.bars(
         {
             "after stage 1": knows(stage.backbone),
             "random weights, same shape": knows(blank.backbone),
@@ -201,10 +194,10 @@ show(
 )
 
 # %% [markdown]
-# Whatever the bars say, be careful with the reading: 60 people, one seed, one probe. A backbone that regresses the teacher's
+# Be careful when you read the bars: they come from 60 people, one seed and one probe. A backbone that regresses the teacher's
 # features well holds what the *teacher's* features hold. If those hold no more identity than pixels do, stage 1 cannot add
-# any; its use is then a start from which stage 2 learns. Whether it helps the final student is a question for an ablation,
-# notebook 06.
+# any; it is then only an initialisation for stage 2. Whether it helps the final student is a question for an ablation
+# (notebook 06).
 #
 # ## Exercises
 # ### Exercise 1: the loss
@@ -321,9 +314,9 @@ check_explained(explained)
 # %% [markdown]
 # ## Summary
 # - L_gen is a mean squared error between adapted student features and detached teacher features.
-# - Standardising the target keeps loud channels from deciding everything; predicting nothing then costs 1.
-# - The adapter is linear and goes away; the backbone stays and is frozen: no gradients, no moving statistics.
-# - A probe tells what was learned, against random weights and pixels, on other people.
+# - Standardising the target keeps channels with large values from dominating; predicting zero then costs 1.
+# - The adapter is linear and is discarded; the backbone stays and is frozen: no gradients, no moving statistics.
+# - A probe shows what was learned, against random weights and pixels, on other people.
 #
 # ## Questionnaire
 # 1. Why is the teacher detached?

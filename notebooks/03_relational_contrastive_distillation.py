@@ -21,25 +21,16 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from gdrd_lab.course.models import lesson_recipe, stage_one
-from gdrd_lab.course.plots import bars, lines, matrices
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.losses.relational import RelationalContrastiveLoss, RelationModule
-from gdrd_lab.models.registry import load_model
-from gdrd_lab.models.student.model import Student
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.training.teacher_targets import teacher_embeddings
-from gdrd_lab.transforms.resize import downscale
 
-torch.manual_seed(0)
-faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
-hr = to_tensor([faces[k] for k in range(len(faces))])
-lr = downscale(hr, 16)
+course.set_up()
+faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+hr = gl.to_tensor([faces[k] for k in range(len(faces))])
+lr = gl.downscale(hr, 16)
 labels = torch.from_numpy(faces.labels)
-teacher, shipped = load_model("sface"), load_model("student")
+teacher, shipped = gl.load_model("sface"), gl.load_model("student")
 targets = teacher_embeddings(teacher, faces, progress=False)
 some = [5 * person + k for person in range(4) for k in range(3)]
 with torch.inference_mode():
@@ -48,11 +39,14 @@ with torch.inference_mode():
         "teacher, 16 px": teacher.embed(lr[some]),
         "student, 16 px": shipped.embed(lr[some]),
     }
-show(matrices({name: (e @ e.T).numpy() for name, e in by_network.items()}, title="Relations between twelve faces"))
+course.show(
+    plots.matrices({name: (e @ e.T).numpy() for name, e in by_network.items()}, title="Relations between twelve faces")
+)
 
 # %% [markdown]
-# Distillation can hand on single embeddings (L_kd: be where the teacher is) or such *relations* (L_rcd: lie to others as the
-# teacher does). A small student cannot be everywhere the teacher is, but it may keep the relations.
+# Distillation can transfer single embeddings (L_kd: the student's embedding should equal the teacher's) or such *relations*
+# (L_rcd: the student's embeddings should lie to each other as the teacher's do). A small student cannot match every embedding,
+# but it may keep the relations.
 #
 # ## A relation as a vector
 # A cosine is one number. CRRCD uses a vector, made by a small network from the difference of two embeddings:
@@ -63,9 +57,9 @@ show(matrices({name: (e @ e.T).numpy() for name, e in by_network.items()}, title
 # resolutions**, from the teacher's sharp face to the student's small one, $v^{ts}_{ij} = F_{ts}(e^t_i, e^s_j)$.
 
 # %%
-source(RelationModule)
+course.source(gl.losses.RelationModule)
 torch.manual_seed(0)
-relate = RelationModule(embedding_size=128)
+relate = gl.losses.RelationModule(embedding_size=128)
 v = relate(targets[0], targets[5])
 print(
     f"length of a relation vector: {v.norm():.3f}, of i to j against j to i: cosine {v @ relate(targets[5], targets[0]):.2f}"
@@ -73,11 +67,11 @@ print(
 
 # %% [markdown]
 # ## The critic
-# The critic says how surely two relation vectors belong together,
+# The critic estimates the probability that two relation vectors belong together,
 #
 # $$h(u, v) = \sigma\!\left(\cos(u, v)/\tau\right).$$
 #
-# Slide the temperature: a small $\tau$ decides hard, a large one hardly at all. Note that $h$ can only span
+# Slide the temperature: a small $\tau$ gives a sharp decision, a large one a soft decision. Note that $h$ only spans
 # $\sigma(-1/\tau)$ to $\sigma(1/\tau)$.
 
 # %%
@@ -88,10 +82,10 @@ def critic_at(tau):
     """Draw the critic over the cosine at a temperature."""
     h = torch.sigmoid(torch.from_numpy(cosines) / tau).numpy()
     drawn = {"h": h, "-log h (positive pair)": -np.log(h), "-log(1 - h) (negative pair)": -np.log1p(-h)}
-    return lines(cosines, drawn, x_label="cos(u, v)", y_label="value", title=f"The critic at temperature {tau}")
+    return plots.lines(cosines, drawn, x_label="cos(u, v)", y_label="value", title=f"The critic at temperature {tau}")
 
 
-show_slider("temperature", (0.07, 0.1, 0.2, 0.5, 1.0), critic_at, start=3)
+course.show_slider("temperature", (0.07, 0.1, 0.2, 0.5, 1.0), critic_at, start=3)
 
 # %% [markdown]
 # ## The loss
@@ -104,9 +98,9 @@ show_slider("temperature", (0.07, 0.1, 0.2, 0.5, 1.0), critic_at, start=3)
 # The teacher's embeddings are detached; both relation networks train together with the student.
 
 # %%
-source(RelationalContrastiveLoss._chunk_sums)
+course.source(gl.losses.RelationalContrastiveLoss._chunk_sums)
 torch.manual_seed(0)
-rcd = RelationalContrastiveLoss(128, temperature=0.1)
+rcd = gl.losses.RelationalContrastiveLoss(128, temperature=0.1)
 with torch.inference_mode():
     student_embeddings = shipped.embed(lr)
     positive, negative = rcd.terms(student_embeddings[:32], targets[:32], labels[:32])
@@ -124,12 +118,11 @@ print(f"positive term {positive:.3f}, negative term {negative:.3f}, with untrain
 # $$L_{cls} = -\log\mathrm{softmax}_y\left(s\cos(\theta_c + m\,[c = y])\right).$$
 
 # %%
-from gdrd_lab.losses import ArcFace, cosine_distillation_loss
 
 torch.manual_seed(0)
-classes = ArcFace(classes=60, embedding_size=128)
+classes = gl.losses.ArcFace(classes=60, embedding_size=128)
 with torch.inference_mode():
-    kd = cosine_distillation_loss(student_embeddings[:32], targets[:32])
+    kd = gl.losses.cosine_distillation_loss(student_embeddings[:32], targets[:32])
     cls = classes(student_embeddings[:32], labels[:32])
 print(f"L_kd {kd:.3f}, L_cls {cls:.2f} with untrained class directions")
 
@@ -139,10 +132,10 @@ print(f"L_kd {kd:.3f}, L_cls {cls:.2f} with untrained class directions")
 # (The same faces and labels; think of how many $k$ there are.)
 
 # %%
-guess = predict(
+guess = course.predict(
     "Negative term of L_rcd by batch size",
     {"8 faces": 10, "32 faces": 20, "128 faces": 40},
-    lr=0,
+    low=0,
     high=1500,
     step=5,
     unit="negative term",
@@ -164,7 +157,7 @@ guess.reveal(found)
 #
 # ## Against KD, RKD and CRD
 # All train the same head on the same frozen backbone (of notebook 02), from the same start, for the same number of steps,
-# on 45 people; 15 others judge. Three seeds each, so that you see how much of a difference is chance.
+# on 45 people, and are evaluated on 15 others. Three seeds each show how much of a difference is chance.
 #
 # - **KD** (L_kd): $\mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right)$.
 # - **RKD**: distances and angles between faces follow the teacher's, positions do not matter.
@@ -172,30 +165,23 @@ guess.reveal(found)
 # - **L_kd + L_rcd**: with the weights of the project's recipe (10 and 0.1).
 
 # %%
-from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
-from gdrd_lab.losses import (
-    contrastive_distillation_loss,
-    cosine_distillation_loss,
-    rkd_angle_loss,
-    rkd_distance_loss,
-)
 
 TRAIN_HERE = True  # False: the frozen backbone is the shipped student's
-recipe = lesson_recipe()
-base = stage_one(recipe, faces)[0] if TRAIN_HERE else shipped
+recipe = course.lesson_recipe()
+base = course.train_backbone(recipe, faces)[0] if TRAIN_HERE else shipped
 with torch.inference_mode():
     features = base.backbone(lr)
 features = features.clone()
-learn, judged = faces.labels < 45, faces.labels >= 45
+learn, held_out = faces.labels < 45, faces.labels >= 45
 
 
 def losses():
-    """Make each loss anew."""
+    """Make a new object of each loss."""
     return {
-        "L_kd": lambda s, t, y: cosine_distillation_loss(s, t),
-        "RKD": lambda s, t, y: 25 * rkd_distance_loss(s, t) + 50 * rkd_angle_loss(s, t),
-        "CRD (InfoNCE)": lambda s, t, y: contrastive_distillation_loss(s, t, y),
-        "L_kd + L_rcd": KdAndRcd(),
+        "L_kd": lambda s, t, y: gl.losses.cosine_distillation_loss(s, t),
+        "RKD": lambda s, t, y: 25 * gl.losses.rkd_distance_loss(s, t) + 50 * gl.losses.rkd_angle_loss(s, t),
+        "CRD (InfoNCE)": lambda s, t, y: gl.losses.contrastive_distillation_loss(s, t, y),
+        "L_kd + L_rcd": course.KdAndRcd(),
     }
 
 
@@ -204,19 +190,28 @@ for seed in range(3):
     torch.manual_seed(seed)
     for name, loss in losses().items():
         torch.manual_seed(seed)
-        head = Student(base.config).head
-        fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
-        scores.setdefault(name, []).append(judge_head(head, features[judged], targets[judged], faces.labels[judged]))
+        head = gl.Student(base.config).head
+        course.fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
+        scores.setdefault(name, []).append(
+            course.evaluate_head(head, features[held_out], targets[held_out], faces.labels[held_out])
+        )
 
 for metric in ("AUC", "cosine to teacher", "relations"):
     values = {name: np.array([run[metric] for run in runs]) for name, runs in scores.items()}
-    means, spreads = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
-    show(bars(means, errors=spreads, y_label=f"{metric}, mean and spread of 3 seeds", title="60 steps on 45 people"))
+    means, deviations = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
+    course.show(
+        plots.bars(
+            means,
+            errors=deviations,
+            y_label=f"{metric}, mean and standard deviation of 3 seeds",
+            title="60 steps on 45 people",
+        )
+    )
 
 # %% [markdown]
-# Read all three figures before you name a winner. RKD does not care where embeddings lie, only how they lie to each other:
-# its cosine to the teacher is near chance by design, so it cannot be compared against a gallery that the *teacher* embedded.
-# And where the whiskers overlap, the difference is not one. Larger comparisons, with real faces, belong into notebook 06.
+# Read all three figures before you choose a loss. RKD depends only on how embeddings lie to each other: its cosine to the
+# teacher is near chance by design, so such a student cannot be compared with a gallery that the *teacher* embedded. Where the
+# whiskers overlap, there is no clear difference. Notebook 06 compares more, and the README on real faces.
 #
 # ## Exercises
 # ### Exercise 1: a relation vector
@@ -380,7 +375,7 @@ check_embedding_loss(embedding_loss)
 # - Relations can be distilled where positions cannot be reached.
 # - L_rcd compares relation *vectors* of teacher to teacher and of teacher to student, across resolutions.
 # - The negative term is a sum: its size grows with the number of negatives, and its weight must be chosen with that in mind.
-# - A comparison of losses needs the same start, the same steps, other people to judge, and several seeds.
+# - A comparison of losses needs the same start, the same steps, other people to evaluate on, and several seeds.
 #
 # ## Questionnaire
 # 1. Why does $F_{ts}$ start at the teacher's embedding and not at the student's?

@@ -12,60 +12,53 @@
 # because it keeps the paper's order, losses and 16 px inputs; its steps, widths, rates and weights are this project's, since
 # the paper's could not be read from public text.
 #
-# ## The result first: the bill
+# ## The result first: the cost
 # $$\text{GPU hours} = \frac{\text{faces}\cdot 2\left(3\,M_{\text{trained}} + M_{\text{frozen}}\right)}
 # {\text{peak}\cdot\text{utilisation}\cdot 3600}$$
 #
-# $M$ are multiply-adds per face, *counted* from the networks; a multiply-add is 2 operations; what learns costs about three
-# forward passes. Peak, utilisation and price are assumptions: set your own.
+# $M$ are multiply-adds per face, *counted* from the networks; a multiply-add is 2 operations; layers that are trained cost
+# about three forward passes. Peak, utilisation and price are assumptions: set your own.
 
 # %%
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from gdrd_lab.course.gpu_cost import Machine, StageCost, costs, total_hours
-from gdrd_lab.course.plots import bars, lines
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.training import recipes
-from gdrd_lab.training.config import Recipe
+import gdrd_lab as gl
+from gdrd_lab import course, plots
+from gdrd_lab.training import pipeline
 
-machine = Machine(peak=312e12, utilisation=0.3, price=2.0)  # an A100's data sheet for dense bf16; the rest is a guess
-recipes = {"smoke": recipes.smoke(), "cpu": recipes.cpu(), "paper": recipes.paper()}
-bill = {name: costs(recipe) for name, recipe in recipes.items()}
-for stage in bill["paper"]:
-    print(stage.arithmetic(machine))
-show(
-    bars(
-        {stage.name: stage.hours(machine) for stage in bill["paper"]},
+course.set_up()
+gpu = course.Gpu(peak=312e12, utilisation=0.3, price=2.0)  # an A100's data sheet for dense bf16; the rest is a guess
+recipes = {"smoke": gl.recipes.smoke(), "cpu": gl.recipes.cpu(), "paper": gl.recipes.paper()}
+cost = {name: course.stage_costs(recipe) for name, recipe in recipes.items()}
+for stage in cost["paper"]:
+    print(stage.arithmetic(gpu))
+course.show(
+    plots.bars(
+        {stage.name: stage.hours(gpu) for stage in cost["paper"]},
         y_label="GPU hours",
-        title=f"The paper recipe: {total_hours(bill['paper'], machine):,.0f} GPU hours in all",
+        title=f"The paper recipe: {course.total_hours(cost['paper'], gpu):,.0f} GPU hours in all",
     )
 )
 
 # %% [markdown]
-# Nearly everything is the generative teacher. A pretrained one (`--generative FOLDER`) saves that part. Slide the utilisation,
-# the number you know least, and measure it in the first minutes of a run (images per second are in TensorBoard):
+# The generative teacher is most of the cost. A pretrained one (`--generative FOLDER`) saves that part. Slide the utilisation,
+# the least certain number, and measure it in the first minutes of a run (images per second are in TensorBoard):
 
 # %%
-source(StageCost)
+course.source(course.StageCost)
 
 
-def bill_at(utilisation):
-    """Draw the bill of the paper recipe at a utilisation."""
-    here = Machine(machine.peak, utilisation, machine.price)
-    hours = {stage.name: stage.hours(here) for stage in bill["paper"]}
-    total = total_hours(bill["paper"], here)
+def cost_at(utilisation):
+    """Draw the cost of the paper recipe at a utilisation."""
+    here = course.Gpu(gpu.peak, utilisation, gpu.price)
+    hours = {stage.name: stage.hours(here) for stage in cost["paper"]}
+    total = course.total_hours(cost["paper"], here)
     title = f"utilisation {utilisation}: {total:,.0f} GPU hours, {total * here.price:,.0f} in money"
-    return bars(hours, y_label="GPU hours", title=title)
+    return plots.bars(hours, y_label="GPU hours", title=title)
 
 
-show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), bill_at, start=2)
+course.show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), cost_at, start=2)
 
 # %% [markdown]
 # ## The recipe
@@ -76,10 +69,11 @@ show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), bill_at, start=2)
 FULL = False
 DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
 
-from gdrd_lab.datasets.registry import load_dataset
 
 recipe = recipes["paper"] if FULL else recipes["smoke"]
-faces = load_dataset(DATA, training=True) if FULL else synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
+faces = (
+    gl.load_dataset(DATA, training=True) if FULL else gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
+)
 for stage in ("generative", "backbone", "head"):
     loop = getattr(recipe, stage).loop
     print(f"{stage:10}: {loop.steps:,} steps of {loop.batch_size} faces, {loop.precision}, rate {loop.learning_rate:g}")
@@ -102,7 +96,7 @@ from gdrd_lab.training.trainer import learning_rate_factor, own_rows
 loop = recipes["smoke"].head.loop
 for devices in (1, 2, 4):
     print(devices, "device(s):", [own_rows(loop, devices, d).tolist() for d in range(devices)])
-source(own_rows)
+course.source(own_rows)
 
 # %% [markdown]
 # Each device averages the gradient over its share; then the devices average over each other. For a loss that is a mean over
@@ -111,14 +105,12 @@ source(own_rows)
 # $$\nabla L = \frac1D\sum_{d=1}^{D}\nabla L_d .$$
 
 # %%
-from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.training.stages.diffusion import build_pipeline, velocity_loss
-from gdrd_lab.transforms.resize import downscale
 
 torch.manual_seed(0)
 model = build_pipeline(recipes["smoke"].generative)
-hr = to_tensor([faces[k] for k in range(8)])
-lr, t, noise = downscale(hr, 16), torch.randint(1000, (8,)), torch.randn(8, 3, 64, 64)
+hr = gl.to_tensor([faces[k] for k in range(8)])
+lr, t, noise = gl.downscale(hr, 16), torch.randint(1000, (8,)), torch.randn(8, 3, 64, 64)
 
 
 def gradient(rows):
@@ -143,10 +135,10 @@ print(
 # **Predict, then run:** start at 1 and add 0.001 a thousand times. Where does the sum end in each format?
 
 # %%
-guess = predict(
+guess = course.predict(
     "1 + 1000 x 0.001, added one by one",
     {"float32": 2.0, "float16": 2.0, "bfloat16": 2.0},
-    lr=0.9,
+    low=0.9,
     high=2.1,
     unit="sum",
 )
@@ -163,35 +155,38 @@ print({name: f"spacing at 1: {torch.finfo(getattr(torch, name)).eps:.2e}" for na
 
 # %% [markdown]
 # This is why weights, their average and the losses' sums are kept in float32: an update smaller than half the spacing is
-# lost whole.
+# lost entirely.
 #
 # ## Resume
-# Pull the plug in the middle and start again: the run must go on as if nothing had happened. Batches, noise and dropout depend
-# on the step alone, and a checkpoint holds weights, their average and the optimiser's state.
+# Interrupt the run and start it again: it must continue as if nothing had happened. Batches, noise and dropout depend on the
+# step alone, and a checkpoint holds weights, their average and the optimiser's state.
 
 # %%
-from gdrd_lab.course.interruption import PowerCut, Unplugged
-from gdrd_lab.course.models import losses
-from gdrd_lab.training.pipeline import train_all, train_generative
+
+import tempfile
+from pathlib import Path
 
 work = Path(tempfile.mkdtemp(prefix="resume-"))
 smoke = recipes["smoke"]
-small = synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
-train_generative(smoke, small, work / "whole", progress=False)
+small = gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
+pipeline.train_generative(smoke, small, work / "whole", progress=False)
 try:
-    train_generative(smoke, Unplugged(small, 16 * 8), work / "cut", progress=False)
-except PowerCut as cut:
-    print(f"{cut}; checkpoints:", sorted(p.name for p in (work / "cut").rglob("step-*")))
-train_generative(smoke, small, work / "cut", progress=False)
-whole, cut = losses(work / "whole", "generative")["denoise"], losses(work / "cut", "generative")["denoise"]
-print("largest difference of any step's loss:", float(np.abs(whole - cut).max()))
-show(
-    lines(
+    pipeline.train_generative(smoke, course.InterruptedFaces(small, 16 * 8), work / "resumed", progress=False)
+except course.Interruption as error:
+    print(f"{error}; checkpoints:", sorted(p.name for p in (work / "resumed").rglob("step-*")))
+pipeline.train_generative(smoke, small, work / "resumed", progress=False)
+whole, resumed = (
+    course.losses(work / "whole", "generative")["denoise"],
+    course.losses(work / "resumed", "generative")["denoise"],
+)
+print("largest difference of any step's loss:", float(np.abs(whole - resumed).max()))
+course.show(
+    plots.lines(
         np.arange(len(whole)),
-        {"in one go": whole, "after the power cut": cut},
+        {"without interruption": whole, "interrupted and resumed": resumed},
         x_label="optimiser step",
         y_label="squared error of v",
-        title="Cut after 8 steps, resumed from the checkpoint at 6",
+        title="Interrupted after 8 steps, resumed from the checkpoint at 6",
     )
 )
 
@@ -202,8 +197,8 @@ show(
 # $$\eta_s = \eta\cdot\begin{cases}(s+1)/w & s < w\\ \tfrac12\left(1 + \cos\frac{\pi(s-w)}{S-w}\right) & \text{else.}\end{cases}$$
 
 # %%
-show(
-    lines(
+course.show(
+    plots.lines(
         np.arange(200),
         {"factor": [learning_rate_factor(step, 200) for step in range(200)]},
         x_label="step of 200",
@@ -215,20 +210,21 @@ show(
 # %% [markdown]
 # ## The whole run, tracked
 # All three stages. Each writes `losses.csv` and TensorBoard's event files; with `FULL` the same cell takes days, and running
-# it again after an interruption goes on.
+# it again after an interruption resumes it.
 
 # %%
-from gdrd_lab.models.registry import load_model
 
 out = Path("runs/full") if FULL else work / "run"
-train_all(recipe, faces, out, load_model("sface"), progress=FULL)
+pipeline.train_all(recipe, faces, out, gl.load_model("sface"), progress=FULL)
 series, places = {}, {}
 for stage in ("generative", "backbone", "head"):
-    table = losses(out, stage)
+    table = course.losses(out, stage)
     for name in (name for name in table if name not in ("step", "seconds")):
         series[f"{stage}: {name}"] = table[name] / table[name][0]
         places[f"{stage}: {name}"] = table["step"]
-show(lines(places, series, x_label="optimiser step", y_label="loss / first loss", title="Every loss of the run"))
+course.show(
+    plots.lines(places, series, x_label="optimiser step", y_label="loss / first loss", title="Every loss of the run")
+)
 print("written:", sorted({p.name.split(".")[0] for p in out.rglob("*") if p.is_file()}))
 
 # %%
@@ -327,7 +323,7 @@ from gdrd_lab.course.checks.scale import check_average
 check_average(average_weights)
 
 # %% [markdown]
-# ### Exercise 4: the bill
+# ### Exercise 4: the cost
 # <details><summary>Hint 1</summary>
 # Operations first: per face 2 x (3 x trained + frozen).
 # </details>
@@ -356,17 +352,17 @@ check_gpu_hours(gpu_hours)
 
 # %% [markdown]
 # ## Summary
-# - The bill follows from counted multiply-adds and three numbers of your own.
+# - The cost follows from counted multiply-adds and three numbers of your own.
 # - One batch, any number of devices: gradients of equal shares average to the whole batch's.
 # - bf16 for the networks, float32 for weights and sums.
-# - A run that is cut off goes on exactly; nothing but the step decides what comes next.
+# - An interrupted run resumes exactly, because each step depends only on its number.
 #
 # ## Questionnaire
 # 1. Why does training cost about three forward passes?
-# 2. Which losses are no mean over single faces, and what follows for several devices?
-# 3. Why can bf16 lose a small update whole?
+# 2. Which losses are not means over single faces, and what follows for several devices?
+# 3. Why can bf16 lose a small update entirely?
 # 4. What must a checkpoint hold so that resuming is exact?
-# 5. Where would you save first if the bill is too high?
+# 5. Where would you save first if the cost is too high?
 # 6. What does gradient accumulation change, and what not?
 #
 # ## Further reading

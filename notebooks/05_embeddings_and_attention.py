@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 Embeddings and attention across resolutions
 #
-# **Goals.** Look at embeddings on maps without being fooled; follow one identity from 112 to 8 px; compare networks with
+# **Goals.** Look at embeddings on maps and know their limits; follow one identity from 112 to 8 px; compare networks with
 # CKA; see where a network looks, and test whether the picture means anything.
 #
 # **Prerequisites.** Notebook 00. Vectors, eigenvalues.
@@ -22,88 +22,81 @@
 import numpy as np
 import torch
 
-from gdrd_lab.analysis.cam import class_activation_map, deletion, rank_agreement, with_random_weights
-from gdrd_lab.analysis.cka import linear_cka
-from gdrd_lab.analysis.projection import across_resolutions, pca_map, seed_agreement, trustworthiness, umap_map
-from gdrd_lab.course.plots import bars, lines
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import LassoMap, show_slider
-from gdrd_lab.datasets.base import to_tensor
-from gdrd_lab.datasets.embed import QUIET, embed_all
-from gdrd_lab.datasets.synthetic import synthetic_faces
+import gdrd_lab as gl
+from gdrd_lab import course, plots
+from gdrd_lab.analysis.projection import pca_map, umap_map
 from gdrd_lab.evaluation.compare import shown
-from gdrd_lab.models.registry import load_model
-from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.plots.maps import curves_figure, map_figure, overlay
-from gdrd_lab.transforms.degradation import Degradation
-from gdrd_lab.transforms.resize import downscale
 
+course.set_up()
 STUDENT = "student"  # the switch: or the folder of a student you trained
-torch.manual_seed(0)
-faces = synthetic_faces(identities=12, per_identity=8, size=112, seed=0)
-teacher, student = load_model("sface"), load_model(STUDENT)
-small = embed_all(student, faces, Degradation(16), QUIET)
+faces = gl.synthetic_faces(identities=12, per_identity=8, size=112, seed=0)
+teacher, student = gl.load_model("sface"), gl.load_model(STUDENT)
+quiet = gl.EmbedOptions(progress=False)
+small = gl.embed_all(student, faces, gl.Degradation(16), quiet)
 layout = umap_map(small, seed=0)
 pictures = [shown(faces[k], 16, 64) for k in range(len(faces))]
-LassoMap(layout.points, pictures, faces.labels, small, title="The student at 16 px, UMAP").show()
+course.LassoMap(layout.points, pictures, faces.labels, small, title="The student at 16 px, UMAP").show()
 
 # %% [markdown]
 # ## How far can a map be trusted?
-# 128 dimensions do not fit on paper. PCA is a projection: what it shows is true, but it may show little. Its share of the
+# A map shows two of 128 dimensions. PCA is a projection: what it shows is true, but it may show little. Its share of the
 # variance is
 #
 # $$\frac{\lambda_1 + \lambda_2}{\sum_k \lambda_k}.$$
 #
 # UMAP bends space so that neighbours stay neighbours; sizes of gaps and of clusters mean nothing on it. Two numbers keep both
-# honest: **trustworthiness** (1: nobody is near on the map who is not near in the original space), and for UMAP the
+# honest: **trustworthiness** (1: no two faces are near on the map that are not near in the original space), and for UMAP the
 # **agreement of two seeds** (share of the nearest neighbours on one map that are so on the other).
 
 # %%
+from gdrd_lab.analysis.projection import seed_agreement, trustworthiness
+
 flat = pca_map(small)
 again = umap_map(small, seed=1)
-show(map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
+course.show(plots.map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
 print(f"PCA shows {flat.model.explained_variance_ratio_.sum():.0%} of the variance")
 print(
     f"trustworthiness: PCA {trustworthiness(small, flat.points):.2f}, UMAP {trustworthiness(small, layout.points):.2f}"
 )
 print(f"agreement of two UMAP seeds: {seed_agreement(layout.points, again.points):.2f}")
-source(trustworthiness)
+course.source(trustworthiness)
 
 # %% [markdown]
-# ## One face on its way from 112 to 8 px
+# ## One face from 112 to 8 px
 # A map fitted on sharp faces; one face is embedded at each resolution and placed on the same map. If a network did not
-# care about resolution, the path would be a point.
+# depend on resolution, the path would be a point.
 
 # %%
+from gdrd_lab.analysis.projection import across_resolutions
+
 SIZES = (112, 64, 32, 24, 16, 12, 8)
-hr = {network.name: embed_all(network, faces, options=QUIET) for network in (teacher, student)}
+hr = {network.name: gl.embed_all(network, faces, options=quiet) for network in (teacher, student)}
 paths = {}
 for network in (teacher, student):
     plane = pca_map(hr[network.name])
     path = across_resolutions(network, faces[0], SIZES)
     paths[network.name] = path
     title = f"{network.name}: sharp faces (points), face 0 from 112 to 8 px (line, star at 8 px)"
-    show(map_figure(plane.points, faces.labels, title=title, path=plane.place(path)))
+    course.show(plots.map_figure(plane.points, faces.labels, title=title, path=plane.place(path)))
 
 # %% [markdown]
 # The map shows a path in two of 128 dimensions. In all of them: the cosine of each step to the sharp face of the same
 # network, which needs no map.
 
 # %%
-show(
-    lines(
+course.show(
+    plots.lines(
         SIZES,
         {name: path @ path[0] for name, path in paths.items()},
         x_label="resolution (pixels on a side)",
         y_label="cosine to its own sharp embedding",
-        title="How far one face travels",
+        title="Similarity of one face to its sharp version",
     )
 )
 
 # %% [markdown]
-# A short path is no merit by itself: a network that gives every face the same embedding has the shortest of all. Notebook 06
-# asks whether people stay apart.
+# A short path alone is not a merit: a network that gives every face the same embedding has the shortest path. Notebook 06
+# measures whether people stay apart.
 #
 # ## Are two networks alike inside?
 # CKA compares two representations of the same faces, whatever their widths, by how they lay the faces out:
@@ -112,26 +105,28 @@ show(
 # X, Y \text{ centred}.$$
 #
 # **Predict, then run:** the teacher on sharp faces against (a) the student at 16 px, (b) the teacher at 16 px, and (c) the
-# student with its faces *shuffled*, where there is nothing to be alike.
+# student with its faces *shuffled*, which removes any correspondence.
 
 # %%
-guess = predict(
+guess = course.predict(
     "CKA with the teacher on sharp faces (96 faces)",
     {"student, 16 px": 0.8, "teacher, 16 px": 0.6, "student, shuffled": 0.0},
     unit="linear CKA",
 )
 
 # %%
+from gdrd_lab.analysis.cka import linear_cka
+
 reference = hr[teacher.name]
 shuffled = small[np.random.default_rng(0).permutation(len(small))]
-teacher_small = embed_all(teacher, faces, Degradation(16), QUIET)
+teacher_small = gl.embed_all(teacher, faces, gl.Degradation(16), quiet)
 cka = {
     "student, 16 px": linear_cka(small, reference),
     "teacher, 16 px": linear_cka(teacher_small, reference),
     "student, shuffled": linear_cka(shuffled, reference),
 }
 guess.reveal(cka)
-source(linear_cka)
+course.source(linear_cka)
 
 # %% [markdown]
 # If the shuffled one surprised you: with few faces and many dimensions, CKA is well above 0 even for unrelated
@@ -140,8 +135,8 @@ source(linear_cka)
 # %%
 counts = (12, 24, 48, 96)
 order = np.random.default_rng(1).permutation(len(faces))
-show(
-    lines(
+course.show(
+    plots.lines(
         counts,
         {
             "right order": [linear_cka(small[order[:n]], reference[order[:n]]) for n in counts],
@@ -155,7 +150,7 @@ show(
 
 # %% [markdown]
 # ## Where does it look?
-# A class activation map tells how much each place of a feature map $A$ adds to the score $s = f(A)\cdot t$, with $t$ the
+# A class activation map shows how much each place of a feature map $A$ adds to the score $s = f(A)\cdot t$, with $t$ the
 # face's own unit embedding:
 #
 # $$M_{ij} = \max\left(0, \sum_c A_{cij}\,\frac{\partial s}{\partial A_{cij}}\right).$$
@@ -163,47 +158,55 @@ show(
 # The dot product and not the cosine: the gradient of a vector's cosine with itself is zero.
 
 # %%
-source(class_activation_map)
-face = to_tensor([faces[0]])
+from gdrd_lab.analysis.cam import class_activation_map, with_random_weights
+
+course.source(class_activation_map)
+face = gl.to_tensor([faces[0]])
 columns = (112, 32, 16, 8)
-nonsense = with_random_weights(student)
+untrained = with_random_weights(student)
 made = {}
-for name, network in (("teacher", teacher), ("student", student), ("random weights", nonsense)):
+for name, network in (("teacher", teacher), ("student", student), ("random weights", untrained)):
     made[name] = [
-        overlay(shown(faces[0], size, 112), class_activation_map(network, downscale(face, size))[0]) for size in columns
+        plots.overlay(shown(faces[0], size, 112), class_activation_map(network, gl.downscale(face, size))[0])
+        for size in columns
     ]
-show(face_strip(made, [f"{size} px" for size in columns], title="Class activation maps; bright adds to the score"))
+course.show(
+    plots.face_strip(made, [f"{size} px" for size in columns], title="Class activation maps; bright adds to the score")
+)
 
 
 def map_at(size):
     """Draw the face and both networks' maps at a resolution."""
-    lr = downscale(face, size)
+    lr = gl.downscale(face, size)
     images = [
-        overlay(shown(faces[0], size, 112), class_activation_map(network, lr)[0]) for network in (teacher, student)
+        plots.overlay(shown(faces[0], size, 112), class_activation_map(network, lr)[0])
+        for network in (teacher, student)
     ]
-    return face_strip({f"{size} px": [shown(faces[0], size, 112), *images]}, ["face", "teacher", "student"])
+    return plots.face_strip({f"{size} px": [shown(faces[0], size, 112), *images]}, ["face", "teacher", "student"])
 
 
-show_slider("resolution (px)", (112, 64, 32, 24, 16, 12, 8), map_at, start=4)
+course.show_slider("resolution (px)", (112, 64, 32, 24, 16, 12, 8), map_at, start=4)
 
 # %% [markdown]
 # ## Does the picture mean anything?
-# A map can look right and mean nothing. Two tests:
+# A map can look right and still not explain the network. Two tests:
 #
 # 1. **Random weights.** If a network that never learned gives a similar map, the map shows the face, not the network.
-# 2. **Deletion.** Take pixels away, the brightest on the map first, and follow the score. If the map is right, the score
+# 2. **Deletion.** Remove pixels, the brightest on the map first, and follow the score. If the map is right, the score
 #    falls faster than with a random order: the area under the curve is smaller.
 
 # %%
-lr = downscale(face, 32)
+from gdrd_lab.analysis.cam import deletion, rank_agreement
+
+lr = gl.downscale(face, 32)
 maps = {
     "student's map": class_activation_map(student, lr)[0],
-    "random weights' map": class_activation_map(nonsense, lr)[0],
+    "random weights' map": class_activation_map(untrained, lr)[0],
 }
 generator = torch.Generator().manual_seed(0)
 orders = maps | {"random order": torch.rand(32, 32, generator=generator)}
-show(
-    curves_figure(
+course.show(
+    plots.curves_figure(
         {name: deletion(student, lr[0], saliency) for name, saliency in orders.items()}, title="One face, 32 px"
     )
 )
@@ -211,21 +214,21 @@ agreement = rank_agreement(maps["student's map"], maps["random weights' map"])
 print(f"rank correlation of the student's map with that of random weights: {agreement:.2f}")
 
 # %% [markdown]
-# One face proves nothing. Twelve faces, one of each person, with the spread over faces:
+# One face is not enough. Twelve faces, one of each person, with the standard error over faces:
 
 # %%
 areas = {name: [] for name in ("student's map", "random weights' map", "random order")}
 for person in range(12):
-    lr = downscale(to_tensor([faces[8 * person]]), 32)
+    lr = gl.downscale(gl.to_tensor([faces[8 * person]]), 32)
     orders = (
         class_activation_map(student, lr)[0],
-        class_activation_map(nonsense, lr)[0],
+        class_activation_map(untrained, lr)[0],
         torch.rand(32, 32, generator=generator),
     )
     for name, saliency in zip(areas, orders, strict=True):
         areas[name].append(deletion(student, lr[0], saliency).area)
-show(
-    bars(
+course.show(
+    plots.bars(
         {name: float(np.mean(values)) for name, values in areas.items()},
         errors={name: float(np.std(values, ddof=1) / np.sqrt(12)) for name, values in areas.items()},
         y_label="area under the deletion curve (12 faces, standard error)",
@@ -360,14 +363,14 @@ check_deletion_score(deletion_score)
 # ## Questionnaire
 # 1. What does the distance between two clusters on a UMAP map tell you?
 # 2. A map's trustworthiness is 0.98. What may still be wrong with it?
-# 3. Why is the path of a face across resolutions no measure of quality alone?
+# 3. Why is the path of a face across resolutions alone not a measure of quality?
 # 4. Why is CKA of shuffled faces above zero?
 # 5. Why is the map computed from the dot product and not from the cosine?
 # 6. What do you conclude if deletion by your map is no faster than by a random order?
 #
 # ## Further reading
 # - McInnes, Healy and Melville, UMAP: arXiv [1802.03426](https://arxiv.org/abs/1802.03426).
-# - Wattenberg, Viegas and Johnson, *How to Use t-SNE Effectively*, Distill 2016: what maps pretend.
+# - Wattenberg, Viegas and Johnson, *How to Use t-SNE Effectively*, Distill 2016: what maps can seem to show.
 # - Kornblith et al., CKA: arXiv [1905.00414](https://arxiv.org/abs/1905.00414).
 # - Adebayo et al., sanity checks for saliency maps: arXiv [1810.03292](https://arxiv.org/abs/1810.03292).
 # - Petsiuk, Das and Saenko, RISE, deletion: arXiv [1806.07421](https://arxiv.org/abs/1806.07421).

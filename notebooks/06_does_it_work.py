@@ -2,7 +2,7 @@
 # # 06 Does it work?
 #
 # **Goals.** Choose a protocol; read a ROC curve with its uncertainty; run an ablation and a robustness sweep; look at
-# failures; ask who bears the errors, and what such a system must not be used for.
+# failures; compare error rates between groups, and know what such a system must not be used for.
 #
 # **Prerequisites.** Notebook 00; 02 and 03 for the ablation.
 #
@@ -10,7 +10,7 @@
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): its experiments verify, identify and retrieve 16 px faces
 # and test occlusion and illumination. Its numbers could not be read from public text and are not repeated here; all
-# numbers below are measured here, on the embedded faces. Numbers on real faces: `README.md`.
+# numbers below are measured here, on the synthetic faces. Numbers on real faces: `README.md`.
 #
 # ## The result first
 # ROC curves of teacher and student on 16 px faces: the share of genuine pairs accepted against the share of impostor pairs
@@ -20,30 +20,21 @@
 import numpy as np
 import torch
 
-from gdrd_lab.course.plots import bars, lines
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.embed import QUIET, embed_all
-from gdrd_lab.datasets.pairs import random_pairs
-from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.evaluation import sweep
-from gdrd_lab.evaluation.compare import shown
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.evaluation.protocol import verify_embeddings
-from gdrd_lab.models.registry import load_model
-from gdrd_lab.plots.figures import face_strip, roc_figure, score_histogram
-from gdrd_lab.transforms.degradation import Degradation
 
+course.set_up()
 STUDENT = "student"  # the switch: or the folder of a student you trained
-torch.manual_seed(0)
-faces = synthetic_faces(identities=24, per_identity=4, size=112, seed=2)
-pairs = random_pairs(faces.labels, folds=6, per_fold=24, seed=0)
-teacher, student = load_model("sface"), load_model(STUDENT)
+faces = gl.synthetic_faces(identities=24, per_identity=4, size=112, seed=2)
+pairs = gl.random_pairs(faces.labels, folds=6, per_fold=24, seed=0)
+teacher, student = gl.load_model("sface"), gl.load_model(STUDENT)
 networks = (teacher, student)
-at16 = {n.name: embed_all(n, faces, Degradation(16), QUIET) for n in networks}
+quiet = gl.EmbedOptions(progress=False)
+at16 = {n.name: gl.embed_all(n, faces, gl.Degradation(16), quiet) for n in networks}
 verified = {name: verify_embeddings(e, e, pairs, fars=(0.1,)) for name, e in at16.items()}
-show(roc_figure({name: result.roc for name, result in verified.items()}, title="Both faces at 16 px"))
+course.show(plots.roc_figure({name: result.roc for name, result in verified.items()}, title="Both faces at 16 px"))
 
 # %% [markdown]
 # $$\mathrm{FAR}(\theta) = \frac{\#\{\text{impostor pairs with } s \ge \theta\}}{\#\{\text{impostor pairs}\}},\qquad
@@ -59,13 +50,13 @@ def at_threshold(theta):
     """Draw the scores with a threshold; FAR and TAR in the title."""
     accepted = result.scores >= theta
     far, tar = accepted[~result.genuine].mean(), accepted[result.genuine].mean()
-    return score_histogram(
+    return plots.score_histogram(
         result.scores, result.genuine, theta, title=f"Student at 16 px: FAR {far:.3f}, TAR {tar:.3f}"
     )
 
 
 places = np.quantile(result.scores, np.linspace(0.05, 0.95, 13)).round(3).tolist()
-show_slider("threshold", places, at_threshold, start=6)
+course.show_slider("threshold", places, at_threshold, start=6)
 
 # %% [markdown]
 # ## Protocols: what is compared with what
@@ -77,10 +68,10 @@ show_slider("threshold", places, at_threshold, start=6)
 # One call measures all of them; each face is embedded once.
 
 # %%
-image_statistics = sweep.MetricConfig(
-    pairs=pairs, fars=(0.1,), identification=True, retrieval=True, ks=(1,), bootstrap=50
-)
-scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), image_statistics, QUIET)
+from gdrd_lab.evaluation import sweep
+
+metrics = sweep.MetricConfig(pairs=pairs, fars=(0.1,), identification=True, retrieval=True, ks=(1,), bootstrap=50)
+scores = sweep.sweep(networks, faces, sweep.resolutions([8, 16]), metrics, quiet)
 wanted = ("accuracy", "AUC", "rank-1", "mAP")
 for name in (n.name for n in networks):
     for setting in (sweep.Setting.SAME, sweep.Setting.GALLERY):
@@ -92,14 +83,14 @@ for name in (n.name for n in networks):
 
 # %% [markdown]
 # ## How sure are we?
-# With 24 people, a score of 0.9 might have been 0.85 with other people. The bootstrap draws the data again, with repetition,
-# and looks at the spread. But what is to be drawn? Pairs share people, so they are not independent. Drawing **pairs** pretends
-# that they are; drawing **people** (a person drawn $w$ times brings $w$ copies of all their pairs) does not.
+# With 24 people, a score of 0.9 might have been 0.85 with other people. The bootstrap draws the data with replacement
+# and measures the spread. But what should be drawn? Pairs share people, so they are not independent. Drawing **pairs** treats
+# them as independent; drawing **people** (a person drawn $w$ times brings $w$ copies of all their pairs) does not.
 #
 # **Predict, then run:** how wide is the 95 % interval of the student's AUC at 16 px, each way?
 
 # %%
-guess = predict(
+guess = course.predict(
     "Width of the 95 % interval of the AUC",
     {"drawing pairs": 0.05, "drawing people": 0.05},
     high=0.4,
@@ -116,38 +107,32 @@ draws = {
     ),
 }
 intervals = {name: verification.interval(values) for name, values in draws.items()}
-guess.reveal({name: high - lr for name, (lr, high) in intervals.items()})
-print({name: f"{lr:.3f} to {high:.3f}" for name, (lr, high) in intervals.items()})
-source(verification.bootstrap)
+guess.reveal({name: high - low for name, (low, high) in intervals.items()})
+print({name: f"{low:.3f} to {high:.3f}" for name, (low, high) in intervals.items()})
+course.source(verification.bootstrap)
 
 # %% [markdown]
-# ## Ablation: which part does the work?
-# An ablation changes **one** thing at a time. Here in small, as in notebook 03: the frozen backbone is either random or
-# trained in stage 1, the head learns with L_kd alone or with L_rcd too; three seeds each; other people judge. The full one,
-# with real faces and whole training runs, is `gdrd ablate`; its result files are listed here if the project carries any.
+# ## Ablation: which part matters?
+# An ablation changes **one** thing at a time. A small one, as in notebook 03: the frozen backbone is either random or
+# trained in stage 1, and the head learns with L_kd alone or with L_rcd too, with three seeds each, evaluated on other people.
+# The full one, with real faces and whole training runs, is `gdrd ablate`; the project's result files are listed here.
 
 # %%
-from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
-from gdrd_lab.course.models import lesson_recipe, stage_one
-from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.io.paths import data_folder
-from gdrd_lab.losses import cosine_distillation_loss
-from gdrd_lab.models.student.model import Student
 from gdrd_lab.training.teacher_targets import teacher_embeddings
-from gdrd_lab.transforms.resize import downscale
 
 print(
     "Result files of the project:", [file.name for file in sorted(data_folder().rglob("*ablation*.json"))] or "none yet"
 )
-train_faces = synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
-lr = downscale(to_tensor([train_faces[k] for k in range(len(train_faces))]), 16)
+train_faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
+lr = gl.downscale(gl.to_tensor([train_faces[k] for k in range(len(train_faces))]), 16)
 labels = torch.from_numpy(train_faces.labels)
 targets = teacher_embeddings(teacher, train_faces, progress=False)
-learn, judged = train_faces.labels < 45, train_faces.labels >= 45
-recipe = lesson_recipe()
-trained = stage_one(recipe, train_faces)[0].backbone
+learn, held_out = train_faces.labels < 45, train_faces.labels >= 45
+recipe = course.lesson_recipe()
+trained = course.train_backbone(recipe, train_faces)[0].backbone
 torch.manual_seed(0)
-blank = Student(recipe.student).eval().backbone
+blank = gl.Student(recipe.student).eval().backbone
 rows = {}
 for backbone_name, backbone in (("random backbone", blank), ("stage 1", trained)):
     with torch.no_grad():
@@ -155,34 +140,38 @@ for backbone_name, backbone in (("random backbone", blank), ("stage 1", trained)
     for loss_name in ("L_kd", "L_kd + L_rcd"):
         for seed in range(3):
             torch.manual_seed(seed)
-            loss = KdAndRcd() if "rcd" in loss_name else (lambda s, t, y: cosine_distillation_loss(s, t))
+            loss = (
+                course.KdAndRcd() if "rcd" in loss_name else (lambda s, t, y: gl.losses.cosine_distillation_loss(s, t))
+            )
             torch.manual_seed(seed)
-            head = Student(recipe.student).head
-            fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
-            value = judge_head(head, features[judged], targets[judged], train_faces.labels[judged])
+            head = gl.Student(recipe.student).head
+            course.fit_head(
+                head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed
+            )
+            value = course.evaluate_head(head, features[held_out], targets[held_out], train_faces.labels[held_out])
             rows.setdefault(f"{backbone_name}, {loss_name}", []).append(value["cosine to teacher"])
-show(
-    bars(
+course.show(
+    plots.bars(
         {name: float(np.mean(values)) for name, values in rows.items()},
         errors={name: float(np.std(values, ddof=1)) for name, values in rows.items()},
-        y_label="cosine to the teacher on other people, mean and spread of 3 seeds",
+        y_label="cosine to the teacher on other people, mean and standard deviation of 3 seeds",
         title="A small ablation, 60 steps",
     )
 )
 
 # %% [markdown]
-# Before you believe a difference: is it larger than the spread over seeds? Would it stand with other people, other faces,
-# more steps? A row that loses stays in the table.
+# Before you accept a difference: is it larger than the standard deviation over seeds? Would it hold with other people, other faces, more
+# steps? Rows with a worse result stay in the table.
 #
 # ## Robustness
-# The paper tests occlusion and illumination. One severity at a time, everything else as it was; each face is degraded with
-# its own seed, so that both networks see the same damage.
+# The paper tests occlusion and illumination. One severity changes at a time; each face is degraded with its own seed, so that
+# both networks see the same degradation.
 
 # %%
 verify_only = sweep.MetricConfig(pairs=pairs, fars=(0.1,), bootstrap=0)
-base = Degradation(16)
+base = gl.Degradation(16)
 for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0, 0.3, 0.6, 0.9))):
-    damaged = sweep.sweep(
+    degraded = sweep.sweep(
         networks,
         faces,
         sweep.severities(base, name, values),
@@ -191,17 +180,22 @@ for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0,
         progress=False,
     )
     series = {
-        network.name: [s.value for s in damaged if (s.method, s.metric) == (network.name, "accuracy")]
+        network.name: [s.value for s in degraded if (s.method, s.metric) == (network.name, "accuracy")]
         for network in networks
     }
-    show(lines(values, series, x_label=name, y_label="verification accuracy (chance: 0.5)", title=f"16 px with {name}"))
+    course.show(
+        plots.lines(
+            values, series, x_label=name, y_label="verification accuracy (chance: 0.5)", title=f"16 px with {name}"
+        )
+    )
 
 # %% [markdown]
 # ## Failure cases
-# Averages hide faces. The pairs that the student decides most wrongly, with what is measurably unusual about them. (The faces
-# can be shown because nobody is on them; of real data sets the app and the command line show words only.)
+# The pairs with the largest errors of the student, and what is measurably unusual about them. (The faces can be shown because
+# they are synthetic; for real data sets the app and the command line show text only.)
 
 # %%
+from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.failures import describe, failures, image_statistics
 
 found = failures(
@@ -209,7 +203,7 @@ found = failures(
     faces.name,
     pairs,
     at16[student.name],
-    {teacher.name: embed_all(teacher, faces, options=QUIET)},
+    {teacher.name: gl.embed_all(teacher, faces, options=quiet)},
     describe(image_statistics(faces), pairs),
     resolution=16,
 )
@@ -226,23 +220,22 @@ if worst:
         "first, 16 px": [shown(faces[pairs.first[p]], 16, 112) for p in worst],
         "second, 16 px": [shown(faces[pairs.second[p]], 16, 112) for p in worst],
     }
-    show(face_strip(strip, [failure.kind for failure in found.hardest][:6], title="Wrong at 16 px"))
+    course.show(plots.face_strip(strip, [failure.kind for failure in found.hardest][:6], title="Wrong at 16 px"))
 
 # %% [markdown]
-# ## Who bears the errors?
-# A deployed system has **one** threshold. If one group's impostor pairs score higher, its people are taken for one another
-# more often, whatever the average says. So: false match rate and false non-match rate by group, at the common threshold, with
-# intervals.
+# ## Are errors equal for all groups?
+# A deployed system has **one** threshold. If one group's impostor pairs score higher, its people are confused with one
+# another more often, whatever the average is. So report false match rate and false non-match rate by group, at the common
+# threshold, with intervals.
 #
-# The embedded faces have no labels of sex, age or skin, and it would be wrong to guess them. As a stand-in that anyone can
-# measure, the groups here are thirds by *brightness of the image*. It is no demographic group; the code is the same for one.
-# With data that carry labels (such as UTKFace's, given by their makers), pass those labels instead.
+# The synthetic faces have no labels of sex, age or skin, and it would be wrong to guess them. As an example that anyone can
+# measure, the groups here are thirds by *brightness of the image*. These are not demographic groups; the code is the same for
+# them. With data that carry labels (such as UTKFace's, given by their makers), pass those labels instead.
 
 # %%
-from gdrd_lab.evaluation.failures import image_statistics as measured
 from gdrd_lab.evaluation.metrics.groups import group_errors, pair_groups
 
-brightness = measured(faces)["brightness"]
+brightness = image_statistics(faces)["brightness"]
 groups = np.digitize(brightness, np.quantile(brightness, [1 / 3, 2 / 3]))
 # All pairs of two faces, so that each third has enough of them.
 first, second = np.triu_indices(len(faces), 1)
@@ -258,16 +251,16 @@ for item in group_errors(all_scores, genuine, pair_groups(groups, first, second)
 
 # %% [markdown]
 # The threshold accepts 5 % of *all* impostor pairs. Pairs within a group are more alike than pairs across groups, so every
-# group's rate can lie above 5 %: an average over mixed pairs flatters. (The intervals treat pairs as independent, so they are
+# group's rate can lie above 5 %: the average over mixed pairs is lower. (The intervals treat pairs as independent, so they are
 # too narrow; draw people for better ones.)
 #
 # ## What it must not be used for
 # - **Numbers.** At a false accept rate of 1 %, a search among 10,000 people returns about 100 strangers for every probe. Errors
 #   at 16 px are far above what any decision about a person could bear.
-# - **Invented detail.** A super-resolved face looks like evidence and is none.
+# - **Invented detail.** A super-resolved face looks like evidence but is not evidence.
 # - **Consent and law.** Searching people by face in public places is restricted or forbidden in many places. Faces are personal
-#   data; those on them should have agreed.
-# - **Unequal harm.** Differences between groups can grow when images get worse. Measure them before, not after.
+#   data; the people shown should have agreed.
+# - **Unequal harm.** Differences between groups can grow when images get worse. Measure them before a system is used.
 # - **What it is for.** Teaching, research on distillation, and finding out how much a tiny image *still* reveals, which is a
 #   reason to blur faces more strongly than one would think.
 #
@@ -301,7 +294,7 @@ check_rates(rates)
 
 # %% [markdown]
 # ### Exercise 2: a threshold chosen elsewhere
-# For each fold, take the candidate that decides the most pairs of the **other** folds rightly (the first of equals), and judge
+# For each fold, take the candidate that decides most pairs of the **other** folds rightly (the first of equals), and evaluate
 # the fold with it. Return the mean over folds.
 # <details><summary>Hint 1</summary>
 # Loop over np.unique(fold); judged = fold == f.
@@ -395,9 +388,9 @@ check_group_false_match(group_false_match)
 
 # %% [markdown]
 # ## Summary
-# - Say the protocol before the number: both small or sharp gallery, which pairs, which threshold.
-# - Draw people, not pairs, to say how sure a number is.
-# - An ablation changes one thing, repeats seeds, and keeps the rows that lose.
+# - State the protocol before the number: both small or sharp gallery, which pairs, which threshold.
+# - Draw people, not pairs, to state the uncertainty of a number.
+# - An ablation changes one thing, repeats seeds, and keeps rows with worse results.
 # - One threshold, many groups: report both error rates of each, with counts.
 #
 # ## Questionnaire

@@ -11,60 +11,36 @@
 # **Paper.** Stage 2 of arXiv [2409.06371](https://arxiv.org/abs/2409.06371) on new people: L_rcd, L_kd and L_cls with the
 # backbone frozen. The recipe's numbers are this project's.
 #
-# **The switch:** `FOLDER` is a folder that holds one folder of photographs per person. `None` writes stand-ins: people who do
-# not exist, turned and moved in larger pictures. Use photographs only of people who agreed.
+# **The switch:** `FOLDER` is a folder that holds one folder of photographs per person (JPEG, PNG, WEBP and others). `None` uses
+# example photographs of people who do not exist. Use photographs only of people who agreed. A photograph without a face is
+# left out, and a line says so. A step that needs more people than the folder has runs on the example photographs.
 #
 # ## The result first
 # The photographs, and the faces found in them, aligned to the same template.
 
 # %%
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gdrd_lab.alignment.yunet import Aligner
-from gdrd_lab.course.photographs import write_photographs
-from gdrd_lab.course.plots import bars
-from gdrd_lab.course.predict import predict
-from gdrd_lab.course.show import show, source
-from gdrd_lab.course.widgets import show_slider
-from gdrd_lab.datasets.base import ReadOptions
-from gdrd_lab.datasets.embed import QUIET, embed_all
-from gdrd_lab.datasets.folder import FolderFaces, align_folder
+import gdrd_lab as gl
+from gdrd_lab import course, plots
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.io.images import read_image
-from gdrd_lab.models.registry import load_model, shipped_student
-from gdrd_lab.plots.figures import face_strip
-from gdrd_lab.transforms.degradation import Degradation
 
+course.set_up()
 FOLDER = None
-work = Path(tempfile.mkdtemp(prefix="own-faces-"))
-if FOLDER is None:
-    photographs = work / "photographs"
-    write_photographs(photographs, people=8, per_person=5)
-else:
-    photographs = Path(FOLDER)
-count, left_out = align_folder(photographs, work / "aligned", ReadOptions("always", "largest", progress=False))
-faces = FolderFaces(work / "aligned")
-some = sorted(p for p in photographs.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[
-    :: max(1, count // 6)
-][:6]
-aligner = Aligner()
+work, quiet = Path(tempfile.mkdtemp(prefix="own-faces-")), gl.EmbedOptions(progress=False)
+own = course.read_photographs(FOLDER, work)
+some = range(0, len(own.files), max(1, len(own.files) // 6))[:6]
 pictures = {
-    "photograph": [read_image(path) for path in some],
-    "aligned": [aligner.align(read_image(path), face_selection="largest") for path in some],
+    "photograph": [read_image(own.files[k]) for k in some],
+    "aligned": [own.faces[k] for k in some],
 }
-show(
-    face_strip(
-        pictures, title=f"{count} faces of {len(np.unique(faces.labels))} people; {len(left_out)} photographs left out"
-    )
-)
-for name, reason in left_out[:10]:
-    print(f"{name}: {reason}")
+course.show(plots.face_strip(pictures, title=f"{len(own.faces)} faces found; {len(own.left_out)} photographs left out"))
 
 # %% [markdown]
 # ## Alignment
@@ -72,32 +48,27 @@ for name, reason in left_out[:10]:
 #
 # $$\min_{a, b, t}\sum_{k=1}^{5}\left\lVert \begin{pmatrix} a & -b\\ b & a\end{pmatrix} p_k + t - q_k \right\rVert^2 ,$$
 #
-# maps the photograph. Every recogniser here expects exactly this template: **a face that is not aligned is scored wrongly, and
-# nothing warns you.**
+# maps the photograph. Every recogniser here expects exactly this template: **the scores of a face that is not aligned are
+# wrong.**
 
 # %%
 from gdrd_lab.alignment.template import similarity
 
-source(similarity)
-teacher, student = load_model("sface"), load_model("student")
-loose = (
-    torch.stack([torch.from_numpy(read_image(path)).permute(2, 0, 1).float() / 255 for path in some])
-    if FOLDER is None
-    else None
-)
-if loose is not None:
-    aligned = torch.stack([torch.from_numpy(face).permute(2, 0, 1).float() / 255 for face in pictures["aligned"]])
-    with torch.inference_mode():
-        # The whole photograph squeezed to a square, as a careless program would do.
-        squeezed = torch.nn.functional.interpolate(loose, (112, 112), mode="bilinear", antialias=True)
-        values = (teacher.embed(squeezed) * teacher.embed(aligned)).sum(1)
-    print("cosine of each face with itself, squeezed instead of aligned:", np.round(values.numpy(), 2))
+course.source(similarity)
+teacher, student = gl.load_model("sface"), gl.load_model("student")
+aligned = gl.to_tensor(pictures["aligned"])
+# The whole photograph squeezed to a square, as a program without alignment would do.
+squeezed = torch.cat([gl.resize(gl.to_tensor([photograph]), 112) for photograph in pictures["photograph"]])
+with torch.inference_mode():
+    values = (teacher.embed(squeezed) * teacher.embed(aligned)).sum(1)
+print("cosine of each face with itself, squeezed instead of aligned:", np.round(values.numpy(), 2))
 
 # %% [markdown]
 # ## What do tiny versions of these faces give?
 # Slide: your faces, and the scores of all pairs at that resolution, as areas under the ROC curve (0.5 is chance).
 
 # %%
+faces = course.with_pairs(own, work)
 first, second = np.triu_indices(len(faces), 1)
 genuine = faces.labels[first] == faces.labels[second]
 
@@ -109,59 +80,63 @@ def area(embeddings):
 
 sizes = (8, 16, 32)
 scored = {
-    size: {n.name: area(embed_all(n, faces, Degradation(size), QUIET)) for n in (teacher, student)} for size in sizes
+    size: {n.name: area(gl.embed_all(n, faces, gl.Degradation(size), quiet)) for n in (teacher, student)}
+    for size in sizes
 }
 
 
 def faces_at(size):
     """Draw some faces at a resolution with both networks' areas above."""
-    words = ", ".join(f"{name} AUC {value:.3f}" for name, value in scored[size].items())
-    return face_strip(
+    title = ", ".join(f"{name} AUC {value:.3f}" for name, value in scored[size].items())
+    return plots.face_strip(
         {f"{size} px": [shown(faces[k], size, 112) for k in range(0, len(faces), max(1, len(faces) // 8))][:8]},
-        title=words,
+        title=title,
     )
 
 
-show_slider("resolution (px)", sizes, faces_at, start=1)
+course.show_slider("resolution (px)", sizes, faces_at, start=1)
 
 # %% [markdown]
 # ## Predict, then run: does fine-tuning help?
-# Stage 2 goes on from the shipped student: the backbone stays frozen, the head learns from the teacher's embeddings of *your*
-# sharp faces, for 30 steps. Some people are held out. What will the AUC of **held-out people** at 16 px be, before and after?
+# Stage 2 continues from the shipped student: the backbone stays frozen, and the head learns from the teacher's embeddings of
+# *your* sharp faces for 30 steps. Some people are held out. What will the AUC of **held-out people** at 16 px be, before and after?
 
 # %%
-guess = predict(
+guess = course.predict(
     "AUC of held-out people at 16 px",
     {"before": 0.85, "after": 0.95},
-    lr=0.4,
+    low=0.4,
     high=1.0,
     unit="area under the ROC curve",
 )
 
 # %%
-from gdrd_lab.datasets.split import split_identities
-from gdrd_lab.training import recipes
-from gdrd_lab.training.config import HeadConfig, LoopConfig, Recipe
+from dataclasses import replace
+
+from gdrd_lab.models.registry import shipped_student
+from gdrd_lab.training.config import HeadConfig, LoopConfig
 from gdrd_lab.training.pipeline import train_head
 
-learn, held_out = split_identities(faces, 0.4, seed=0)
+learn, held_out = course.split_people(own, work, 0.4, seed=0)
 # Shifted and turned a little by augmentation; the learning rate is low, because the head is trained already.
-tuning = HeadConfig(LoopConfig(30, 16, 2e-4, ema=0.8, checkpoint_every=1000), resolutions=(8, 16, 16, 32))
-recipe = replace(recipes.smoke(), student=student.config, head=tuning)
+tuning = HeadConfig(
+    LoopConfig(30, min(16, len(learn)), 2e-4, ema=0.8, checkpoint_every=1000), resolutions=(8, 16, 16, 32)
+)
+recipe = replace(gl.recipes.smoke(), student=student.config, head=tuning)
 train_head(recipe, learn, work / "tuned", teacher, backbone=shipped_student(), progress=False)
-tuned = load_model(str(work / "tuned" / "student"))
+tuned = gl.load_model(str(work / "tuned" / "student"))
 
 
 def held_out_area(network, set_of_faces):
     """AUC of all pairs of a face set at 16 px."""
-    e = embed_all(network, set_of_faces, Degradation(16), QUIET)
+    e = gl.embed_all(network, set_of_faces, gl.Degradation(16), quiet)
     a, b = np.triu_indices(len(e), 1)
     return verification.auc((e @ e.T)[a, b], set_of_faces.labels[a] == set_of_faces.labels[b])
 
 
 guess.reveal({"before": held_out_area(student, held_out), "after": held_out_area(tuned, held_out)})
-show(
-    bars(
+course.show(
+    plots.bars(
         {
             "people trained on, before": held_out_area(student, learn),
             "people trained on, after": held_out_area(tuned, learn),
@@ -174,9 +149,9 @@ show(
 )
 
 # %% [markdown]
-# A gain on the people trained on says little: the head has seen them. A handful of held-out people says little too: draw
-# people, as in notebook 06, before you believe a difference. With a few photographs, fine-tuning mostly adapts to the camera
-# and the light; to learn new *people* well it takes thousands of them.
+# A gain on the people trained on says little, because the head has seen them. A few held-out people say little too: draw
+# people, as in notebook 06, before you accept a difference. With few photographs, fine-tuning mostly adapts to the camera and
+# the light; learning new *people* well takes thousands of them.
 #
 # ## Export
 # Embeddings go to a parquet file, the network to a folder of safetensors, and to ONNX for programs without PyTorch. The ONNX
@@ -190,7 +165,7 @@ from gdrd_lab.export.onnx import export_onnx
 
 tuned.save(work / "my-student")
 table = work / "embeddings.parquet"
-write_embeddings(table, faces, embed_all(tuned, faces, Degradation(16), QUIET), "my student", 16)
+write_embeddings(table, faces, gl.embed_all(tuned, faces, gl.Degradation(16), quiet), "my student", 16)
 keys, identities, vectors, metadata = read_embeddings(table)
 print(len(keys), "rows of", vectors.shape[1], "numbers;", metadata)
 file = export_onnx(tuned, work / "my-student.onnx")
@@ -337,7 +312,7 @@ shutil.rmtree(work)  # faces do not stay behind
 # ## Summary
 # - Alignment to the template comes first; without it every score is wrong.
 # - Split by person, not by photograph.
-# - Fine-tuning on a few people adapts to camera and light; judge it on other people.
+# - Fine-tuning on a few people adapts to camera and light; evaluate it on other people.
 # - Compare an exported file with the original before using it.
 #
 # ## Questionnaire

@@ -1,4 +1,4 @@
-"""The table "paper equation - function - test - notebook cell", which a test keeps true."""
+"""The table of equations, functions, tests and notebook cells; a test checks each row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Equation:
     """One row.
 
     Args:
-        name: what the paper (or the method's source) calls it.
+        name: in the paper or in the method's source.
         formula: LaTeX.
-        function: dotted path of what implements it.
-        test: "file.py::test" that checks it against an independent formula.
+        function: dotted path of its implementation.
+        test: "file.py::test" with an independent formula, below tests/.
         notebook: stem of the notebook that calls it.
-        call: the text of that call in the notebook's cell.
+        call: text of the call in the notebook's cell.
     """
 
     name: str
@@ -137,10 +137,10 @@ ROWS = (
 
 
 def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
-    """Return the number of the first code cell that makes the row's call below a text with a formula, or None.
+    """Return the number of the first code cell with the row's call below a text with a formula, or None.
 
     Args:
-        row: of the table.
+        row: a row of the table.
         cells: the notebook's, each with ``cell_type`` and ``source``.
     """
     for number, cell in enumerate(cells):

@@ -1,4 +1,4 @@
-"""Exercises: a check runs the reader's function on small tensors and says in plain words what is wrong."""
+"""Exercises: a check runs the reader's function on small tensors and says what is wrong."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import torch
 
 
 class Wrong(Exception):
-    """Raised by a check: the message tells the reader what is wrong, without giving the answer away."""
+    """Raised by a check; the message says what is wrong without giving the answer."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found.
+    """The result of a check.
 
     Args:
-        exercise: what was checked.
-        passed: whether the reader's function does what was asked.
-        message: one or two sentences in plain words.
+        exercise: name of the exercise.
+        passed: whether the reader's function is right.
+        message: one or two sentences for the reader.
     """
 
     exercise: str
@@ -46,14 +46,14 @@ class Verdict:
 
 
 def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
-    """Make a check of a function that raises ``Wrong`` where the reader's attempt is wrong.
+    """Turn a function that raises ``Wrong`` into a check that returns a ``Verdict``.
 
-    The check never raises: a stub that is not filled in and an error inside the attempt become verdicts too, so that a
-    notebook with open exercises runs to its end.
+    The check never raises: an empty stub and an error inside the attempt become verdicts too, so that a notebook with
+    unsolved exercises runs to its end.
 
     Args:
-        exercise: what the verdict calls the exercise.
-        praise: what the verdict says when all is right.
+        exercise: name of the exercise.
+        praise: message of the verdict when the attempt is right.
     """
 
     def decorate(inspect: Callable[..., None]) -> Callable[..., Verdict]:
@@ -65,7 +65,7 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
                 return Verdict(exercise, False, "The function is still the stub: replace its last line by your answer.")
             except Wrong as wrong:
                 return Verdict(exercise, False, str(wrong))
-            except Exception as error:  # whatever the reader's code raises is theirs to read
+            except Exception as error:  # the reader's code may raise anything
                 name = getattr(attempt, "__name__", "")
                 own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == name]
                 where = f" in its line {(own[-1].lineno or 0) - attempt.__code__.co_firstlineno}" if own else ""
@@ -84,7 +84,7 @@ def need(condition: object, message: str) -> None:
 
 
 def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> torch.Tensor:
-    """Return the attempt's answer as a tensor, or say that it is none of the shape asked for."""
+    """Return the attempt's answer as a tensor; raise ``Wrong`` if it is not one of the shape asked for."""
     if value is None:
         raise Wrong(f"{what} returns nothing: does it end with a return statement?")
     if isinstance(value, np.ndarray | np.generic | float | int):
@@ -98,12 +98,12 @@ def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> t
 
 
 def number(value: Any, what: str = "Your function") -> float:
-    """Return the attempt's answer as a float, or say that it is no single number."""
+    """Return the attempt's answer as a float; raise ``Wrong`` if it is not a single number."""
     return float(tensor(value, (), what).detach())
 
 
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Say whether two numbers, arrays or tensors of one shape agree within an absolute and relative tolerance."""
+    """Return whether two numbers, arrays or tensors of one shape agree within an absolute and relative tolerance."""
     a = torch.as_tensor(value).detach().double()
     b = torch.as_tensor(expected).detach().double()
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=tolerance, atol=tolerance))

@@ -1,4 +1,4 @@
-"""What a training run costs on GPUs, by arithmetic that is shown line by line."""
+"""The GPU hours of a training run, by arithmetic that is shown line by line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gdrd_lab.training.config import Recipe
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What one GPU does and costs; every value is the reader's to set.
+class Gpu:
+    """The speed and price of one GPU.
 
     Args:
         peak: floating-point operations per second at the precision used, from its data sheet.
-        utilisation: the share of the peak that training reaches; measure it, 0.2 to 0.5 is common.
+        utilisation: share of the peak that training reaches; measure it, 0.2 to 0.5 is common.
         price: per GPU and hour, in any currency.
     """
 
@@ -30,7 +30,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage: multiply-adds per face of what learns and of what only runs, and the faces it sees (steps x batch)."""
+    """The cost of one stage.
+
+    Args:
+        name: of the stage.
+        trained: multiply-adds per face of the layers that are trained.
+        frozen: multiply-adds per face of the layers that only run forwards.
+        faces: steps times batch size.
+    """
 
     name: str
     trained: int
@@ -45,26 +52,26 @@ class StageCost:
         """
         return self.faces * 2.0 * (3 * self.trained + self.frozen)
 
-    def hours(self, machine: Machine) -> float:
+    def hours(self, gpu: Gpu) -> float:
         """GPU hours = FLOP / (peak * utilisation) / 3600."""
-        return self.operations / (machine.peak * machine.utilisation) / 3600
+        return self.operations / (gpu.peak * gpu.utilisation) / 3600
 
-    def arithmetic(self, machine: Machine) -> str:
-        """Say the computation in one line."""
-        hours, trained, frozen = self.hours(machine), self.trained / 1e6, self.frozen / 1e6
+    def arithmetic(self, gpu: Gpu) -> str:
+        """Write the computation in one line."""
+        hours, trained, frozen = self.hours(gpu), self.trained / 1e6, self.frozen / 1e6
         return (
             f"{self.name}: {self.faces:,} faces x 2 x (3 x {trained:,.0f} M + {frozen:,.0f} M) = "
-            f"{self.operations:.2e} FLOP; / ({machine.peak:.3g} x {machine.utilisation:g}) / 3600 = "
-            f"{hours:,.1f} GPU hours; x {machine.price:g} = {hours * machine.price:,.0f}"
+            f"{self.operations:.2e} FLOP; / ({gpu.peak:.3g} x {gpu.utilisation:g}) / 3600 = "
+            f"{hours:,.1f} GPU hours; x {gpu.price:g} = {hours * gpu.price:,.0f}"
         )
 
 
-def costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
-    """Count the three stages of a recipe; the discriminative teacher's one pass over the sharp faces is left out.
+def stage_costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
+    """Count the three stages of a recipe, without the discriminative teacher's one pass over the HR faces.
 
     Args:
-        recipe: the run.
-        resolution: side of the student's input.
+        recipe: of the run.
+        resolution: of the student's input in pixels.
     """
     config = recipe.generative
     side, depth = config.size // config.unshuffle, 6 * config.unshuffle**2
@@ -75,20 +82,16 @@ def costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
     student = Student(recipe.student)
     backbone = multiply_adds(student.backbone, resolution)
     head = multiply_adds(student.head, (student.backbone.channels, student.backbone.grid, student.backbone.grid))
-
-    def faces(stage: str) -> int:
-        loop = getattr(recipe, stage).loop
-        return int(loop.steps * loop.batch_size)
-
     tuned = 0 if recipe.head.freeze_backbone else backbone
+    faces = [loop.steps * loop.batch_size for loop in (config.loop, recipe.backbone.loop, recipe.head.loop)]
     return [
-        StageCost("generative teacher", generative, 0, faces("generative")),
+        StageCost("generative teacher", generative, 0, faces[0]),
         # Features stop at the middle block, so a whole pass of the teacher is an upper bound.
-        StageCost("stage 1, backbone", backbone, generative, faces("backbone")),
-        StageCost("stage 2, head", head + tuned, backbone - tuned, faces("head")),
+        StageCost("stage 1, backbone", backbone, generative, faces[1]),
+        StageCost("stage 2, head", head + tuned, backbone - tuned, faces[2]),
     ]
 
 
-def total_hours(stages: Sequence[StageCost], machine: Machine) -> float:
+def total_hours(stages: Sequence[StageCost], gpu: Gpu) -> float:
     """GPU hours of all stages."""
-    return sum(stage.hours(machine) for stage in stages)
+    return sum(stage.hours(gpu) for stage in stages)

@@ -1,4 +1,4 @@
-"""Heads trained on features that a frozen backbone gave once: quick enough to compare losses in a lesson."""
+"""Heads trained on the features of a frozen backbone, computed once: fast enough to compare losses in a lesson."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class KdAndRcd(nn.Module):
-    """w_kd L_kd + w_rcd L_rcd with the weights of the project's recipe; holds the relation networks."""
+    """w_kd L_kd + w_rcd L_rcd with the weights of the recipe ``cpu``; a module, because it trains relation networks."""
 
     def __init__(self, embedding_size: int = 128) -> None:
         super().__init__()
@@ -44,14 +44,14 @@ def fit_head(
     learning_rate: float = 2e-3,
     seed: int = 0,
 ) -> list[float]:
-    """Train a head, and the loss too where it is a module with parameters of its own; return the loss of every step.
+    """Train a head, and the loss if it is a module with parameters; return the loss of every step.
 
     Args:
         head: features (N, C, g, g) to raw embeddings (N, d).
         features: (N, C, g, g) of the frozen backbone.
-        targets: (N, d) embeddings of the discriminative teacher for the sharp faces.
+        targets: (N, d) embeddings of the HR faces by the discriminative teacher.
         labels: (N,) identities.
-        loss: of (unit embeddings, targets, labels) of a batch.
+        loss: function of (unit embeddings, targets, labels) of a batch.
         steps: optimiser steps.
         batch_size: faces per step, drawn without replacement.
         learning_rate: AdamW's.
@@ -74,8 +74,11 @@ def fit_head(
 
 
 @torch.no_grad()
-def judge_head(head: nn.Module, features: Tensor, targets: Tensor, labels: np.ndarray) -> dict[str, float]:
-    """Judge a head on faces of other people: cosine to the teacher, agreement of relations, and AUC of all pairs."""
+def evaluate_head(head: nn.Module, features: Tensor, targets: Tensor, labels: np.ndarray) -> dict[str, float]:
+    """Return a head's cosine to the teacher, correlation of its scores with the teacher's, and AUC over all pairs.
+
+    The faces should show people that the head was not trained on.
+    """
     embeddings = F.normalize(head(features), dim=1)
     first, second = np.triu_indices(len(embeddings), 1)
     ours, theirs = ((e @ e.T).numpy()[first, second] for e in (embeddings, targets))

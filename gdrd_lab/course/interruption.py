@@ -1,25 +1,25 @@
-"""A face set whose plug is pulled in the middle of a run, to try whether training goes on where it was."""
+"""A face set that interrupts a training run, to test that the run resumes where it stopped."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from gdrd_lab.datasets.base import FaceDataset, identities_of
+from gdrd_lab.datasets.base import FaceDataset, Subset
 
 
-class PowerCut(Exception):
-    """The power went."""
+class Interruption(Exception):
+    """Stands for whatever ends a training run early."""
 
 
-class Unplugged(FaceDataset):
-    """The same faces as ``faces``, until ``reads`` of them have been read; then ``PowerCut``."""
+class InterruptedFaces(Subset):
+    """The same faces as ``faces`` until ``reads`` of them have been read; then each read raises ``Interruption``."""
 
     def __init__(self, faces: FaceDataset, reads: int) -> None:
-        self.faces, self.left = faces, reads
-        super().__init__(faces.name, faces.size, faces.labels, faces.keys, identities_of(faces))
+        super().__init__(faces, np.arange(len(faces)))
+        self.left = reads
 
     def __getitem__(self, index: int) -> np.ndarray:
         if self.left <= 0:
-            raise PowerCut("the power went")
+            raise Interruption("the run was interrupted")
         self.left -= 1
-        return self.faces[index]
+        return super().__getitem__(index)

@@ -1,9 +1,7 @@
-"""The networks of the lessons: trained here in a minute or two and kept, or the shipped ones."""
+"""The networks of the lessons: trained in a minute or two and kept in the cache folder."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab import __version__
-from gdrd_lab.io.config import to_dict
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.paths import cache_folder
+from gdrd_lab.machine import keep_freed_memory
 from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from gdrd_lab.models.student.model import Student
 
 
+def set_up(seed: int = 0) -> None:
+    """Prepare this process for a lesson: seed PyTorch, and let the C library keep freed memory, which is faster."""
+    import torch
+
+    torch.manual_seed(seed)
+    keep_freed_memory()
+
+
 def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_steps: int = 120) -> Recipe:
-    """Return a recipe for a lesson: a UNet and a student small enough to learn something in a minute on 2 cores."""
+    """Return a recipe with a UNet and a student that are small enough to learn something in a minute on 2 cores."""
 
     def loop(steps: int, batch_size: int, learning_rate: float) -> LoopConfig:
         return LoopConfig(steps, batch_size, learning_rate, ema=0.95, checkpoint_every=1_000_000)
@@ -39,38 +47,44 @@ def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_st
     )
 
 
-def run_folder(recipe: Recipe, faces: FaceDataset, part: str) -> Path:
-    """Return the folder that keeps what a recipe made of these faces: below $GDRD_CACHE, or ~/.cache/gdrd_lab."""
-    told = json.dumps(
-        [__version__, part, to_dict(recipe), faces.name, len(faces), list(faces.keys)[-1:]], sort_keys=True
-    )
-    return cache_folder() / "course" / f"{part}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
-
-
-def generative_teacher(
-    recipe: Recipe, faces: FaceDataset, *, progress: bool = True
+def train_generative(
+    recipe: Recipe, faces: FaceDataset, *, progress: bool = False
 ) -> tuple[SuperResolutionPipeline, Path]:
-    """Train the lesson's generative teacher, or take the one kept from last time; return it and its run's folder."""
+    """Return the lesson's generative teacher and its run's folder; it is trained once and kept."""
     from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.training.pipeline import train_generative
+    from gdrd_lab.training import pipeline
 
+    # The other two stages do not change it.
     whole = replace(recipe, backbone=lesson_recipe().backbone, head=lesson_recipe().head)
-    out = run_folder(whole, faces, "generative")
-    _once(out, out / "generative", lambda: train_generative(whole, faces, out, progress))
+    out = run_folder("generative", whole, faces)
+    _once(out, "generative", lambda: pipeline.train_generative(whole, faces, out, progress))
     return load_generative(out / "generative"), out
 
 
-def stage_one(
-    recipe: Recipe, faces: FaceDataset, generative: Path | None = None, *, progress: bool = True
+def train_backbone(
+    recipe: Recipe, faces: FaceDataset, generative: Path | None = None, *, progress: bool = False
 ) -> tuple[Student, Path]:
-    """Train the lesson's backbone on a generative teacher's features (the shipped one's by default), or take it."""
-    from gdrd_lab.models.student.model import Student
-    from gdrd_lab.training.pipeline import train_backbone
+    """Return a student after stage 1 and its run's folder; it is trained once and kept.
 
-    out = run_folder(recipe, faces, "backbone")
+    Args:
+        recipe: of the run.
+        faces: to train on.
+        generative: folder of the generative teacher; the shipped one if None.
+        progress: show a progress bar.
+    """
+    from gdrd_lab.models.student.model import Student
+    from gdrd_lab.training import pipeline
+
     teacher = generative or shipped_generative()
-    _once(out, out / "backbone", lambda: train_backbone(recipe, faces, out, teacher, progress))
+    out = run_folder("backbone", recipe, faces, teacher)
+    _once(out, "backbone", lambda: pipeline.train_backbone(recipe, faces, out, teacher, progress))
     return Student.load(out / "backbone"), out
+
+
+def run_folder(part: str, recipe: Recipe, faces: FaceDataset, teacher: Path | None = None) -> Path:
+    """Return the folder that keeps what a recipe made of these faces and of the weights in the folder ``teacher``."""
+    key = fingerprint(__version__, recipe, dataset_fingerprint(faces), teacher)
+    return cache_folder() / "course" / f"{part}-{key}"
 
 
 def losses(out: Path, stage: str) -> dict[str, np.ndarray]:
@@ -79,16 +93,16 @@ def losses(out: Path, stage: str) -> dict[str, np.ndarray]:
     return {name: np.atleast_1d(table[name]).astype(np.float64) for name in table.dtype.names or ()}
 
 
-def smooth(values: np.ndarray, width: int = 10) -> np.ndarray:
-    """Return the running mean of the last ``width`` values, fewer at the start: same length."""
+def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:
+    """Return the mean of each value and up to ``width`` - 1 values before it: same length."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     end = np.arange(1, len(values) + 1)
     start = np.maximum(end - width, 0)
     return (sums[end] - sums[start]) / (end - start)
 
 
-def _once(out: Path, product: Path, train: Callable[[], object]) -> None:
-    """Train unless the product is there; a run that was cut off starts over rather than half-way."""
-    if not product.is_dir():
+def _once(out: Path, product: str, train: Callable[[], object]) -> None:
+    """Train unless the product is there; an interrupted run starts again from the first step."""
+    if not (out / product).is_dir():
         shutil.rmtree(out, ignore_errors=True)
         train()

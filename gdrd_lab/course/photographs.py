@@ -1,20 +1,89 @@
-"""Stand-ins for a reader's own photographs: embedded people, turned and moved in a larger picture, as JPEG files."""
+"""The photographs of lesson 7: a reader's folder, or examples that show people who do not exist."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_with
+from gdrd_lab.datasets.folder import FolderFaces, align_folder
+from gdrd_lab.datasets.listing import list_images
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.io.atomic import write_atomically
 
+FEWEST_TO_SPLIT = 4  # people: two to learn from and two to evaluate on
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Photographs and the faces found in them.
+
+    Args:
+        files: N paths of photographs that show a face.
+        faces: the N aligned faces; photographs in one folder show one person.
+        left_out: (name, reason) of each photograph without a usable face.
+        examples: whether these are the example photographs.
+    """
+
+    files: Sequence[Path]
+    faces: FaceDataset
+    left_out: Sequence[tuple[str, str]]
+    examples: bool = False
+
+
+def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
+    """Align the largest face of each photograph below a folder; print which photographs were left out, and why.
+
+    Where no photograph shows a face, a line says so and the example photographs take their place.
+
+    Args:
+        folder: one folder of photographs per person; None writes the example photographs.
+        work: folder for the aligned faces and the example photographs.
+
+    Raises:
+        GdrdError: ``folder`` does not exist or holds no images.
+    """
+    if folder is None:
+        write_photographs(work / "photographs")
+    source, out = (work / "photographs", work / "examples") if folder is None else (Path(folder), work / "aligned")
+    count, left_out = align_folder(source, out, ReadOptions("always", "largest", progress=False))
+    for name, reason in left_out:
+        print(f"Left out: {name}. {reason}.")
+    if not count:
+        print(f"No photograph in {source} shows a face that was found. The lesson continues with example photographs.")
+        return read_photographs(None, work)
+    found, faces = list_images(source), FolderFaces(out)
+    paths = dict(zip(found.keys, found.files, strict=True))
+    return Photographs([paths[key] for key in faces.keys], faces, left_out, folder is None)
+
+
+def with_pairs(own: Photographs, work: Path, people: int = 2) -> FaceDataset:
+    """Return the faces of people with two of them; if they are too few, print so and return the example faces."""
+    labels = own.faces.labels
+    found = int((np.bincount(labels[labels >= 0]) >= 2).sum())
+    if found >= people:
+        return identities_with(own.faces, 2)
+    print(
+        f"This step needs {people} people with two photographs each, in one folder per person; {found} were found. "
+        "It runs on the example photographs instead."
+    )
+    return read_photographs(None, work).faces
+
+
+def split_people(own: Photographs, work: Path, fraction: float = 0.4, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
+    """Split by person into (faces to learn from, faces to evaluate on); see ``with_pairs`` for too few people."""
+    return split_identities(with_pairs(own, work, FEWEST_TO_SPLIT), fraction, seed)
+
 
 def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:
-    """Write ``people`` folders of ``per_person`` photographs of people who do not exist; return how many there are.
+    """Write one folder of JPEG photographs for each of several people who do not exist; return how many there are.
 
-    Each is 240 x 320 pixels with the face turned by up to 12 degrees, at its own place and size, on the face's own
-    blurred surroundings.
+    Each is 240 x 320 pixels. The face is turned by up to 12 degrees and lies at its own place and scale on a blurred
+    background.
 
     Raises:
         GdrdError: the folder cannot be written.

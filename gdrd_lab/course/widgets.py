@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.analysis.projection import nearest
-from gdrd_lab.course.show import show, shown_width
+from gdrd_lab.course.display import show, shown_width
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots.figures import alt_text, face_strip, render
 from gdrd_lab.plots.interactive import map_plot
@@ -26,17 +26,17 @@ MOST_SHOWN = 8
 def slider(
     label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *, start: int = 0, play: bool = False
 ) -> Box:
-    """Return a slider over ``values`` above the figure that ``draw`` makes of each; each is drawn once, when asked for.
+    """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn when needed.
 
     Args:
-        label: what the slider changes.
-        values: what it steps through.
-        draw: value to figure.
+        label: name of the quantity.
+        values: its positions.
+        draw: makes the figure of a value.
         start: index of the first value shown.
         play: add a button that plays the values as a film.
 
     Raises:
-        GdrdError: there is nothing to step through.
+        GdrdError: there are no values.
     """
     import ipywidgets as widgets
 
@@ -82,28 +82,28 @@ def show_slider(
     start: int = 0,
     play: bool = False,
 ) -> None:
-    """Display ``slider``; GitHub and HTML show ``static``, or the figure of the first value shown."""
+    """Display ``slider``; HTML and GitHub show ``static``, or the figure of the first value shown."""
     live = slider(label, values, draw, start=start, play=play)
     show(draw(values[start]) if static is None else static, live)
 
 
-def film(frames: Sequence[np.ndarray], words: Sequence[str], *, label: str = "step", title: str = "") -> None:
+def film(frames: Sequence[np.ndarray], headings: Sequence[str], *, label: str = "step", title: str = "") -> None:
     """Display faces (H, W, 3) as a film with a play button; the static form shows them side by side.
 
     Args:
         frames: one face per step.
-        words: a heading for each.
+        headings: one for each face.
         label: of the slider.
-        title: above the static form.
+        title: of the static form.
     """
-    if len(frames) != len(words):
-        raise GdrdError(f"{len(frames)} frames have {len(words)} headings", "Give one for each")
-    order = dict(enumerate(words))
+    if len(frames) != len(headings):
+        raise GdrdError(f"{len(frames)} frames have {len(headings)} headings", "Give one for each")
+    order = dict(enumerate(headings))
     show_slider(
         label,
         list(order),
         lambda k: face_strip({order[k]: [frames[k]]}, title=title),
-        static=face_strip({"face": list(frames)}, list(words), title=title),
+        static=face_strip({"face": list(frames)}, list(headings), title=title),
         start=len(frames) - 1,
         play=True,
     )
@@ -112,16 +112,16 @@ def film(frames: Sequence[np.ndarray], words: Sequence[str], *, label: str = "st
 class LassoMap:
     """A map of faces with a lasso: selected faces and their nearest neighbours appear below it.
 
-    Neighbours are found in the ORIGINAL embedding space, by cosine, not on the map: a map of two dimensions must tear
-    some neighbours apart.
+    Neighbours are found by cosine in the ORIGINAL embedding space, not on the map: a map of two dimensions separates
+    some neighbours.
 
     Args:
-        points: (N, 2) places on the map.
+        points: (N, 2) positions on the map.
         pictures: N faces (H, W, 3).
-        labels: (N,) identities, which colour and shape the points.
+        labels: (N,) identities, shown by colour and shape.
         embeddings: (N, d) unit vectors, the original space.
-        title: above the map.
-        neighbours: shown for each of the first selected faces.
+        title: of the map.
+        neighbours: number shown for each selected face.
 
     Raises:
         GdrdError: the parts differ in length.
@@ -145,7 +145,7 @@ class LassoMap:
         self.selected: list[int] = list(range(min(MOST_SHOWN, len(self.points))))
 
     def gallery(self, selected: Sequence[int]) -> Figure:
-        """Draw the selected faces (at most eight), and below each its nearest neighbours in the original space.
+        """Draw the first eight selected faces, and below each its nearest neighbours in the original space.
 
         Raises:
             GdrdError: nothing is selected.
@@ -173,8 +173,8 @@ class LassoMap:
         names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
         figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
         figure.update_layout(width=640)
-        # Plotly fills in data and layout only after the widget has announced itself; a slow browser then shows empty
-        # axes. Announced anew, it carries both from the start.
+        # Plotly sends data and layout after it has opened the widget's connection; a slow browser then shows empty
+        # axes. Opened again, the widget carries both from the start.
         figure.close()
         figure.open()
         picture = widgets.Image(format="png")
@@ -199,9 +199,9 @@ class LassoMap:
         import ipywidgets as widgets
 
         show(self.scatter(), self.widget())
-        # The live map has its gallery already; an empty widget stands in for the picture there.
+        # The live map has a gallery of its own, so an empty widget replaces this picture in JupyterLab.
         show(self.gallery(self.selected), widgets.HTML(""))
 
 
-def _small(words: str) -> str:
-    return f'<div style="max-width:640px;font-size:12px;line-height:1.4">{html.escape(words)}</div>'
+def _small(text: str) -> str:
+    return f'<div style="max-width:640px;font-size:12px;line-height:1.4">{html.escape(text)}</div>'

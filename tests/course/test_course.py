@@ -1,8 +1,7 @@
-"""The course's own parts: predictions, verdicts, static forms, widgets, lessons' models, the book's formulas."""
+"""The course's own parts: predictions, verdicts, static forms, widgets, the lessons' models and photographs."""
 
 import base64
 import io
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,22 @@ import pytest
 import torch
 from PIL import Image
 
-from gdrd_lab.course import plots
-from gdrd_lab.course.book import executed, formulas
+from gdrd_lab import course, plots
+from gdrd_lab.course.display import VIEW, shown_width
 from gdrd_lab.course.exercises import check, close, need, number, tensor
-from gdrd_lab.course.gpu_cost import Machine, StageCost, costs
-from gdrd_lab.course.heads import KdAndRcd, fit_head, judge_head
-from gdrd_lab.course.interruption import PowerCut, Unplugged
-from gdrd_lab.course.models import lesson_recipe, run_folder, smooth
-from gdrd_lab.course.photographs import write_photographs
-from gdrd_lab.course.predict import Prediction
-from gdrd_lab.course.show import VIEW, shown_width
+from gdrd_lab.course.gpu_cost import Gpu, StageCost, stage_costs
+from gdrd_lab.course.heads import KdAndRcd, evaluate_head, fit_head
+from gdrd_lab.course.interruption import InterruptedFaces, Interruption
+from gdrd_lab.course.models import lesson_recipe, run_folder, running_mean
+from gdrd_lab.course.photographs import read_photographs, split_people, with_pairs, write_photographs
+from gdrd_lab.course.prediction import Prediction
 from gdrd_lab.course.widgets import LassoMap, slider
 from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses import cosine_distillation_loss
+from gdrd_lab.plots import charts
 from gdrd_lab.plots.figures import alt_text
 from gdrd_lab.training import recipes
 
@@ -93,7 +93,7 @@ def test_slider_draws_each_value_once_and_follows_its_handle() -> None:
 
     def draw(value):  # type: ignore[no-untyped-def]
         drawn.append(value)
-        return plots.lines([0, 1], {"a": [0, value]}, x_label="x", y_label="y", title=f"value {value}")
+        return charts.lines([0, 1], {"a": [0, value]}, x_label="x", y_label="y", title=f"value {value}")
 
     box = slider("value", (3, 5, 7), draw, start=1)
     handle, picture, said = box.children[0].children[0], box.children[1], box.children[2]
@@ -147,10 +147,10 @@ def test_a_map_shows_two_static_forms_and_refuses_parts_that_differ(published: l
 @pytest.mark.parametrize(
     "figure",
     [
-        plots.lines([0, 1, 2], {"a": [1, 2, 3], "b": [3, 2, 1]}, x_label="x", y_label="y", title="Lines"),
-        plots.bars({"one": 0.5, "two": -0.2}, y_label="value", errors={"one": 0.1, "two": 0.1}, reference=("zero", 0)),
-        plots.guesses("Q?", {"a": 1.0}, {"a": 2.0}, unit="u", moved=False),
-        plots.matrices({"m": np.eye(3), "n": np.zeros((3, 3))}, title="Matrices"),
+        charts.lines([0, 1, 2], {"a": [1, 2, 3], "b": [3, 2, 1]}, x_label="x", y_label="y", title="Lines"),
+        charts.bars({"one": 0.5, "two": -0.2}, y_label="value", errors={"one": 0.1, "two": 0.1}, reference=("zero", 0)),
+        charts.guesses("Q?", {"a": 1.0}, {"a": 2.0}, unit="u", moved=False),
+        charts.matrices({"m": np.eye(3), "n": np.zeros((3, 3))}, title="Matrices"),
     ],
 )
 def test_figures_say_what_they_show(figure) -> None:  # type: ignore[no-untyped-def]
@@ -160,18 +160,32 @@ def test_figures_say_what_they_show(figure) -> None:  # type: ignore[no-untyped-
 
 def test_lines_and_their_positions_must_agree() -> None:
     with pytest.raises(GdrdError, match="a has 3 values at 2 positions"):
-        plots.lines([0, 1], {"a": [1, 2, 3]}, x_label="x", y_label="y")
+        charts.lines([0, 1], {"a": [1, 2, 3]}, x_label="x", y_label="y")
 
 
 def test_running_mean_by_hand() -> None:
-    assert smooth(np.array([1.0, 3.0, 5.0, 7.0]), 2).tolist() == [1.0, 2.0, 4.0, 6.0]
+    assert running_mean(np.array([1.0, 3.0, 5.0, 7.0]), 2).tolist() == [1.0, 2.0, 4.0, 6.0]
 
 
 def test_another_recipe_or_face_set_has_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path))
     one, two = (ArrayFaces(np.zeros((n, 8, 8, 3), np.uint8)) for n in (1, 2))
-    found = {run_folder(lesson_recipe(generative_steps=s), f, "x") for s in (1, 2) for f in (one, two)}
+    found = {run_folder("x", lesson_recipe(generative_steps=s), f) for s in (1, 2) for f in (one, two)}
     assert len(found) == 4 and all(tmp_path in folder.parents for folder in found)
+
+
+def test_a_run_is_found_by_the_content_of_its_faces_and_of_its_teacher(tmp_path: Path) -> None:
+    recipe, pixels = lesson_recipe(), np.zeros((2, 8, 8, 3), np.uint8)
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    (teacher / "weights").write_bytes(b"one")
+    first = run_folder("x", recipe, ArrayFaces(pixels), teacher)
+    assert first == run_folder("x", recipe, ArrayFaces(pixels.copy()), teacher)
+    changed = pixels.copy()
+    changed[1, 0, 0, 0] = 1
+    assert first != run_folder("x", recipe, ArrayFaces(changed), teacher)
+    (teacher / "weights").write_bytes(b"two")
+    assert first != run_folder("x", recipe, ArrayFaces(pixels), teacher)
 
 
 def test_a_head_learns_its_targets_and_the_loss_module_learns_too() -> None:
@@ -181,76 +195,109 @@ def test_a_head_learns_its_targets_and_the_loss_module_learns_too() -> None:
     labels = torch.arange(40) // 2
     torch.manual_seed(0)
     head = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 128))
-    before = judge_head(head, features, targets, labels.numpy())["cosine to teacher"]
+    before = evaluate_head(head, features, targets, labels.numpy())["cosine to teacher"]
     loss = KdAndRcd(128)
     start = [p.detach().clone() for p in loss.parameters()]
     history = fit_head(head, features, targets, labels, loss, steps=60, learning_rate=1e-2)
-    after = judge_head(head, features, targets, labels.numpy())["cosine to teacher"]
+    after = evaluate_head(head, features, targets, labels.numpy())["cosine to teacher"]
     assert history[-1] < history[0] and after > before + 0.5
     assert any(not torch.equal(a, b) for a, b in zip(start, loss.parameters(), strict=True))
     plain = fit_head(head, features, targets, labels, lambda s, t, y: cosine_distillation_loss(s, t), steps=2)
     assert len(plain) == 2 and not head.training
 
 
-def test_the_bill_by_hand_and_counted_networks() -> None:
+def test_the_cost_by_hand_and_counted_networks() -> None:
     stage = StageCost("s", trained=10**9, frozen=2 * 10**9, faces=3600)
     assert stage.operations == 3600 * 2 * 5e9
-    assert stage.hours(Machine(peak=1e13, utilisation=0.5)) == pytest.approx(3600 * 1e10 / 5e12 / 3600)
-    generative, backbone, head = costs(recipes.smoke())
+    assert stage.hours(Gpu(peak=1e13, utilisation=0.5)) == pytest.approx(3600 * 1e10 / 5e12 / 3600)
+    generative, backbone, head = stage_costs(recipes.smoke())
     assert (generative.faces, backbone.frozen) == (12 * 16, generative.trained) and head.trained < backbone.trained
 
 
-def test_the_plug_is_pulled_after_so_many_faces() -> None:
+def test_faces_are_interrupted_after_so_many_reads() -> None:
     faces = ArrayFaces(np.zeros((4, 8, 8, 3), np.uint8))
-    cut = Unplugged(faces, 3)
-    assert [cut[k].shape for k in range(3)] == [(8, 8, 3)] * 3 and len(cut) == 4
-    with pytest.raises(PowerCut):
-        cut[3]
+    interrupted = InterruptedFaces(faces, 3)
+    assert dataset_fingerprint(interrupted) == dataset_fingerprint(faces)  # which reads nothing
+    assert [interrupted[k].shape for k in range(3)] == [(8, 8, 3)] * 3 and len(interrupted) == 4
+    with pytest.raises(Interruption):
+        interrupted[3]
 
 
-def test_stand_in_photographs_are_found_by_the_detector(tmp_path: Path) -> None:
+def test_example_photographs_are_found_by_the_detector(tmp_path: Path) -> None:
     assert write_photographs(tmp_path / "photographs", people=2, per_person=2) == 4
     done, left_out = align_folder(tmp_path / "photographs", tmp_path / "aligned", ReadOptions("always", progress=False))
     assert done == 4 and not left_out
     assert {p.parent.name for p in (tmp_path / "aligned").rglob("*.png")} == {"person A", "person B"}
 
 
-def test_formulas_become_mathml_but_code_keeps_its_dollars() -> None:
-    text = "Let $x_t$ be\n\n$$a = \\frac{1}{2}$$\n\nand `$HOME` or\n```bash\necho $PATH $X\n```\n"
-    made = formulas(text)
-    assert (
-        made.count("<math") == 2
-        and 'display="block"' in made
-        and "$" not in made.replace("$HOME", "").replace("echo $PATH $X", "")
+def folder_of(tmp_path: Path, people: int, suffix: str = ".jpg") -> Path:
+    folder = tmp_path / "own"
+    write_photographs(folder, people=people, per_person=2)
+    for file in sorted(folder.rglob("*.jpg")):
+        Image.open(file).save(file.with_suffix(suffix))
+        if suffix != ".jpg":
+            file.unlink()
+    return folder
+
+
+def test_a_photograph_without_a_face_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = folder_of(tmp_path, 4, ".webp")
+    Image.new("RGB", (200, 200), "navy").save(folder / "person A" / "wall.webp")
+    own = read_photographs(folder, tmp_path / "work")
+    assert len(own.files) == len(own.faces) == 8 and not own.examples
+    assert all(
+        file.with_suffix("").as_posix().endswith(key) for file, key in zip(own.files, own.faces.keys, strict=True)
     )
+    assert capsys.readouterr().out == "Left out: person A/wall. No face was found in the image.\n"
+    learn, held_out = split_people(own, tmp_path / "work")
+    assert [len(np.unique(part.labels)) for part in (learn, held_out)] == [2, 2] and not capsys.readouterr().out
 
 
-def test_every_formula_of_the_course_can_be_shown() -> None:
-    import runpy
+@pytest.mark.parametrize(("people", "scored"), [(1, False), (2, True), (3, True)])
+def test_few_people_are_scored_where_they_can_be_and_the_examples_replace_them_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture, people: int, scored: bool
+) -> None:
+    own = read_photographs(folder_of(tmp_path, people), tmp_path / "work")
+    assert (list(with_pairs(own, tmp_path / "work").keys) == list(own.faces.keys)) == scored
+    assert (
+        f"needs 2 people with two photographs each, in one folder per person; {people} were" in capsys.readouterr().out
+    ) != scored
+    learn, held_out = split_people(own, tmp_path / "work")
+    assert (
+        f"needs 4 people with two photographs each, in one folder per person; {people} were" in capsys.readouterr().out
+    )
+    assert len(np.unique(np.concatenate([learn.labels, held_out.labels]))) == 8
+    assert not set(learn.labels) & set(held_out.labels)
 
-    build = runpy.run_path(str(Path(__file__).resolve().parents[2] / "notebooks" / "build.py"))
-    for source in build["sources"]():
-        for cell in build["cells"](source.stem):
-            if cell["cell_type"] == "markdown":
-                made = formulas(cell["source"])
-                assert "$$" not in made, source
-                assert "merror" not in made
-                # What the converter does not know it passes on with its backslash.
-                assert not re.search(r"<m[iont]+[^>]*>\\", made), source
+
+def test_photographs_of_nobody_in_particular_do_not_count_as_one_person(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = folder_of(tmp_path, 2)
+    for place, file in enumerate(sorted(folder.rglob("*.jpg"))):
+        file.rename(folder / f"{place}.jpg")
+    own = read_photographs(folder, tmp_path / "work")
+    assert len(own.faces) == 4 and len(np.unique(with_pairs(own, tmp_path / "work").labels)) == 8
+    assert "; 0 were found" in capsys.readouterr().out
 
 
-def test_a_check_that_does_not_pass_stops_the_book(tmp_path: Path) -> None:
-    import nbformat
+def test_where_no_face_is_found_the_examples_take_over(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "own").mkdir()
+    Image.new("RGB", (200, 200), "navy").save(tmp_path / "own" / "wall.png")
+    own = read_photographs(tmp_path / "own", tmp_path / "work")
+    assert own.examples and len(own.faces) == 40
+    assert "No photograph in " in capsys.readouterr().out
+    with pytest.raises(GdrdError, match="does not exist"):
+        read_photographs(tmp_path / "nowhere", tmp_path / "work")
 
-    def notebook(code: str, tags: list[str]) -> Path:
-        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code, metadata={"tags": tags})])
-        nbformat.write(book, tmp_path / "n.ipynb")
-        return tmp_path / "n.ipynb"
 
-    with pytest.raises(GdrdError, match="does not pass: 'Not yet"):
-        executed(notebook("'Not yet: x'", ["check"]), tmp_path / "kept.ipynb")
-    with pytest.raises(GdrdError, match="stopped"):
-        executed(notebook("1 / 0", []), tmp_path / "kept.ipynb")
-    first, seconds = executed(notebook("'fine'", []), tmp_path / "kept.ipynb")
-    assert executed(tmp_path / "n.ipynb", tmp_path / "kept.ipynb")[1] == pytest.approx(seconds, abs=0.1)
-    assert first.cells[0].outputs[0].data["text/plain"] == "'fine'"
+def test_set_up_makes_a_lesson_repeatable() -> None:
+    course.set_up(5)
+    first = torch.rand(3)
+    course.set_up(5)
+    assert torch.equal(first, torch.rand(3))
+
+
+@pytest.mark.parametrize("module", [course, plots])
+def test_every_name_of_the_course_and_of_the_plots_resolves(module) -> None:  # type: ignore[no-untyped-def]
+    assert module.__all__ and all(getattr(module, name) is not None for name in module.__all__)

@@ -1,31 +1,31 @@
-"""Predict, then run: the reader's guess first, then the guess and the result in one figure."""
+"""Predict, then run: the reader guesses first; one figure then shows the guess and the result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.course.plots import guesses
-from gdrd_lab.course.show import show, show_words
+from gdrd_lab.course.display import show, show_text
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.plots.charts import guesses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Prediction:
-    """Sliders for a guess. Untouched, they hold a stated default, so that a notebook runs without a reader.
+    """Sliders for a guess. Each starts at a stated default, so that a notebook also runs without a reader.
 
     Args:
-        question: what is asked.
-        defaults: a default guess for each quantity asked for.
+        question: text of the question.
+        defaults: a default guess for each quantity.
         low: lowest guess.
         high: highest guess.
         step: of the sliders.
-        unit: what the axis of the figure says.
+        unit: label of the figure's axis.
 
     Raises:
-        GdrdError: nothing is asked, or a default is out of range.
+        GdrdError: there is no quantity, or a default is out of range.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Prediction:
 
     @property
     def guess(self) -> dict[str, float]:
-        """The guess as it stands."""
+        """The present guess."""
         return {name: float(slider.value) for name, slider in self.sliders.items()}
 
     @property
@@ -74,14 +74,14 @@ class Prediction:
 
     def ask(self) -> None:
         """Display the sliders; without JupyterLab, the question and its stated default."""
-        told = ", ".join(f"{name}: {value:g}" for name, value in self.defaults.items())
-        show_words(self.widget, f"Predict: {self.question.rstrip('.')}. Stated default guess: {told}.")
+        text = ", ".join(f"{name}: {value:g}" for name, value in self.defaults.items())
+        show_text(self.widget, f"Predict: {self.question.rstrip('.')}. Stated default guess: {text}.")
 
     def figure(self, result: Mapping[str, float]) -> Figure:
         """Return the figure of guess and result.
 
         Raises:
-            GdrdError: the result does not answer what was asked.
+            GdrdError: the result does not have the quantities of the question.
         """
         if set(result) != set(self.defaults):
             raise GdrdError(
@@ -96,7 +96,7 @@ class Prediction:
 
 
 def predict(question: str, defaults: Mapping[str, float], **options: Any) -> Prediction:
-    """Ask for a guess; ``reveal`` of what is returned shows it against the result. See ``Prediction``."""
+    """Display sliders for a guess; ``reveal(result)`` of the returned ``Prediction`` shows guess and result."""
     prediction = Prediction(question, defaults, **options)
     prediction.ask()
     return prediction

@@ -1,4 +1,4 @@
-"""Figures that only the course needs: lines, bars, and guesses beside results, in the style of gdrd_lab.plots."""
+"""Lines, bars, matrices, and guesses beside results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lines(
     title: str = "",
     log_y: bool = False,
 ) -> Figure:
-    """Draw one line per entry of ``series`` over the common positions ``x``, or over its own where x is a mapping.
+    """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own.
 
     Raises:
         GdrdError: a line and its positions differ in length.
@@ -68,7 +68,7 @@ def bars(
     title: str = "",
     reference: tuple[str, float] | None = None,
 ) -> Figure:
-    """Draw one horizontal bar per entry, with its value beside it, errors as whiskers, and a dotted reference line."""
+    """Draw one horizontal bar per entry with its value, errors as whiskers, and a dotted line at ``reference``."""
     figure, axes = new_figure()
     names = list(values)
     numbers = np.array([values[name] for name in names], float)
@@ -98,11 +98,11 @@ def bars(
 def guesses(
     question: str, guessed: Mapping[str, float], found: Mapping[str, float], *, unit: str, moved: bool
 ) -> Figure:
-    """Draw what was guessed and what was measured, a row for each quantity, with a line for the gap between them."""
+    """Draw each guessed and measured quantity in a row, with a line for the difference."""
     figure, axes = new_figure()
     names = list(guessed)
     places = np.arange(len(names))[::-1]
-    a, b = (np.array([side[name] for name in names], float) for side in (guessed, found))
+    a, b = (np.array([values[name] for name in names], float) for values in (guessed, found))
     axes.hlines(places, a, b, color=GREY, linewidth=1.5, zorder=2)
     whose = "your guess" if moved else "stated default guess"
     axes.plot(a, places, MARKERS[0], color=COLOURS[1], markersize=9, markerfacecolor="white", label=whose, zorder=3)
@@ -116,7 +116,7 @@ def guesses(
 
 
 def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "cosine") -> Figure:
-    """Draw square matrices (N, N) side by side on one scale of colours, which also rises evenly in lightness."""
+    """Draw square matrices (N, N) side by side on one colour scale, whose lightness rises evenly."""
     from matplotlib.figure import Figure
 
     size = (0.6 + 2.4 * len(named), 3.1 if title else 2.8)

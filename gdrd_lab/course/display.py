@@ -1,4 +1,4 @@
-"""One output with two forms: a live widget in JupyterLab, and a picture with alt text on GitHub and in HTML."""
+"""Outputs with two forms: a live widget in JupyterLab, and a picture with alt text in HTML and on GitHub."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ def shown_width(figure: Figure) -> int:
 
 
 def show(figure: Figure, widget: DOMWidget | None = None) -> None:
-    """Display a figure as a picture with its alt text; where a live widget is given, JupyterLab shows that instead.
+    """Display a figure as a picture with alt text; JupyterLab shows ``widget`` instead, if given.
 
     Args:
-        figure: from gdrd_lab.plots.figures or gdrd_lab.course.plots; what GitHub and the HTML site show.
+        figure: from gdrd_lab.plots.
         widget: its live form.
     """
     from IPython.display import display
 
-    words = alt_text(figure)
+    text = alt_text(figure)
     data: dict[str, Any] = {
         "image/png": base64.b64encode(render(figure, "png")).decode(),
-        "text/plain": words,
+        "text/plain": text,
     }
     if widget is not None:
         data[VIEW] = view(widget)
-    display(data, metadata={"image/png": {"width": shown_width(figure), "alt": words}}, raw=True)
+    display(data, metadata={"image/png": {"width": shown_width(figure), "alt": text}}, raw=True)
 
 
-def show_words(widget: DOMWidget, words: str) -> None:
-    """Display a widget that has no picture; GitHub and the HTML site show ``words`` instead."""
+def show_text(widget: DOMWidget, text: str) -> None:
+    """Display a widget that has no picture; HTML and GitHub show ``text`` instead."""
     from IPython.display import display
 
-    page = f"<p>{html.escape(words)}</p>"
-    display({VIEW: view(widget), "text/html": page, "text/plain": words}, raw=True)
+    page = f"<p>{html.escape(text)}</p>"
+    display({VIEW: view(widget), "text/html": page, "text/plain": text}, raw=True)
 
 
 def view(widget: DOMWidget) -> dict[str, Any]:
-    """Return what a notebook stores to show a widget."""
+    """Return the data by which a notebook shows a widget."""
     return dict(widget._repr_mimebundle_()[VIEW])
 
 
 def source(function: Callable[..., Any] | type) -> None:
-    """Display the source of a function or class of gdrd_lab, as the package has it."""
+    """Display the source of a function or class of gdrd_lab."""
     from IPython.display import Markdown, display
 
     where = f"{function.__module__}.{function.__qualname__}"

@@ -1,0 +1,137 @@
+"""The documentation site (`make docs`): Sphinx over the repository, so that every page is the file that GitHub shows.
+
+The source folder is the repository itself and `include_patterns` names its pages. Nothing is loaded from another host:
+formulas become MathML, and notebooks show the static form of their widgets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "gdrd_lab"
+for old in (ROOT / "docs" / "api").glob("*.rst"):  # written by autosummary for a package that is listed no longer
+    if f"   {old.stem}\n" not in (ROOT / "docs" / "api.md").read_text():
+        old.unlink()
+
+
+def fingerprint() -> str:
+    """Hash what the notebooks' outputs follow from besides their own code: the package and the shipped weights."""
+    total = hashlib.sha256()
+    for file in sorted([*PACKAGE.rglob("*.py"), *(ROOT / "data").rglob("*.safetensors")]):
+        total.update(file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+project = "GDRD Lab"
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "docs/api/*.rst",
+    "*.md",
+    "data/*.md",
+    "notebooks/*.md",
+    "notebooks/solutions/*.ipynb",
+]
+exclude_patterns = [".*", "site", "runs", "tests", "gdrd_lab", "build", "dist"]
+templates_path = [str(ROOT / "docs" / "_templates")]  # a whole path: autosummary starts from the source folder
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "myst_nb"]
+suppress_warnings = ["ref.python"]  # two private classes of one name in annotations that only a type checker resolves
+
+autodoc_member_order = "bysource"
+autosummary_context = {
+    "files": sorted(".".join(f.relative_to(ROOT).with_suffix("").parts) for f in PACKAGE.rglob("[!_]*.py"))
+}
+default_role = "code"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+
+# Outputs are kept beside the site; a notebook runs again when its code, the package or the weights change.
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "site" / "executed" / fingerprint())
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_ipywidgets_js: dict[str, Any] = {}
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
+
+html_theme = "furo"
+html_title = project
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_additional_pages = {"index": "to_front_page.html"}
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_copyright = False
+
+
+def write_formula(translator: Any, node: nodes.Element) -> None:
+    """Write a formula as MathML, which browsers and screen readers know without a script."""
+    block = isinstance(node, nodes.math_block)
+    # LaTeX sets a thin space around an operator that stands between letters; MathML does not.
+    spaced = re.sub(r"(?<=[\w}])(\\(?:log|cos)\b)|(\\(?:log|cos)\b)(?= *[a-zA-Z\\])", r"\\,\1\2\\,", node.astext())
+    formula = convert(" ".join(spaced.split()), display="block" if block else "inline")
+    translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
+    raise nodes.SkipNode
+
+
+class AltText(SphinxPostTransform):
+    """Give each figure of a notebook the plain-text form of its output as alt text."""
+
+    default_priority = 3  # before myst-nb chooses one form of each output
+
+    def run(self, **options: Any) -> None:
+        """Copy the text into the images."""
+        for bundle in self.document.findall(nodes.container):
+            if bundle.get("nb_element") == "mime_bundle":
+                plain = " ".join(part.astext() for part in bundle.children if part.get("mime_type") == "text/plain")
+                for image in bundle.findall(nodes.image):
+                    image["alt"] = plain
+
+
+def link_to_executed(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Turn links to a lesson into links to its executed copy, which is the one on the site."""
+    if not docname.startswith("notebooks/solutions"):
+        content[0] = re.sub(r"\]\((notebooks/)?(\d\d_\w+\.ipynb)\)", r"](\1solutions/\2)", content[0])
+
+
+def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Read a docstring as plain text: an indented equation stands as it is, and |x|, x* and x_ mean no markup."""
+    made, opening = [], True
+    for line in lines:
+        opening = opening and not re.match(r"(Args|Returns|Raises|Yields|Attributes|Example)s?:$", line)
+        equation = opening and line.startswith("    ")
+        if equation and made and not made[-1].strip():
+            made += ["::", ""]
+        if not equation and not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(``.+?``|`[^`]+`)", line)
+            parts[::2] = [re.sub(r"([|*]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
+            line = "".join(parts)
+        made.append(line)
+    lines[:] = made
+
+
+def refuse_unsolved(app: Sphinx, error: Exception | None) -> None:
+    """Fail when a check of an exercise does not pass in an executed solution."""
+    for page in sorted(Path(app.outdir, "notebooks", "solutions").glob("*.html")):
+        if error is None and "<b>Not yet: " in page.read_text():
+            raise ExtensionError(f"A check of {page.stem} does not pass: mend the solution or the check")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what this file adds to Sphinx."""
+    app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
+    app.add_post_transform(AltText)
+    app.connect("source-read", link_to_executed)
+    app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon
+    app.connect("build-finished", refuse_unsolved)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

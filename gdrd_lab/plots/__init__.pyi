@@ -1,0 +1,15 @@
+from .charts import bars as bars
+from .charts import guesses as guesses
+from .charts import lines as lines
+from .charts import matrices as matrices
+from .figures import Curve as Curve
+from .figures import accuracy_curves as accuracy_curves
+from .figures import alt_text as alt_text
+from .figures import face_strip as face_strip
+from .figures import render as render
+from .figures import roc_figure as roc_figure
+from .figures import save as save
+from .figures import score_histogram as score_histogram
+from .maps import curves_figure as curves_figure
+from .maps import map_figure as map_figure
+from .maps import overlay as overlay
