@@ -55,7 +55,7 @@ def test_the_readme_opens_with_a_picture_and_five_lines_that_run(tmp_path: Path)
     picture = re.search(r"!\[.+?\]\((.+?)\)", before, re.DOTALL)
     code = re.search(r"```python\n(.*?)```", before, re.DOTALL)
     assert picture and (ROOT / picture[1]).is_file() and title.startswith("GDRD Lab")
-    assert code and len(code[1].splitlines()) == 5
+    assert code and len(list(filter(None, code[1].splitlines()))) == 5
     printed = run("-c", code[1], folder=tmp_path)
     assert "student" in printed and "accuracy" in printed
 

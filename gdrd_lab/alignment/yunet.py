@@ -53,6 +53,13 @@ class Aligner:
 
     Raises:
         GdrdError: YuNet's file is missing or not the pinned one.
+
+    Example:
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> aligner = Aligner()
+        >>> image = synthetic_faces(1, 1, size=112)[0]
+        >>> len(aligner.detect(image)), aligner.align(image).shape
+        (1, (112, 112, 3))
     """
 
     def __init__(self, threshold: float = 0.7, model: Path | str | None = None) -> None:

@@ -28,6 +28,10 @@ class ReadOptions:
         face_selection: the face to take from a photograph with several, see ``alignment.yunet.Aligner.align``.
         skip_unreadable: leave out images that cannot be used, with a warning that says how many.
         progress: show progress bars.
+
+    Example:
+        >>> ReadOptions(face_selection="largest", skip_unreadable=True).align
+        'auto'
     """
 
     align: Align = "auto"
@@ -55,6 +59,14 @@ class FaceDataset:
         left_out: (key, reason) of each face that the source has and the set leaves out.
         notes: what else a user should know about the set, a sentence each.
         mixed: whether the faces differ in size.
+
+    Example:
+        >>> class Grey(FaceDataset):
+        ...     def __getitem__(self, index):
+        ...         return np.full((self.size, self.size, 3), 128, np.uint8)
+        >>> faces = Grey("grey", 16, ["Ada", "Ada", "unknown"])
+        >>> len(faces), faces.labels.tolist()
+        (3, [0, 0, -1])
     """
 
     mixed: bool = False
@@ -280,6 +292,10 @@ def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
 
     Raises:
         GdrdError: the faces differ in size.
+
+    Example:
+        >>> to_tensor([np.full((8, 8, 3), 255, np.uint8)]).mean()
+        tensor(1.)
     """
     import torch
 
@@ -289,7 +305,13 @@ def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
 
 
 def to_images(faces: Tensor) -> np.ndarray:
-    """Turn a tensor (N, 3, H, W) in [0, 1] into N images, uint8 (N, H, W, 3)."""
+    """Turn a tensor (N, 3, H, W) in [0, 1] into N images, uint8 (N, H, W, 3).
+
+    Example:
+        >>> import torch
+        >>> to_images(torch.ones(1, 3, 8, 8))[0, 0, 0].tolist()
+        [255, 255, 255]
+    """
     return (faces * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

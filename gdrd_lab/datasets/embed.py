@@ -31,6 +31,10 @@ class EmbedOptions:
         batch_size: faces per forward pass; it changes the result only by rounding.
         seed: seed of the degradation, which each face combines with its index.
         progress: show a progress bar.
+
+    Example:
+        >>> EmbedOptions(flip=True, progress=False)
+        EmbedOptions(flip=True, batch_size=64, seed=0, progress=False)
     """
 
     flip: bool = False

@@ -66,6 +66,14 @@ def compare(
         degradation: what else happens to the faces; its own resolution is not used.
         seeds: seeds of the degradation, one per face.
         embed: returns the embedding (d,) of a face; a caller that keeps embeddings gives its own, for its own faces.
+
+    Example:
+        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
+        >>> from gdrd_lab.models.registry import load_model
+        >>> faces = synthetic_faces(1, 2)
+        >>> scores = compare(faces[0], faces[1], [load_model("student")], [8, 64]).scores["student"]
+        >>> scores[0] < scores[1]
+        True
     """
     settings = [replace(degradation or Degradation(), resolution=resolution) for resolution in resolutions]
     scores = {}

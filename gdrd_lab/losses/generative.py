@@ -14,7 +14,13 @@ from gdrd_lab.losses.checks import check_pair, full_precision
 
 
 class TargetNormalisation(Enum):
-    """How the teacher's features are standardised before the student regresses them."""
+    """How the teacher's features are standardised before the student regresses them.
+
+    Example:
+        >>> features = torch.randn(4, 8, 2, 2)
+        >>> round(normalise_target(3 * features, TargetNormalisation.CHANNEL).std(correction=0).item(), 3)
+        1.0
+    """
 
     NONE = 0
     """Not at all: the plain squared distance."""

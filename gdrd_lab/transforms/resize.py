@@ -18,7 +18,13 @@ def downscale(faces: Tensor, resolution: int) -> Tensor:
 
 
 def resize(faces: Tensor, resolution: int) -> Tensor:
-    """Resize faces (N, 3, H, W) in [0, 1] to ``resolution``: bicubic, antialiased if it shrinks, clamped to [0, 1]."""
+    """Resize faces (N, 3, H, W) in [0, 1] to ``resolution``: bicubic, antialiased if it shrinks, clamped to [0, 1].
+
+    Example:
+        >>> import torch
+        >>> resize(torch.rand(2, 3, 16, 16), 112).shape
+        torch.Size([2, 3, 112, 112])
+    """
     return _interpolate(faces, resolution, antialias=faces.shape[-1] > resolution)
 
 

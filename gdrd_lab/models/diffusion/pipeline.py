@@ -176,6 +176,12 @@ def load_generative(path: str | Path) -> SuperResolutionPipeline:
 
     Raises:
         GdrdError: the folder is missing, the files are damaged, a weight is not finite, or the hub cannot be reached.
+
+    Example:
+        >>> import torch
+        >>> from gdrd_lab.models.registry import shipped_generative
+        >>> load_generative(shipped_generative())(torch.rand(1, 3, 16, 16), steps=1).shape
+        torch.Size([1, 3, 64, 64])
     """
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": Path(path).exists()}
     logging.disable_progress_bar()
