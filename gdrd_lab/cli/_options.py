@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+import gdrd_lab as gl
 
 DATA = "synthetic, lfw, training (the folder in $GDRD_FACES), or a path to faces"
-METHODS = "sface, dlib, student, paper-student, assistant, super-resolved, a student's folder or a .onnx file"
+METHODS = "sface, dlib, student, paper-student, assistant, super-resolved, or [NAME=] a student's folder or .onnx file"
 
 
 def command(commands: Any, name: str, run: Any, help: str, description: str = "") -> argparse.ArgumentParser:
@@ -60,11 +59,9 @@ def add_face_selection(parser: Any) -> None:
     )
 
 
-def read_options(arguments: argparse.Namespace) -> ReadOptions:
+def read_options(arguments: argparse.Namespace) -> gl.ReadOptions:
     """Return what ``add_reading`` asked for."""
-    from gdrd_lab.datasets.base import ReadOptions
-
-    return ReadOptions(
+    return gl.ReadOptions(
         align=arguments.align,
         face_selection=face_selection(arguments),
         skip_unreadable=arguments.skip_unreadable,
@@ -77,11 +74,14 @@ def face_selection(arguments: argparse.Namespace) -> Any:
     return None if arguments.face_selection == "refuse" else arguments.face_selection
 
 
-def open_data(arguments: argparse.Namespace, training: bool = False) -> FaceDataset:
-    """Open the faces of ``add_data``."""
-    from gdrd_lab.datasets.registry import load_dataset
+def open_data(arguments: argparse.Namespace, training: bool = False) -> gl.FaceDataset:
+    """Open the faces of ``add_data`` and print what was found, unless ``--quiet``."""
+    from gdrd_lab.datasets.base import report
 
-    return load_dataset(arguments.data, training=training, options=read_options(arguments))
+    faces = gl.load_dataset(arguments.data, training=training, options=read_options(arguments))
+    if not getattr(arguments, "quiet", False):
+        print(report(faces))
+    return faces
 
 
 def add_methods(parser: argparse.ArgumentParser, *default: str, flag: str = "--methods") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import add_data, add_generative, add_methods, add_output, command, open_data, print_table
 
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import collect
     from gdrd_lab.experiments.ablation.rows import AblationConfig, choose
     from gdrd_lab.experiments.ablation.run import ablate
-    from gdrd_lab.models.registry import load_model, shipped_assistant, shipped_generative
+    from gdrd_lab.models.registry import shipped_assistant, shipped_generative
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.reports.ablation_table import columns
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         config = replace(config, seeds=tuple(arguments.seeds))
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
-    baselines = [load_model(name, generative, steps=1) for name in arguments.baselines]
+    baselines = gl.load_models(arguments.baselines, generative, steps=1)
     scores = ablate(
         config,
         faces,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import add_methods, add_output, command, print_table
 
 BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "bin")
@@ -33,14 +34,12 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
     from functools import partial
 
-    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.evaluation import benchmarks as protocols
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.provenance import commit
     from gdrd_lab.models.recogniser import Recogniser
-    from gdrd_lab.models.registry import load_model
 
-    score: dict[str, Callable[[Path, Recogniser, EmbedOptions], list[protocols.Metric]]] = {
+    score: dict[str, Callable[[Path, Recogniser, gl.EmbedOptions], list[protocols.Metric]]] = {
         "tinyface": protocols.score_tinyface,
         "scface": protocols.score_scface,
         "survface": protocols.score_survface,
@@ -48,10 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
         "ijbc": protocols.score_ijb,
         "bin": protocols.score_bin,
     }
-    options = EmbedOptions(arguments.flip, progress=not arguments.quiet)
+    options = gl.EmbedOptions(arguments.flip, progress=not arguments.quiet)
     found: dict[str, list[protocols.Metric]] = {}
-    for method in arguments.methods:
-        recogniser = load_model(method)
+    for recogniser in gl.load_models(arguments.methods):
         found[recogniser.name] = score[arguments.benchmark](arguments.path, recogniser, options)
     content = {
         "benchmark": arguments.benchmark,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import DATA, add_quiet, add_reading, command, read_options
 
 
@@ -53,16 +54,15 @@ def run_pack(arguments: argparse.Namespace) -> None:
 def run_check(arguments: argparse.Namespace) -> None:
     """Check and name what is wrong."""
     from gdrd_lab.datasets.shards.source import check_pack
-    from gdrd_lab.errors import GdrdError
 
     found = check_pack(arguments.folder, progress=not arguments.quiet)
     if found.damaged:
-        raise GdrdError(
+        raise gl.GdrdError(
             f"{len(found.damaged)} shards are missing or changed, among them {found.damaged[0]}",
             "Delete them and run `gdrd data pack` again",
         )
     if found.outdated:
-        raise GdrdError(
+        raise gl.GdrdError(
             f"The images of {len(found.outdated)} shards have changed since, among them {found.outdated[0]}",
             "Run `gdrd data pack` again: it packs these shards again",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import METHODS, add_data, add_quiet, command, open_data
 
 
@@ -21,15 +22,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Embed and write."""
-    from gdrd_lab.datasets.embed import EmbedOptions, embed_all
     from gdrd_lab.datasets.embedding_file import write_embeddings
-    from gdrd_lab.models.registry import load_model
-    from gdrd_lab.transforms.degradation import Degradation
 
-    recogniser = load_model(arguments.model)
+    recogniser = gl.load_model(arguments.model)
     faces = open_data(arguments)
-    degradation = None if arguments.resolution is None else Degradation(arguments.resolution)
-    options = EmbedOptions(arguments.flip, progress=not arguments.quiet)
-    embeddings = embed_all(recogniser, faces, degradation, options)
+    degradation = None if arguments.resolution is None else gl.Degradation(arguments.resolution)
+    options = gl.EmbedOptions(arguments.flip, progress=not arguments.quiet)
+    embeddings = gl.embed_all(recogniser, faces, degradation, options)
     write_embeddings(arguments.out, faces, embeddings, recogniser.name, arguments.resolution)
     print(f"{len(faces)} embeddings of {embeddings.shape[1]} numbers in {arguments.out}")

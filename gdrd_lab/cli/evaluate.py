@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import (
     add_data,
     add_generative,
@@ -76,30 +77,26 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with
-    from gdrd_lab.datasets.embed import EmbedOptions
     from gdrd_lab.datasets.registry import open_pairs
-    from gdrd_lab.datasets.split import split_identities
-    from gdrd_lab.evaluation.evaluate import evaluate, own_pairs
+    from gdrd_lab.evaluation.evaluate import own_pairs
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
-    from gdrd_lab.models.registry import load_model
     from gdrd_lab.plots.figures import accuracy_curves, curves, save
-    from gdrd_lab.transforms.degradation import Degradation
 
     further = []
     for name in SWEEPS:
         if values := getattr(arguments, name):
-            further += severities(Degradation(arguments.resolutions[0]), name, values)
+            further += severities(gl.Degradation(arguments.resolutions[0]), name, values)
     compare_with = [score for path in arguments.compare_with for score in read_json(path)]
-    recognisers = [load_model(name, arguments.generative, arguments.steps) for name in arguments.methods]
+    recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
     faces = open_data(arguments)
     if arguments.validation_split:
-        _, faces = split_identities(faces, arguments.validation_split)
+        _, faces = gl.split_identities(faces, arguments.validation_split)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
     whole = not arguments.validation_split and arguments.at_least <= 1  # View 2 is for the whole of LFW
-    scores = evaluate(
+    scores = gl.evaluate(
         recognisers,
         faces,
         arguments.resolutions,
@@ -108,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
         pairs=open_pairs(arguments.data, faces, seed=arguments.seed) if whole else own_pairs(faces, arguments.seed),
         identification=arguments.identification,
         retrieval=arguments.retrieval,
-        options=EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
+        options=gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
     )
     written = scores.save(arguments.out)
     if arguments.figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import command
 
 
@@ -29,23 +30,18 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export, and compare unless told not to."""
-    from gdrd_lab.datasets.registry import load_dataset
-    from gdrd_lab.errors import GdrdError
     from gdrd_lab.export import onnx as write
     from gdrd_lab.export.check import compare, show
-    from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.models.registry import load_model
-    from gdrd_lab.models.student.model import Student
 
     out = arguments.out
     if not out.suffix and (Path(arguments.model) / "model_index.json").is_file():
-        generative = load_generative(arguments.model)
+        generative = gl.load_generative(arguments.model)
         generative.unet.half()
         generative.save_pretrained(out, safe_serialization=True)
         print(f"Generative teacher: {out}")
         return
-    recogniser = load_model(arguments.model)
-    if not out.suffix and isinstance(recogniser, Student):
+    recogniser = gl.load_model(arguments.model)
+    if not out.suffix and isinstance(recogniser, gl.Student):
         recogniser.name = arguments.name or recogniser.name
         recogniser.save(out, half=True)
         print(f"{recogniser.name}: {out}")
@@ -55,9 +51,9 @@ def run(arguments: argparse.Namespace) -> None:
     elif out.suffix == ".onnx":
         write.export_onnx(recogniser, out)
         if arguments.int8:
-            write.quantise_onnx(out, out, load_dataset(arguments.calibration))
+            write.quantise_onnx(out, out, gl.load_dataset(arguments.calibration))
     else:
-        raise GdrdError(
+        raise gl.GdrdError(
             f"{out} is no kind of file to export to",
             "Name a .onnx file (also with --int8), a .pt2 file, or for a student or generative teacher a folder",
         )

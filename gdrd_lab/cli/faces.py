@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import add_data, add_face_selection, command, face_selection, open_data, print_table
 
 
@@ -47,10 +48,9 @@ def run_info(arguments: argparse.Namespace) -> None:
 
 def run_align(arguments: argparse.Namespace) -> None:
     """Align every photograph below a folder; those that cannot be aligned are named and left out."""
-    from gdrd_lab.datasets.base import ReadOptions
     from gdrd_lab.datasets.folder import align_folder
 
-    options = ReadOptions(align="always", face_selection=face_selection(arguments))
+    options = gl.ReadOptions(align="always", face_selection=face_selection(arguments))
     done, refused = align_folder(arguments.source, arguments.out, options)
     for name, reason in refused:
         print(f"left out {name}: {reason}")
@@ -60,8 +60,7 @@ def run_align(arguments: argparse.Namespace) -> None:
 def run_sample(arguments: argparse.Namespace) -> None:
     """Write synthetic faces as PNG files."""
     from gdrd_lab.datasets.folder import write_faces
-    from gdrd_lab.datasets.synthetic import synthetic_faces
 
-    faces = synthetic_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)
+    faces = gl.synthetic_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)
     write_faces(faces, arguments.out)
     print(f"{len(faces)} faces of {arguments.identities} identities in {arguments.out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import add_data, add_methods, add_output, command, open_data, print_table
 
 
@@ -30,24 +31,21 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Find, write and print."""
-    from gdrd_lab.datasets.embed import EmbedOptions, embed_all
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.evaluation.failures import describe, failures, image_statistics
     from gdrd_lab.evaluation.results import write_rows
-    from gdrd_lab.models.registry import load_model
-    from gdrd_lab.transforms.degradation import Degradation
 
     faces = open_data(arguments)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
-    options = EmbedOptions(progress=not arguments.quiet)
-    reference_models = [load_model(name) for name in arguments.references]
-    references = {model.name: embed_all(model, faces, options=options) for model in reference_models}
+    options = gl.EmbedOptions(progress=not arguments.quiet)
+    references = {
+        model.name: gl.embed_all(model, faces, options=options) for model in gl.load_models(arguments.references)
+    }
     words = describe(image_statistics(faces), pairs)
     how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []
-    for name in arguments.methods:
-        method = load_model(name)
-        embeddings = embed_all(method, faces, Degradation(arguments.resolution), options)
+    for method in gl.load_models(arguments.methods):
+        embeddings = gl.embed_all(method, faces, gl.Degradation(arguments.resolution), options)
         found.append(failures(method.name, faces.name, pairs, embeddings, references, words, **how))
     written = write_rows(arguments.out, found)
     for item in found:

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import command
 
 
@@ -18,14 +19,13 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Copy the notebooks and the pages they link to, and say how to open them."""
-    from gdrd_lab.errors import GdrdError
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.paths import PACKAGE, checkout
 
     source, target = (checkout() or PACKAGE) / "notebooks", arguments.folder
     files = sorted((*source.glob("*.ipynb"), *source.glob("*.md")))
     if not files:
-        raise GdrdError(f"The notebooks are not in {source}", "Install the package again")
+        raise gl.GdrdError(f"The notebooks are not in {source}", "Install the package again")
     kept = []
     for file in files:
         copy, content = target / file.name, file.read_bytes()

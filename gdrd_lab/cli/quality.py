@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import (
     add_data,
     add_generative,
@@ -40,24 +41,21 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, write and print."""
     from gdrd_lab.datasets.base import random_subset
-    from gdrd_lab.datasets.embed import EmbedOptions
-    from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
-    from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.models.registry import load_model, shipped_generative
+    from gdrd_lab.models.registry import shipped_generative
 
     faces = open_data(arguments)
     if arguments.validation_split:
-        _, faces = split_identities(faces, arguments.validation_split)
+        _, faces = gl.split_identities(faces, arguments.validation_split)
     rows = compare_steps(
-        load_generative(arguments.generative or shipped_generative()),
+        gl.load_generative(arguments.generative or shipped_generative()),
         random_subset(faces, arguments.faces),
-        load_model(arguments.reference_model),
+        gl.load_model(arguments.reference_model),
         resolutions=arguments.resolutions,
         steps=arguments.steps,
         seeds=arguments.seeds,
-        options=EmbedOptions(batch_size=32, progress=not arguments.quiet),
+        options=gl.EmbedOptions(batch_size=32, progress=not arguments.quiet),
     )
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)

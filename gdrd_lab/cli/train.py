@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import add_data, add_generative, add_output, add_validation_split, command, open_data
 
 
@@ -48,7 +49,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
-    from gdrd_lab.errors import GdrdError
     from gdrd_lab.models.registry import shipped_assistant
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = override(recipe, changes)
     stage, start = arguments.stage, Path(arguments.init_from) if arguments.init_from else None
     if start and stage not in ("generative", "head"):
-        raise GdrdError(f"--init-from cannot be used with {stage}", "Train generative or head")
+        raise gl.GdrdError(f"--init-from cannot be used with {stage}", "Train generative or head")
     distributed.init_process_group()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
         faces = open_data(arguments, training=True)
