@@ -96,14 +96,27 @@ def celeba(
     keys = [Path(name).stem for name in names]
     files = [there[key] for key in keys]
     title = "CelebA" if partition is None else f"CelebA {partition}"
-    found = _list(root, LANDMARKS)
-    if found is not None and options.align != "never" and not is_crop(*read_image(files[0]).shape[:2]):
-        points = _read(found, 10)
-        if all(name in points for name in names):
-            landmarks = np.array([points[name] for name in names], np.float32).reshape(-1, 5, 2)
-            return LandmarkedFaces(files, landmarks, keys, labels, title, people)
     options = replace(options, face_selection=options.face_selection or "central")
-    return ImageFiles(files, keys, labels, title, options, identities=people)
+    landmarks = None if options.align == "never" else _landmarks(root, names, files[0])
+    faces: FaceDataset
+    if landmarks is None:
+        faces = ImageFiles(files, keys, labels, title, options, identities=people)
+    else:
+        faces = LandmarkedFaces(files, landmarks, keys, labels, title, people)
+    unnamed = sorted(set(there) - {Path(name).stem for name in identity})
+    faces.left_out = [*faces.left_out, *((key, f"{IDENTITIES} does not name it") for key in unnamed)]
+    return faces
+
+
+def _landmarks(root: Path, names: Sequence[str], first: Path) -> np.ndarray | None:
+    """Return the listed landmarks (N, 5, 2); None if there are none, or if the images are faces cut out of the listed."""
+    found = _list(root, LANDMARKS)
+    if found is None or is_crop(*read_image(first).shape[:2]):
+        return None
+    points = _read(found, 10)
+    if any(name not in points for name in names):
+        return None
+    return np.array([points[name] for name in names], np.float32).reshape(-1, 5, 2)
 
 
 def is_celeba(path: Path) -> bool:

@@ -137,7 +137,7 @@ def _walk(folder: Path, name: str, above: tuple[str, ...], left_out: list[tuple[
         inner = f"{name}/{entry.name}".lstrip("/")
         if entry.name.startswith((".", "__MACOSX")):
             continue
-        if entry.is_dir():
+        if os.path.isdir(entry.path):
             yield from _walk(Path(entry.path), inner, (*above, place), left_out)
         elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
             yield Path(entry.path)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.drawn_faces import drawn_face, save
+from helpers.drawn_faces import drawn_face, noise_face, save
 
 from gdrd_lab.alignment.yunet import crop
-from gdrd_lab.datasets.base import ReadOptions
-from gdrd_lab.datasets.celeba import celeba, is_celeba
+from gdrd_lab.datasets.base import ReadOptions, report
+from gdrd_lab.datasets.celeba import LandmarkedFaces, celeba, is_celeba
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
@@ -100,3 +100,32 @@ def test_list_of_other_images_is_refused(tmp_path: Path) -> None:
     (root / "identity_CelebA.txt").write_text("900000.jpg 1\n")
     with pytest.raises(GdrdError, match="has no images that"):
         celeba(root)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_in_other_encodings_are_read(encoding: str, tmp_path: Path) -> None:
+    root = make(tmp_path / "celeba", True)
+    for file in root.glob("*.txt"):
+        file.write_bytes(file.read_text().encode(encoding))
+    faces = celeba(root)
+    assert faces.labels.tolist() == [0, 1, 0, 2, 3, 2] and isinstance(faces, LandmarkedFaces)
+
+
+def test_aligned_celeba_of_another_suffix_keeps_its_identities(tmp_path: Path, cache: Path) -> None:
+    root = make(tmp_path / "celeba", True)
+    for seed, file in enumerate(sorted((root / "img_align_celeba").iterdir())):
+        save(file.with_suffix(".png"), noise_face(seed))
+        file.unlink()
+    faces = celeba(root)
+    assert faces.labels.tolist() == [0, 1, 0, 2, 3, 2] and list(faces.keys) == [f"{number:06d}" for number in IMAGES]
+    np.testing.assert_array_equal(faces[3], noise_face(3))  # the list's landmarks are those of the photographs
+    assert not cache.exists()
+
+
+def test_an_identity_that_means_unknown_is_nobody_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    root = make(tmp_path / "celeba", True)
+    lines = (root / "identity_CelebA.txt").read_text().splitlines()
+    (root / "identity_CelebA.txt").write_text("\n".join([lines[0], "000002.jpg -1", *lines[3:]]))
+    faces = celeba(root)
+    assert faces.labels.tolist() == [0, -1, 1, 2, 1] and list(faces.identities) == ["2880", "5805", "9295"]
+    assert report(faces).left_out == {"identity_CelebA.txt does not name it": 1} and report(faces).seen == 6

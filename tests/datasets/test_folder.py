@@ -1,7 +1,9 @@
 """Folders become sets of identities; photographs are aligned once; what cannot be used is named in one line."""
 
+import argparse
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,29 @@ import pytest
 from helpers.drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
+from gdrd_lab.cli._options import add_reading
 from gdrd_lab.datasets.aligned_cache import store
 from gdrd_lab.datasets.aligned_cache.store import StoredFaces
-from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions
+from gdrd_lab.datasets.base import (
+    ArrayFaces,
+    FaceDataset,
+    ReadOptions,
+    batches,
+    report,
+    subset,
+    to_images,
+    to_tensor,
+)
+from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.folder import FolderFaces, write_faces
 from gdrd_lab.datasets.listing import list_images
+from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
+from gdrd_lab.models.registry import load_model
+from gdrd_lab.transforms.degradation import Degradation
+from gdrd_lab.transforms.resize import downscale
 
 QUIET, SKIP = ReadOptions(progress=False), ReadOptions(skip_unreadable=True, progress=False)
 
@@ -224,3 +242,81 @@ def test_file_that_is_no_store_is_refused(content: bytes, tmp_path: Path) -> Non
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(GdrdError, match="not a whole file"):
         StoredFaces(tmp_path / "x.safetensors", "x")
+
+
+def small_faces(root: Path, size: int) -> ArrayFaces:
+    """Synthetic faces reduced to ``size`` pixels in identity folders, and the same at 64 px in memory."""
+    sharp = synthetic_faces(12, 3)
+    reduced = to_images(downscale(to_tensor(sharp.images), size))
+    for key, face in zip(sharp.keys, reduced, strict=True):
+        save(root / f"{key}.png", face)
+    return sharp
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_native_small_faces_score_as_the_same_faces_degraded(size: int, tmp_path: Path, cache: Path) -> None:
+    sharp = small_faces(tmp_path / "set", size)
+    native = load_dataset(tmp_path / "set")
+    assert native.size == size and list(native.keys) == list(sharp.keys) and not cache.exists()
+    student = load_model("student")
+    degraded, own = (
+        embed_all(student, faces, degradation, EmbedOptions(progress=False))
+        for faces, degradation in ((sharp, Degradation(size)), (native, None))
+    )
+    # The files hold whole grey levels; the degraded faces do not.
+    assert np.einsum("nd,nd->n", degraded, own).mean() > 0.97
+    np.testing.assert_allclose(
+        embed_all(student, native, Degradation(size), EmbedOptions(progress=False)), own, atol=1e-5
+    )
+
+
+def test_sizes_are_mixed_and_each_face_keeps_its_own(tmp_path: Path) -> None:
+    images = {
+        "a/1": noise_face(0, 16),
+        "a/2": noise_face(1, 112),
+        "b/1": noise_face(2, 24)[:, :20],
+        "b/2": noise_face(3, 4),
+    }
+    for key, image in images.items():
+        save(tmp_path / "set" / f"{key}.png", image)
+    save(tmp_path / "set" / "b" / "3.png", drawn_face(200))
+    faces = FolderFaces(tmp_path / "set", QUIET)
+    assert [len(faces[index]) for index in range(5)] == [16, 112, 24, 4, 112] and faces.size == 112 and faces.mixed
+    np.testing.assert_array_equal(faces[0], images["a/1"])
+    np.testing.assert_array_equal(faces[2][:, 2:22], images["b/1"])
+    got = {
+        int(index): pixels for indices, part in batches(faces, 4) for index, pixels in zip(indices, part, strict=True)
+    }
+    assert sorted(got) == [0, 1, 2, 3, 4] and got[3].shape == (3, 4, 4)
+    embeddings = embed_all(load_model("student"), faces, None, EmbedOptions(batch_size=4, progress=False))
+    for index in range(5):
+        alone = embed_all(load_model("student"), subset(faces, [index]), None, EmbedOptions(progress=False))
+        np.testing.assert_allclose(embeddings[index], alone[0], atol=1e-5)
+    with pytest.raises(GdrdError, match=r"Faces of \[16, 112\] pixels cannot be in one batch"):
+        to_tensor([faces[0], faces[1]])
+    same = load_dataset(tmp_path / "set", training=True, options=QUIET)
+    assert {same[index].shape for index in range(5)} == {(112, 112, 3)} and not same.mixed
+    np.testing.assert_array_equal(same[1], images["a/2"])
+
+
+def test_a_face_that_is_not_found_ends_nothing_when_it_may_be_left_out(tmp_path: Path) -> None:
+    save(tmp_path / "set" / "a" / "1.png", noise_face(0))
+    save(tmp_path / "set" / "a" / "2.png", scenery())
+    with pytest.raises(GdrdError) as caught:
+        FolderFaces(tmp_path / "set", QUIET)
+    flags = set(re.findall(r"--[a-z-]+", str(caught.value)))
+    assert flags == {"--skip-unreadable", "--face-selection", "--aligned"}
+    parser = argparse.ArgumentParser()
+    add_reading(parser)
+    assert flags <= {name for action in parser._actions for name in action.option_strings}
+    with pytest.warns(UserWarning, match="1 of 2 images of set cannot be used and were left out"):
+        faces = FolderFaces(tmp_path / "set", SKIP)
+    assert list(faces.keys) == ["a/1"] and faces.left_out == [("a/2", "No face was found in the image")]
+    assert str(report(faces)) == "set: 1 faces of 1 people, 1 of 2 left out (1: No face was found in the image)"
+    assert len(FolderFaces(tmp_path / "set", ReadOptions("never"))) == 2
+
+
+def test_align_always_moves_small_faces_too(tmp_path: Path) -> None:
+    save(tmp_path / "set" / "1.png", drawn_face(100))
+    assert len(FolderFaces(tmp_path / "set", QUIET)[0]) == 100
+    assert len(FolderFaces(tmp_path / "set", ReadOptions("always", progress=False))[0]) == 112

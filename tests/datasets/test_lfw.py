@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.drawn_faces import drawn_face, save, scenery
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, write_tar
 
 from gdrd_lab.datasets.base import ReadOptions
+from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
-from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.registry import load_dataset, open_pairs
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.images import read_image
 
 FACES = os.environ.get("GDRD_FACES")
 QUIET = ReadOptions(progress=False)
@@ -191,3 +193,93 @@ def test_the_real_protocol() -> None:
     assert all((images / f"{key}.jpg").is_file() for key in keys)
     for first, second, same, _ in pairs:
         assert (first.split("/")[0] == second.split("/")[0]) == same
+
+
+def aligned_copy_of(tmp_path: Path) -> Path:
+    """LFW as `gdrd faces align` writes it."""
+    make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
+    align_folder(tmp_path / "lfw", tmp_path / "aligned", ReadOptions("always", progress=False))
+    return tmp_path / "aligned"
+
+
+def test_aligned_lfw_is_scored_by_view_2_and_taken_as_it_is(tmp_path: Path) -> None:
+    folder = aligned_copy_of(tmp_path)
+    faces = load_dataset(folder, options=QUIET)
+    assert faces.name == "LFW" and list(faces.keys) == view2_keys(folder / "pairs.txt")
+    np.testing.assert_array_equal(faces[3], read_image(folder / "Bo_Bell" / "Bo_Bell_0001.png"))
+    pairs, original = open_pairs(folder, faces), view2(tmp_path / "lfw")
+    for part in ("first", "second", "genuine", "fold"):
+        np.testing.assert_array_equal(getattr(pairs, part), getattr(original, part))
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".png", ".webp"])
+def test_any_suffix_is_lfw(suffix: str, tmp_path: Path) -> None:
+    make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
+    for file in (tmp_path / "lfw").glob("*/*.jpg"):
+        save(file.with_suffix(suffix), read_image(file))
+        file.unlink()
+    faces = load_dataset(tmp_path / "lfw", options=QUIET)
+    assert faces.name == "LFW" and len(open_pairs(tmp_path / "lfw", faces)) == 8
+    with pytest.raises(GdrdError, match="for testing only"):
+        load_dataset(tmp_path / "lfw", training=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_pairs_in_other_encodings_are_read(encoding: str, tmp_path: Path) -> None:
+    make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
+    (tmp_path / "lfw" / "pairs.txt").write_bytes(PAIRS.replace("\n", "\r\n").encode(encoding))
+    faces = load_dataset(tmp_path / "lfw", options=QUIET)
+    assert faces.name == "LFW" and len(open_pairs(tmp_path / "lfw", faces)) == 8
+
+
+@pytest.mark.parametrize("text", ["my shopping list", PAIRS.replace("Di_Dorn\t1\t2\n", ""), ""])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_protocol_that_cannot_be_used_is_an_error(text: str, training: bool, tmp_path: Path) -> None:
+    make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
+    plain = load_dataset(tmp_path / "lfw", options=QUIET)
+    (tmp_path / "lfw" / "pairs.txt").write_text(text)
+    with pytest.raises(GdrdError, match="for testing only" if training else r"pairs\.txt"):
+        load_dataset(tmp_path / "lfw", training=training)
+    with pytest.raises(GdrdError, match=r"pairs\.txt"):
+        open_pairs(tmp_path / "lfw", plain)
+
+
+def test_a_protocol_of_other_images_is_an_error(tmp_path: Path) -> None:
+    save(tmp_path / "mine" / "ann" / "1.png", drawn_face(112))
+    (tmp_path / "mine" / "pairs.txt").write_text(PAIRS)
+    with pytest.raises(GdrdError, match=r"None of the images that .*pairs\.txt names is in .* rename it"):
+        load_dataset(tmp_path / "mine")
+
+
+LFW_PEOPLE = ("Aaron_Eckhart", "Zydrunas_Ilgauskas", "Zorica_Radovic")
+
+
+def real_names(root: Path, pattern: str = "{name}/{name}_{number:04d}.png") -> Path:
+    for person, name in enumerate(LFW_PEOPLE):
+        for number in (1, 2):
+            save(root / pattern.format(name=name, number=number), noise_face(2 * person + number))
+    return root
+
+
+@pytest.mark.parametrize("pattern", ["{name}/{name}_{number:04d}.png", "{name}/{number}.png", "x/{name}/{number}.JPG"])
+def test_lfw_is_known_by_its_names_and_not_trained_on(pattern: str, tmp_path: Path) -> None:
+    folder = real_names(tmp_path / "people", pattern)
+    assert len(load_dataset(folder)) == 6
+    with pytest.raises(GdrdError, match="LFW is for testing only"):
+        load_dataset(folder, training=True)
+
+
+def test_some_people_of_lfw_among_others_are_not_lfw(tmp_path: Path) -> None:
+    real_names(tmp_path / "people", "{name}/{number}.png")
+    for person in range(4):
+        save(tmp_path / "people" / f"Other_Person{person}" / f"Other_Person{person}_0001.png", noise_face(20 + person))
+    assert len(load_dataset(tmp_path / "people", training=True)) == 10
+    save(tmp_path / "people" / "Aaron_Eckhart" / "Aaron_Eckhart_0001.png", noise_face(30))  # an image of LFW itself
+    with pytest.raises(GdrdError, match="LFW is for testing only"):
+        load_dataset(tmp_path / "people", training=True)
+
+
+def test_lfw_in_shards_is_not_trained_on(tmp_path: Path) -> None:
+    members = {f"{name}/{name}_0001.png": encoded(noise_face(0)) for name in LFW_PEOPLE}
+    with pytest.raises(GdrdError, match="LFW is for testing only"):
+        load_dataset(write_tar(tmp_path / "lfw.tar", members), training=True)

@@ -98,5 +98,5 @@ def test_cost_is_linear_in_the_number_of_people() -> None:
         enrol(labels)
         return time.perf_counter() - begin
 
-    few, many = (min(seconds(people) for _ in range(2)) for people in (2000, 32_000))
-    assert many / few < 16 * 4  # the square of 16 is 256
+    few, many = (min(seconds(people) for _ in range(2)) for people in (1000, 10_000))
+    assert many / few < 40  # 100 if it were quadratic

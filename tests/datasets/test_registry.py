@@ -1,18 +1,23 @@
 """A face set is opened by name or path, and LFW is never trained on."""
 
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, write_tar
+from PIL import Image
 
 from gdrd_lab.datasets.base import ReadOptions
-from gdrd_lab.datasets.folder import FolderFaces
+from gdrd_lab.datasets.folder import FolderFaces, write_faces
 from gdrd_lab.datasets.huggingface import SavedDataset
 from gdrd_lab.datasets.registry import load_dataset, training_faces
 from gdrd_lab.datasets.shards.reader import ShardFaces
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 
+FACES = os.environ.get("GDRD_FACES")
 PAIRS = "1\t1\nAnn_Able\t1\t2\nAnn_Able\t1\tBo_Bell\t1\n"
 
 
@@ -106,3 +111,38 @@ def test_synthetic_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     module.synthetic_faces = lambda: "the synthetic faces"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gdrd_lab.datasets.synthetic", module)
     assert load_dataset() == "the synthetic faces"
+
+
+def test_faces_that_do_not_look_aligned_are_warned_of(tmp_path: Path) -> None:
+    for number in range(4):
+        photograph = Image.fromarray(drawn_face(200 + 20 * number)).resize((112, 112))
+        save(tmp_path / "set" / f"{number}.png", np.array(photograph))
+    with pytest.warns(UserWarning, match=r"faces of set do not look aligned.* --align.* --aligned"):
+        load_dataset(tmp_path / "set")
+    load_dataset(tmp_path / "set", options=ReadOptions("never"))
+    aligned = load_dataset(tmp_path / "set", options=ReadOptions("always", progress=False))
+    write_faces(aligned, tmp_path / "out")
+    load_dataset(tmp_path / "out")
+
+
+@pytest.mark.parametrize("size", [16, 64, 112])
+def test_synthetic_faces_in_a_folder_are_not_warned_of(size: int, tmp_path: Path) -> None:
+    write_faces(synthetic_faces(10, 2, size), tmp_path / "set")
+    assert load_dataset(tmp_path / "set").size == size
+
+
+@pytest.mark.skipif(not FACES, reason="real faces are not here: set GDRD_FACES to their folder")
+def test_photographs_of_112_pixels_are_warned_of(tmp_path: Path) -> None:
+    for file in sorted(Path(str(FACES), "lfw").glob("*/*.jpg"))[::300]:
+        with Image.open(file) as image:
+            save(tmp_path / "set" / file.parent.name / f"{file.stem}.png", np.array(image.resize((112, 112))))
+    with pytest.warns(UserWarning, match="do not look aligned"):
+        load_dataset(tmp_path / "set")
+
+
+def test_verification_files_are_not_trained_on(tmp_path: Path) -> None:
+    images = [encoded(noise_face(seed)) for seed in range(4)]
+    (tmp_path / "mine.bin").write_bytes(pickle.dumps((images, [True, False])))
+    assert len(load_dataset(tmp_path / "mine.bin")) == 4
+    with pytest.raises(GdrdError, match="mine is for testing only"):
+        load_dataset(tmp_path / "mine.bin", training=True)
