@@ -109,7 +109,7 @@ def celeba(
 
 
 def _landmarks(root: Path, names: Sequence[str], first: Path) -> np.ndarray | None:
-    """Return the listed landmarks (N, 5, 2); None if there are none, or if the images are faces cut out of the listed."""
+    """Return the listed landmarks (N, 5, 2); None if there are none, or if the images are faces already."""
     found = _list(root, LANDMARKS)
     if found is None or is_crop(*read_image(first).shape[:2]):
         return None
