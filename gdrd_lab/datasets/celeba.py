@@ -15,6 +15,7 @@ import numpy as np
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import crop, is_crop
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.folder import ImageFiles
 from gdrd_lab.datasets.labels import number_identities
 from gdrd_lab.errors import GdrdError
@@ -54,6 +55,10 @@ class LandmarkedFaces(FaceDataset):
 
     def __getitem__(self, index: int) -> np.ndarray:
         return crop(read_image(self.files[index]), self.landmarks[index])
+
+    def face_digests(self) -> np.ndarray:
+        """Return a digest of each face's file and landmarks, see ``datasets.fingerprint``."""
+        return file_digests(self.files, self.landmarks)
 
 
 def celeba(

@@ -200,7 +200,7 @@ def test_damaged_ijb_lists_are_named(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match="names template 99, which has no face"):
         ijb_pairs(tmp_path, templates)
     (tmp_path / "meta" / "ijbc_1N_gallery_G1.csv").write_text("A,B\n1,2\n")
-    with pytest.raises(GdrdError, match="is no 1:N list"):
+    with pytest.raises(GdrdError, match="is not a 1:N list"):
         ijb_search(tmp_path, templates)
     (tmp_path / "meta" / "ijbc_face_tid_mid.txt").write_text("1.jpg 10\n")
     with pytest.raises(GdrdError, match=r"Line 1 of .* does not have 3 words"):
@@ -234,3 +234,38 @@ def test_the_command_scores_every_benchmark(tmp_path: Path, capsys: pytest.Captu
         assert measures[-1] in capsys.readouterr().out
     # Equal images against different ones; one of the four may lie beyond the threshold that the other three set.
     assert found["accuracy"] >= 0.75
+
+
+def test_the_smallest_crops_are_padded_to_a_square_and_not_stretched(tmp_path: Path) -> None:
+    write_tinyface(tmp_path)
+    crop = np.full((6, 5, 3), 200, np.uint8)
+    crop[:, 2] = 40  # a dark line in the middle column
+    for name in ("7_1.png", "7_1.jpg"):
+        save(tmp_path / "Testing_Set" / "Gallery_Match" / name, crop)
+    (tmp_path / "Testing_Set" / "Gallery_Match" / "7_1.png").replace(
+        tmp_path / "Testing_Set" / "Gallery_Match" / "7_1.jpg"
+    )
+    face = tinyface(tmp_path)[0][0]
+    assert face.shape == (112, 112, 3)
+    dark = np.flatnonzero(face[50, :, 0] < 120)
+    # Six columns of 18.7 pixels: the third of them is dark, whereas stretching would darken the third of five.
+    assert dark[0] >= 36 and dark[-1] < 58 and len(dark) <= 20
+
+
+@pytest.mark.parametrize(
+    "ids", [np.array([[7.0], [np.nan], [9.0]]), np.array([[7], [9]]), np.array([[7.0], [7.5], [9.0]])]
+)
+def test_identities_that_do_not_fit_the_names_are_refused(ids: np.ndarray, tmp_path: Path) -> None:
+    write_tinyface(tmp_path)
+    arrays = {"gallery_set": cells(["7_1.jpg", "7_2.jpg", "9_1.jpg"]), "gallery_ids": ids}
+    savemat(tmp_path / "Testing_Set" / "gallery_match_img_ID_pairs.mat", arrays)
+    with pytest.raises(GdrdError, match="does not give one whole number for each of 3 names"):
+        tinyface(tmp_path)
+
+
+def test_landmarks_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    write_ijb(tmp_path, "ijbc")
+    file = tmp_path / "meta" / "ijbc_name_5pts_score.txt"
+    file.write_text(file.read_text().replace("38.29", "nan"))
+    with pytest.raises(GdrdError, match="a landmark is not finite"):
+        ijb(tmp_path)

@@ -26,10 +26,10 @@ WHERE = "Name the folder that holds loose_crop and meta"
 
 @dataclass(frozen=True)
 class Templates:
-    """Sets of faces that are compared as one.
+    """Sets of faces, each compared as one.
 
     Args:
-        faces: N faces; a face that is in two templates stands twice.
+        faces: N faces; a face in two templates occurs twice.
         template: (N,) number of the template each face belongs to, 0 to T - 1.
         medium: (N,) photograph or video it comes from; a video's frames count as one.
         names: (T,) the templates' official numbers.
@@ -48,18 +48,22 @@ def ijb(path: Path | str, name: str = "ijbc") -> Templates:
         GdrdError: a file is missing or damaged.
     """
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
-    rows = _words(folder / "meta" / f"{name}_face_tid_mid.txt", 3)
-    marks = {row[0]: row[1:11] for row in _words(folder / "meta" / f"{name}_name_5pts_score.txt", 12)}
-    lost = [row[0] for row in rows if row[0] not in marks]
+    rows = _rows(folder / "meta" / f"{name}_face_tid_mid.txt", 3)
+    points = {row[0]: row[1:11] for row in _rows(folder / "meta" / f"{name}_name_5pts_score.txt", 12)}
+    lost = [row[0] for row in rows if row[0] not in points]
     if lost:
         raise GdrdError(f"{len(lost)} faces have no landmarks, among them {lost[0]}", "Get the meta files again")
     files = [folder / "loose_crop" / row[0] for row in rows]
     must_exist(files, name.upper())
     try:
-        landmarks = np.array([[float(word) for word in marks[row[0]]] for row in rows]).reshape(-1, 5, 2)
+        landmarks = np.array([[float(word) for word in points[row[0]]] for row in rows]).reshape(-1, 5, 2)
+        if not np.isfinite(landmarks).all():
+            raise ValueError("a landmark is not finite")
         numbers, media = (np.array([int(row[column]) for row in rows]) for column in (1, 2))
     except ValueError as error:
-        raise GdrdError(f"The lists of {name} hold what is no number ({error})", "Get the meta files again") from error
+        raise GdrdError(
+            f"The lists of {name} have a value that is not a number ({error})", "Get the meta files again"
+        ) from error
     names, template = np.unique(numbers, return_inverse=True)
     keys = [f"{number}/{row[0]}" for number, row in zip(numbers, rows, strict=True)]
     faces = LandmarkedFaces(files, landmarks, keys, np.full(len(files), -1), name.upper())
@@ -98,8 +102,8 @@ def ijb_pairs(path: Path | str, templates: Templates, name: str = "ijbc") -> Pai
         rows = np.loadtxt(source, np.int64, ndmin=2)
         first, second, genuine = rows.T
     except (OSError, ValueError) as error:
-        raise GdrdError(f"{source} is no list of pairs ({str(error)[:80]})", "Get the meta files again") from error
-    places = [_places(templates, side, source) for side in (first, second)]
+        raise GdrdError(f"{source} is not a list of pairs ({str(error)[:80]})", "Get the meta files again") from error
+    places = [_places(templates, numbers, source) for numbers in (first, second)]
     return Pairs(places[0], places[1], genuine == 1, np.zeros(len(rows), np.int64))
 
 
@@ -109,8 +113,8 @@ def ijb_search(
     """Return the 1:N protocol for one of the two galleries.
 
     Returns:
-        Subjects of all templates (T,), -1 where the protocol does not name one; the gallery's templates with the probes
-        whose subject is in it; and the probes whose subject is not (strangers).
+        Subjects of all templates (T,), -1 where the protocol does not name one; the gallery's templates with the mated
+        probes; and the non-mated probes, whose subject is not in the gallery.
 
     Raises:
         GdrdError: a list is missing, damaged, or names other templates.
@@ -129,14 +133,14 @@ def ijb_search(
 
 
 def _subjects(path: Path, templates: Templates) -> dict[int, int]:
-    """Place of each template of a 1:N list, and its subject."""
+    """Return the subject of each template of a 1:N list, by the template's position."""
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         numbers = [(int(row["TEMPLATE_ID"]), int(row["SUBJECT_ID"])) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GdrdError(
-            f"{path} is no 1:N list ({error})", "It has the columns TEMPLATE_ID, SUBJECT_ID, FILENAME"
+            f"{path} is not a 1:N list ({error})", "It has the columns TEMPLATE_ID, SUBJECT_ID, FILENAME"
         ) from error
     places = _places(templates, np.array([number for number, _ in numbers]), path)
     return dict(zip(places.tolist(), [subject for _, subject in numbers], strict=True))
@@ -150,7 +154,7 @@ def _places(templates: Templates, numbers: np.ndarray, source: Path) -> np.ndarr
     return places
 
 
-def _words(path: Path, count: int) -> list[list[str]]:
+def _rows(path: Path, count: int) -> list[list[str]]:
     try:
         rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: crops as they come, names in .mat files, and paths that must be there."""
+"""What the benchmarks share: their crops, the lists in .mat files, and files that must exist."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import numpy as np
 from PIL import Image
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
+from gdrd_lab.alignment.yunet import square
 from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.images import read_image
+from gdrd_lab.io.images import SUFFIXES, read_image
 
 
 class CropFaces(FaceDataset):
-    """Faces that the benchmark has cropped already, each brought to 112 x 112 by bicubic interpolation when asked for.
+    """Faces that the benchmark has cropped, down to 6 x 5 pixels; no detector is run, as in published results.
 
-    They are far too small for a detector, and every published result on them takes the crops as they are.
+    When it is asked for, a crop is padded to a square by repeating its border, and resized to 112 x 112 by bicubic
+    interpolation.
 
     Args:
         files: N paths.
@@ -26,19 +29,19 @@ class CropFaces(FaceDataset):
         name: what messages and tables call the set.
     """
 
-    size = TEMPLATE_SIZE
-
     def __init__(self, files: Sequence[Path], keys: Sequence[str], labels: np.ndarray, name: str) -> None:
-        self.files, self.keys, self.labels, self.name = list(files), list(keys), np.asarray(labels, np.int64), name
-
-    def __len__(self) -> int:
-        return len(self.files)
+        super().__init__(name, TEMPLATE_SIZE, labels, list(keys))
+        self.files = list(files)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        image = read_image(self.files[index])
-        if image.shape[:2] == (self.size, self.size):
+        image = square(read_image(self.files[index]))
+        if len(image) == self.size:
             return image
         return np.array(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))
+
+    def face_digests(self) -> np.ndarray:
+        """Return a digest of each face's file, see ``datasets.fingerprint``."""
+        return file_digests(self.files)
 
 
 def find_folder(path: Path | str, inside: str, where: str) -> Path:
@@ -54,12 +57,8 @@ def find_folder(path: Path | str, inside: str, where: str) -> Path:
     raise GdrdError(f"{path} has no {inside}", where)
 
 
-def read_mat(path: Path) -> dict[str, np.ndarray]:
-    """Read a MATLAB file's arrays; MATLAB's format holds no programs.
-
-    Raises:
-        GdrdError: it is missing, damaged or of version 7.3.
-    """
+def _read_mat(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a MATLAB file; MATLAB's format cannot hold programs."""
     from scipy.io import loadmat
 
     try:
@@ -70,29 +69,45 @@ def read_mat(path: Path) -> dict[str, np.ndarray]:
         raise GdrdError(f"{path} cannot be read as a MATLAB file ({str(error)[:80]})", "Get it again") from error
 
 
-def names_in(values: np.ndarray) -> list[str]:
-    """Return the texts of a MATLAB cell array of any shape, row by row."""
+def names_in(path: Path, name: str) -> list[str]:
+    """Return the texts of a MATLAB cell array of any shape, row by row.
+
+    Raises:
+        GdrdError: the file cannot be read or does not hold the array.
+    """
     out = []
-    for value in np.asarray(values).reshape(-1):
+    for value in _entry(path, name).reshape(-1):
         while isinstance(value, np.ndarray):
             value = value.reshape(-1)[0] if value.size else ""
         out.append(str(value))
     return out
 
 
-def entry(arrays: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    """Return one array of a MATLAB file.
+def read_list(path: Path, part: str) -> tuple[list[str], np.ndarray]:
+    """Return the names in ``part``_set and their identities, int64 (N,), in ``part``_ids of a MATLAB file.
 
     Raises:
-        GdrdError: it is not in it.
+        GdrdError: the file cannot be read, or names and identities do not fit each other.
     """
+    names, found = names_in(path, f"{part}_set"), _entry(path, f"{part}_ids").reshape(-1)
+    try:
+        whole = bool((found.astype(np.float64) % 1 == 0).all())  # NaN is not
+    except (TypeError, ValueError):
+        whole = False
+    if len(found) != len(names) or not whole:
+        raise GdrdError(f"{path} does not give one whole number for each of {len(names)} names", "Get it again")
+    return names, found.astype(np.int64)
+
+
+def _entry(path: Path, name: str) -> np.ndarray:
+    arrays = _read_mat(path)
     if name not in arrays:
         raise GdrdError(f"{path} has no {name}, only {', '.join(sorted(arrays)) or 'nothing'}", "Get the official file")
-    return arrays[name]
+    return np.asarray(arrays[name])
 
 
 def must_exist(files: Sequence[Path], name: str) -> None:
-    """Raise GdrdError where files of a protocol are missing, naming the first."""
+    """Raise GdrdError if files of a protocol are missing; it names the first."""
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise GdrdError(
@@ -103,6 +118,4 @@ def must_exist(files: Sequence[Path], name: str) -> None:
 
 def images_in(folder: Path) -> list[Path]:
     """Return the image files of a folder, sorted by name."""
-    from gdrd_lab.io.images import SUFFIXES
-
     return sorted(file for file in folder.glob("*") if file.suffix.lower() in SUFFIXES)

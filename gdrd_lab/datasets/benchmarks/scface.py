@@ -32,9 +32,8 @@ def scface(
 ) -> tuple[FaceDataset, dict[int, Enrolment]]:
     """Return mugshots and surveillance faces, aligned, and for each distance the probes against the mugshots.
 
-    Rank-1 at each distance is what is published. Many papers fine-tune on the first 50 people and test on the other 80:
-    ``range(51, 131)``. Images in which no face is found (most are at 4.2 m) are used as they are, so that every probe
-    counts.
+    Published is rank-1 at each distance. Many papers fine-tune on the first 50 people and test on the other 80:
+    ``range(51, 131)``. Images in which no face is found (most are at 4.2 m) are used whole, so that every probe counts.
 
     Args:
         path: SCface's folder.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks.layout import CropFaces, entry, find_folder, must_exist, names_in, read_mat
+from gdrd_lab.datasets.benchmarks.layout import CropFaces, find_folder, must_exist, names_in, read_list
 from gdrd_lab.datasets.gallery import Enrolment
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
@@ -26,14 +26,14 @@ PARTS = ("gallery", "mated_probe", "unmated_probe")
 
 @dataclass(frozen=True)
 class OpenSet:
-    """An open-set identification task: the mated probes against the gallery, and ``non_mated`` (U,) besides."""
+    """An open-set identification task: gallery and mated probes, and the probes whose person is not in the gallery."""
 
     enrolment: Enrolment
     non_mated: np.ndarray
 
 
 def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
-    """Return the identification test: TPIR20 at a FPIR is what is published (evaluation.gallery.tpir_at_fpir).
+    """Return the identification test. Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``).
 
     Raises:
         GdrdError: a file is missing or damaged.
@@ -44,11 +44,13 @@ def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
     ends = []
     for part in PARTS:
         source = folder / f"{part}_img_ID_pairs.mat"
-        arrays = read_mat(source)
-        names = names_in(entry(arrays, f"{part}_set", source))
+        if part == "unmated_probe":
+            names = names_in(source, f"{part}_set")
+            labels += [-1] * len(names)
+        else:
+            names, numbers = read_list(source, part)
+            labels += numbers.tolist()
         files += [folder / part / name for name in names]
-        known = part != "unmated_probe"
-        labels += entry(arrays, f"{part}_ids", source).reshape(-1).tolist() if known else [-1] * len(names)
         ends.append(len(files))
     must_exist(files, "QMUL-SurvFace")
     gallery, mated, every = ends
@@ -60,7 +62,7 @@ def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
 
 
 def survface_verification(path: Path | str, folds: int = 10) -> tuple[CropFaces, Pairs]:
-    """Return the verification test: TAR at FAR, AUC and mean accuracy are published. Pairs are dealt to folds in turn.
+    """Return the verification test. Published are TAR at FAR, AUC and mean accuracy. Pair k is in fold k mod ``folds``.
 
     Raises:
         GdrdError: a file is missing or damaged.
@@ -70,9 +72,9 @@ def survface_verification(path: Path | str, folds: int = 10) -> tuple[CropFaces,
     genuine: list[bool] = []
     for kind in ("positive", "negative"):
         source = folder / f"{kind}_pairs_names.mat"
-        names = names_in(entry(read_mat(source), f"{kind}_pairs_names", source))
+        names = names_in(source, f"{kind}_pairs_names")
         if len(names) % 2:
-            raise GdrdError(f"{source} has {len(names)} names, which are no pairs", "Get the official file")
+            raise GdrdError(f"{source} has {len(names)} names, which cannot be pairs", "Get the official file")
         rows += [names[place : place + 2] for place in range(0, len(names), 2)]
         genuine += [kind == "positive"] * (len(names) // 2)
     keys = sorted({name for row in rows for name in row})

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks.layout import CropFaces, entry, find_folder, images_in, must_exist, names_in, read_mat
+from gdrd_lab.datasets.benchmarks.layout import CropFaces, find_folder, images_in, must_exist, read_list
 from gdrd_lab.datasets.gallery import Enrolment
 
 WHERE = "Name the folder of TinyFace that holds Testing_Set"
 
 
 def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, Enrolment]:
-    """Return TinyFace's test faces and who is enrolled; each distractor is an identity that no probe shows.
+    """Return TinyFace's test faces and the enrolment; each distractor is an identity without a probe.
 
     Args:
         path: the folder that holds Testing_Set, or Testing_Set itself.
-        distractors: False leaves them out, which makes the task far easier than the published one.
+        distractors: False leaves them out, which makes the task much easier than the published one.
 
     Raises:
         GdrdError: a file is missing or damaged.
@@ -34,9 +34,7 @@ def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, 
     counts = []
     for part, place in (("gallery", "Gallery_Match"), ("probe", "Probe")):
         source = folder / (f"{part}_match_img_ID_pairs.mat" if part == "gallery" else f"{part}_img_ID_pairs.mat")
-        arrays = read_mat(source)
-        names = names_in(entry(arrays, f"{part}_set", source))
-        numbers = entry(arrays, f"{part}_ids", source).reshape(-1).astype(np.int64)
+        names, numbers = read_list(source, part)
         files += [folder / place / name for name in names]
         identities += numbers.tolist()
         counts.append(len(names))
