@@ -34,21 +34,22 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.export.check import compare, show
 
     out = arguments.out
-    if not out.suffix and (Path(arguments.model) / "model_index.json").is_file():
+    kind = "" if out.suffix[1:].isdecimal() else out.suffix  # run-0.1 is a folder
+    if not kind and (Path(arguments.model) / "model_index.json").is_file():
         generative = gl.load_generative(arguments.model)
         generative.unet.half()
         generative.save_pretrained(out, safe_serialization=True)
         print(f"Generative teacher: {out}")
         return
     recogniser = gl.load_model(arguments.model)
-    if not out.suffix and isinstance(recogniser, gl.Student):
+    if not kind and isinstance(recogniser, gl.Student):
         recogniser.name = arguments.name or recogniser.name
         recogniser.save(out, half=True)
         print(f"{recogniser.name}: {out}")
         return
-    if out.suffix == ".pt2" and not arguments.int8:
+    if kind == ".pt2" and not arguments.int8:
         write.export_program(recogniser, out)
-    elif out.suffix == ".onnx":
+    elif kind == ".onnx":
         write.export_onnx(recogniser, out)
         if arguments.int8:
             write.quantise_onnx(out, out, gl.load_dataset(arguments.calibration))

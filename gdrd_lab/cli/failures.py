@@ -32,19 +32,21 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Find, write and print."""
     from gdrd_lab.datasets.registry import open_pairs
+    from gdrd_lab.evaluation.evaluate import overlap_notes
     from gdrd_lab.evaluation.failures import describe, failures, image_statistics
     from gdrd_lab.evaluation.results import write_rows
 
     faces = open_data(arguments)
     pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
     options = gl.EmbedOptions(progress=not arguments.quiet)
+    methods = gl.load_models(arguments.methods)
     references = {
         model.name: gl.embed_all(model, faces, options=options) for model in gl.load_models(arguments.references)
     }
     words = describe(image_statistics(faces), pairs)
     how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []
-    for method in gl.load_models(arguments.methods):
+    for method in methods:
         embeddings = gl.embed_all(method, faces, gl.Degradation(arguments.resolution), options)
         found.append(failures(method.name, faces.name, pairs, embeddings, references, words, **how))
     written = write_rows(arguments.out, found)
@@ -54,7 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         for failure in item.hardest:
             numbers = (f"{value:.2f}" for value in (failure.score, failure.threshold, failure.sharp))
             rows.append([f"fold {failure.fold}, {failure.pair}", failure.kind, *numbers, failure.words])
-        print_table(title, ["pair", "kind", "score", "threshold", "sharp", "the faces"], rows)
+        print_table(title, ["pair", "kind", "score", "threshold", "native", "the faces"], rows)
         for name, value in item.agreement.items():
-            print(f"Rank correlation with {name} on the sharp faces: {value:.3f}")
+            print(f"Rank correlation with {name} on the native faces: {value:.3f}")
+    for note in overlap_notes(methods, faces):
+        print(f"Note: {note}")
     print(f"Results: {written}")

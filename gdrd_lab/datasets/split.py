@@ -78,7 +78,7 @@ def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
     (those before " (" and between " + ").
     """
     trained = _cut(record["trained"])
-    same_set = bool(_sets(record["data"]) & _sets(faces.name))
+    same_set = bool(set_names(record["data"]) & set_names(faces.name))
     found = [name for digest, name in _hashes(faces).items() if digest in trained]
     return sorted(name for name in found if same_set or not name.isdecimal())
 
@@ -117,5 +117,6 @@ def _cut(text: str) -> set[str]:
     return {text[begin : begin + DIGITS] for begin in range(0, len(text), DIGITS)}
 
 
-def _sets(name: str) -> set[str]:
+def set_names(name: str) -> set[str]:
+    """Return the names of the sets that a set is made of: those before " (" and "," and between " + "."""
     return {part.split(" (")[0].split(",")[0].strip() for part in name.split(" + ")}

@@ -1,4 +1,4 @@
-"""The published measures of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C and InsightFace's .bin files."""
+"""The published metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C and InsightFace's .bin files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gdrd_lab.models.recogniser import Recogniser
 
 @dataclass(frozen=True)
 class Metric:
-    """One published number: its name, its value, and how many probes or pairs it rests on.
+    """One published number: its name, its value, and the number of probes or pairs.
 
     The value is in [0, 1], or NaN where there are too few impostors for a FAR.
     """
@@ -32,7 +32,7 @@ class Metric:
 def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """Rank-1, rank-5, rank-20 and mAP of TinyFace's probes in gallery and distractors.
 
-    A rank counts people: several faces of one person before the right one count once (in TinyFace's own code each).
+    A rank counts people: several faces of one person before the right one count once (in TinyFace's own code, each).
 
     Args:
         path: TinyFace's folder.
@@ -43,9 +43,9 @@ def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
     found = embed_all(recogniser, faces, options=options)
     result = identify_embeddings(found, found, faces.labels, enrolment)
     count = len(enrolment.probes)
-    measures = [Metric(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
+    metrics = [Metric(f"rank-{k}", result.rank_k(k), count) for k in (1, 5, 20)]
     parts = [part for rows in (enrolment.probes, enrolment.gallery) for part in (found[rows], faces.labels[rows])]
-    return [*measures, Metric("mAP", search(*parts).mean_average_precision, count)]
+    return [*metrics, Metric("mAP", search(*parts).mean_average_precision, count)]
 
 
 def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
@@ -72,15 +72,15 @@ def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
     tpirs = tpir_at_fpir(
         found[mated], faces.labels[mated], found[task.non_mated], found[gallery], faces.labels[gallery], fpirs
     )
-    measures = [Metric(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
+    metrics = [Metric(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
     faces, pairs = survface.survface_verification(path)
     found = embed_all(recogniser, faces, options=options)
     fars = (0.3, 0.1, 0.01)
     result = verify_embeddings(found, found, pairs, fars=fars)
-    measures += [
+    metrics += [
         Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, result.tar_at_far, strict=True)
     ]
-    return [*measures, Metric("AUC", result.auc, len(pairs)), Metric("accuracy", result.accuracy.mean, len(pairs))]
+    return [*metrics, Metric("AUC", result.auc, len(pairs)), Metric("accuracy", result.accuracy.mean, len(pairs))]
 
 
 def score_ijb(
@@ -94,7 +94,7 @@ def score_ijb(
     scores = pair_scores(found, found, pairs)
     fars = (1e-5, 1e-4, 1e-3, 1e-2)
     tars = tar_at_far(scores, pairs.genuine, fars)
-    measures = [Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
+    metrics = [Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
     galleries = ("G1", "G2") if name == "ijbc" else ("S1", "S2")
     several: dict[str, list[float]] = {}
     count = 0
@@ -112,7 +112,7 @@ def score_ijb(
             )
             for fpir, value in zip((0.1, 0.01), tpirs, strict=True):
                 several.setdefault(f"TPIR@FPIR={fpir:g}", []).append(float(value))
-    return [*measures, *(Metric(what, float(np.mean(values)), count) for what, values in several.items())]
+    return [*metrics, *(Metric(what, float(np.mean(values)), count) for what, values in several.items())]
 
 
 def score_bin(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:

@@ -11,6 +11,7 @@ import torch
 
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.embed import embed_faces
+from gdrd_lab.evaluation.sweep import require_unique_names
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
@@ -75,6 +76,7 @@ def compare(
         >>> scores[0] < scores[1]
         True
     """
+    require_unique_names(recognisers)
     settings = [replace(degradation or Degradation(), resolution=resolution) for resolution in resolutions]
     scores = {}
     for recogniser in recognisers:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.protocol import SHARP
 from gdrd_lab.evaluation.results import Scores, collect
@@ -91,8 +94,37 @@ def evaluate(
         settings=chosen,
         teacher=load_model("sface") if Setting.TEACHER in chosen else None,
     )
-    left_out = f"{_listed(above)} px left out: the faces of {dataset.name} have {dataset.size} px."
-    return collect(scores, remarks=[left_out] if above else [])
+    remarks = overlap_notes(several, dataset)
+    if above:
+        remarks.append(f"{_listed(above)} px left out: the faces of {dataset.name} have {dataset.size} px.")
+    return collect(scores, remarks=remarks)
+
+
+def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> list[str]:
+    """Return a sentence for each recogniser that was trained on people of the face set, or may have been.
+
+    A student's metadata record who was trained on (``datasets.split.split_record``). Students from before that record
+    name their training sets only.
+    """
+    out = []
+    total = len(np.unique(dataset.labels[dataset.labels >= 0]))
+    for recogniser in recognisers:
+        metadata = getattr(recogniser, "metadata", {})
+        record = metadata.get("split")
+        if record:
+            people = len(overlap(record, dataset))
+            remedy = f" `--validation-split {record['fraction']:g}` leaves them out." if record["fraction"] else ""
+            if people:
+                out.append(
+                    f"{recogniser.name} was trained on {people} of the {total} people of {dataset.name}: its scores do "
+                    f"not show how it recognises new people.{remedy}"
+                )
+        elif set_names(str(metadata.get("data", ""))) & set_names(dataset.name) - {""}:
+            out.append(
+                f"{recogniser.name} was trained on {metadata['data']} and does not record on which people: its scores "
+                f"on {dataset.name} may not show how it recognises new people."
+            )
+    return out
 
 
 def own_pairs(dataset: FaceDataset, seed: int = 0) -> Pairs:

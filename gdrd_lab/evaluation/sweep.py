@@ -1,10 +1,10 @@
-"""Sweeps: every recogniser, degradation and setting, each face embedded once per recogniser and degradation."""
+"""Sweeps over recognisers, degradations and settings; each face is embedded once per recogniser and degradation."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from gdrd_lab.models.recogniser import Recogniser
 
 Array = np.ndarray
+Row = tuple[str, float, float, int]  # metric, value, spread and n
 
 
 class Setting(StrEnum):
-    """Which side is degraded: both faces, or the probe only (the gallery being sharp).
+    """Which faces are degraded: both, or the probe only, the gallery having its native resolution.
 
-    In the last setting the sharp gallery is embedded by the discriminative teacher: a student lives in its teacher's
-    space, so that a gallery enrolled by the teacher need not be enrolled again.
+    In the last setting the teacher embeds the gallery: a student shares its teacher's embedding space, so that a
+    gallery enrolled by the teacher need not be enrolled again.
     """
 
     SAME = "same resolution"
@@ -41,15 +42,15 @@ class Setting(StrEnum):
 
 @dataclass(frozen=True)
 class Score:
-    """One number with all that is needed to read and to repeat it.
+    """One number, with everything needed to interpret and to reproduce it.
 
     Args:
         method: the recogniser's name.
         data: the face set's name.
         setting: see ``Setting``.
-        resolution: side in pixels of the degraded faces.
+        resolution: of the degraded faces, in pixels.
         degradation: the fields of ``Degradation``.
-        metric: accuracy, AUC, EER, TAR@FAR=0.001, rank-1, mAP, recall@5 ...
+        metric: accuracy, AUC, EER, TAR@FAR=0.001, rank-1, mAP, recall@5 and so on.
         value: in [0, 1]; NaN where the data are too few to measure it.
         spread: its standard error (folds for accuracy, bootstrap over pairs for AUC, EER and TAR, clustered by person
             for the rest).
@@ -80,12 +81,12 @@ class MetricConfig:
     Args:
         pairs: pairs to verify; None leaves verification out.
         fars: false accept rates to report a TAR for.
-        both_ways: in the sharp-gallery setting, compare each pair with the parts exchanged too.
+        both_ways: in the settings with a sharp gallery, also score each pair with its faces exchanged.
         identification: measure rank-k; one face of each identity is enrolled.
-        distractors: keep identities with a single face in the gallery instead of raising an error.
+        distractors: enrol identities with a single face instead of raising an error.
         retrieval: measure mAP and recall@k.
         ks: the k of rank-k and recall@k.
-        bootstrap: resamplings behind the spread of AUC, EER and TAR@FAR; 0 leaves it NaN.
+        bootstrap: number of resamplings for the spread of AUC, EER and TAR@FAR; with 0 it is NaN.
     """
 
     pairs: Pairs | None = None
@@ -98,23 +99,13 @@ class MetricConfig:
     bootstrap: int = 100
 
 
-@dataclass
-class _Values:
-    """Metric, value, spread and n, in the order they are measured."""
-
-    rows: list[tuple[str, float, float, int]] = field(default_factory=list)
-
-    def add(self, metric: str, value: float, spread: float, n: int) -> None:
-        self.rows.append((metric, float(value), float(spread), int(n)))
-
-
 def resolutions(sizes: Iterable[int], base: Degradation = SHARP) -> list[Degradation]:
-    """One degradation per resolution in ``sizes`` (pixels), otherwise as ``base``."""
+    """Return one degradation per resolution in ``sizes`` (pixels), otherwise like ``base``."""
     return [replace(base, resolution=size) for size in sizes]
 
 
 def severities(base: Degradation, name: str, values: Iterable[float]) -> list[Degradation]:
-    """One degradation per value of the field ``name`` (such as "occlusion"), otherwise as ``base``.
+    """Return one degradation per value of the field ``name`` (such as "occlusion"), otherwise like ``base``.
 
     Raises:
         GdrdError: there is no such field, or a value is out of its range.
@@ -149,8 +140,8 @@ def sweep(
         teacher: embeds the gallery of ``Setting.TEACHER``, which only its own students have (``teacher_name``).
 
     Raises:
-        GdrdError: nothing to measure, names that repeat, or data that cannot answer a measure; raised before the
-            first face is embedded.
+        GdrdError: there is nothing to measure, names repeat, faces are too small for a resolution, or the data do not
+            allow a metric (all raised before the first face is embedded); or embeddings are not finite.
     """
     from tqdm.auto import tqdm
 
@@ -159,13 +150,14 @@ def sweep(
     seed = options.seed
     enrolment = _prepare(recognisers, dataset, degradations, metrics, seed)
     labels, code, scores = np.asarray(dataset.labels), commit(), []
-    known: dict[str, Array] = {}
+    known: dict[tuple[type, str], Array] = {}  # another class of the same name is another network
 
     def hr(recogniser: Recogniser) -> Array:
         """Embed the native faces, once for each recogniser and for a student's teacher."""
-        if recogniser.name not in known:
-            known[recogniser.name] = embed_all(recogniser, dataset, SHARP, options)
-        return known[recogniser.name]
+        key = (type(recogniser), recogniser.name)
+        if key not in known:
+            known[key] = embed_all(recogniser, dataset, SHARP, options)
+        return known[key]
 
     total = len(recognisers) * len(degradations)
     with tqdm(total=total, desc=dataset.name, disable=not options.progress, leave=False) as bar:
@@ -202,12 +194,17 @@ def _prepare(
     metrics: MetricConfig,
     seed: int,
 ) -> Enrolment | None:
-    """Find every error before the first face is embedded; return who is enrolled."""
+    """Raise every error that the inputs allow to foresee; return who is enrolled."""
     names = [recogniser.name for recogniser in recognisers]
     if not names or not degradations or not (metrics.pairs is not None or metrics.identification or metrics.retrieval):
         raise GdrdError("There is nothing to measure", "Give recognisers, degradations and at least one measure")
-    if len(set(names)) < len(names):
-        raise GdrdError(f"Recognisers share a name: {', '.join(names)}", "Give each its own name")
+    require_unique_names(recognisers)
+    for degradation in degradations:
+        if degradation.resolution is not None and degradation.resolution > dataset.size:
+            raise GdrdError(
+                f"The faces of {dataset.name} have {dataset.size} px, too few for {degradation.resolution} px",
+                f"Choose resolutions up to {dataset.size}",
+            )
     constant = np.ones((len(dataset), 1), np.float32)
     enrolment = None
     if metrics.identification:
@@ -218,40 +215,53 @@ def _prepare(
     return enrolment
 
 
+def require_unique_names(recognisers: Sequence[Recogniser]) -> None:
+    """Raise GdrdError if two recognisers have one name, because results are found by it."""
+    names = [recogniser.name for recogniser in recognisers]
+    if len(set(names)) < len(names):
+        raise GdrdError(
+            f"Recognisers share a name: {', '.join(names)}",
+            "Set the attribute name of each, or load them with load_models and NAME=PATH",
+        )
+
+
 def _measure(
     probe: Array, gallery: Array, labels: Array, metrics: MetricConfig, enrolment: Enrolment | None, seed: int
-) -> list[tuple[str, float, float, int]]:
+) -> list[Row]:
     """Score one setting; ``probe`` and ``gallery`` are (N, d) embeddings of all faces."""
-    out = _Values()
+    out: list[Row] = []
     if metrics.pairs is not None:
-        _verification(out, probe, gallery, metrics.pairs, metrics, seed)
+        out += _verification(probe, gallery, metrics.pairs, metrics, seed)
     if enrolment is not None:
         named = identify_embeddings(probe, gallery, labels, enrolment)
         for k in metrics.ks:
             error = clustered_error(named.ranks <= k, named.labels)
-            out.add(f"rank-{k}", named.rank_k(k), error, len(named.ranks))
+            out.append((f"rank-{k}", named.rank_k(k), error, len(named.ranks)))
     if metrics.retrieval:
         found = retrieve(probe, gallery, labels)
         people = labels[found.queries]
         precision = found.average_precision
-        out.add("mAP", found.mean_average_precision, clustered_error(precision, people), len(people))
+        out.append(("mAP", found.mean_average_precision, clustered_error(precision, people), len(people)))
         for k in metrics.ks:
-            out.add(f"recall@{k}", found.recall(k), clustered_error(found.first_rank <= k, people), len(people))
-    return out.rows
+            error = clustered_error(found.first_rank <= k, people)
+            out.append((f"recall@{k}", found.recall(k), error, len(people)))
+    return out
 
 
-def _verification(out: _Values, probe: Array, gallery: Array, pairs: Pairs, metrics: MetricConfig, seed: int) -> None:
+def _verification(probe: Array, gallery: Array, pairs: Pairs, metrics: MetricConfig, seed: int) -> list[Row]:
     result = verify_embeddings(probe, gallery, pairs, fars=metrics.fars, both_ways=metrics.both_ways)
     scores, genuine = result.scores, result.genuine
-    out.add("accuracy", result.accuracy.mean, result.accuracy.standard_error, len(scores))
 
     def error(statistic: Any) -> float:
         values = verification.bootstrap(statistic, scores, genuine, samples=metrics.bootstrap, seed=seed)
         return verification.spread(values)
 
-    out.add("AUC", result.auc, error(verification.auc), len(scores))
-    out.add("EER", result.eer, error(verification.eer), len(scores))
-    for far, tar in zip(result.fars, result.tar_at_far, strict=True):
-        name, impostors = f"TAR@FAR={far:g}", int((~genuine).sum())
+    out: list[Row] = [
+        ("accuracy", result.accuracy.mean, result.accuracy.standard_error, len(scores)),
+        ("AUC", result.auc, error(verification.auc), len(scores)),
+        ("EER", result.eer, error(verification.eer), len(scores)),
+    ]
+    for far, tar in zip(result.fars, result.tar_at_far.tolist(), strict=True):
         spread = np.nan if np.isnan(tar) else error(lambda s, g, far=far: verification.tar_at_far(s, g, [far])[0])
-        out.add(name, tar, spread, impostors)
+        out.append((f"TAR@FAR={far:g}", tar, spread, int((~genuine).sum())))
+    return out

@@ -13,6 +13,7 @@ from gdrd_lab.datasets.embedding_file import read_embeddings
 from gdrd_lab.datasets.folder import write_faces
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.models.registry import load_model
 
 
 def loaded_by(code: str) -> set[str]:
@@ -131,3 +132,9 @@ def test_doctor_finds_the_shipped_models(capsys: pytest.CaptureFixture[str]) -> 
     out = capsys.readouterr().out
     for line in ("SFace", "YuNet", "student (shipped)", "synthetic faces"):
         assert line in out
+
+
+def test_a_folder_whose_name_holds_a_dot_is_a_folder(tmp_path: Path) -> None:
+    for name in ("run-0.1", "run-0.2"):
+        assert main(["export", "student", str(tmp_path / name), "--name", name]) == 0
+    assert [load_model(str(tmp_path / name)).name for name in ("run-0.1", "run-0.2")] == ["run-0.1", "run-0.2"]

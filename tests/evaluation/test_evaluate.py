@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.evaluate import evaluate
+from gdrd_lab.evaluation.evaluate import evaluate, overlap_notes
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Setting
 from gdrd_lab.transforms.degradation import Degradation
@@ -78,3 +79,24 @@ def test_embeddings_without_a_direction_are_refused(faces: ArrayFaces, value: fl
         GdrdError, match=r"embeddings of my own are not finite for 2 of 18 faces|my own returned embeddings of len"
     ):
         evaluate(Broken(), faces, [8], options=QUIET)
+
+
+def test_people_a_student_was_trained_on_are_told(faces: ArrayFaces) -> None:
+    learned, held_out = split_identities(faces, 0.4)
+    student = Pooled()
+    student.metadata = {"split": split_record(learned, held_out, 0.4)}  # type: ignore[attr-defined]
+    count, total = (len(np.unique(part.labels)) for part in (learned, faces))
+    assert 0 < count < total
+    (note,) = evaluate(student, faces, [8], options=QUIET).notes[:1]
+    assert note.startswith(f"my own was trained on {count} of the {total} people of {faces.name}")
+    assert "`--validation-split 0.4` leaves them out" in note
+    assert overlap_notes([student, Pooled()], held_out) == []
+
+
+def test_a_student_without_a_record_of_its_people_is_told(faces: ArrayFaces) -> None:
+    student = Pooled()
+    student.metadata = {"data": f"others + {faces.name} (training part)"}  # type: ignore[attr-defined]
+    (note,) = overlap_notes([student], faces)
+    assert "does not record on which people" in note
+    student.metadata = {"data": "others"}  # type: ignore[attr-defined]
+    assert overlap_notes([student], faces) == []

@@ -205,7 +205,7 @@ def test_every_error_comes_before_the_first_face_is_embedded(faces: ArrayFaces, 
     cases = [
         ([], faces, MetricConfig(pairs), "nothing to measure"),
         ([recogniser], faces, MetricConfig(), "nothing to measure"),
-        ([recogniser, Pooled()], faces, MetricConfig(pairs), "share a name"),
+        ([recogniser, Pooled()], faces, MetricConfig(pairs), "share a name.*NAME=PATH"),
         ([recogniser], lone, MetricConfig(pairs), "Pairs point to face"),
         ([recogniser], lone, MetricConfig(same), "no impostor pairs"),
         ([recogniser], lone, MetricConfig(identification=True), "1 of 2 identities have 1 face"),
@@ -242,3 +242,24 @@ def test_teachers_gallery_is_for_its_own_students(faces: ArrayFaces, pairs: Pair
     own, borrowed = ([s.value for s in scores if s.method == "student" and s.setting == k] for k in both)
     assert own == borrowed
     assert sweep([student], faces, [LOW], measures, QUIET, settings=both)[-1].setting == Setting.GALLERY
+
+
+def test_a_resolution_above_the_faces_is_refused(faces: ArrayFaces, pairs: Pairs) -> None:
+    recogniser = Pooled()
+    with pytest.raises(GdrdError, match=r"squares have 32 px, too few for 64 px. Choose resolutions up to 32"):
+        sweep([recogniser], faces, resolutions([8, 64]), MetricConfig(pairs), QUIET)
+    assert recogniser.faces_seen == 0
+
+
+def test_a_model_that_is_called_like_the_teacher_has_a_gallery_of_its_own(faces: ArrayFaces, pairs: Pairs) -> None:
+    class Other(Pooled):
+        def embed(self, faces: Tensor) -> Tensor:
+            return super().embed(faces.flip(2))
+
+    teacher, namesake, student = Other("teacher"), Pooled("teacher"), Pooled("student")
+    student.teacher_name = "teacher"  # type: ignore[attr-defined]
+    measures, settings = MetricConfig(pairs, (), bootstrap=0), (Setting.TEACHER,)
+    alone = sweep([student], faces, [LOW], measures, QUIET, settings=settings, teacher=teacher)
+    both = (Setting.GALLERY, Setting.TEACHER)
+    beside = sweep([namesake, student], faces, [LOW], measures, QUIET, settings=both, teacher=teacher)
+    assert [s.value for s in beside if s.setting == Setting.TEACHER] == [s.value for s in alone]

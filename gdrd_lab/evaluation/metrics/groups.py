@@ -1,4 +1,4 @@
-"""Error rates by group at one common threshold: who bears the errors?"""
+"""Error rates of groups of people at one common threshold."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def pair_groups(groups: Array, first: Array, second: Array) -> Array:
 
 
 def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float) -> list[GroupErrors]:
-    """Measure each group's errors at ONE threshold, as a deployed system has one.
+    """Measure each group's errors at one common threshold, as a deployed system has one.
 
     Args:
         scores: (P,).
         genuine: (P,) bool.
-        groups: (P,) integers, -1 is left out.
+        groups: (P,) integers; pairs with -1 are left out.
         threshold: pairs with a score of at least this are accepted.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Verification: are two faces the same person? Pure functions of scores and of which pairs are genuine.
+"""Verification: are two faces the same person? Functions of scores and of which pairs are genuine.
 
-A pair is accepted when score >= threshold. FAR is the share of impostor pairs accepted, TAR the share of genuine
-pairs accepted. Scores are cosine similarities here, but anything that is larger for more alike faces will do.
+A pair is accepted if score >= threshold. FAR is the share of impostor pairs accepted, TAR the share of genuine pairs
+accepted. Scores are cosine similarities here; any score that is larger for more similar faces can be used.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class Roc:
 
 
 def best_threshold(scores: Array, genuine: Array) -> float:
-    """Return the threshold with the most pairs decided rightly, by exact search over every distinct decision.
+    """Return the threshold that decides most pairs correctly, by exact search over every distinct decision.
 
-    Candidates lie half-way between neighbouring distinct scores, and at both ends. Where several do equally well, the
-    middle one of them is returned.
+    Candidates lie half-way between neighbouring distinct scores, and at both ends. Of several equally good ones the
+    middle one is returned.
     """
     scores, genuine = _checked(scores, genuine)
     order = np.argsort(scores)
     ordered, truth = scores[order], genuine[order]
-    # right[k]: pairs decided rightly when the k lowest scores are rejected.
+    # right[k]: pairs decided correctly when the k lowest scores are rejected.
     right = np.concatenate([[0], np.cumsum(np.where(truth, -1, 1))])
     boundaries = np.flatnonzero(np.concatenate([[True], ordered[1:] > ordered[:-1], [True]]))
     best = boundaries[right[boundaries] == right[boundaries].max()]
@@ -62,7 +62,7 @@ def best_threshold(scores: Array, genuine: Array) -> float:
 
 
 def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
-    """Accuracy under the LFW protocol: each fold is judged at the threshold that suits the other folds best.
+    """Accuracy under the LFW protocol: each fold is scored at the threshold that is best on the other folds.
 
     mean = sum_f a_f / F,   standard error = std(a_f, F - 1 degrees of freedom) / sqrt(F)
 
@@ -94,7 +94,7 @@ def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
 
 
 def roc(scores: Array, genuine: Array) -> Roc:
-    """Compute the ROC curve with every threshold kept, from "accept nothing" to "accept everything"."""
+    """Return the ROC curve at every threshold, from "accept nothing" to "accept everything"."""
     from sklearn.metrics import roc_curve
 
     scores, genuine = _checked(scores, genuine)
@@ -103,7 +103,7 @@ def roc(scores: Array, genuine: Array) -> Roc:
 
 
 def auc(scores: Array, genuine: Array) -> float:
-    """Area under the ROC curve: the chance that a genuine pair outscores an impostor pair, ties counting one half.
+    """Area under the ROC curve: the probability that a genuine pair outscores an impostor pair; a tie counts one half.
 
     AUC = mean over genuine g and impostor i of [s_g > s_i] + [s_g = s_i] / 2
     """
@@ -126,16 +126,14 @@ def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
     """Return the lowest score that, as a threshold, accepts at most a share ``far`` of the impostor pairs.
 
     Returns:
-        The threshold; NaN with fewer than 1 / ``far`` impostor pairs, which cannot show so low a rate.
+        The threshold; NaN with fewer than 1 / ``far`` impostor pairs, because these cannot show so low a rate.
 
     Raises:
         GdrdError: ``far`` is not above 0 and at most 1, or one kind of pairs is missing.
     """
     scores, genuine = _checked(scores, genuine)
     if not 0 < far <= 1:
-        raise GdrdError(
-            f"A false accept rate of {far} makes no sense", "Choose one above 0 and at most 1, such as 0.001"
-        )
+        raise GdrdError(f"{far} is not a false accept rate", "Choose one above 0 and at most 1, such as 0.001")
     impostors = np.sort(scores[~genuine])[::-1]
     allowed = math.floor(far * len(impostors) + 1e-9)
     if allowed < 1:
@@ -149,8 +147,8 @@ def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
 def tar_at_far(scores: Array, genuine: Array, fars: Sequence[float]) -> Array:
     """True accept rate at given false accept rates.
 
-    No interpolation: the TAR is that of ``threshold_at_far``, the best among thresholds whose measured FAR does not
-    exceed the one asked for. Impostor pairs tied at the threshold are all accepted or all rejected together.
+    Nothing is interpolated: the TAR is that at ``threshold_at_far``, the highest at any threshold whose measured FAR
+    does not exceed the requested one. Impostor pairs that are tied at the threshold are accepted or rejected together.
 
     Returns:
         (len(fars),) in [0, 1]; NaN where there are fewer than 1 / FAR impostor pairs.
@@ -170,20 +168,20 @@ def bootstrap(
     samples: int = 200,
     seed: int = 0,
 ) -> Array:
-    """Values of ``statistic(scores, genuine)`` on resampled pairs; their spread is the uncertainty of the statistic.
+    """Return ``statistic(scores, genuine)`` on resampled pairs; the spread is the uncertainty of the statistic.
 
     Args:
         statistic: a function of scores and genuine mask.
         scores: (P,).
         genuine: (P,).
-        identities: (P, 2) the two people of each pair. Given, people are resampled (w_a copies of person a, so a pair
-            of a and b appears w_a w_b times, and w_a times where a = b), which honours that pairs share people.
-            None resamples genuine and impostor pairs, each as many as there are.
-        samples: how many resamplings.
+        identities: (P, 2) the two people of each pair. If given, people are resampled (w_a copies of person a, so that
+            a pair of a and b appears w_a w_b times, and w_a times where a = b), because pairs that share people are
+            correlated. None resamples genuine and impostor pairs, each as many as there are.
+        samples: number of resamplings.
         seed: of the resampling.
 
     Returns:
-        (samples,); values that could not be computed (one kind of pair gone) are NaN.
+        (samples,); NaN where a resampling lacks one kind of pair.
 
     Source: the vertex bootstrap of Fogliato, Patil and Perona (arXiv 2306.01198).
     """
@@ -209,7 +207,7 @@ def bootstrap(
 
 
 def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
-    """Percentile confidence interval of bootstrap ``values``, NaN left out."""
+    """Percentile confidence interval of bootstrap ``values`` without NaN."""
     kept = values[~np.isnan(values)]
     if not len(kept):
         return math.nan, math.nan
@@ -218,7 +216,7 @@ def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def spread(values: Array) -> float:
-    """Bootstrap standard error: the standard deviation of ``values``, NaN left out; NaN with fewer than two."""
+    """Bootstrap standard error: the standard deviation of ``values`` without NaN; NaN with fewer than two."""
     kept = values[~np.isnan(values)]
     return float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
 

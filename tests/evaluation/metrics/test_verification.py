@@ -200,5 +200,5 @@ def test_one_fold_and_a_senseless_far_are_refused() -> None:
     with pytest.raises(GdrdError, match="at least two folds"):
         lfw_accuracy([0.1, 0.2], [True, False], [0, 0])
     for far in (0.0, -0.1, 1.5, float("nan")):
-        with pytest.raises(GdrdError, match="makes no sense"):
+        with pytest.raises(GdrdError, match="is not a false accept rate"):
             tar_at_far([0.1, 0.2], [True, False], [far])
