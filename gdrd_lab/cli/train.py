@@ -43,16 +43,23 @@ def add(commands: argparse._SubParsersAction) -> None:
         type=Path,
         help="a larger student as second teacher, from which a student is pruned; the shipped one if not given (head)",
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded",
+    )
     add_output(parser, "runs/default", "folder of checkpoints, logs and models")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train what was asked for."""
     from gdrd_lab import distributed
+    from gdrd_lab.datasets.split import split_record
     from gdrd_lab.models.registry import shipped_assistant
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.recipes import load_recipe, override
+    from gdrd_lab.training.run import RunOptions
     from gdrd_lab.training.teacher_targets import validation_split
 
     recipe = load_recipe(arguments.config)
@@ -66,20 +73,26 @@ def run(arguments: argparse.Namespace) -> None:
         faces = open_data(arguments, training=True)
     show, out = main and not arguments.quiet, arguments.out
     report = print if main else lambda text: None
+    split = None
     if arguments.validation_split:
         every = len(faces)
         faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show)
+        split = split_record(faces, held_out, arguments.validation_split)
         alike = every - len(held_out) - len(faces)
         report(f"{len(held_out)} faces kept for validation, and {alike} unlabelled faces like theirs left out")
     generative = Path(arguments.generative) if arguments.generative else None
-    if stage in ("generative", "all") and generative is None:
-        pipeline.train_generative(recipe, faces, out, show, start)
+    assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
+    options = RunOptions(arguments.resume, split)
+    if stage == "generative":
+        pipeline.train_generative(recipe, faces, out, show, start, options)
         report(f"Generative teacher: {out / 'generative'}")
-    if stage in ("backbone", "all"):
-        pipeline.train_backbone(recipe, faces, out, generative, show)
+    elif stage == "backbone":
+        pipeline.train_backbone(recipe, faces, out, generative, show, options)
         report(f"Backbone: {out / 'backbone'}")
-    if stage in ("head", "all"):
-        assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
-        pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant)
+    else:
+        if stage == "head":
+            pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options)
+        else:
+            pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
         report(f"Student: {out / 'student'}")
     distributed.destroy_process_group()

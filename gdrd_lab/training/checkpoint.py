@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ class TrainingState:
         average: their moving average (``training.ema``).
         optimizer: the optimiser.
         scaler: of the gradients in half precision, or None.
+        changes: settings changed in resumed runs, with the step of each change.
     """
 
     weights: nn.Module
     average: AveragedModel
     optimizer: Optimizer
     scaler: Any = None
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -52,7 +54,7 @@ class TrainingState:
         tensors, rest = flatten_optimizer(self.optimizer.state_dict())
         groups = {"weights": self.weights.state_dict(), "average": self.average.module.state_dict()}
         scaler = None if self.scaler is None else self.scaler.state_dict()
-        state = {"step": step, "optimizer": rest, "scaler": scaler}
+        state = {"step": step, "changes": self.changes, "optimizer": rest, "scaler": scaler}
         write_folder(path, {**groups, "optimizer": tensors}, {**metadata, **state})
         for old in checkpoints(folder)[:-keep]:
             shutil.rmtree(old)

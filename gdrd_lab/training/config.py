@@ -1,4 +1,4 @@
-"""Configuration of a training run. Values out of range are refused when a configuration is made.
+"""Configuration of a training run. Each class raises GdrdError for a value out of range.
 
 Where the paper's text does not give a value (layer, timestep, loss weights, optimiser), the choice here is ours.
 """
@@ -36,9 +36,6 @@ class LoopConfig:
         sync_norm: compute BatchNorm over the faces of all processes, so that several train as one would.
         compile: run the networks through torch.compile; it pays in long runs and needs a C++ compiler on CPUs.
         tracker: where losses go besides losses.csv, as accelerate names it: "tensorboard", "wandb" and others.
-
-    Raises:
-        GdrdError: a value is out of range.
     """
 
     steps: int
@@ -86,9 +83,6 @@ class GenerativeConfig:
         min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
-
-    Raises:
-        GdrdError: a value is out of range, or the size does not fit the levels.
     """
 
     loop: LoopConfig
@@ -123,9 +117,6 @@ class BackboneConfig:
         normalise: standardise the target's channels (see ``losses.generative``).
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
-
-    Raises:
-        GdrdError: a value is out of range.
     """
 
     loop: LoopConfig
@@ -164,9 +155,6 @@ class HeadConfig:
         queue: negatives kept in the memory queue; 0 uses the batch alone.
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
-
-    Raises:
-        GdrdError: a value is out of range, or all weights are 0.
     """
 
     loop: LoopConfig
@@ -206,9 +194,6 @@ class StemConfig:
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
         measured: batches of faces on which the inputs of SFace's layers are measured for pruning.
-
-    Raises:
-        GdrdError: a value is out of range.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, batch_size=32, learning_rate=2e-3))
@@ -234,9 +219,6 @@ class Recipe:
             in stage 2, without stage 1.
         stem: how the layers of a pruned student that were not initialised are prepared for stage 2.
         seed: seed of everything random.
-
-    Raises:
-        GdrdError: the seed is negative.
     """
 
     generative: GenerativeConfig

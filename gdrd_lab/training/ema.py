@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 
 def weight_average(module: nn.Module, decay: float) -> AveragedModel:
@@ -14,7 +14,7 @@ def weight_average(module: nn.Module, decay: float) -> AveragedModel:
     ``n_averaged`` is n, one more than the updates made, because the starting weights count.
     """
 
-    def update(average: list[Tensor], weights: list[Tensor], _: object) -> None:
+    def update(average: PARAM_LIST, weights: PARAM_LIST, _: object) -> None:
         if average[0].is_floating_point():
             count = int(averaged.n_averaged)
             torch._foreach_lerp_(average, weights, 1 - min(decay, count / (count + 9)))

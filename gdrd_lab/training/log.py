@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,16 @@ from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch
 
-Changes = list[dict[str, Any]]
 
+class RunLog:
+    """Losses and speed: in losses.csv, in the tracker and on the progress bar. Process 0 writes the first and last.
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run went.
-
-    Args:
+    Attributes:
         steps: steps made now, without those of earlier calls.
-        seconds: duration.
+        seconds: their duration.
         waited: seconds of these spent waiting for data.
         changes: settings changed in resumed runs, with the step of each change.
     """
-
-    steps: int
-    seconds: float
-    waited: float
-    changes: Changes = field(default_factory=list)
-
-    @property
-    def data_share(self) -> float:
-        """Share of the time spent waiting for data, 0 to 1."""
-        return self.waited / self.seconds if self.seconds else 0.0
-
-
-class RunLog:
-    """Losses and speed: in losses.csv, in the tracker and on the progress bar. Process 0 writes the first and last."""
 
     def __init__(
         self, name: str, config: LoopConfig, folder: Path, accelerator: Accelerator, start: int, progress: bool
@@ -52,6 +34,7 @@ class RunLog:
         self.bar = tqdm(total=config.steps, initial=start, desc=name, unit="step", disable=self.quiet)
         self.steps, self.seconds, self.waited, self.began = 0, 0.0, 0.0, time.monotonic()
         self.saved = self.began
+        self.changes: list[dict[str, Any]] = []
 
     def timed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches and measure the time spent waiting for them."""
@@ -71,9 +54,9 @@ class RunLog:
         if self.accelerator.is_main_process:
             log_losses(self.file, step, losses, self.seconds)
         if step % 20 == 0 or step + 1 == self.config.steps:
-            waiting = self.waited / self.seconds
-            self.bar.set_postfix({name: f"{value:.4f}" for name, value in losses.items()} | {"data": f"{waiting:.0%}"})
-            times = {"time/data_share": waiting, "time/images_per_second": self._speed()}
+            shown = {name: f"{value:.4f}" for name, value in losses.items()}
+            self.bar.set_postfix({**shown, "data": f"{self.data_share:.0%}"})
+            times = {"time/data_share": self.data_share, "time/images_per_second": self.speed}
             self.accelerator.log({**losses, **times}, step=step)
 
     def checkpoint_due(self, step: int) -> bool:
@@ -84,18 +67,25 @@ class RunLog:
             self.saved = time.monotonic()
         return due
 
-    def finish(self, changes: Changes) -> Outcome:
-        """Close the tracker and tell the speed."""
-        outcome = Outcome(self.steps, time.monotonic() - self.began, self.waited, changes)
+    def close(self) -> None:
+        """Close the tracker and print the speed."""
+        self.seconds = time.monotonic() - self.began
         for tracker in self.accelerator.trackers:  # not end_training(), which ends the next stage's process group
             tracker.finish()
         if self.steps and not self.quiet:
-            waited = f"{outcome.data_share:.1%} of the time waiting for data"
-            tqdm.write(f"{self.bar.desc}: {self._speed():.0f} images/s, {waited}")
-        return outcome
+            tqdm.write(
+                f"{self.bar.desc}: {self.speed:.0f} images/s, {self.data_share:.1%} of the time waiting for data"
+            )
 
-    def _speed(self) -> float:
+    @property
+    def speed(self) -> float:
+        """Images per second."""
         return self.steps * self.config.batch_size / self.seconds
+
+    @property
+    def data_share(self) -> float:
+        """Share of the time spent waiting for data, 0 to 1."""
+        return self.waited / self.seconds if self.seconds else 0.0
 
 
 def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: float) -> None:

@@ -1,33 +1,34 @@
-"""The three stages in the paper's order: generative teacher, then the student's backbone, then its head."""
+"""The stages in the paper's order: generative teacher, then the student's backbone, then its head."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.config import to_dict
+from gdrd_lab.io.atomic import atomic_folder
 from gdrd_lab.io.weights_folder import load_into
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
+from gdrd_lab.models.recogniser import require_finite
 from gdrd_lab.models.registry import shipped_assistant
-from gdrd_lab.models.sface import SFace, load_sface
-from gdrd_lab.models.student.config import SeparableConfig
+from gdrd_lab.models.sface import load_sface
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.models.student.pruning import Parent, init_from, sface_from, stems
-from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, Recipe, StemConfig
-from gdrd_lab.training.data import StepBatches
+from gdrd_lab.models.student.pruning import sface_from
+from gdrd_lab.training.checks import check_run
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.lock import exclusive
+from gdrd_lab.training.run import Run, RunOptions, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.stages.backbone import BackboneStage
-from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import GenerativeStage
 from gdrd_lab.training.stages.head import HeadStage
-from gdrd_lab.training.stages.stem import StemStage
+from gdrd_lab.training.student_init import continued, pruned_from_teacher
 from gdrd_lab.training.teacher_targets import teacher_embeddings
-from gdrd_lab.training.trainer import run
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
@@ -35,55 +36,79 @@ if TYPE_CHECKING:
 
 
 def train_generative(
-    recipe: Recipe, faces: FaceDataset, out: Path, progress: bool = True, start: Path | None = None
+    recipe: Recipe,
+    faces: FaceDataset,
+    out: Path,
+    progress: bool = True,
+    init_from: Path | None = None,
+    options: RunOptions | None = None,
 ) -> SuperResolutionPipeline:
-    """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); resumes by itself.
+    """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); a repeated call continues.
 
     Args:
         recipe: the run's configuration.
         faces: aligned faces; labels are not used.
         out: the run's folder.
         progress: show progress bars.
-        start: folder or hub id of a generative teacher of the same shape to go on from; random weights if None.
+        init_from: folder or hub id of a generative teacher of the same shape to start from; random weights if None.
+        options: what else the run is told.
 
     Returns:
         The pipeline with averaged weights, in evaluation mode.
 
     Raises:
-        GdrdError: the teacher to start from has another shape.
+        GdrdError: the recipe does not fit the faces, ``init_from`` has another shape, ``out`` holds a run of other
+            inputs or settings, or another training writes to it.
     """
-    torch.manual_seed(recipe.seed)
-    stage = GenerativeStage(recipe.generative, recipe.seed)
-    if start is not None:
-        load_into(stage.pipeline.unet, load_generative(start).unet.state_dict(), start)
-    _train(stage, recipe.generative, recipe, faces, out, progress, start=start)
-    stage.pipeline.unet.requires_grad_(False)
-    with distributed.main_process_first() as main:
-        if main:
-            stage.pipeline.save_pretrained(out / "generative", safe_serialization=True)
+    check_run(recipe, faces, ["generative"])
+    run = Run(recipe, faces, out, progress, options or RunOptions())
+    with exclusive(out):
+        torch.manual_seed(recipe.seed)
+        stage = GenerativeStage(recipe.generative, recipe.seed)
+        start = ""
+        if init_from is not None:
+            unet = load_generative(init_from).unet
+            load_into(stage.pipeline.unet, unet.state_dict(), init_from)
+            start = weights_fingerprint(unet)
+        metadata = run.train(stage, {}, start=start)
+        stage.pipeline.unet.requires_grad_(False)
+        with distributed.main_process_first() as main:
+            if main:
+                _save_generative(stage.pipeline, out / "generative", metadata)
     return stage.pipeline
 
 
 def train_backbone(
-    recipe: Recipe, faces: FaceDataset, out: Path, generative: Path | None = None, progress: bool = True
+    recipe: Recipe,
+    faces: FaceDataset,
+    out: Path,
+    generative: Path | None = None,
+    progress: bool = True,
+    options: RunOptions | None = None,
 ) -> Student:
-    """Stage 1: regress the generative teacher's encoder features with the student's backbone; saves ``out/backbone``.
+    """Stage 1: the student's backbone regresses the generative teacher's encoder features; saves ``out/backbone``.
 
     Args:
         recipe: the run's configuration.
         faces: aligned faces; labels are not used.
         out: the run's folder.
-        generative: folder or hub id of the generative teacher; ``out/generative`` by default.
+        generative: folder or hub id of the generative teacher; ``out/generative`` if None.
         progress: show progress bars.
+        options: what else the run is told.
 
     Raises:
-        GdrdError: there is no generative teacher yet.
+        GdrdError: there is no generative teacher, or as for ``train_generative``.
     """
-    teacher = load_generative(generative or out / "generative")
-    torch.manual_seed(recipe.seed)
-    stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
-    _train(stage, recipe.backbone, recipe, faces, out, progress)
-    _save(stage.student, out / "backbone", _metadata(recipe, recipe.backbone, faces))
+    check_run(recipe, faces, ["backbone"])
+    run = Run(recipe, faces, out, progress, options or RunOptions())
+    with exclusive(out):
+        source = generative or out / "generative"
+        teacher = load_generative(source)
+        inputs = {"generative": generative_fingerprint(teacher)}
+        torch.manual_seed(recipe.seed)
+        stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
+        metadata = run.train(stage, {"generative": _generative_metadata(source)}, **inputs)
+        _save_student(stage.student, out / "backbone", metadata)
     return stage.student
 
 
@@ -92,47 +117,61 @@ def train_head(
     faces: FaceDataset,
     out: Path,
     recogniser: Recogniser,
-    backbone: Path | None = None,
+    init_from: Path | None = None,
     progress: bool = True,
     assistant: Path | None = None,
+    options: RunOptions | None = None,
 ) -> Student:
-    """Stage 2: train the student's head under the discriminative teacher on the frozen backbone; saves ``out/student``.
+    """Stage 2: train the student's head under the discriminative teacher; saves ``out/student``.
+
+    The student starts from ``init_from`` if given, or from SFace or the assistant if the recipe says so
+    (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``.
 
     Args:
         recipe: the run's configuration.
         faces: aligned faces; labels of -1 take no part in L_cls.
         out: the run's folder.
         recogniser: the discriminative teacher.
-        backbone: folder of the trained backbone, or of a whole student to go on from; ``out/backbone`` by default, or
-            the recipe's warm start. A separable student may have more channels and higher ranks than the recipe's:
-            it is cut down first.
+        init_from: folder of a student to start from. A separable student may have more channels and higher ranks than
+            the recipe's; it is pruned first.
         progress: show progress bars.
-        assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and what
-            a warm start is cut from in SFace's place.
+        assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and in
+            place of SFace the teacher that ``init_from_teacher`` prunes.
+        options: what else the run is told.
 
     Raises:
-        GdrdError: there is no backbone yet, its shape is not the recipe's, or the assistant has no part.
+        GdrdError: there is no backbone yet, its shape is not the recipe's, the assistant has no part, or as for
+            ``train_generative``.
     """
-    second = None if assistant is None else Student.load(assistant)
-    warm = recipe.warm_start and backbone is None
-    if second is not None and not (warm or recipe.head.weight_assistant):
+    prune = recipe.init_from_teacher and init_from is None
+    if assistant is not None and not (prune or recipe.head.weight_assistant):
         raise GdrdError(
             "The assistant would teach nothing", "Set head.weight_assistant (--set head.weight_assistant=10)"
         )
-    if warm:
-        parent = recogniser if second is None else sface_from(second)
-        student = _warm_student(recipe, faces, out, parent, progress, assistant)
-    else:
-        source = backbone or out / "backbone"
-        student = Student.load(source)
-        if student.config != recipe.student:
-            student = _smaller(student, recipe, faces, source)
-    student.teacher_name = recogniser.name
-    targets = teacher_embeddings(recogniser, faces, progress=progress)
-    taught = second if recipe.head.weight_assistant else None
-    stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
-    _train(stage, recipe.head, recipe, faces, out, progress, start=backbone, assistant=assistant)
-    _save(student, out / "student", {**_metadata(recipe, recipe.head, faces), "start": str(backbone or "")})
+    check_run(recipe, faces, ["stem", "head"] if prune else ["head"], recogniser)
+    run = Run(recipe, faces, out, progress, options or RunOptions())
+    second = None if assistant is None else Student.load(assistant)
+    inputs = {
+        "recogniser": weights_fingerprint(recogniser),
+        "assistant": "" if second is None else weights_fingerprint(second),
+    }
+    with exclusive(out):
+        if prune:
+            student = pruned_from_teacher(run, recogniser if second is None else sface_from(second), **inputs)
+            upstream, inputs["start"] = {}, ""
+        else:
+            source = init_from or out / "backbone"
+            parent = Student.load(source)
+            student, upstream = continued(run, parent, source), {"start": parent.metadata}
+            inputs["start"] = weights_fingerprint(parent)
+        if second is not None:
+            upstream["assistant"] = second.metadata
+        student.teacher_name = recogniser.name
+        targets = teacher_embeddings(recogniser, faces, progress=progress)
+        taught = second if recipe.head.weight_assistant else None
+        stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
+        metadata = run.train(stage, upstream, **inputs)
+        _save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
     return student
 
 
@@ -143,12 +182,23 @@ def train_all(
     recogniser: Recogniser,
     progress: bool = True,
     assistant: Path | None = None,
+    generative: Path | None = None,
+    options: RunOptions | None = None,
 ) -> Student:
-    """Run the recipe's stages one after the other; each goes on from its own checkpoints."""
-    if not recipe.warm_start:
-        train_generative(recipe, faces, out, progress)
-        train_backbone(recipe, faces, out, progress=progress)
-    return train_head(recipe, faces, out, recogniser, progress=progress, assistant=assistant)
+    """Run the recipe's stages in order; each continues from its own checkpoints. All are checked before the first.
+
+    Arguments and errors are those of the stages. With ``recipe.init_from_teacher`` the head is the only stage.
+    """
+    first = ["stem"] if recipe.init_from_teacher else ["generative"] * (generative is None) + ["backbone"]
+    check_run(recipe, faces, [*first, "head"], recogniser)
+    run = Run(recipe, faces, out, progress, options or RunOptions())
+    for name in (*first, "head"):
+        run.check_checkpoint(name)
+    if "generative" in first:
+        train_generative(recipe, faces, out, progress, None, options)
+    if "backbone" in first:
+        train_backbone(recipe, faces, out, generative, progress, options)
+    return train_head(recipe, faces, out, recogniser, None, progress, assistant, options)
 
 
 def train(
@@ -190,67 +240,24 @@ def train(
     return train_all(recipe, faces, Path(out), recogniser or load_sface(), progress, assistant)
 
 
-def _warm_student(
-    recipe: Recipe, faces: FaceDataset, out: Path, source: Recogniser, progress: bool, assistant: Path | None
-) -> Student:
-    """Cut a separable student from SFace or the assistant; what could not be copied learns its features on its grid."""
-    if not isinstance(recipe.student, SeparableConfig):
-        raise GdrdError("Only a separable student can start from SFace", "Give the recipe a SeparableConfig")
-    if not isinstance(source, SFace):
-        raise GdrdError(f"A warm start copies SFace's weights, not {source.name}'s", "Set warm_start=false")
-    torch.manual_seed(recipe.seed)
-    student = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    copied = init_from(student.backbone, student.head, source, _measured(recipe, faces))
-    stem, target = stems(student, source, copied)
-    stage = StemStage(student.backbone, stem, source, target)
-    if len(stem) and stage.fits():
-        _train(stage, recipe.stem, recipe, faces, out, progress, assistant=assistant)
-    return student
-
-
-def _smaller(student: Student, recipe: Recipe, faces: FaceDataset, source: Path) -> Student:
-    """Cut a separable student down to the recipe's shape; every layer must come from it."""
-    if isinstance(recipe.student, SeparableConfig) and isinstance(student.config, SeparableConfig):
-        cut = Student(recipe.student).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        parent = Parent(student)
-        copied = init_from(cut.backbone, cut.head, parent, _measured(recipe, faces))
-        if not len(stems(cut, parent, copied)[0]):
-            return cut
-    raise GdrdError(
-        f"The backbone {source} has another shape than the recipe's student", "Use the recipe it was trained with"
-    )
-
-
-def _measured(recipe: Recipe, faces: FaceDataset) -> Iterator[Tensor]:
-    """Low-resolution faces on which what layers read is measured."""
-    stem = recipe.stem
-    batches = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, recipe.seed, stem.measured)
-    return (batch.lr for batch in batches.iterate(0, 0))
-
-
-def _save(student: Student, folder: Path, metadata: dict[str, Any]) -> None:
+def _save_student(student: Student, folder: Path, metadata: Mapping[str, Any]) -> None:
+    require_finite(student.state_dict(), f"The student of {folder.parent}")
     with distributed.main_process_first() as main:
         if main:
             student.save(folder, metadata)
 
 
-def _metadata(recipe: Recipe, config: BackboneConfig | HeadConfig, faces: FaceDataset) -> dict[str, Any]:
-    return {"config": to_dict(config), "seed": recipe.seed, "data": faces.name, "faces": len(faces)}
+def _save_generative(pipeline: SuperResolutionPipeline, folder: Path, metadata: Mapping[str, Any]) -> None:
+    with atomic_folder(folder) as draft:
+        try:
+            pipeline.save_pretrained(draft, safe_serialization=True)
+        except SafetensorError as error:  # a full disk
+            raise OSError(str(error)) from error
+        (draft / "facts.json").write_text(json.dumps(metadata, indent=1))
 
 
-def _train(
-    stage: Stage,
-    config: GenerativeConfig | BackboneConfig | StemConfig | HeadConfig,
-    recipe: Recipe,
-    faces: FaceDataset,
-    out: Path,
-    progress: bool,
-    **origins: Path | None,
-) -> None:
-    if len(faces) == 0:
-        raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
-    loop = config.loop
-    data = StepBatches(faces, loop.batch_size, config.resolutions, config.augment, recipe.seed, loop.steps)
-    metadata = {"config": to_dict(config), "student": to_dict(recipe.student), "data": faces.name, "faces": len(faces)}
-    metadata |= {"seed": recipe.seed, "start": "", **{name: str(path) for name, path in origins.items() if path}}
-    run(stage, data, loop, out / "checkpoints" / stage.name, metadata, progress)
+def _generative_metadata(source: Path | str) -> dict[str, Any]:
+    try:
+        return json.loads((Path(source) / "facts.json").read_text())
+    except (OSError, ValueError):
+        return {}  # of another origin, or of an earlier version

@@ -57,7 +57,7 @@ def best() -> Recipe:
             resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
         ),
         student=SeparableConfig(),
-        warm_start=True,
+        init_from_teacher=True,
     )
 
 

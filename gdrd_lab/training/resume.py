@@ -13,7 +13,6 @@ from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.weights_folder import read_folder
 from gdrd_lab.training.checkpoint import TrainingState, checkpoints
-from gdrd_lab.training.log import Changes
 
 # Settings that change how a run is carried out, not what it computes: another machine may choose others.
 OPERATIONAL = frozenset({"workers", "keep", "checkpoint_every", "checkpoint_minutes", "compile", "tracker"})
@@ -21,10 +20,8 @@ OPERATIONAL = frozenset({"workers", "keep", "checkpoint_every", "checkpoint_minu
 ADJUSTABLE = frozenset({"config.loop.learning_rate", "config.loop.weight_decay", "config.loop.clip"})
 
 
-def resume(
-    state: TrainingState, folder: Path, metadata: Mapping[str, Any], adjust: bool = False
-) -> tuple[int, Changes]:
-    """Load the newest whole checkpoint, if any: returns the step to continue from, and the settings changed so far.
+def resume(state: TrainingState, folder: Path, metadata: Mapping[str, Any], adjust: bool = False) -> int:
+    """Load the newest whole checkpoint, if any, and return the step to continue from.
 
     Args:
         state: what to load into.
@@ -35,24 +32,24 @@ def resume(
     Raises:
         GdrdError: the checkpoint was made from other inputs or settings, or the processes see different checkpoints.
     """
-    start, changes = 0, Changes()
+    start = 0
     for path in reversed(checkpoints(folder)):
         try:
             tensors, found = read_folder(path)
         except GdrdError as error:
             tqdm.write(str(error))
             continue
-        changes = check(path, found, metadata, adjust)
+        state.changes = check(path, found, metadata, adjust)
         start = state.load(tensors, found, path)
         break
     if not distributed.all_equal(start):
         raise GdrdError(
             f"The processes find different checkpoints in {folder}", "Give an --out folder that all machines share"
         )
-    return start, changes
+    return start
 
 
-def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adjust: bool) -> Changes:
+def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adjust: bool) -> list[dict[str, Any]]:
     """Return the changes of settings up to now, if a checkpoint fits: those it records, and those of ``metadata``.
 
     Raises:

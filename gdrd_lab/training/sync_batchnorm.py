@@ -9,17 +9,17 @@ from gdrd_lab import distributed
 
 
 class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm whose statistics are those of all processes' faces together, so that N processes train as one would.
+    """BatchNorm with the statistics of the faces of all processes, so that N processes train as one would.
 
-    torch's own SyncBatchNorm runs on GPUs only. In evaluation mode it is an ordinary BatchNorm. Two small all-reduces
-    per layer forward and two backward.
+    torch's SyncBatchNorm runs on GPUs only. In evaluation mode this is an ordinary BatchNorm. In training mode a layer
+    needs two small all-reduces forward and two backward.
     """
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Any (N, C) or (N, C, ...) will do."""
+        """Accept any (N, C) or (N, C, ...)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (N, C, ...) over all processes' N and all further dimensions."""
+        """Normalise (N, C, ...) over the N of all processes and all further dimensions."""
         if not self.training or distributed.world_size() == 1:
             return super().forward(x)
         over = [0, *range(2, x.ndim)]
@@ -43,7 +43,7 @@ class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def convert_batch_norms(module: nn.Module) -> None:
-    """Replace every BatchNorm below ``module`` by one over all processes; parameters, buffers and names stay."""
+    """Replace each BatchNorm below ``module`` by one over all processes; parameters, buffers and names stay."""
     for name, child in module.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             shared = CrossProcessBatchNorm(child.num_features, child.eps, child.momentum, child.affine)

@@ -21,7 +21,7 @@ from gdrd_lab.training.checkpoint import TrainingState
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
 from gdrd_lab.training.ema import weight_average
-from gdrd_lab.training.log import Outcome, RunLog, truncate_log
+from gdrd_lab.training.log import RunLog, truncate_log
 from gdrd_lab.training.preemption import Preempted, catch_sigterm
 from gdrd_lab.training.resume import remove_temporary, resume
 from gdrd_lab.training.stages.base import Stage
@@ -36,7 +36,7 @@ def run(
     metadata: Mapping[str, Any],
     progress: bool = True,
     adjust: bool = False,
-) -> Outcome:
+) -> RunLog:
     """Train a stage from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
@@ -63,7 +63,7 @@ def run(
 
     # Networks and their state, from the newest checkpoint if there is one.
     state = _state(stage, config, accelerator)
-    start, changes = resume(state, folder, metadata, adjust)
+    start = resume(state, folder, metadata, adjust)
     model, optimizer = _prepare(stage, state, config, accelerator, start)
     if main:
         remove_temporary(folder)
@@ -92,7 +92,7 @@ def run(
             if main and (stop or log.checkpoint_due(step)):
                 if not state.is_finite():
                     raise _diverged(stage, config, f"The weights of {stage.name} are not finite after step {step}")
-                state.save(folder, step + 1, {**metadata, "changes": changes}, config.keep)
+                state.save(folder, step + 1, metadata, config.keep)
             if stop:
                 reached = f"step {step + 1} of {config.steps}"
                 raise Preempted(f"{stage.name} stopped after {reached}; a checkpoint is written")
@@ -102,7 +102,9 @@ def run(
     if config.ema:
         stage.trained.load_state_dict(state.average.module.state_dict())
     stage.eval()
-    return log.finish(changes)
+    log.changes = state.changes
+    log.close()
+    return log
 
 
 def learning_rate_factor(step: int, steps: int) -> float:

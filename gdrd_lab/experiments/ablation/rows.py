@@ -1,11 +1,13 @@
-"""The rows of the ablation: which losses, which features, frozen or not, all with the same number of steps."""
+"""The rows of the ablation: losses, generative features, frozen or trained backbone, with the same number of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import check_ranges
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
@@ -16,14 +18,17 @@ class AblationConfig:
     """Size of the ablation.
 
     Args:
-        student: every row's student.
-        loop: every row's optimisation; ``steps`` are a row's steps over both stages together.
-        stage_one: share of the steps that stage 1 takes in rows that have it.
-        seeds: of the runs: start, order of faces, augmentation.
-        resolutions: sides drawn in training and sides scored.
+        student: the student of every row.
+        loop: the optimisation of every row; ``steps`` counts both stages together.
+        stage_one: share of the steps for stage 1, in rows that have it.
+        seeds: of the runs: initial weights, order of faces, augmentation.
+        resolutions: of training and of scoring.
         timesteps: noise levels of the generative features that are tried besides 0.
         blocks: blocks of the generative teacher that are tried besides the middle.
         hold_out: share of the identities that are scored and not trained on.
+
+    Raises:
+        GdrdError: a value is out of range, or there are no seeds.
     """
 
     student: StudentConfig | SeparableConfig
@@ -34,6 +39,11 @@ class AblationConfig:
     timesteps: tuple[int, ...] = (250, 750)
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")
     hold_out: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), hold_out=(0.0, 1.0))
+        if not self.seeds:
+            raise GdrdError("The ablation has no seeds", "Give at least one")
 
     @classmethod
     def smoke(cls) -> AblationConfig:
@@ -63,9 +73,9 @@ class Row:
     """One way to train the student.
 
     Args:
-        name: what it is called in the table.
+        name: its name in the table.
         head: stage 2.
-        backbone: stage 1; None goes without it, from random weights.
+        backbone: stage 1; None starts stage 2 from random weights.
     """
 
     name: str
@@ -87,18 +97,18 @@ def _plain_backbone(config: AblationConfig) -> BackboneConfig:
 def rows(config: AblationConfig) -> list[Row]:
     """Return every row of the ablation in the order of the table."""
     paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
-    none = replace(paper, weight_cls=0.0, weight_kd=0.0, weight_rkd=0.0, weight_rcd=0.0)
-    alone, distilled = replace(none, freeze_backbone=False), replace(none, weight_kd=10.0)
-    whole = replace(paper, freeze_backbone=False)
+    distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
+    alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
+    no_kd = partial(replace, alone, weight_kd=0.0)
     plain = _plain_backbone(config)
     return [
-        # Adam makes of a single loss's size what it likes, so these weights only need an order.
-        Row("class labels only (L_cls)", replace(alone, weight_cls=1.0)),
-        Row("L_kd only", replace(alone, weight_kd=10.0)),
-        Row("RKD only", replace(alone, weight_rkd=10.0)),
-        Row("CRD only (in the batch)", replace(alone, weight_crd=1.0)),
-        Row("CRD only (against the whole training set)", replace(alone, weight_crd_memory=1.0)),
-        Row("L_rcd only", replace(alone, weight_rcd=1.0)),
+        # Adam is invariant to the scale of a single loss.
+        Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
+        Row("L_kd only", alone),
+        Row("RKD only", no_kd(weight_rkd=10.0)),
+        Row("CRD only (in the batch)", no_kd(weight_crd=1.0)),
+        Row("CRD only (against the whole training set)", no_kd(weight_crd_memory=1.0)),
+        Row("L_rcd only", no_kd(weight_rcd=1.0)),
         Row("L_kd + an assistant's embedding", replace(alone, weight_kd=2.0, weight_assistant=10.0)),
         Row("L_kd + L_rcd + L_cls, no L_gen", whole),
         Row("L_gen, frozen, then L_kd", distilled, plain),
@@ -113,12 +123,12 @@ def rows(config: AblationConfig) -> list[Row]:
 
 
 def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
-    """Return the rows whose names hold one of the texts, with ``label`` added to their names.
+    """Return the rows whose names contain one of the texts, with ``label`` added to their names.
 
     Raises:
         GdrdError: there is no such row.
     """
     chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
     if not chosen:
-        raise GdrdError(f"No row's name holds one of {list(texts)}", "Use words of the table's first column")
+        raise GdrdError(f"No row's name contains one of {list(texts)}", "Use words of the table's first column")
     return chosen

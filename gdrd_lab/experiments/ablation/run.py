@@ -1,11 +1,9 @@
-"""Train and score every row of the ablation; what is done is kept and not done again."""
+"""Train and score every row of the ablation. Each result is kept under the fingerprint of all that it depends on."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +11,22 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm.auto import tqdm
 
+from gdrd_lab import __version__
 from gdrd_lab.datasets.embed import QUIET
-from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
-from gdrd_lab.datasets.split import split_identities
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
+from gdrd_lab.datasets.split import split_identities, split_record
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation import results as report
 from gdrd_lab.evaluation import sweep
 from gdrd_lab.experiments.ablation.rows import AblationConfig, Row, rows
-from gdrd_lab.io.config import to_dict
+from gdrd_lab.io.cache import fingerprint
+from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline
+from gdrd_lab.training.checks import check_run
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
@@ -43,16 +48,16 @@ def ablate(
 ) -> list[Score]:
     """Train every row with every seed on most identities and score it on the others.
 
-    Each run is saved in ``out`` as it ends; the same call goes on where an earlier one stopped.
+    Each result is kept in ``out``. A repeated call reuses those of the same faces, networks and settings.
 
     Args:
-        config: size of it all.
+        config: size of the ablation.
         faces: labelled faces; ``config.hold_out`` of the identities are scored, the rest trained on.
         generative: folder or hub id of the generative teacher.
         teacher: the discriminative teacher.
         out: folder of the runs.
         assistant: folder of the second teacher of rows that have one; it should not have seen the scored identities.
-        baselines: other recognisers, scored as they are.
+        baselines: other recognisers to score.
         chosen: the rows; all if None.
         progress: show progress bars.
 
@@ -60,80 +65,87 @@ def ablate(
         Scores of all runs; ``method`` is the row's name, ``seed`` the run's.
 
     Raises:
-        GdrdError: a row has a second teacher, and there is none.
+        GdrdError: a row has a second teacher and there is none, or the faces do not fit the configuration.
     """
-    training, held_out = split_identities(faces, config.hold_out)
+    trained, held_out = split_identities(faces, config.hold_out)
+    chosen = rows(config) if chosen is None else chosen
+    for row in chosen:
+        if row.head.weight_assistant and assistant is None:
+            raise GdrdError(f"There is no assistant, which the row {row.name!r} needs", "Give the folder of one")
+        check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
+    prints = {"faces": dataset_fingerprint(trained), "teacher": weights_fingerprint(teacher)}
+    if any(row.backbone for row in chosen):
+        prints["generative"] = generative_fingerprint(load_generative(generative))
+    if assistant is not None and any(row.head.weight_assistant for row in chosen):
+        prints["assistant"] = weights_fingerprint(Student.load(assistant))
+    split = split_record(trained, held_out, config.hold_out)
+    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints)
+    jobs = [_Job(found.name, 0, weights_fingerprint(found), out, partial(_itself, found)) for found in baselines]
+    jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
+    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, __version__)
+    files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
+    kept = sum(file.exists() for file in files)
+    if progress:
+        tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
+    metrics = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
     scores: list[Score] = []
-    for recogniser in tqdm(baselines, desc="as they are", unit="method", disable=not progress):
-
-        def itself(recogniser: Recogniser = recogniser) -> Recogniser:
-            return recogniser
-
-        scores += _scored(itself, recogniser.name, config, held_out, pairs, 0, out / "beside")
-    runs = [(seed, row) for seed in config.seeds for row in (rows(config) if chosen is None else chosen)]
-    for seed, row in (bar := tqdm(runs, desc="ablation", unit="run", disable=not progress)):
-        bar.set_postfix_str(f"{row.name}, seed {seed}")
-        folder = out / f"seed-{seed}"
-        second = assistant if row.head.weight_assistant else None
-        make = partial(_train, row, config, seed, training, generative, teacher, second, folder)
-        learned = str(generative) if row.backbone else str(second or "")
-        scores += _scored(make, row.name, config, held_out, pairs, seed, folder, learned)
+    for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
+        bar.set_postfix_str(f"{job.name}, seed {job.seed}")
+        if not file.exists():
+            measured = sweep.sweep([job.make()], held_out, sweep.resolutions(config.resolutions), metrics, QUIET)
+            named = [replace(score, method=job.name, seed=job.seed) for score in measured]
+            report.write_json(file, report.collect(named))
+        scores += [replace(score, method=job.name) for score in report.read_json(file).scores]
     return scores
 
 
-def _train(
-    row: Row,
-    config: AblationConfig,
-    seed: int,
-    faces: FaceDataset,
-    generative: Path,
-    teacher: Recogniser,
-    assistant: Path | None,
-    folder: Path,
-) -> Student:
-    """Train a row; rows with the same stage 1 share its backbone."""
-    recipe = row.recipe(config, seed)
-    made = [str(generative), to_dict(recipe.backbone)] if row.backbone else "random"
-    backbone = folder / f"backbone-{_digest(made)}"
-    if not (backbone / "backbone").is_dir():
+@dataclass(frozen=True)
+class _Inputs:
+    """What the rows learn from, and the fingerprints of it by role."""
+
+    faces: FaceDataset
+    teacher: Recogniser
+    generative: Path
+    assistant: Path | None
+    options: RunOptions
+    prints: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it."""
+
+    name: str
+    seed: int
+    key: str
+    folder: Path
+    make: Callable[[], Recogniser]
+
+
+def _itself(recogniser: Recogniser) -> Recogniser:
+    return recogniser
+
+
+def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
+    """Describe the training of a row; rows with the same stage 1 share its backbone."""
+    folder, prints = out / f"seed-{recipe.seed}", inputs.prints
+    first = (recipe.backbone, prints["generative"]) if row.backbone else "random"
+    backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first)
+    second = prints["assistant"] if row.head.weight_assistant else ""
+    head = fingerprint(backbone, recipe.head, prints["teacher"], second)
+    places = folder / f"backbone-{backbone[:16]}", folder / f"head-{head[:16]}"
+    return _Job(row.name, recipe.seed, head, folder, partial(_train, row, recipe, inputs, *places))
+
+
+def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> Student:
+    """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
+    if not (first / "backbone").is_dir():
         if row.backbone:
-            pipeline.train_backbone(recipe, faces, backbone, generative, progress=False)
+            pipeline.train_backbone(recipe, inputs.faces, first, inputs.generative, False, inputs.options)
         else:
-            torch.manual_seed(seed)
-            Student(recipe.student).save(backbone / "backbone")
-    told = [row.name, backbone.name, *([str(assistant)] if assistant else [])]
-    place = folder / f"head-{_digest(told)}"
-    return pipeline.train_head(recipe, faces, place, teacher, backbone / "backbone", False, assistant)
-
-
-def _scored(
-    make: Callable[[], Recogniser],
-    name: str,
-    config: AblationConfig,
-    faces: FaceDataset,
-    pairs: Pairs,
-    seed: int,
-    folder: Path,
-    learned: str = "",
-) -> list[Score]:
-    """Return the scores kept from last time, or make the recogniser, score it and keep the scores."""
-    path = _file(name, learned, config, folder)
-    if path.exists():
-        return list(report.read_json(path).scores)
-    measures = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
-    degradations = sweep.resolutions(config.resolutions)
-    measured = sweep.sweep([make()], faces, degradations, measures, QUIET)
-    scores = [replace(score, method=name, seed=seed) for score in measured]
-    report.write_json(path, report.collect(scores))
-    return scores
-
-
-def _file(name: str, learned: str, config: AblationConfig, folder: Path) -> Path:
-    # The name of the file tells configuration and the other model learned from, so that other scores are not taken for
-    # these. Seeds do not count: more of them may be asked for later, or each by a process of its own.
-    return folder / f"scores-{_digest([name, learned, to_dict(replace(config, seeds=()))])}.json"
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
+            torch.manual_seed(recipe.seed)
+            Student(recipe.student).save(first / "backbone")
+    assistant = inputs.assistant if row.head.weight_assistant else None
+    start = first / "backbone"
+    return pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, inputs.options)

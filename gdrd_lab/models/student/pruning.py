@@ -1,4 +1,4 @@
-"""Start a separable student from SFace or from another student: copy what fits, reduce the rank of the rest."""
+"""Initialise a separable student from SFace or from another student: copy layers that fit, reduce the others."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import frozen
 from gdrd_lab.models.sface import SFace
 from gdrd_lab.models.student.config import SeparableConfig
-from gdrd_lab.models.student.separable import SeparableBackbone, SeparableHead
 
-# A convolution (or the two factors of one), BatchNorm and PReLU in nn.Sequential; its parts have no static types.
+# A convolution (or its two factors), BatchNorm and PReLU in nn.Sequential, whose parts have no static types.
 Unit = Any
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a pointwise convolution reads over faces and places: mean (C,) and covariance (C, C), float64."""
+    """Mean (C,) and covariance (C, C), float64, of a pointwise convolution's input over faces and positions."""
 
     mean: Tensor
     covariance: Tensor
@@ -37,7 +37,7 @@ def units_of(stem: Unit, *blocks: Any) -> list[Unit]:
 
 
 def is_low_rank(unit: Unit) -> bool:
-    """Whether the unit's convolution is the product of two."""
+    """Return whether the unit's convolution is the product of two."""
     return isinstance(unit[0], nn.Sequential)
 
 
@@ -46,12 +46,12 @@ def _pointwise(unit: Unit) -> bool:
 
 
 def _inputs(unit: Unit) -> int:
-    """Channels that a pointwise unit reads."""
+    """Return the number of input channels of a pointwise unit."""
     return int((unit[0][0] if is_low_rank(unit) else unit[0]).in_channels)
 
 
 def _weight(unit: Unit) -> Tensor:
-    """W of a pointwise unit, (outputs, inputs), float64; the product of its factors where it has two."""
+    """Return W (outputs, inputs) of a pointwise unit, float64; the product if it has two factors."""
     if is_low_rank(unit):
         narrow, wide = unit[0]
         return wide.weight[:, :, 0, 0].double() @ narrow.weight[:, :, 0, 0].double()
@@ -60,12 +60,12 @@ def _weight(unit: Unit) -> Tensor:
 
 @torch.no_grad()
 def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics]:
-    """Measure what every pointwise convolution of SFace, or of a ``Parent``, reads on faces (N, 3, r, r) in [0, 1]."""
+    """Measure the inputs of the pointwise convolutions of SFace or a ``Parent`` on faces (N, 3, r, r) in [0, 1]."""
     sums: dict[int, list[Tensor]] = {}
 
     def add(index: int, read: Tensor) -> None:
         values = read.permute(0, 2, 3, 1).reshape(-1, read.shape[1])
-        # Neighbouring places of a large map say the same: every so-manieth is enough.
+        # Neighbouring positions are correlated, so 20,000 rows are enough.
         values = values[:: max(1, len(values) // 20_000)].double()
         new = [torch.tensor(float(len(values))), values.sum(0), values.T @ values]
         sums[index] = [a + b for a, b in zip(sums[index], new, strict=True)] if index in sums else new
@@ -85,15 +85,15 @@ def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics
 
 
 def _scale(norm: Any) -> Tensor:
-    """What BatchNorm multiplies its input by."""
+    """Return the factor by which BatchNorm multiplies its input."""
     return (norm.weight.abs() / (norm.running_var + norm.eps).sqrt()).double().clamp_min(1e-6)
 
 
 @torch.no_grad()
 def choose_channels(unit: Unit, statistics: Statistics, count: int) -> Tensor:
-    """Return the ``count`` input channels of a pointwise unit that tell most of what it reads, in ascending order.
+    """Return the ``count`` input channels of a pointwise unit that explain most of its input, in ascending order.
 
-    Pivoted QR of the covariance's square root, each channel weighed by the norm of its column of D W, with
+    Pivoted QR of the covariance's square root; each channel is weighted by the norm of its column of D W, with
     D = diag(gamma / sigma) of BatchNorm.
     """
     if count == len(statistics.mean):
@@ -107,12 +107,12 @@ def choose_channels(unit: Unit, statistics: Statistics, count: int) -> Tensor:
 
 @torch.no_grad()
 def reduce_pointwise(unit: Unit, source: Unit, statistics: Statistics, inputs: Tensor, outputs: Tensor) -> None:
-    """Give a pointwise unit the best approximation of SFace's W on the measured faces.
+    """Give a pointwise unit the best approximation of the source's W on the measured faces.
 
-    With x_S the inputs kept and y_T = W_T x the outputs kept: M = W_T C_TS C_SS^-1 is the regression of y_T on x_S, and
-    W' = D^-1 U U^T D M with U the first rank eigenvectors of D M C_SS M^T D, D = diag(gamma / sigma) of BatchNorm, or
-    W' = M without a rank. The two factors share the singular values of W' evenly; BatchNorm's mean takes in what is
-    lost on average, E[y_T - W' x_S].
+    With x_S the inputs kept and y_T = W_T x the outputs kept, M = W_T C_TS C_SS^-1 is the regression of y_T on x_S.
+    Without a rank W' = M; with one W' = D^-1 U U^T D M, U the first rank eigenvectors of D M C_SS M^T D and
+    D = diag(gamma / sigma) of BatchNorm. The singular values of W' are shared evenly between the two factors.
+    BatchNorm's mean is lowered by the average error E[y_T - W' x_S].
     """
     weight = _weight(source)[outputs]
     scale, kept = _scale(source[1])[outputs], statistics.covariance[inputs][:, inputs]
@@ -136,7 +136,7 @@ def reduce_pointwise(unit: Unit, source: Unit, statistics: Statistics, inputs: T
 
 
 def _fits(unit: Unit, source: Unit, outputs: Tensor) -> bool:
-    """Whether a unit of one convolution can take these output channels of another as they are."""
+    """Return whether a unit of one convolution can copy these output channels of another."""
     convolution, other = unit[0], source[0]
     return bool(convolution.stride == other.stride and convolution.weight.shape == other.weight[outputs].shape)
 
@@ -148,7 +148,7 @@ def _copy(module: nn.Module, source: nn.Module, channels: Tensor) -> None:
 
 
 class Parent(SFace):
-    """A copy of a separable student under the names of SFace's layers, to start another student from."""
+    """A copy of a separable student with the names of SFace's layers, from which another student is initialised."""
 
     def __init__(self, student: Any) -> None:
         nn.Module.__init__(self)
@@ -156,11 +156,11 @@ class Parent(SFace):
         self.name, self.input_size = student.name, backbone.input_size
         self.stem, self.blocks = backbone.stem, nn.Sequential(*backbone.blocks, *head.blocks)
         self.norm, self.linear, self.embedding_norm = head.norm, head.linear, head.embedding_norm
-        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        frozen(self)
 
 
 def sface_from(student: Any) -> Parent:
-    """Return a student of SFace's own shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module.
+    """Return a student of SFace's shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module.
 
     Raises:
         GdrdError: the student has another shape.
@@ -171,26 +171,26 @@ def sface_from(student: Any) -> Parent:
 
 
 @torch.no_grad()
-def init_from(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
-    """Start every unit from SFace's, counted from the embedding backwards, up to the first that cannot be.
+def init_from(student: Any, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
+    """Initialise every unit of a separable student from SFace's, from the embedding backwards until one cannot be.
 
-    A pointwise unit with a rank takes the best approximation of SFace's; a layer narrower than SFace's keeps the
-    channels that tell most. The linear layer may read another map than SFace's: its weights are resized over the grid
-    by bilinear interpolation with antialias and scaled by the ratio of the areas, which keeps the embedding's size.
+    A pointwise unit with a rank becomes the best approximation of SFace's; a layer narrower than SFace's keeps the
+    channels that explain most. The linear layer may read another grid than SFace's: its weights are resized by bilinear
+    interpolation with antialias and scaled by the ratio of the areas, which keeps the embedding's length.
 
     Args:
-        backbone: of the student.
-        head: of the student.
+        student: of ``SeparableConfig``.
         sface: the teacher, an assistant (``sface_from``) or a separable student of more channels or higher ranks
             (``Parent``).
-        batches: faces (N, 3, r, r) on which what SFace's layers read is measured, for units with a rank.
+        batches: faces (N, 3, r, r) on which the inputs of SFace's layers are measured, for units with a rank.
 
     Returns:
-        The number of units started so; SFace has 27.
+        The number of units initialised; SFace has 27.
 
     Raises:
         GdrdError: the student's last block is not as wide as SFace's.
     """
+    backbone, head = student.backbone, student.head
     ours_wide, theirs_wide = head.norm.num_features, sface.norm.num_features
     if ours_wide != theirs_wide:
         raise GdrdError(
@@ -227,7 +227,7 @@ def init_from(backbone: SeparableBackbone, head: SeparableHead, sface: SFace, ba
 
 
 def stems(student: Any, sface: SFace, copied: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return the student's units before the ``copied`` last ones, and the units of SFace whose place they take."""
+    """Return the student's units before the ``copied`` last ones, and the units of SFace that they replace."""
     ours = units_of(student.backbone.stem, *student.backbone.blocks, *student.head.blocks)
     theirs = units_of(sface.stem, *sface.blocks)
     return nn.Sequential(*ours[: len(ours) - copied]), nn.Sequential(*theirs[: len(theirs) - copied])

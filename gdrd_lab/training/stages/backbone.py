@@ -1,4 +1,4 @@
-"""Stage 1: the student's backbone learns to see what the generative teacher's encoder sees (L_gen)."""
+"""Stage 1: the student's backbone learns the features of the generative teacher's encoder (L_gen)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,19 @@ from gdrd_lab.training.stages.base import Stage
 
 
 class BackboneStage(Stage):
-    """L_gen between the adapted backbone features and the generative teacher's features of the same face."""
+    """L_gen between the adapted backbone features and the generative teacher's features of the same face.
+
+    Args:
+        config: the teacher's block, timestep and input.
+        student: the student.
+        teacher: the generative teacher.
+        seed: of the adapter.
+    """
 
     def __init__(self, config: BackboneConfig, student: Student, teacher: SuperResolutionPipeline, seed: int) -> None:
         student.backbone.requires_grad_(True)
         probe = generative_features(teacher, torch.zeros(1, 3, 16, 16), timestep=config.timestep, block=config.block)
-        # Seeded so that a resumed run builds the same adapter it then loads.
+        # A resumed run builds the same adapter before it loads its weights.
         torch.manual_seed(seed)
         adapter = FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
         super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])

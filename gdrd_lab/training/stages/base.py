@@ -1,4 +1,4 @@
-"""What a training stage is."""
+"""The interface of a training stage."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gdrd_lab.training.data import Batch
 
 
 class Stage(nn.Module):
-    """What a stage trains and how it is judged: subclasses set ``trained`` and implement ``forward``.
+    """The modules that a stage trains and their losses: subclasses set ``trained`` and implement ``forward``.
 
     Args:
         name: folder name of its checkpoints.
-        trained: the modules that learn, by name; a frozen teacher is not among them.
-        frozen: teachers and other networks that only run; the loop moves them to its device.
-        losses: names in ``trained`` of losses with parameters, which torch.compile leaves alone.
+        trained: the modules that learn, by name, without frozen teachers.
+        frozen: teachers and other networks that are not trained; the loop moves them to its device.
+        losses: names in ``trained`` of losses with parameters, which are not compiled.
     """
 
     def __init__(
@@ -26,10 +26,10 @@ class Stage(nn.Module):
         super().__init__()
         self.name = name
         self.trained = nn.ModuleDict(dict(trained))
-        # In a tuple, so that they are no submodules: neither trained nor saved nor switched to training mode.
+        # In a tuple, so that they are not submodules: they are not trained, saved or set to training mode.
         self.frozen = tuple(frozen)
         self.losses = tuple(losses)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the named losses of a batch, already weighted; their sum is minimised."""
+        """Return the weighted losses of a batch by name; their sum is minimised."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Training of the generative teacher: learn to predict the velocity of the noised residual at a random timestep."""
+"""The generative teacher learns to predict the velocity of the noised residual at a random timestep."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def velocity_loss(
         lr: (N, 3, r, r) in [0, 1].
         timesteps: (N,) integers, 0 to 999.
         noise: (N, 3, size, size) unit Gaussian.
-        min_snr: gamma of the weight w = min(SNR, gamma) / (SNR + 1); 0 weighs every timestep alike.
+        min_snr: gamma of the weight w = min(SNR, gamma) / (SNR + 1); 0 weighs all timesteps alike.
+
+    Returns:
+        Scalar, in [0, inf).
 
     Source: v-prediction, Salimans and Ho (arXiv 2202.00512); Min-SNR, Hang et al. (arXiv 2303.09556), section 3.4.
     """
@@ -45,7 +48,7 @@ def velocity_loss(
 
 
 class GenerativeStage(Stage):
-    """The generative teacher in training."""
+    """The velocity loss of the generative teacher at a random timestep for each face."""
 
     def __init__(self, config: GenerativeConfig, seed: int) -> None:
         self.pipeline = build_pipeline(config)

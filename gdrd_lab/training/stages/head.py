@@ -21,15 +21,18 @@ from gdrd_lab.training.stages.base import Stage
 
 
 class HeadStage(Stage):
-    """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the sharp faces.
+    """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the high-resolution faces.
 
     Args:
         config: weights and options.
         student: with its trained backbone.
-        targets: (len(faces), d) unit embeddings of the sharp faces.
+        targets: (len(faces), d) unit embeddings of the high-resolution faces.
         identities: number of labelled identities; 0 turns L_cls off.
         seed: of the relation modules and class centres.
         assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
+
+    Raises:
+        GdrdError: the assistant or the blocks to freeze are missing, or one identity is to be classified.
     """
 
     memory: Tensor
@@ -60,35 +63,34 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
-        assistants = () if assistant is None else (assistant,)
+        assistants: tuple[Student, ...] = () if assistant is None else (assistant,)
         super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
         self.config = config
-        self._kept = _first_blocks(student, config.freeze_blocks) if config.freeze_blocks else ()
-        for part in self._kept:
+        self._frozen_blocks = first_blocks(student, config.freeze_blocks)
+        for part in self._frozen_blocks:
             part.requires_grad_(False)
+        # In tuples, so that they are not submodules.
         self._student: tuple[Student] = (student,)
-        self._targets: tuple[Tensor] = (targets,)
-        self._assistants: tuple[Student, ...] = assistants
+        self._targets, self._assistants = (targets,), assistants
         if config.weight_crd_memory:
             self.register_buffer("memory", targets, persistent=False)  # moves to the device with the stage
 
     def train(self, mode: bool = True) -> HeadStage:
-        """Set the training mode, but leave a frozen backbone's BatchNorm statistics alone."""
+        """Set the training mode, but keep the BatchNorm statistics of frozen parts."""
         super().train(mode)
         moves = mode and not self.config.freeze_bn_stats
         self._student[0].backbone.train(moves and not self.config.freeze_backbone)
         self._student[0].head.train(moves)
-        for part in self._kept:
+        for part in self._frozen_blocks:
             part.eval()
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return {"kd": ..., "rcd": ..., "cls": ...}, each times its weight, as far as their weights are not 0."""
+        """Return each loss with a weight above 0, times its weight: {"kd": ..., "rcd": ..., "cls": ...}."""
         config, student = self.config, self._student[0]
         with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
             features = student.backbone(batch.lr)
-        raw = student.head(features).float()
-        embedding = F.normalize(raw, dim=1)
+        embedding = F.normalize(student.head(features).float(), dim=1)
         target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
         if config.weight_kd:
@@ -100,7 +102,7 @@ class HeadStage(Stage):
                 second = self._assistants[0].embed(batch.lr).float()
             losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
         if config.weight_crd or config.weight_rkd:
-            # Every process scores the whole batch: the mean over the processes is its loss, and so is the gradient.
+            # Every process computes the loss of the whole batch, so its mean over the processes is that loss too.
             everyone, targets = distributed.gather(embedding), distributed.gather(target)
         if config.weight_crd:
             labels = distributed.gather(batch.labels.to(embedding.device))
@@ -116,8 +118,15 @@ class HeadStage(Stage):
         return losses
 
 
-def _first_blocks(student: Student, count: int) -> tuple[torch.nn.Module, ...]:
+def first_blocks(student: Student, count: int) -> tuple[torch.nn.Module, ...]:
+    """Return the stem and the ``count`` first blocks of a separable student's backbone; nothing for 0.
+
+    Raises:
+        GdrdError: the student has no such blocks.
+    """
     backbone = student.backbone
+    if count == 0:
+        return ()
     if not isinstance(backbone, SeparableBackbone) or count > len(backbone.blocks):
         raise GdrdError(f"This student has no {count} first blocks to freeze", "Set freeze_blocks=0, or fewer")
     return backbone.stem, *list(backbone.blocks)[:count]

@@ -1,0 +1,103 @@
+"""What is checked before the first step of the first stage, so that nothing fails after hours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+from gdrd_lab import distributed
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training.config import LoopConfig, Recipe
+from gdrd_lab.training.stages.head import first_blocks
+from gdrd_lab.training.trainer import own_rows
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceDataset
+    from gdrd_lab.models.recogniser import Recogniser
+
+
+def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogniser: Recogniser | None = None) -> None:
+    """Check that a recipe fits the faces and the machine.
+
+    Args:
+        recipe: the run's configuration.
+        faces: to train on.
+        stages: names of the stages that will run: "generative", "backbone", "stem", "head".
+        recogniser: the discriminative teacher of the head.
+
+    Raises:
+        GdrdError: names the first setting that cannot work, or what the faces lack.
+    """
+    if len(faces) == 0:
+        raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
+    for name in stages:
+        config = getattr(recipe, name)
+        check_loop(config.loop, batch_norm=name != "generative")
+        if len(faces) < config.loop.batch_size:
+            raise GdrdError(
+                f"{faces.name} has {len(faces)} faces, fewer than a batch of {name}, {config.loop.batch_size}",
+                f"Give more faces or set {name}.loop.batch_size",
+            )
+        if max(config.resolutions) > faces.size:
+            raise GdrdError(
+                f"{name}.resolutions holds {max(config.resolutions)} px, and the faces have {faces.size} px",
+                "Give resolutions up to the size of the faces",
+            )
+    sample = [faces[int(index)] for index in np.linspace(0, len(faces) - 1, min(32, len(faces))).astype(int)]
+    if sum(int(face.max()) - int(face.min()) < 8 for face in sample) > len(sample) / 2:
+        raise GdrdError(f"Most faces of {faces.name} are a single colour", "Check the images")
+    if "backbone" in stages:
+        blocks = [*(f"down_blocks.{level}" for level in range(len(recipe.generative.channels))), "mid_block"]
+        if "generative" in stages and recipe.backbone.block not in blocks:
+            raise GdrdError(f"backbone.block={recipe.backbone.block} is unknown", f"Use one of {', '.join(blocks)}")
+    if "head" in stages:
+        _check_head(recipe, faces, recogniser)
+
+
+def _check_head(recipe: Recipe, faces: FaceDataset, recogniser: Recogniser | None) -> None:
+    head, size = recipe.head, recipe.student.embedding_size
+    identities = len(np.unique(faces.labels[faces.labels >= 0]))
+    others = [name for name in head.__dataclass_fields__ if name.startswith("weight_") and name != "weight_cls"]
+    if head.weight_cls and (identities == 1 or (not identities and not any(getattr(head, name) for name in others))):
+        raise GdrdError(
+            f"L_cls tells identities apart, and {faces.name} has {identities}",
+            "Give faces of two or more labelled people, or set head.weight_cls=0 and another weight",
+        )
+    if recogniser is not None and recogniser.embedding_size != size:
+        raise GdrdError(
+            f"The student's embeddings have size {size}, those of {recogniser.name} {recogniser.embedding_size}",
+            f"Set student.embedding_size={recogniser.embedding_size}",
+        )
+    with torch.device("meta"):  # the shape alone
+        first_blocks(Student(recipe.student), head.freeze_blocks)
+
+
+def check_loop(config: LoopConfig, batch_norm: bool) -> None:
+    """Check that this machine can run a loop.
+
+    Raises:
+        GdrdError: the batch cannot be split, or precision, tracker or compiler are not available.
+    """
+    share = len(own_rows(config, distributed.world_size(), distributed.rank())) // config.accumulate
+    if batch_norm and share < 2:
+        raise GdrdError(
+            "A micro-batch of one face has no statistics for BatchNorm", "Raise batch_size or lower accumulate"
+        )
+    if config.precision == "fp16" and not torch.accelerator.is_available():
+        raise GdrdError("precision=fp16 needs a GPU", "Set precision=bf16 or precision=no")
+    available = {str(tracker) for tracker in get_available_trackers()}
+    if config.tracker not in {*available, "all"}:
+        known = config.tracker in LOGGER_TYPE_TO_CLASS
+        raise GdrdError(
+            f"The tracker {config.tracker} is {'not installed' if known else 'unknown'}",
+            f"Set tracker to one of {', '.join(sorted(available))}",
+        )
+    if config.compile and not torch.accelerator.is_available() and not shutil.which(os.environ.get("CXX", "g++")):
+        raise GdrdError("compile=true needs a C++ compiler on a CPU", "Install g++ or set compile=false")

@@ -1,0 +1,124 @@
+"""One run: its recipe, faces and folder, and the fingerprints of everything that its stages depend on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.split import split_record
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.cache import fingerprint
+from gdrd_lab.io.config import to_dict
+from gdrd_lab.training.checkpoint import checkpoints
+from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.data import StepBatches
+from gdrd_lab.training.resume import check
+from gdrd_lab.training.stages.base import Stage
+from gdrd_lab.training.trainer import run
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceDataset
+
+VERSION = 1  # of what the stages compute; a checkpoint of another version is refused
+
+
+def weights_fingerprint(network: Any) -> str:
+    """Return the fingerprint of a network's weights; of one that has none, of its kind and name."""
+    if isinstance(network, nn.Module):
+        return fingerprint(network.state_dict())
+    return fingerprint(type(network).__qualname__, str(getattr(network, "name", "")))
+
+
+def generative_fingerprint(pipeline: Any) -> str:
+    """Return the fingerprint of a generative teacher: weights, size and scale."""
+    form = pipeline.size, pipeline.unshuffle, pipeline.residual_scale
+    return fingerprint(pipeline.unet.state_dict(), form)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run may be told besides its recipe.
+
+    Args:
+        adjust: continue although learning rate, weight decay or clip have changed, and record the change.
+        split: who is trained on and who is held out (``datasets.split.split_record``); nobody is held out if None.
+    """
+
+    adjust: bool = False
+    split: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the stages of a run share: recipe, faces to train on, folder and options."""
+
+    recipe: Recipe
+    faces: FaceDataset
+    out: Path
+    progress: bool = True
+    options: RunOptions = field(default_factory=RunOptions)
+
+    def train(self, stage: Stage, upstream: Mapping[str, Any], **inputs: str) -> dict[str, Any]:
+        """Train a stage with the recipe's configuration of its name, and return the metadata of the result.
+
+        Args:
+            stage: the stage.
+            upstream: metadata of the networks that it learns from, by role; their splits are recorded.
+            inputs: fingerprints of these networks, by role.
+
+        Raises:
+            GdrdError: as ``training.trainer.run``, or a file cannot be read or written.
+        """
+        config = getattr(self.recipe, stage.name)
+        loop, seed = config.loop, self.recipe.seed
+        data = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)
+        folder = self.out / "checkpoints" / stage.name
+        metadata = self.metadata(stage.name, **inputs)
+        try:
+            log = run(stage, data, loop, folder, metadata, self.progress, self.options.adjust)
+        except OSError as error:
+            raise GdrdError(
+                f"{stage.name} stopped because a file could not be read or written ({error})",
+                "Free disk space or mend the file, and run the same command again",
+            ) from error
+        splits = [part["split"] for part in upstream.values() if part.get("split")]
+        splits += [split for part in upstream.values() for split in part.get("upstream_splits", [])]
+        return {
+            **metadata,
+            "data": self.faces.name,
+            "faces": len(self.faces),
+            "split": dict(self.options.split or split_record(self.faces, None)),
+            "upstream_splits": splits,
+            "changes": log.changes,
+        }
+
+    def check_checkpoint(self, name: str) -> None:
+        """Refuse a stage's newest checkpoint now if its settings or faces are not this run's.
+
+        Raises:
+            GdrdError: as ``training.resume.check``.
+        """
+        found = checkpoints(self.out / "checkpoints" / name)
+        try:
+            metadata = json.loads((found[-1] / "facts.json").read_text()) if found else None
+        except (OSError, ValueError):
+            return  # damaged: the one before counts when the stage starts
+        if metadata is not None:
+            check(found[-1], metadata, self.metadata(name), self.options.adjust)
+
+    def metadata(self, name: str, **inputs: str) -> dict[str, Any]:
+        """Return everything that a stage's weights depend on."""
+        shape = {} if name == "generative" else {"student": to_dict(self.recipe.student)}
+        return {
+            "config": to_dict(getattr(self.recipe, name)),
+            **shape,
+            "seed": self.recipe.seed,
+            "training_version": VERSION,
+            "inputs": {"faces": dataset_fingerprint(self.faces), **inputs},
+        }
