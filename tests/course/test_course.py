@@ -4,6 +4,7 @@ import base64
 import io
 from pathlib import Path
 
+import jupytext
 import numpy as np
 import pytest
 import torch
@@ -301,3 +302,19 @@ def test_set_up_makes_a_lesson_repeatable() -> None:
 @pytest.mark.parametrize("module", [course, plots])
 def test_every_name_of_the_course_and_of_the_plots_resolves(module) -> None:  # type: ignore[no-untyped-def]
     assert module.__all__ and all(getattr(module, name) is not None for name in module.__all__)
+
+
+def test_lesson_7_runs_on_two_people_in_webp_files_and_a_photograph_without_a_face(
+    tmp_path: Path, capsys: pytest.CaptureFixture, published: list
+) -> None:
+    folder = folder_of(tmp_path, 2, ".webp")
+    Image.new("RGB", (200, 200), "navy").save(folder / "person A" / "wall.webp")
+    cells = jupytext.read(Path(__file__).resolve().parents[2] / "notebooks" / "07_bring_your_own_faces.py").cells
+    end = next(number for number, cell in enumerate(cells) if "## Export" in cell.source)
+    code = "\n".join(cell.source for cell in cells[:end] if cell.cell_type == "code")
+    assert code.count("FOLDER = None") == 1
+    code = code.replace("FOLDER = None", f"FOLDER = {str(folder)!r}").replace("course.source(similarity)", "")
+    exec(code, names := {"__name__": "lesson"})
+    said = capsys.readouterr().out
+    assert "Left out: person A/wall." in said and "needs 4 people" in said and "needs 2 people" not in said
+    assert len(names["faces"]) == 4 and len(published) >= 4

@@ -70,3 +70,12 @@ def test_every_notebook_has_the_parts_of_a_lesson(source: Path) -> None:
     assert "predict(" in code and ".reveal(" in code
     questions = text.split("## Questionnaire")[1].split("## Further reading")[0]
     assert len(re.findall(r"^\d+\. ", questions, re.M)) >= 5
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_first_code_cell_has_few_imports_and_one_set_up_call(source: Path) -> None:
+    first = "".join(next(c for c in cells(source) if c["cell_type"] == "code")["source"])
+    imports = re.findall(r"^(?:import|from) .*$", first, re.M)
+    assert "import gdrd_lab as gl" in imports
+    assert len(imports) <= (4 if source.stem.startswith("00") else 9), imports
+    assert first.count("course.set_up()") == 1
