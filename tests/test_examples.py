@@ -1,6 +1,7 @@
 """The five lines of the README and the scripts of examples/ run as they stand, on synthetic faces."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import gdrd_lab as gl
+from gdrd_lab.cli import parser
 from gdrd_lab.datasets.folder import write_faces
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +43,8 @@ def test_embed_folder(tmp_path: Path) -> None:
 
 
 def test_evaluate_your_model(tmp_path: Path) -> None:
-    printed = run(ROOT / "examples/evaluate_your_model.py", folder=tmp_path)
+    write_faces(gl.synthetic_faces(8, 2, size=112), tmp_path / "people")
+    printed = run(ROOT / "examples/evaluate_your_model.py", "--data", "people", folder=tmp_path)
     assert all(name in printed for name in ("my model", "student", "SFace", "8 px", "16 px"))
 
 
@@ -58,6 +61,14 @@ def test_the_readme_opens_with_a_picture_and_five_lines_that_run(tmp_path: Path)
     assert code and len(list(filter(None, code[1].splitlines()))) == 5
     printed = run("-c", code[1], folder=tmp_path)
     assert "student" in printed and "accuracy" in printed
+
+
+def test_the_readme_s_commands_exist() -> None:
+    """Every `gdrd` line parses: its command, options and choices are those of this version."""
+    lines = re.findall(r"^gdrd (.*?)(?: +#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) > 12
+    for line in lines:
+        parser().parse_args(shlex.split(line))
 
 
 def test_the_readme_links_to_files_that_exist() -> None:
