@@ -37,7 +37,7 @@ def init_process_group(hours: float = 3.0) -> None:
 
 
 def _store_of_this_attempt() -> dict[str, Any]:
-    """Return a store for processes that torchrun restarted: its own store still holds the addresses of the dead ones."""
+    """Return a store for processes that torchrun restarted; its own store holds the addresses of the dead ones."""
     place = os.environ
     if place.get("TORCHELASTIC_USE_AGENT_STORE") != "True" or place.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
         return {}
