@@ -199,4 +199,7 @@ def _module_digest(module: Any) -> bytes:
     """The layers with their settings, every parameter and buffer by name, and the configuration."""
     layers = [[name, type(layer).__name__, layer.extra_repr()] for name, layer in module.named_modules()]
     tensors = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
-    return _sequence_digest([layers, tensors, getattr(module, "config", None)])
+    config = getattr(module, "config", None)
+    if isinstance(config, Mapping):  # diffusers' own entries begin with "_", among them the folder
+        config = {name: value for name, value in config.items() if not name.startswith("_")}
+    return _sequence_digest([layers, tensors, config])

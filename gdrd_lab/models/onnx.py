@@ -11,6 +11,7 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.cache import checksum
 from gdrd_lab.models.recogniser import check_faces, require_finite
 from gdrd_lab.transforms.resize import resize
 
@@ -50,6 +51,11 @@ class OnnxRecogniser:
             ) from error
         weights = {item.name: numpy_helper.to_array(item) for item in onnx.load(str(path)).graph.initializer}
         require_finite(weights, f"{self.name} ({path})")
+        self._checksum = checksum(Path(path))
+
+    def fingerprint(self) -> str:
+        """Return the checksum of the file, see ``io.cache.fingerprint``."""
+        return self._checksum
 
     def embed(self, faces: Tensor) -> Tensor:
         """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size).

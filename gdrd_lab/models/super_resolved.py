@@ -7,6 +7,7 @@ import zlib
 import torch
 from torch import Tensor
 
+from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 from gdrd_lab.models.recogniser import Recogniser, check_faces
 
@@ -27,6 +28,13 @@ class SuperResolved:
         self.pipeline, self.recogniser, self.steps, self.seed = pipeline, recogniser, steps, seed
         self.name = f"{recogniser.name} on super-resolved"
         self.embedding_size = recogniser.embedding_size
+
+    def fingerprint(self) -> str:
+        """Return a name for the weights of both networks and the settings, see ``io.cache.fingerprint``."""
+        pipeline = self.pipeline
+        schedule = {name: value for name, value in pipeline.scheduler.config.items() if not name.startswith("_")}
+        sizes = (pipeline.size, pipeline.unshuffle, pipeline.residual_scale, self.steps, self.seed)
+        return fingerprint(pipeline.unet, schedule, self.recogniser, sizes)
 
     @torch.no_grad()
     def embed(self, faces: Tensor) -> Tensor:
