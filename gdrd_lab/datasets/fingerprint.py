@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.base import Concatenation, Subset, Uniform
+from gdrd_lab.datasets.base import Concatenation, Subset, Uniform, identities_of
 from gdrd_lab.io.cache import checksum, fingerprint
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ DIGEST_BYTES = 16
 
 
 def dataset_fingerprint(faces: FaceDataset) -> str:
-    """Return 32 hexadecimal digits that change with any pixel, label, key or the order of the faces.
+    """Return 32 hexadecimal digits that change with any pixel, identity, key or the order of the faces.
 
     A set in memory is read at each call. A set of files is read once in a process, and again when a file's size or
     time changes.
@@ -34,11 +34,12 @@ def dataset_fingerprint(faces: FaceDataset) -> str:
 
 
 def names_fingerprint(faces: FaceDataset) -> str:
-    """Return 32 hexadecimal digits that change with any label, key or the order of the faces."""
-    keys = hashlib.sha256()
-    for key in faces.keys:
-        keys.update(repr(str(key)).encode())
-    return fingerprint(np.asarray(faces.labels, np.int64), keys.digest())
+    """Return 32 hexadecimal digits that change with any label, identity name, key or the order of the faces."""
+    labels, names = np.asarray(faces.labels, np.int64), identities_of(faces)
+    digest = hashlib.sha256()
+    for key, label in zip(faces.keys, labels.tolist(), strict=True):
+        digest.update(f"{str(key)!r}{str(names[label])!r}".encode() if label >= 0 else repr(str(key)).encode())
+    return fingerprint(labels, digest.digest())
 
 
 def face_digests(faces: FaceDataset) -> np.ndarray:

@@ -23,6 +23,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import WriteError, atomic_write
 from gdrd_lab.io.paths import cache_folder
 
+SUFFIX = ".safetensors"
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -71,12 +72,7 @@ def checksum(path: Path) -> str:
 
 
 def cached(
-    kind: str,
-    key: str,
-    make: Callable[[], T],
-    read: Callable[[Path], R],
-    write: Callable[[BinaryIO, T], object],
-    suffix: str = ".safetensors",
+    kind: str, key: str, make: Callable[[], T], read: Callable[[Path], R], write: Callable[[BinaryIO, T], object]
 ) -> R:
     """Return what an earlier call kept under ``key``, or make it, keep it and read it back.
 
@@ -89,17 +85,16 @@ def cached(
         make: computes the result.
         read: opens a kept file; any error means that the file is damaged.
         write: writes what ``make`` returned to an open file; called again for the temporary file.
-        suffix: ending of the file's name.
     """
-    found = recall(kind, key, read, suffix)
-    return found if found is not None else keep(kind, key, make(), read, write, suffix)
+    found = recall(kind, key, read)
+    return found if found is not None else keep(kind, key, make(), read, write)
 
 
-def recall(kind: str, key: str, read: Callable[[Path], R], suffix: str = ".safetensors") -> R | None:
+def recall(kind: str, key: str, read: Callable[[Path], R]) -> R | None:
     """Return what was kept under ``key``; None if nothing was, or with a warning if it is damaged."""
-    for path in sorted((cache_folder() / kind).glob(f"{key}-*{suffix}")):
+    for path in sorted((cache_folder() / kind).glob(f"{key}-*{SUFFIX}")):
         try:
-            if path.name == _name(key, path, suffix):
+            if path.name == _name(key, path):
                 return read(path)
             reason = "its checksum is wrong"
         except Exception as error:  # readers of damaged files raise nearly anything
@@ -110,34 +105,27 @@ def recall(kind: str, key: str, read: Callable[[Path], R], suffix: str = ".safet
     return None
 
 
-def keep(
-    kind: str,
-    key: str,
-    value: T,
-    read: Callable[[Path], R],
-    write: Callable[[BinaryIO, T], object],
-    suffix: str = ".safetensors",
-) -> R:
+def keep(kind: str, key: str, value: T, read: Callable[[Path], R], write: Callable[[BinaryIO, T], object]) -> R:
     """Write ``value`` to the cache and read it back; see ``cached``."""
     try:
-        return read(_written(cache_folder() / kind, key, value, write, suffix))
+        return read(_written(cache_folder() / kind, key, value, write))
     except WriteError as error:
         warnings.warn(f"{error.what}; the result is not kept. Set GDRD_CACHE to a writable folder", stacklevel=3)
     folder = Path(tempfile.mkdtemp(prefix="gdrd-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return read(_written(folder, key, value, write, suffix))
+    return read(_written(folder, key, value, write))
 
 
-def _written(folder: Path, key: str, value: T, write: Callable[[BinaryIO, T], object], suffix: str) -> Path:
+def _written(folder: Path, key: str, value: T, write: Callable[[BinaryIO, T], object]) -> Path:
     """Write an entry; its name holds the key and the start of its own checksum."""
     draft = folder / f".{key}-{uuid4().hex}"
     with atomic_write(draft) as file:
         write(file, value)
-    return draft.rename(folder / _name(key, draft, suffix))
+    return draft.rename(folder / _name(key, draft))
 
 
-def _name(key: str, path: Path, suffix: str) -> str:
-    return f"{key}-{checksum(path)[:16]}{suffix}"
+def _name(key: str, path: Path) -> str:
+    return f"{key}-{checksum(path)[:16]}{SUFFIX}"
 
 
 @lru_cache(maxsize=1 << 20)

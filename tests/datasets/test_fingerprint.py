@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import noise_face, save
 
-from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate, subset
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, Uniform, concatenate, subset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint, face_digests
 
 IMAGES = np.stack([noise_face(seed) for seed in range(4)])
@@ -37,6 +37,9 @@ def test_every_change_changes_it() -> None:
         subset(ArrayFaces(IMAGES, LABELS, KEYS), [0, 1, 3, 2]),
         concatenate(ArrayFaces(IMAGES, LABELS, KEYS), ArrayFaces(IMAGES, LABELS, KEYS)),
         ArrayFaces(IMAGES[:, ::2, ::2], LABELS, KEYS),
+        ArrayFaces(IMAGES, ["ann", "ann", "bob", "bob"], KEYS),
+        ArrayFaces(IMAGES, ["ann", "ann", "cy", "cy"], KEYS),
+        Uniform(ArrayFaces(IMAGES, LABELS, KEYS)),
     ]
     assert len({dataset_fingerprint(faces) for faces in sets}) == len(sets)
 

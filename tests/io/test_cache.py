@@ -144,7 +144,7 @@ class Counted:
         return b"result"
 
     def cached(self, key: str = "k") -> bytes:
-        return cached("things", key, self, Path.read_bytes, lambda file, value: file.write(value), ".bin")
+        return cached("things", key, self, Path.read_bytes, lambda file, value: file.write(value))
 
 
 def test_a_result_is_made_once(own_cache: Path) -> None:
