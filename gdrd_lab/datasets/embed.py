@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,13 +135,18 @@ def embed_all(
     from tqdm.auto import tqdm
 
     from gdrd_lab.datasets.base import batches
+    from gdrd_lab.datasets.prefetch import prefetch
+
+    def degraded() -> Iterator[tuple[np.ndarray, Tensor]]:
+        for indices, faces in batches(dataset, options.batch_size):
+            if degradation is not None:
+                faces = degradation(faces, seeds=face_seeds(options.seed, indices))
+            yield indices, faces
 
     out = np.zeros((len(dataset), recogniser.embedding_size), np.float32)
     bar = tqdm(total=len(dataset), desc=recogniser.name, unit="face", disable=not options.progress, leave=False)
     with bar:
-        for indices, faces in batches(dataset, options.batch_size):
-            if degradation is not None:
-                faces = degradation(faces, seeds=face_seeds(options.seed, indices))
+        for indices, faces in prefetch(degraded()):
             out[indices] = _embed(recogniser, faces, options.flip)
             bar.update(len(indices))
     return require_finite(out, recogniser.name)
