@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,6 @@ from gdrd_lab.training.data import StepBatches, step_noise
 from gdrd_lab.training.resume import differences
 from gdrd_lab.training.trainer import own_rows
 from gdrd_lab.transforms.augmentation import AugmentConfig
-
-LINUX = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -35,14 +32,7 @@ def rows(folder: Path) -> int:
     return max(0, path.read_text().count("\n") - 1) if path.exists() else 0
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-@LINUX
+@workers.LINUX
 @pytest.mark.parametrize("anchors", [None, 5, 1])
 def test_relational_loss_and_gradients_of_two_processes_are_those_of_one(tmp_path: Path, anchors: int | None) -> None:
     for count in (1, 2):
@@ -56,7 +46,7 @@ def test_relational_loss_and_gradients_of_two_processes_are_those_of_one(tmp_pat
     assert one[2].abs().max() > 1e-3  # there is a gradient to compare
 
 
-@LINUX
+@workers.LINUX
 def test_training_in_two_processes_is_training_in_one(tmp_path: Path) -> None:
     workers.start_several(1, workers.train, tmp_path / "one")
     workers.start_several(2, workers.train, tmp_path / "two")
@@ -71,7 +61,7 @@ def test_training_in_two_processes_is_training_in_one(tmp_path: Path) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3)
 
 
-@LINUX
+@workers.LINUX
 def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     workers.start_several(1, workers.train, whole, 50)
@@ -97,10 +87,10 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path: Path) 
     assert not list(killed.glob(".step-*"))
 
 
-@LINUX
+@workers.LINUX
 def test_sigterm_writes_a_checkpoint_and_ends(tmp_path: Path) -> None:
     process = workers.start(workers.train_until_told, tmp_path, 2000)
-    wait_for(lambda: rows(tmp_path) > 0)
+    workers.wait_for(lambda: rows(tmp_path) > 0)
     os.kill(process.pid or 0, signal.SIGTERM)
     process.join(30)
     assert process.exitcode == 143

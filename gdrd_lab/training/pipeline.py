@@ -108,7 +108,7 @@ def train_backbone(
         torch.manual_seed(recipe.seed)
         stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
         metadata = run.train(stage, {"generative": _generative_metadata(source)}, **inputs)
-        _save_student(stage.student, out / "backbone", metadata)
+        save_student(stage.student, out / "backbone", metadata)
     return stage.student
 
 
@@ -171,7 +171,7 @@ def train_head(
         taught = second if recipe.head.weight_assistant else None
         stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
         metadata = run.train(stage, upstream, **inputs)
-        _save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
+        save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
     return student
 
 
@@ -240,7 +240,12 @@ def train(
     return train_all(recipe, faces, Path(out), recogniser or load_sface(), progress, assistant)
 
 
-def _save_student(student: Student, folder: Path, metadata: Mapping[str, Any]) -> None:
+def save_student(student: Student, folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Save a student from process 0.
+
+    Raises:
+        GdrdError: a weight is not finite, or the disk is full.
+    """
     require_finite(student.state_dict(), f"The student of {folder.parent}")
     with distributed.main_process_first() as main:
         if main:

@@ -75,11 +75,7 @@ class FlatTeacher:
 
 def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
-    random = np.random.default_rng(0)
-    identities = np.repeat(np.arange(20), 3)
-    means = random.integers(0, 255, (20, 32, 32, 3))
-    pixels = np.clip(means[identities] + random.normal(0, 20, (60, 32, 32, 3)), 0, 255).astype(np.uint8)
-    faces = ArrayFaces(pixels, identities, name="drawn")
+    faces = drawn(0)
     config = replace(AblationConfig.smoke(), seeds=(0, 1))
     config = replace(config, loop=replace(config.loop, steps=2, batch_size=8))
     build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
@@ -96,14 +92,49 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
     again = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
     assert [(s.method, s.metric, str(s.value)) for s in again] == [(s.method, s.metric, str(s.value)) for s in scores]
-    # Another generative teacher is another ablation, but for the rows that have none.
-    shutil.copytree(tmp_path / "generative", tmp_path / "other")
+    # Another generative teacher is another ablation, but for the rows that have none; a copy of it is the same one.
+    shutil.copytree(tmp_path / "generative", tmp_path / "copy")
+    moved = (config, faces, tmp_path / "copy", FlatTeacher(), tmp_path / "out")
+    same = [row for row in rows(config) if row.backbone]
+    assert {score.method for score in ablate(*moved, chosen=same, progress=False)} == {row.name for row in same}
+    torch.manual_seed(1)
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "other")
+    Student(recipes.smoke().student).save(tmp_path / "another")
     kept = [row for row in rows(config) if not row.backbone and not row.head.weight_assistant]
     elsewhere = (config, faces, tmp_path / "other", FlatTeacher(), tmp_path / "out")
     assert {score.method for score in ablate(*elsewhere, chosen=kept, progress=False)} == {row.name for row in kept}
     for row in [*choose(config, ["an assistant"]), *[row for row in rows(config) if row.backbone][:1]]:
         with pytest.raises(TypeError):
             ablate(*elsewhere, assistant=tmp_path / "another", chosen=[row], progress=False)
+
+
+def drawn(seed: int) -> ArrayFaces:
+    """Twenty people with three noisy faces each."""
+    random = np.random.default_rng(seed)
+    identities = np.repeat(np.arange(20), 3)
+    means = random.integers(0, 255, (20, 32, 32, 3))
+    pixels = np.clip(means[identities] + random.normal(0, 20, (60, 32, 32, 3)), 0, 255).astype(np.uint8)
+    return ArrayFaces(pixels, identities, name="drawn")
+
+
+def test_other_faces_of_the_same_name_and_number_have_their_own_scores(tmp_path: Path) -> None:
+    config = AblationConfig.smoke()
+    config = replace(config, seeds=(0,), loop=replace(config.loop, steps=1, batch_size=4))
+    chosen = choose(config, ["L_kd only"])
+
+    def scores(faces: ArrayFaces, out: str, label: str = "") -> list[tuple[str, str, str]]:
+        renamed = [replace(row, name=row.name + label) for row in chosen]
+        run = (config, faces, tmp_path / "none", FlatTeacher(), tmp_path / out)
+        found = ablate(*run, baselines=[FlatTeacher()], chosen=renamed, progress=False)
+        return [(score.method, score.metric, str(score.value)) for score in found]
+
+    first, second = scores(drawn(0), "out"), scores(drawn(1), "out")
+    assert first != second == scores(drawn(1), "alone")
+    assert scores(drawn(0), "out") == first
+    trained = set((tmp_path / "out").glob("seed-0/head-*"))
+    assert len(trained) == 2
+    assert {method for method, *_ in scores(drawn(0), "out", ", again")} == {"flat", "L_kd only, again"}
+    assert set((tmp_path / "out").glob("seed-0/head-*")) == trained  # another name trains nothing
 
 
 def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:

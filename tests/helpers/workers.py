@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from gdrd_lab import distributed
@@ -24,10 +25,12 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
+from gdrd_lab.training.lock import exclusive
 from gdrd_lab.training.preemption import Preempted
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.trainer import run
 
+LINUX = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 SHAPE = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
 context = multiprocessing.get_context("forkserver")
 # Not this module: before Python 3.13 the server does not know the folder of the tests.
@@ -61,6 +64,28 @@ def _as_rank(rank: int, count: int, port: int, function: Callable[..., None], *a
     distributed.init_process_group()
     function(*arguments)
     distributed.destroy_process_group()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, at most a minute."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def hold(folder: Path) -> None:
+    """Hold a run's folder until the process is killed."""
+    with exclusive(folder):
+        (folder / "held").write_text("")
+        time.sleep(60)
+
+
+def share_lock(folder: Path) -> None:
+    """Hold a run's folder together with the other processes of the run, twice."""
+    for _ in range(2):
+        with exclusive(folder):
+            assert distributed.all_equal(1)
 
 
 def raise_error() -> None:
