@@ -113,9 +113,6 @@ def main_process_first() -> Iterator[bool]:
     """Run a block in process 0 while the others wait, then in the others: for files that one writes and all read.
 
     Gives True in process 0.
-
-    Raises:
-        GdrdError: in the other processes, if the block failed in process 0.
     """
     if world_size() == 1:
         yield True

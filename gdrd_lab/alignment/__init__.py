@@ -29,9 +29,6 @@ def align(
     Returns:
         uint8 (S, S, 3), RGB.
 
-    Raises:
-        GdrdError: the image cannot be read, shows no face, or shows several and ``face_selection`` is None.
-
     Example:
         >>> import gdrd_lab as gl
         >>> photograph = gl.synthetic_faces(1, 1, size=112)[0]

@@ -42,11 +42,7 @@ class ScoreCurve:
 
 
 def spatial_layer(recogniser: nn.Module) -> nn.Module:
-    """Return the layer whose output is explained: a student's backbone, else the last one with a spatial map.
-
-    Raises:
-        GdrdError: no layer of the network puts out a map (N, C, h, w) with h, w > 1.
-    """
+    """Return the layer whose output is explained: a student's backbone, else the last one with a spatial map."""
     if isinstance(recogniser, Student):
         return recogniser.backbone
     seen: list[nn.Module] = []
@@ -86,9 +82,6 @@ def class_activation_map(
 
     Returns:
         (N, h, w), non-negative, not normalised.
-
-    Raises:
-        GdrdError: the layer was not reached or its output is no spatial map.
     """
     return contributions(recogniser, faces, targets, layer=layer).clamp_min(0)
 
@@ -156,9 +149,6 @@ def deletion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -
         face: (3, r, r), RGB in [0, 1].
         saliency: (h, w) of any size.
         steps: the pixels are taken in that many equal parts.
-
-    Raises:
-        GdrdError: steps is below 1.
     """
     return _curve(recogniser, face, saliency, steps, insert=False)
 

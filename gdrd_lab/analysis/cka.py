@@ -21,9 +21,6 @@ def linear_cka(first: np.ndarray, second: np.ndarray) -> float:
         first: X, (N, p).
         second: Y, (N, q), the same faces in the same order.
 
-    Raises:
-        GdrdError: other numbers of faces, fewer than two, or a representation that does not vary.
-
     Source: Kornblith et al. (arXiv 1905.00414), section 3.
     """
     if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or len(first) < 2:

@@ -33,9 +33,6 @@ def linear_probe(
         penalty: ridge penalty per training row on the components, each of unit variance.
         components: at most as many as training rows less one.
 
-    Raises:
-        GdrdError: a side has fewer than two rows.
-
     Source: linear probes, Alain and Bengio (arXiv 1610.01644).
     """
     from sklearn.decomposition import PCA

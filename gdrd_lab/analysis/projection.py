@@ -39,11 +39,7 @@ class EmbeddingMap:
 
 
 def pca_map(embeddings: np.ndarray) -> EmbeddingMap:
-    """Map embeddings (N, d) to their two directions of largest variance.
-
-    Raises:
-        GdrdError: fewer than 3 embeddings.
-    """
+    """Map embeddings (N, d) to their two directions of largest variance."""
     from sklearn.decomposition import PCA
 
     model = PCA(2, svd_solver="full").fit(_checked(embeddings))
@@ -58,9 +54,6 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
         seed: of the layout.
         neighbours: how many neighbours count as near; at most N - 1 are used.
         min_dist: how tightly points may lie, 0 to 1.
-
-    Raises:
-        GdrdError: fewer than 4 embeddings.
 
     Source: McInnes, Healy and Melville (arXiv 1802.03426); umap-learn.
     """
@@ -121,9 +114,6 @@ def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndar
         index: the face.
         count: how many; at most N - 1 are returned.
         queries: (N, d) the faces as asked with, for example at low resolution; ``embeddings`` if None.
-
-    Raises:
-        GdrdError: there is no such face.
     """
     if not 0 <= index < len(embeddings):
         raise GdrdError(f"There is no face {index}", f"Choose one from 0 to {len(embeddings) - 1}")

@@ -24,9 +24,6 @@ def serve(host: str, port: int | None = None) -> None:
     Args:
         host: address to listen on.
         port: port to listen on; the first free port from 7860 if None.
-
-    Raises:
-        GdrdError: the app cannot listen there.
     """
     _check_address(host, port)
     # Gradio reads these on import. Uploads go to a folder of this process, which is deleted however the process ends.

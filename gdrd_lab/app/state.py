@@ -29,11 +29,7 @@ def _number(label: str, default: Any, low: float, high: float, step: float | Non
 
 @dataclass(frozen=True)
 class View:
-    """Every setting of the app. Uploaded faces are not part of it. Each field has its label, range and choices.
-
-    Raises:
-        GdrdError: a value is of the wrong kind or out of its range.
-    """
+    """Every setting of the app. Uploaded faces are not part of it. Each field has its label, range and choices."""
 
     tab: Tab = _choice("Tab", "compare", "across", "generate", "cam", "map", "download")  # noqa: RUF009
     resolution: int = _number("Resolution (pixels)", 16, RESOLUTIONS[0], RESOLUTIONS[-1], 2)
@@ -95,11 +91,7 @@ class View:
 
 
 def from_text(text: str | None) -> View:
-    """Read a saved view: JSON, or a link that holds it. Missing settings, and an empty text, give the defaults.
-
-    Raises:
-        GdrdError: the text is not a saved view, or a value is unknown or out of range.
-    """
+    """Read a saved view: JSON, or a link that holds it. Missing settings, and an empty text, give the defaults."""
     text = (text or "").strip()
     if text.startswith(("http://", "https://", "?")):
         try:

@@ -82,11 +82,7 @@ def forget(path: str | Path) -> None:
 
 
 def read_upload(path: str | Path) -> np.ndarray:
-    """Read an uploaded image, uint8 (H, W, 3), and delete the file whether it can be used or not.
-
-    Raises:
-        GdrdError: the file is too large, is not an image, or is a blank image. The message holds no local path.
-    """
+    """Read an uploaded image, uint8 (H, W, 3), and delete the file whether it can be used or not."""
     try:
         try:
             size = os.path.getsize(path)
@@ -106,11 +102,7 @@ def read_upload(path: str | Path) -> np.ndarray:
 
 
 def find_faces(image: np.ndarray) -> Photograph:
-    """Find the faces of a photograph. An image of 112 x 112 pixels without a detected face is taken as aligned.
-
-    Raises:
-        GdrdError: no face was found.
-    """
+    """Find the faces of a photograph. An image of 112 x 112 pixels without a detected face is taken as aligned."""
     found = aligner().detect(image)[:MAX_FACES]
     preview, aligned = photograph_link(image), image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE)
     if not found and aligned:
@@ -136,11 +128,7 @@ def aligned_face(path: str | Path) -> np.ndarray:
 
 
 def add_upload(session: Session | None, slot: int, path: str) -> Session:
-    """Return the session with the largest face of an upload in ``slot``.
-
-    Raises:
-        GdrdError: the upload cannot be used; the session is unchanged.
-    """
+    """Return the session with the largest face of an upload in ``slot``."""
     session = session or Session()
     photograph = find_faces(read_upload(path))
     face = photograph.faces[photograph.largest]
@@ -148,11 +136,7 @@ def add_upload(session: Session | None, slot: int, path: str) -> Session:
 
 
 def pick_face(session: Session, slot: int, number: int) -> Session:
-    """Return the session with another face of the photograph in ``slot``.
-
-    Raises:
-        GdrdError: there is no such photograph or face.
-    """
+    """Return the session with another face of the photograph in ``slot``."""
     if slot not in session.photographs:
         raise GdrdError("There is no photograph to choose from", "Upload one first")
     faces = session.photographs[slot].faces
@@ -198,9 +182,6 @@ def own_gallery(
 
     Returns:
         The gallery, and a line for each photograph that was left out.
-
-    Raises:
-        GdrdError: there are too many files, or fewer than 4 usable faces.
     """
     found: dict[bytes, str] = {}
     images, refused = [], []

@@ -43,9 +43,6 @@ def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
     Args:
         folder: one folder of photographs per person; None writes the example photographs.
         work: folder for the aligned faces and the example photographs.
-
-    Raises:
-        GdrdError: ``folder`` does not exist or holds no images.
     """
     if folder is None:
         write_photographs(work / "photographs")
@@ -84,9 +81,6 @@ def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: 
 
     Each is 240 x 320 pixels. The face is turned by up to 12 degrees and lies at its own place and scale on a blurred
     background.
-
-    Raises:
-        GdrdError: the folder cannot be written.
     """
     import cv2
 

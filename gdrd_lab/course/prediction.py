@@ -23,9 +23,6 @@ class Prediction:
         high: highest guess.
         step: of the sliders.
         unit: label of the figure's axis.
-
-    Raises:
-        GdrdError: there is no quantity, or a default is out of range.
     """
 
     def __init__(
@@ -78,11 +75,7 @@ class Prediction:
         show_text(self.widget, f"Predict: {self.question.rstrip('.')}. Stated default guess: {text}.")
 
     def figure(self, result: Mapping[str, float]) -> Figure:
-        """Return the figure of guess and result.
-
-        Raises:
-            GdrdError: the result does not have the quantities of the question.
-        """
+        """Return the figure of guess and result."""
         if set(result) != set(self.defaults):
             raise GdrdError(
                 f"The result has {', '.join(result)} where the question asked for {', '.join(self.defaults)}",

@@ -34,9 +34,6 @@ def slider(
         draw: makes the figure of a value.
         start: index of the first value shown.
         play: add a button that plays the values as a film.
-
-    Raises:
-        GdrdError: there are no values.
     """
     import ipywidgets as widgets
 
@@ -122,9 +119,6 @@ class LassoMap:
         embeddings: (N, d) unit vectors, the original space.
         title: of the map.
         neighbours: number shown for each selected face.
-
-    Raises:
-        GdrdError: the parts differ in length.
     """
 
     def __init__(
@@ -145,11 +139,7 @@ class LassoMap:
         self.selected: list[int] = list(range(min(MOST_SHOWN, len(self.points))))
 
     def gallery(self, selected: Sequence[int]) -> Figure:
-        """Draw the first eight selected faces, and below each its nearest neighbours in the original space.
-
-        Raises:
-            GdrdError: nothing is selected.
-        """
+        """Draw the first eight selected faces, and below each its nearest neighbours in the original space."""
         chosen = list(selected)[:MOST_SHOWN]
         if not chosen:
             raise GdrdError("No face is selected", "Draw a lasso around some points")

@@ -243,11 +243,7 @@ def report(dataset: FaceDataset) -> DatasetReport:
 
 
 def subset(dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceDataset:
-    """Return the faces at ``indices`` as a face set; their labels stay as they are.
-
-    Raises:
-        GdrdError: an index points outside the set.
-    """
+    """Return the faces at ``indices`` as a face set; their labels stay as they are."""
     chosen = np.asarray(indices, np.int64)
     if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(dataset)):
         raise GdrdError(f"{dataset.name} has no face {int(chosen.max())}", f"Give indices from 0 to {len(dataset) - 1}")
@@ -262,11 +258,7 @@ def random_subset(dataset: FaceDataset, count: int, seed: int = 0) -> FaceDatase
 
 
 def identities_with(dataset: FaceDataset, least: int) -> FaceDataset:
-    """Return the faces of identities that have at least ``least`` of them.
-
-    Raises:
-        GdrdError: there are none.
-    """
+    """Return the faces of identities that have at least ``least`` of them."""
     labels = np.asarray(dataset.labels)
     identities, counts = np.unique(labels[labels >= 0], return_counts=True)
     chosen = np.flatnonzero(np.isin(labels, identities[counts >= least]))
@@ -276,11 +268,7 @@ def identities_with(dataset: FaceDataset, least: int) -> FaceDataset:
 
 
 def concatenate(*datasets: FaceDataset) -> FaceDataset:
-    """Join face sets. Each set's identities get numbers after those before; -1 stays; keys get the set's name in front.
-
-    Raises:
-        GdrdError: there is no set, or their faces differ in size.
-    """
+    """Join face sets; each set's identities get numbers after those before, and keys get the set's name in front."""
     sizes = sorted({faces.size for faces in datasets})
     if len(sizes) != 1:
         raise GdrdError(f"Face sets of sizes {sizes} cannot be joined", "Join sets whose faces have one size")

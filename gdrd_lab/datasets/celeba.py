@@ -75,9 +75,6 @@ def celeba(
         path: folder that holds img_align_celeba/ and identity_CelebA.txt.
         partition: only this official part (needs list_eval_partition.txt); all if None. Parts share no identity.
         options: how images become faces.
-
-    Raises:
-        GdrdError: a file is missing or damaged, or no image is left.
     """
     root = Path(path)
     images, lists = _images(root), _list(root, IDENTITIES)

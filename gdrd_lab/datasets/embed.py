@@ -55,9 +55,6 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
         embeddings: (N, d) floats.
         name: the model they come from, for the error.
 
-    Raises:
-        GdrdError: some value is not finite, or some row is zero and so has no direction to compare.
-
     Example:
         >>> require_finite(np.array([[3.0, 4.0]]), "my model").tolist()
         [[0.6, 0.8]]
@@ -77,11 +74,7 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
 
 
 def comparable(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Check two tables of embeddings, (N, d) and (M, d), with ``require_finite`` and for equal width d.
-
-    Raises:
-        GdrdError: values are not finite, rows are zero, or the widths differ.
-    """
+    """Check two tables of embeddings, (N, d) and (M, d), with ``require_finite`` and for equal width d."""
     first, second = (require_finite(table, "the recogniser") for table in (first, second))
     if first.shape[1] != second.shape[1]:
         raise GdrdError(
@@ -98,9 +91,6 @@ def embed_faces(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np
         recogniser: the network; faces go to the device of its weights.
         faces: the batch.
         flip: average the embeddings of each face and its mirror image.
-
-    Raises:
-        GdrdError: see ``models.recogniser.embed_batch``; or embeddings are not finite.
     """
     return require_finite(_embed(recogniser, faces, flip), recogniser.name)
 

@@ -29,9 +29,6 @@ def write_embeddings(
         model: the recogniser's name.
         resolution: resolution that the faces were reduced to, in pixels, or None.
 
-    Raises:
-        GdrdError: an embedding is not finite or zero, there is not one for each face, or the file cannot be written.
-
     Example:
         >>> import tempfile
         >>> from gdrd_lab.datasets.synthetic import synthetic_faces
@@ -60,11 +57,7 @@ def write_embeddings(
 
 
 def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict[str, str]]:
-    """Read keys, identities (N,), embeddings (N, d) and the metadata that ``write_embeddings`` wrote.
-
-    Raises:
-        GdrdError: the file is missing or was not written by ``write_embeddings``.
-    """
+    """Read keys, identities (N,), embeddings (N, d) and the metadata that ``write_embeddings`` wrote."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

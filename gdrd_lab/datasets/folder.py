@@ -48,9 +48,6 @@ class ImageFiles(FaceDataset):
         align: aligns photographs; ``align_many`` if None.
         check: decode every image that is not aligned here once, so that a damaged one is reported now and not in the
             middle of a run.
-
-    Raises:
-        GdrdError: images cannot be used, all named in one line.
     """
 
     def __init__(
@@ -112,9 +109,6 @@ class FolderFaces(ImageFiles):
         options: how images become faces.
         check: see ``ImageFiles``.
 
-    Raises:
-        GdrdError: no such folder, no images in it, or images that cannot be used, all named in one line.
-
     Example:
         >>> import tempfile
         >>> from gdrd_lab.datasets.synthetic import synthetic_faces
@@ -141,11 +135,7 @@ class FolderFaces(ImageFiles):
 
 
 def write_faces(faces: FaceDataset, out: Path | str) -> None:
-    """Write a face set as PNG files that ``FolderFaces`` reads back: a folder per identity, unknown ones in ``out``.
-
-    Raises:
-        GdrdError: the folder cannot be written.
-    """
+    """Write a face set as PNG files that ``FolderFaces`` reads back: a folder per identity, unknown ones in ``out``."""
     for index, (key, label) in enumerate(zip(faces.keys, faces.labels, strict=True)):
         parts = [part for part in PurePosixPath(key.replace("\\", "/")).parts if part not in ("/", "..")]
         if label >= 0 and len(parts) < 2:
@@ -154,11 +144,7 @@ def write_faces(faces: FaceDataset, out: Path | str) -> None:
 
 
 def write_face(path: Path, face: np.ndarray) -> None:
-    """Write one aligned face, uint8 (S, S, 3), as a PNG file that says it is aligned; whole or not at all.
-
-    Raises:
-        GdrdError: the file cannot be written.
-    """
+    """Write one aligned face, uint8 (S, S, 3), as a PNG file that says it is aligned; whole or not at all."""
     entry = PngImagePlugin.PngInfo()
     entry.add_text(ALIGNED_ENTRY, "yes")
     with atomic_write(path, "Choose another folder", sync=False) as file:
@@ -183,9 +169,6 @@ def align_folder(
 
     Returns:
         The number of faces written, and (name, reason) of each photograph left out.
-
-    Raises:
-        GdrdError: ``source`` has no images, ``out`` lies in it, or ``out`` cannot be written.
     """
     source, out = Path(source), Path(out)
     found = list_images(source)

@@ -31,9 +31,6 @@ def enrol(labels: Array, per_identity: int = 1, *, seed: int = 0, distractors: b
         distractors: keep identities with too few faces for a probe in the gallery, which makes the task harder; False
             makes them an error.
 
-    Raises:
-        GdrdError: an identity has too few faces and ``distractors`` is False, or no probe is left.
-
     Example:
         >>> enrolment = enrol(np.array([0, 0, 1, 1, 1]))
         >>> len(enrolment.gallery), len(enrolment.probes)

@@ -26,9 +26,6 @@ class SavedDataset(EncodedFaces):
     Args:
         path: its folder.
         options: how images become faces.
-
-    Raises:
-        GdrdError: `datasets` is not installed, this is no saved dataset, or it has no column of images.
     """
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:

@@ -49,9 +49,6 @@ def lfw(
         path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, which is made if there is none.
         everything: all images in the folder, not only those of View 2.
         options: how images become faces; no image may be left out, because the pairs need all of them.
-
-    Raises:
-        GdrdError: LFW is not there, images of View 2 are missing, or it cannot be downloaded.
     """
     images, protocol = find_lfw(path)
     files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}
@@ -74,9 +71,6 @@ def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> P
     Args:
         path: LFW's folder, as for ``lfw``.
         faces: the set that the indices point into; if None the one ``lfw(path)`` returns.
-
-    Raises:
-        GdrdError: LFW is not there, pairs.txt is damaged, or the set lacks an image of it.
     """
     protocol = find_lfw(path)[1]
     keys = view2_keys(protocol) if faces is None else faces.keys
@@ -102,9 +96,6 @@ def read_pairs(protocol: Path) -> list[tuple[str, str, bool, int]]:
 
     Its first line gives the number of folds F (left out if 1) and of genuine pairs P in each; then follow F times
     P lines "name, number, number" and P lines "name, number, other name, number".
-
-    Raises:
-        GdrdError: the file is missing or damaged.
     """
     try:
         lines = [line.split() for line in read_text(protocol).splitlines() if line.strip()]
@@ -125,11 +116,7 @@ def read_pairs(protocol: Path) -> list[tuple[str, str, bool, int]]:
 
 
 def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
-    """Return the folder of LFW's images and its pairs.txt. Known layouts: LFW's own archives and scikit-learn's.
-
-    Raises:
-        GdrdError: it is not there and, for ``path`` None, cannot be downloaded; or pairs.txt cannot be used.
-    """
+    """Return the folder of LFW's images and its pairs.txt. Known layouts: LFW's own archives and scikit-learn's."""
     if path is not None:
         roots = [Path(path)]
     else:

@@ -45,9 +45,6 @@ def list_images(path: Path) -> Listing:
     """Return the image files below a folder and their identities, see ``identities_of_folders``.
 
     Hidden files and folders are left out. Links are followed.
-
-    Raises:
-        GdrdError: no such folder, or no images in it.
     """
     if not path.is_dir():
         problem = "is a file, not a folder of images" if path.exists() else "does not exist"

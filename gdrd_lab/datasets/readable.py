@@ -27,9 +27,6 @@ def readable(faces: EncodedFaces) -> FaceDataset:
     """Read every face once and return those that can be used, with their exact size.
 
     The result is kept in the cache, so a set that has not changed is not read again.
-
-    Raises:
-        GdrdError: some cannot be used, all named in one line, and ``faces.options.skip_unreadable`` is not set.
     """
     sides, reasons = cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
     good = np.flatnonzero(sides)

@@ -91,9 +91,6 @@ def training_faces(root: Path | str | None = None) -> FaceDataset:
 
     Args:
         root: the folder; $GDRD_FACES if None. Sets that are not in it are left out.
-
-    Raises:
-        GdrdError: none of them is there.
     """
     root = root or os.environ.get("GDRD_FACES")
     there = [Path(root, name) for name in TRAINING_SETS if Path(root, name).is_dir()] if root else []
@@ -110,9 +107,6 @@ def open_pairs(name_or_path: str | Path, faces: FaceDataset, seed: int = 0) -> P
 
     They are View 2 for LFW, the file's own for a verification file, and otherwise random pairs in 10 folds, or in fewer
     folds if there are few identities.
-
-    Raises:
-        GdrdError: the set has no genuine or no impostor pairs, or a pairs.txt cannot be used.
     """
     if str(name_or_path) == "lfw":
         return view2(None, faces)

@@ -84,11 +84,7 @@ def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
 
 
 def recorded_part(dataset: FaceDataset, record: dict[str, Any]) -> FaceDataset:
-    """Return the faces of the identities that a ``split_record`` says were held out.
-
-    Raises:
-        GdrdError: there are none of them in the set.
-    """
+    """Return the faces of the identities that a ``split_record`` says were held out."""
     held_out, names = _cut(record["held_out"]), identities_of(dataset)
     people = [label for label in range(len(names)) if _digest(names[label]) in held_out]
     chosen = np.flatnonzero(np.isin(dataset.labels, people))

@@ -112,11 +112,7 @@ class FaceModel(nn.Module):
 
 
 def load_face_model(path: Path | str | None = None) -> FaceModel:
-    """Load the face model shipped in data/, or one fitted by ``gdrd_lab.experiments.synthetic_faces.fit``.
-
-    Raises:
-        GdrdError: the file is missing, damaged, or not a face model.
-    """
+    """Load the face model shipped in data/, or one fitted by ``gdrd_lab.experiments.synthetic_faces.fit``."""
     from safetensors import SafetensorError, safe_open
 
     place = data_folder() / MODEL_FILE if path is None else Path(path)

@@ -40,9 +40,6 @@ class Calibration:
         resolutions: in pixels, rising.
         embeddings: float32 (R, N, d), rows of unit length.
         labels: (N,) identities.
-
-    Raises:
-        GdrdError: embeddings are not finite.
     """
 
     resolutions: tuple[int, ...]
@@ -138,9 +135,6 @@ def shipped_key(recogniser: object) -> str:
     """Return the name of a recogniser's table in the shipped file: its weights and the model of the synthetic faces.
 
     The pixels of the faces are not part of it, because they differ by rounding between processors.
-
-    Raises:
-        TypeError: the recogniser's weights cannot be named.
     """
     return fingerprint(recogniser, data_folder() / "face_model.safetensors")
 

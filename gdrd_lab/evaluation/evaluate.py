@@ -128,11 +128,7 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> li
 
 
 def own_pairs(dataset: FaceDataset, seed: int = 0) -> Pairs:
-    """Return the pairs of a face set's own protocol, or random pairs in as many folds as its identities fill.
-
-    Raises:
-        GdrdError: the set has no genuine or no impostor pairs.
-    """
+    """Return the pairs of a face set's own protocol, or random pairs in as many folds as its identities fill."""
     from gdrd_lab.datasets.base import require_pairs
     from gdrd_lab.datasets.lfw import view2
 

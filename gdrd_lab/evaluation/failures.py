@@ -135,9 +135,6 @@ def failures(
         words: P descriptions of pairs, see ``describe``.
         resolution: of the degraded faces, for the record.
         count: pairs of each kind.
-
-    Raises:
-        GdrdError: there is no reference model, or embeddings are not finite.
     """
     from scipy.stats import spearmanr
 
@@ -163,11 +160,7 @@ def failures(
 
 
 def read_failures(path: Path | str) -> list[Failures]:
-    """Read the rows that ``results.write_rows`` wrote.
-
-    Raises:
-        GdrdError: the file is missing or damaged.
-    """
+    """Read the rows that ``results.write_rows`` wrote."""
 
     def build(row: dict[str, Any]) -> Failures:
         hardest = tuple(Failure(**failure) for failure in row["hardest"])

@@ -67,11 +67,7 @@ class IdentificationResult:
 
 
 def pair_scores(first: Array, second: Array, pairs: Pairs) -> Array:
-    """Return the cosine similarity (P,) of each pair; ``first`` and ``second`` (N, d) are embeddings of all faces.
-
-    Raises:
-        GdrdError: embeddings are not finite, or the two tables differ in width.
-    """
+    """Return the cosine similarity (P,) of each pair; ``first`` and ``second`` (N, d) are embeddings of all faces."""
     a, b = comparable(first, second)
     parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(pairs), PAIRS_AT_ONCE)]
     scores = [np.einsum("pd,pd->p", a[pairs.first[p]], b[pairs.second[p]], dtype=np.float64) for p in parts]
@@ -89,9 +85,6 @@ def verify_embeddings(
         pairs: indices, which are genuine, and folds.
         fars: false accept rates to report a TAR for.
         both_ways: also score each pair with its faces exchanged; the 2P comparisons are evaluated together.
-
-    Raises:
-        GdrdError: embeddings are not finite, there are no genuine or no impostor pairs, or there is a single fold.
     """
     scores, genuine, fold = pair_scores(gallery, probe, pairs), pairs.genuine, pairs.fold
     if both_ways:

@@ -78,11 +78,7 @@ class Scores:
         return DataFrame([_flat(score) for score in self.scores])
 
     def save(self, path: Path | str) -> Path:
-        """Write ``path``.json and ``path``.csv, atomically, and return the JSON file's path.
-
-        Raises:
-            GdrdError: the place cannot be written or the disk is full.
-        """
+        """Write ``path``.json and ``path``.csv, atomically, and return the JSON file's path."""
         write_csv(with_ending(path, ".csv", ".json"), self)
         return write_json(with_ending(path, ".json", ".csv"), self)
 
@@ -114,9 +110,6 @@ def read_rows(path: Path | str, build: Callable[[dict[str, Any]], T], what: str,
         build: makes a row of its plain values.
         what: the rows' name in the error.
         command: what writes such a file.
-
-    Raises:
-        GdrdError: the file is missing or damaged.
     """
     try:
         return [build(row) for row in json.loads(_text(path))["rows"]]
@@ -153,11 +146,7 @@ def write_csv(path: Path | str, result: Scores) -> Path:
 
 
 def read_json(path: Path | str) -> Scores:
-    """Read what ``write_json`` wrote; every field must be there, be known and have its type.
-
-    Raises:
-        GdrdError: the file is missing, damaged or of another format.
-    """
+    """Read what ``write_json`` wrote; every field must be there, be known and have its type."""
     try:
         document = json.loads(_text(path))
         if not isinstance(document, dict) or document.pop("format", None) != FORMAT:

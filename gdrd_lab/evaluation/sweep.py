@@ -105,11 +105,7 @@ def resolutions(sizes: Iterable[int], base: Degradation = SHARP) -> list[Degrada
 
 
 def severities(base: Degradation, name: str, values: Iterable[float]) -> list[Degradation]:
-    """Return one degradation per value of the field ``name`` (such as "occlusion"), otherwise like ``base``.
-
-    Raises:
-        GdrdError: there is no such field, or a value is out of its range.
-    """
+    """Return one degradation per value of the field ``name`` (such as "occlusion"), otherwise like ``base``."""
     if name not in asdict(base):
         raise GdrdError(f"There is no degradation called {name}", f"Choose one of {', '.join(asdict(base))}")
     whole = name in ("resolution", "jpeg")
@@ -138,10 +134,6 @@ def sweep(
             the methods' names end in ", flips averaged".
         settings: which of the two faces is degraded.
         teacher: embeds the gallery of ``Setting.TEACHER``, which only its own students have (``teacher_name``).
-
-    Raises:
-        GdrdError: there is nothing to measure, names repeat, faces are too small for a resolution, or the data do not
-            allow a metric (all raised before the first face is embedded); or embeddings are not finite.
     """
     from tqdm.auto import tqdm
 

@@ -34,11 +34,7 @@ class Comparison:
 
 
 def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities: int = 60) -> Comparison:
-    """Embed the embedded faces by both and compare.
-
-    Raises:
-        GdrdError: the file cannot be run.
-    """
+    """Embed the embedded faces by both and compare."""
     from gdrd_lab.datasets.embed import QUIET, embed_all
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.datasets.synthetic import synthetic_faces

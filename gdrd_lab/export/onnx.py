@@ -45,11 +45,7 @@ class EmbeddingNetwork(nn.Module):
 
 
 def input_side(recogniser: Any) -> int:
-    """Return the side s to which a recogniser brings every face.
-
-    Raises:
-        GdrdError: it is no network with an ``input_size`` of its own or its backbone's.
-    """
+    """Return the side s to which a recogniser brings every face."""
     side = getattr(recogniser, "input_size", None) or getattr(getattr(recogniser, "backbone", None), "input_size", None)
     if not isinstance(recogniser, nn.Module) or side is None:
         raise GdrdError(
@@ -63,9 +59,6 @@ def export_onnx(recogniser: Any, path: Path) -> Path:
     """Write a recogniser as ONNX (opset 18): input "faces" (N, 3, s, s), output "embeddings" (N, d), any N.
 
     The file says its name, side and embedding size in its metadata.
-
-    Raises:
-        GdrdError: it is no single network, or the file cannot be written.
     """
     import onnx
 
@@ -102,9 +95,6 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int
         path: the file to write.
         calibration: faces whose activations set the ranges; the embedded set will do.
         faces: how many of them.
-
-    Raises:
-        GdrdError: onnxruntime is not installed, or a file cannot be read or written.
     """
     import onnx
 
@@ -142,9 +132,6 @@ def export_program(recogniser: Any, path: Path) -> Path:
 
     `torch.export.load` runs it without this project. Opening such a file can run a program hidden in it, so `gdrd`
     itself opens none that a user brings.
-
-    Raises:
-        GdrdError: it is no single network, or the file cannot be written.
     """
     side = input_side(recogniser)
     network = EmbeddingNetwork(recogniser).eval()
@@ -158,11 +145,7 @@ def export_program(recogniser: Any, path: Path) -> Path:
 
 
 def read_metadata(model: Any, source: Path) -> dict[str, Any]:
-    """Return name, input_size and embedding_size of an ONNX model that ``export_onnx`` wrote.
-
-    Raises:
-        GdrdError: it is another model.
-    """
+    """Return name, input_size and embedding_size of an ONNX model that ``export_onnx`` wrote."""
     found = next((entry.value for entry in model.metadata_props if entry.key == "gdrd"), None)
     try:
         metadata = json.loads(found or "")

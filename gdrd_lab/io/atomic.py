@@ -44,9 +44,6 @@ def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -
         path: the file.
         remedy: what the error tells the user to do.
         sync: flush the content to disk before the renaming, so that it survives a power cut.
-
-    Raises:
-        WriteError: the place cannot be written or the disk is full.
     """
     path = Path(path)
     with _temporary(path, remedy) as temporary:
@@ -63,9 +60,6 @@ def atomic_folder(path: Path | str, remedy: str = REMEDY) -> Iterator[Path]:
     """Give an empty folder that takes the name ``path`` only when the block ends without an error.
 
     Everything in it is flushed to disk first. An earlier folder of that name is replaced as a whole.
-
-    Raises:
-        WriteError: the place cannot be written or the disk is full; an earlier folder is still there.
     """
     path = Path(path)
     with _temporary(path, remedy) as temporary:
@@ -82,11 +76,7 @@ def atomic_folder(path: Path | str, remedy: str = REMEDY) -> Iterator[Path]:
 
 
 def write_atomically(path: Path | str, content: bytes) -> Path:
-    """Write ``content`` to ``path`` as ``atomic_write`` does; returns the path.
-
-    Raises:
-        WriteError: the place cannot be written or the disk is full.
-    """
+    """Write ``content`` to ``path`` as ``atomic_write`` does; returns the path."""
     with atomic_write(path) as file:
         file.write(content)
     return Path(path)

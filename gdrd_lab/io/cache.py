@@ -37,10 +37,6 @@ def fingerprint(*parts: object) -> str:
             for its weights, buffers, layers and ``config``; any other object needs a method ``fingerprint() -> str``.
             A face set is given as ``datasets.fingerprint.dataset_fingerprint(faces)``.
 
-    Raises:
-        GdrdError: a file cannot be read.
-        TypeError: a part has no content that could be compared.
-
     Example:
         >>> fingerprint("head", {"steps": 100}) == fingerprint("head", {"steps": 200})
         False
@@ -57,11 +53,7 @@ def keyed(*parts: object) -> str | None:
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content; read once as long as its size and times stay the same.
-
-    Raises:
-        GdrdError: the file cannot be read.
-    """
+    """Return the SHA-256 of a file's content; read once as long as its size and times stay the same."""
     try:
         state = path.stat()
         return _checksum(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)

@@ -24,9 +24,6 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
     Args:
         config: a dataclass; values of None are not checked.
         ranges: (low, high) by field name.
-
-    Raises:
-        GdrdError: names the first field whose value is out of range, NaN or not a number.
     """
     for name, (low, high) in ranges.items():
         kind = numbers.Integral if isinstance(low, int) and isinstance(high, int) else numbers.Real
@@ -39,9 +36,6 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """Return a config of ``kind`` built from plain values.
-
-    Raises:
-        GdrdError: a key is unknown or missing, or a value has the wrong type.
 
     Example:
         >>> from dataclasses import dataclass

@@ -30,10 +30,6 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
 
     Args:
         source: path, the file's bytes, or an open binary file.
-
-    Raises:
-        GdrdError: no such file, a folder, an empty file, no image, a truncated image, a side under 8 pixels, or more
-            than 50 million pixels (refused before anything is decoded).
     """
     _ignore_pillow_warnings()
     name, file = _opened(source)

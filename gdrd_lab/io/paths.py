@@ -25,11 +25,7 @@ def checkout(package: Path = PACKAGE) -> Path | None:
 
 
 def data_folder(package: Path = PACKAGE) -> Path:
-    """Return the folder of the shipped data: ``data/`` of the checkout, or the copy inside the installed package.
-
-    Raises:
-        GdrdError: the data are not there.
-    """
+    """Return the folder of the shipped data: ``data/`` of the checkout, or the copy inside the installed package."""
     root = checkout(package) or package
     if not (root / "data" / MARKER).is_file():
         raise GdrdError(

@@ -63,9 +63,6 @@ DLIB = PinnedFile(
 def find(pinned: PinnedFile, path: Path | str | None = None) -> Path:
     """Return a pinned file after a check of its SHA-256: ``path`` if given, else the wheel's, else the hub's.
 
-    Raises:
-        GdrdError: it is not found, or its SHA-256 is not the pinned one.
-
     Example:
         >>> find(YUNET).name
         'face_detection_yunet_2023mar_int8bq.onnx'

@@ -10,12 +10,7 @@ _NAMES = ("utf-32", "utf-32", "utf-16", "utf-16")
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8, or in UTF-16 or UTF-32 as its byte order mark or its zeros say.
-
-    Raises:
-        OSError: it cannot be read.
-        UnicodeDecodeError: it is not text in one of these encodings.
-    """
+    """Read a text file in UTF-8, or in UTF-16 or UTF-32 as its byte order mark or its zeros say."""
     content = path.read_bytes()
     for mark, name in zip(_MARKS, _NAMES, strict=True):
         if content.startswith(mark):

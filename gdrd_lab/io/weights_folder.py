@@ -19,11 +19,7 @@ FORMAT = 1
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, Any]) -> None:
-    """Write one safetensors file per entry of ``tensors`` and ``facts.json`` into ``folder``, atomically.
-
-    Raises:
-        GdrdError: the disk is full or the place cannot be written; an earlier folder is still there.
-    """
+    """Write one safetensors file per entry of ``tensors`` and ``facts.json`` into ``folder``, atomically."""
     with atomic_folder(folder) as draft:
         for name, group in tensors.items():
             try:
@@ -35,11 +31,7 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], meta
 
 
 def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Read what ``write_folder`` wrote: the tensors of each file, and the metadata.
-
-    Raises:
-        GdrdError: the folder is missing, incomplete, damaged or of another format.
-    """
+    """Read what ``write_folder`` wrote: the tensors of each file, and the metadata."""
     try:
         metadata = json.loads((folder / "facts.json").read_text())
         tensors = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
@@ -57,11 +49,7 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
 
 
 def load_into(module: torch.nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
-    """Load a state into a module. All names and shapes must agree; ``source`` is named in the error.
-
-    Raises:
-        GdrdError: the state belongs to another configuration.
-    """
+    """Load a state into a module. All names and shapes must agree; ``source`` is named in the error."""
     try:
         module.load_state_dict(dict(state))
     except RuntimeError as error:

@@ -101,11 +101,7 @@ def chips(faces: Tensor) -> Tensor:
 
 
 def load_dlib(path: Path | None = None) -> DlibRecogniser:
-    """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from ``path``.
-
-    Raises:
-        GdrdError: the wheel is not installed, or the SHA-256 of the file is not the pinned one.
-    """
+    """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from ``path``."""
     from gdrd_lab.io.pretrained import DLIB, find
 
     model = DlibRecogniser()
@@ -118,9 +114,6 @@ def read_state(data: bytes) -> dict[str, Tensor]:
 
     The file nests one record per layer, the last layer outermost: first the versions of all layers, outermost first,
     then the input layer, then the contents of all layers, innermost first. Anything unexpected is an error.
-
-    Raises:
-        GdrdError: the data are damaged, or hold another network.
     """
     reader, layers = _Reader(data), _layers()
     reader.expect("loss layer", reader.integer(), 1)

@@ -22,10 +22,6 @@ class OnnxRecogniser:
     Args:
         path: the .onnx file.
         threads: threads of onnxruntime; None uses all cores.
-
-    Raises:
-        GdrdError: onnxruntime is not installed; the file is missing, damaged or of another origin; or a weight is not
-            finite.
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
@@ -58,10 +54,6 @@ class OnnxRecogniser:
         return self._checksum
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size).
-
-        Raises:
-            GdrdError: as ``check_faces``.
-        """
+        """Embed faces (N, 3, H, W), RGB in [0, 1], as unit vectors (N, embedding_size)."""
         pixels = resize(check_faces(faces).float().cpu(), self.input_size).contiguous().numpy()
         return torch.from_numpy(self._session.run(["embeddings"], {"faces": pixels})[0])

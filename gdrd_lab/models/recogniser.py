@@ -53,11 +53,7 @@ class RecogniserNetwork(nn.Module):
     embedding_size: int
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Return unit embeddings (N, d) of faces (N, 3, H, W), RGB in [0, 1], at any resolution; differentiable.
-
-        Raises:
-            GdrdError: as ``check_faces``.
-        """
+        """Return unit embeddings (N, d) of faces (N, 3, H, W), RGB in [0, 1], at any resolution; differentiable."""
         return F.normalize(self(check_faces(faces).to(next(self.parameters()).dtype)), dim=1)
 
 
@@ -67,9 +63,6 @@ def check_faces(faces: Tensor) -> Tensor:
     Values up to 0.25 outside [0, 1] are accepted, because bicubic interpolation overshoots. BGR can only be guessed:
     a warning is given if at least nine in ten of eight or more faces are bluer than red in the middle, which is true of
     less than 1 percent of photographs in RGB.
-
-    Raises:
-        GdrdError: another shape, integers, values that are not finite or have another range.
 
     Example:
         >>> check_faces(torch.rand(2, 3, 16, 16)).shape
@@ -124,9 +117,6 @@ def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
 
     Returns:
         (N, embedding_size), rows of unit length.
-
-    Raises:
-        GdrdError: as ``check_faces``; a network is in training mode; the embeddings have another shape or length.
     """
     parts = [recogniser, *getattr(recogniser, "__dict__", {}).values()]
     layers = (layer for part in parts if isinstance(part, nn.Module) for layer in part.modules())
@@ -151,11 +141,7 @@ def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
 
 
 def require_finite(tensors: Mapping[str, Any], source: object) -> None:
-    """Refuse weights (tensors or arrays by name) with NaN or infinity.
-
-    Raises:
-        GdrdError: names the tensor and ``source``, the model or file that holds it.
-    """
+    """Refuse weights (tensors or arrays by name) with NaN or infinity."""
     for name, values in tensors.items():
         values = values if isinstance(values, Tensor) else torch.tensor(values)
         if values.is_floating_point() and not bool(values.isfinite().all()):

@@ -80,9 +80,6 @@ class SFace(RecogniserNetwork):
 def load_sface(path: Path | None = None) -> SFace:
     """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from ``path``.
 
-    Raises:
-        GdrdError: the file is missing, or its SHA-256 is not the pinned one.
-
     Example:
         >>> load_sface().embed(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 128])

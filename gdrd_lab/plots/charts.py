@@ -37,11 +37,7 @@ def lines(
     title: str = "",
     log_y: bool = False,
 ) -> Figure:
-    """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own.
-
-    Raises:
-        GdrdError: a line and its positions differ in length.
-    """
+    """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own."""
     figure, axes = new_figure()
     words = []
     for i, (name, values) in enumerate(series.items()):

@@ -227,11 +227,7 @@ def render(figure: Figure, form: str = "png") -> bytes:
 
 
 def save(figure: Figure, path: Path | str) -> tuple[Path, Path]:
-    """Write ``path``.png and ``path``.svg, atomically; an ending .png or .svg of ``path`` is not doubled.
-
-    Raises:
-        GdrdError: the place cannot be written or the disk is full.
-    """
+    """Write ``path``.png and ``path``.svg, atomically; an ending .png or .svg of ``path`` is not doubled."""
     png, svg = with_ending(path, ".png", ".svg"), with_ending(path, ".svg", ".png")
     return write_atomically(png, render(figure, "png")), write_atomically(svg, render(figure, "svg"))
 

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def cost_section(files: Sequence[Path], page: Path) -> str:
-    """Write the section from benchmarks, one table for each machine, and from the LFW scores that lie beside them.
-
-    Raises:
-        GdrdError: a file holds no benchmark of the networks.
-    """
+    """Write the section from benchmarks, one table for each machine, and from the LFW scores that lie beside them."""
     out: list[str] = []
     work: dict[str, float] = {}
     for file in files:

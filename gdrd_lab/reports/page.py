@@ -52,9 +52,6 @@ def write_page(folder: Path, page: Path) -> list[str]:
 
     Returns:
         The names of the files that were not there.
-
-    Raises:
-        GdrdError: there is none of the files, or one is damaged.
     """
     found = {section: files_of(folder / section.file) for section in sections()}
     missing = [section.file for section, files in found.items() if not files]

@@ -45,11 +45,7 @@ class TrainingState:
         return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
     def save(self, folder: Path, step: int, metadata: Mapping[str, Any], keep: int) -> None:
-        """Write the checkpoint ``folder/step-NNNNNNN`` after ``step`` steps and delete all but the newest ``keep``.
-
-        Raises:
-            GdrdError: the disk is full; earlier checkpoints are kept.
-        """
+        """Write the checkpoint ``folder/step-NNNNNNN`` after ``step`` steps and delete all but the newest ``keep``."""
         path = folder / f"step-{step:07d}"
         tensors, rest = flatten_optimizer(self.optimizer.state_dict())
         groups = {"weights": self.weights.state_dict(), "average": self.average.module.state_dict()}
@@ -60,11 +56,7 @@ class TrainingState:
             shutil.rmtree(old)
 
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, Any], path: Path) -> int:
-        """Take over a checkpoint that ``io.weights_folder.read_folder`` read from ``path``; returns its step.
-
-        Raises:
-            GdrdError: the checkpoint is of another shape.
-        """
+        """Take over a checkpoint that ``io.weights_folder.read_folder`` read from ``path``; returns its step."""
         load_into(self.weights, tensors["weights"], path)
         load_into(self.average.module, tensors["average"], path)
         self.average.n_averaged.fill_(metadata["step"] + 1)

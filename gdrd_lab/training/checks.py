@@ -31,9 +31,6 @@ def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogni
         faces: to train on.
         stages: names of the stages that will run: "generative", "backbone", "stem", "head".
         recogniser: the discriminative teacher of the head.
-
-    Raises:
-        GdrdError: names the first setting that cannot work, or what the faces lack.
     """
     if len(faces) == 0:
         raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
@@ -80,11 +77,7 @@ def _check_head(recipe: Recipe, faces: FaceDataset, recogniser: Recogniser | Non
 
 
 def check_loop(config: LoopConfig, batch_norm: bool) -> None:
-    """Check that this machine can run a loop.
-
-    Raises:
-        GdrdError: the batch cannot be split, or precision, tracker or compiler are not available.
-    """
+    """Check that this machine can run a loop."""
     share = len(own_rows(config, distributed.world_size(), distributed.rank())) // config.accumulate
     if batch_norm and share < 2:
         raise GdrdError(

@@ -150,9 +150,6 @@ class StepBatches(Dataset):
             workers: processes; 0 decodes a batch when it is asked for.
             rows: the rows of each batch to make; all if None.
             pin: put the batches into pinned memory (for a GPU).
-
-        Raises:
-            GdrdError: a face cannot be read.
         """
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
         for item in DataLoader(

@@ -21,9 +21,6 @@ def exclusive(out: Path) -> Iterator[None]:
     """Hold a run's folder for this run inside the block; the processes of one run share it.
 
     The operating system frees the lock when its process ends, also after a crash.
-
-    Raises:
-        GdrdError: another training holds the folder, or the folder cannot be written.
     """
     lock = FileLock(out / ".lock", timeout=WAIT_SECONDS)
     with distributed.main_process_first() as main:

@@ -55,10 +55,6 @@ def train_generative(
 
     Returns:
         The pipeline with averaged weights, in evaluation mode.
-
-    Raises:
-        GdrdError: the recipe does not fit the faces, ``init_from`` has another shape, ``out`` holds a run of other
-            inputs or settings, or another training writes to it.
     """
     check_run(recipe, faces, ["generative"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
@@ -95,9 +91,6 @@ def train_backbone(
         generative: folder or hub id of the generative teacher; ``out/generative`` if None.
         progress: show progress bars.
         options: what else the run is told.
-
-    Raises:
-        GdrdError: there is no generative teacher, or as for ``train_generative``.
     """
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
@@ -138,10 +131,6 @@ def train_head(
         assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and in
             place of SFace the teacher that ``init_from_teacher`` prunes.
         options: what else the run is told.
-
-    Raises:
-        GdrdError: there is no backbone yet, its shape is not the recipe's, the assistant has no part, or as for
-            ``train_generative``.
     """
     prune = recipe.init_from_teacher and init_from is None
     if assistant is not None and not (prune or recipe.head.weight_assistant):
@@ -241,11 +230,7 @@ def train(
 
 
 def save_student(student: Student, folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Save a student from process 0.
-
-    Raises:
-        GdrdError: a weight is not finite, or the disk is full.
-    """
+    """Save a student from process 0."""
     require_finite(student.state_dict(), f"The student of {folder.parent}")
     with distributed.main_process_first() as main:
         if main:

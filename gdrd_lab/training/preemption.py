@@ -22,11 +22,7 @@ class Preempted(SystemExit):
 
 @contextmanager
 def catch_sigterm() -> Iterator[Callable[[], bool]]:
-    """Catch SIGTERM inside the block: gives a function that returns whether it has come. Only the main thread can.
-
-    Raises:
-        Preempted: the block ended normally although SIGTERM has come.
-    """
+    """Catch SIGTERM inside the block: gives a function that returns whether it has come. Only the main thread can."""
     requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield requested.is_set

@@ -93,11 +93,7 @@ def paper() -> Recipe:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Return the recipe called "smoke", "cpu", "best", "assistant" or "paper", or the one in a JSON file.
-
-    Raises:
-        GdrdError: there is no such recipe, or the file is no recipe.
-    """
+    """Return the recipe called "smoke", "cpu", "best", "assistant" or "paper", or the one in a JSON file."""
     for recipe in (smoke, cpu, best, assistant, paper):
         if name == recipe.__name__:
             return recipe()
@@ -113,11 +109,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def override(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Return the recipe with settings changed, each as "name.name=value" with a JSON value.
-
-    Raises:
-        GdrdError: a name is unknown or a value has the wrong type.
-    """
+    """Return the recipe with settings changed, each as "name.name=value" with a JSON value."""
     values = to_dict(recipe)
     for change in changes:
         path, separator, text = change.partition("=")

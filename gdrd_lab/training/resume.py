@@ -28,9 +28,6 @@ def resume(state: TrainingState, folder: Path, metadata: Mapping[str, Any], adju
         folder: of the stage's checkpoints.
         metadata: configuration and fingerprints of the inputs, which must be the checkpoint's.
         adjust: accept another learning rate, weight decay or clip; the changes are recorded.
-
-    Raises:
-        GdrdError: the checkpoint was made from other inputs or settings, or the processes see different checkpoints.
     """
     start = 0
     for path in reversed(checkpoints(folder)):
@@ -50,11 +47,7 @@ def resume(state: TrainingState, folder: Path, metadata: Mapping[str, Any], adju
 
 
 def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adjust: bool) -> list[dict[str, Any]]:
-    """Return the changes of settings up to now, if a checkpoint fits: those it records, and those of ``metadata``.
-
-    Raises:
-        GdrdError: it was made from other inputs or with other settings.
-    """
+    """Return the changes of settings up to now, if a checkpoint fits: those it records, and those of ``metadata``."""
     anew = f"delete {path.parent} to train this stage anew, or give another --out folder"
     if "inputs" in metadata and "inputs" not in found:
         raise GdrdError(

@@ -71,9 +71,6 @@ class Run:
             stage: the stage.
             upstream: metadata of the networks that it learns from, by role; their splits are recorded.
             inputs: fingerprints of these networks, by role.
-
-        Raises:
-            GdrdError: as ``training.trainer.run``, or a file cannot be read or written.
         """
         config = getattr(self.recipe, stage.name)
         loop, seed = config.loop, self.recipe.seed
@@ -99,11 +96,7 @@ class Run:
         }
 
     def check_checkpoint(self, name: str) -> None:
-        """Refuse a stage's newest checkpoint now if its settings or faces are not this run's.
-
-        Raises:
-            GdrdError: as ``training.resume.check``.
-        """
+        """Refuse a stage's newest checkpoint now if its settings or faces are not this run's."""
         found = checkpoints(self.out / "checkpoints" / name)
         try:
             metadata = json.loads((found[-1] / "facts.json").read_text()) if found else None

@@ -20,11 +20,7 @@ from gdrd_lab.training.stages.stem import StemStage
 
 
 def continued(run: Run, parent: Student, source: Path) -> Student:
-    """Return ``parent`` itself if it has the recipe's shape, or else the recipe's student pruned from it.
-
-    Raises:
-        GdrdError: the recipe's student is not a smaller separable student of that shape.
-    """
+    """Return ``parent`` itself if it has the recipe's shape, or else the recipe's student pruned from it."""
     shape = run.recipe.student
     if parent.config == shape:
         return parent
@@ -43,9 +39,6 @@ def pruned_from_teacher(run: Run, teacher: Recogniser, **inputs: str) -> Student
         run: the run; its stage "stem" is trained.
         teacher: SFace, or an assistant as ``pruning.sface_from`` gives it.
         inputs: fingerprints of the teacher, by role.
-
-    Raises:
-        GdrdError: the student is not separable, or the teacher is not SFace.
     """
     if not isinstance(run.recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can be pruned from SFace", "Give the recipe a SeparableConfig")

@@ -76,9 +76,6 @@ def validation_split(
         fraction: share of the identities.
         recogniser: finds similar faces (``remove_identity_leakage``); not used where all faces are labelled.
         progress: show progress bars.
-
-    Raises:
-        GdrdError: as ``split_identities``.
     """
     rest, held_out = split_identities(faces, fraction)
     if (faces.labels < 0).any():

@@ -51,10 +51,6 @@ def run(
         metadata: configuration and fingerprints of the inputs; a checkpoint with others is refused.
         progress: show a progress bar.
         adjust: continue although learning rate, weight decay or clip have changed, and record the change.
-
-    Raises:
-        GdrdError: a loss or a weight is not finite, a checkpoint does not fit, or a file cannot be read or written.
-        Preempted: SIGTERM came; the checkpoint is written.
     """
     # Processes and precision.
     accelerator = _accelerator(stage, config, folder)
@@ -121,11 +117,7 @@ def learning_rate_factor(step: int, steps: int) -> float:
 
 
 def own_rows(config: LoopConfig, processes: int, process: int) -> np.ndarray:
-    """Return the rows of a batch that one process trains on: a contiguous share of each micro-batch.
-
-    Raises:
-        GdrdError: the batch cannot be split evenly.
-    """
+    """Return the rows of a batch that one process trains on: a contiguous share of each micro-batch."""
     parts = processes * config.accumulate
     share = config.batch_size // parts
     if share * parts != config.batch_size:

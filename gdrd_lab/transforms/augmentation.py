@@ -24,9 +24,6 @@ class AugmentConfig:
         scale: largest relative change of scale, 0 to 0.9.
         rotate: largest rotation in degrees, 0 to 180.
         colour: largest relative change of contrast, 0 to 1; brightness and each channel change by up to half of it.
-
-    Raises:
-        GdrdError: a value is outside its range.
     """
 
     flip: bool = True

@@ -62,11 +62,7 @@ def chosen(view: View, first: Face, second: Face) -> tuple[Face, int]:
 
 
 def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
-    """Super-resolve the chosen face at the view's resolution; yield after every step.
-
-    Raises:
-        GdrdError: the input is at least as large as the output.
-    """
+    """Super-resolve the chosen face at the view's resolution; yield after every step."""
     face, seed = chosen(view, first, second)
     pipeline, reference_model = generative(), recognisers()[0]
     if view.resolution >= pipeline.size:

@@ -22,9 +22,6 @@ class StoredFaces(FaceDataset):
 
     Attributes:
         failed: (key, reason) of each image that gave no face.
-
-    Raises:
-        GdrdError: the file is missing, cut off or no such file.
     """
 
     def __init__(self, path: Path, name: str) -> None:

@@ -42,11 +42,7 @@ class Templates:
 
 
 def ijb(path: Path | str, name: str = "ijbc") -> Templates:
-    """Return the faces of IJB-C or IJB-B with their templates, cut out by the published landmarks when asked for.
-
-    Raises:
-        GdrdError: a file is missing or damaged.
-    """
+    """Return the faces of IJB-C or IJB-B with their templates, cut out by the published landmarks when asked for."""
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
     rows = _rows(folder / "meta" / f"{name}_face_tid_mid.txt", 3)
     points = {row[0]: row[1:11] for row in _rows(folder / "meta" / f"{name}_name_5pts_score.txt", 12)}
@@ -91,11 +87,7 @@ def template_embeddings(embeddings: np.ndarray, templates: Templates) -> np.ndar
 
 
 def ijb_pairs(path: Path | str, templates: Templates, name: str = "ijbc") -> Pairs:
-    """Return the 1:1 protocol: pairs of templates, all in one fold (TAR at FAR is published, no folds).
-
-    Raises:
-        GdrdError: the list is missing, damaged, or names other templates.
-    """
+    """Return the 1:1 protocol: pairs of templates, all in one fold (TAR at FAR is published, no folds)."""
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
     source = folder / "meta" / f"{name}_template_pair_label.txt"
     try:
@@ -115,9 +107,6 @@ def ijb_search(
     Returns:
         Subjects of all templates (T,), -1 where the protocol does not name one; the gallery's templates with the mated
         probes; and the non-mated probes, whose subject is not in the gallery.
-
-    Raises:
-        GdrdError: a list is missing, damaged, or names other templates.
     """
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE) / "meta"
     enrolled, shown = (

@@ -45,11 +45,7 @@ class CropFaces(FaceDataset):
 
 
 def find_folder(path: Path | str, inside: str, where: str) -> Path:
-    """Return the folder at or just below ``path`` that holds ``inside``.
-
-    Raises:
-        GdrdError: there is none; it says ``where`` to look.
-    """
+    """Return the folder at or just below ``path`` that holds ``inside``."""
     path = Path(path)
     for folder in (path, *sorted(path.glob("*/"))):
         if (folder / inside).exists():
@@ -70,11 +66,7 @@ def _read_mat(path: Path) -> dict[str, np.ndarray]:
 
 
 def names_in(path: Path, name: str) -> list[str]:
-    """Return the texts of a MATLAB cell array of any shape, row by row.
-
-    Raises:
-        GdrdError: the file cannot be read or does not hold the array.
-    """
+    """Return the texts of a MATLAB cell array of any shape, row by row."""
     out = []
     for value in _entry(path, name).reshape(-1):
         while isinstance(value, np.ndarray):
@@ -84,11 +76,7 @@ def names_in(path: Path, name: str) -> list[str]:
 
 
 def read_list(path: Path, part: str) -> tuple[list[str], np.ndarray]:
-    """Return the names in ``part``_set and their identities, int64 (N,), in ``part``_ids of a MATLAB file.
-
-    Raises:
-        GdrdError: the file cannot be read, or names and identities do not fit each other.
-    """
+    """Return the names in ``part``_set and their identities, int64 (N,), in ``part``_ids of a MATLAB file."""
     names, found = names_in(path, f"{part}_set"), _entry(path, f"{part}_ids").reshape(-1)
     try:
         whole = bool((found.astype(np.float64) % 1 == 0).all())  # NaN is not

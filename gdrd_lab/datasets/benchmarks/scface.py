@@ -39,9 +39,6 @@ def scface(
         path: SCface's folder.
         people: numbers of the people to test with.
         progress: show a progress bar while aligning.
-
-    Raises:
-        GdrdError: folders are missing, or a person has no mugshot.
     """
     folder, wanted = find_folder(path, MUGSHOTS, WHERE), set(people)
     found = [(file, int(match[1]), 0) for file, match in _named(folder / MUGSHOTS, r"(\d{3})_frontal") if match]

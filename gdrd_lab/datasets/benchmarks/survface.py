@@ -33,11 +33,7 @@ class OpenSet:
 
 
 def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
-    """Return the identification test. Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``).
-
-    Raises:
-        GdrdError: a file is missing or damaged.
-    """
+    """Return the identification test. Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``)."""
     folder = find_folder(path, "Face_Identification_Test_Set", WHERE) / "Face_Identification_Test_Set"
     files: list[Path] = []
     labels: list[int] = []
@@ -62,11 +58,7 @@ def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
 
 
 def survface_verification(path: Path | str, folds: int = 10) -> tuple[CropFaces, Pairs]:
-    """Return the verification test. Published are TAR at FAR, AUC and mean accuracy. Pair k is in fold k mod ``folds``.
-
-    Raises:
-        GdrdError: a file is missing or damaged.
-    """
+    """Return the verification test: TAR at FAR, AUC and mean accuracy. Pair k is in fold k mod ``folds``."""
     folder = find_folder(path, "Face_Verification_Test_Set", WHERE) / "Face_Verification_Test_Set"
     rows: list[list[str]] = []
     genuine: list[bool] = []

@@ -24,9 +24,6 @@ def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, 
     Args:
         path: the folder that holds Testing_Set, or Testing_Set itself.
         distractors: False leaves them out, which makes the task much easier than the published one.
-
-    Raises:
-        GdrdError: a file is missing or damaged.
     """
     folder = find_folder(path, "gallery_match_img_ID_pairs.mat", WHERE)
     files: list[Path] = []

@@ -46,9 +46,6 @@ class BinFaces(EncodedFaces):
     Args:
         path: the .bin file.
         options: how images become faces.
-
-    Raises:
-        GdrdError: the file is missing, damaged, or holds anything but lists of bytes and booleans.
     """
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
@@ -76,11 +73,7 @@ def bin_pairs(faces: BinFaces, folds: int = 10) -> Pairs:
 
 
 def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
-    """Read a verification file: 2 P images as bytes, and which pairs are genuine, bool (P,).
-
-    Raises:
-        GdrdError: the file is missing, damaged, or holds anything but lists of bytes and booleans.
-    """
+    """Read a verification file: 2 P images as bytes, and which pairs are genuine, bool (P,)."""
     try:
         images, genuine = load_plain(path.read_bytes(), str(path))
         if not isinstance(images, list | tuple) or not isinstance(genuine, list | tuple):
@@ -99,12 +92,7 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
 
 
 def load_plain(content: bytes, name: str) -> Any:
-    """Unpickle lists, tuples, bytes, integers, booleans and strings, and refuse everything else before it is touched.
-
-    Raises:
-        GdrdError: the pickle holds or calls anything else.
-        ValueError: it is damaged.
-    """
+    """Unpickle lists, tuples, bytes, integers, booleans and strings, and refuse everything else."""
     _refuse_anything_else(content, name)
     try:
         return _Plain(io.BytesIO(content), encoding="bytes").load()

@@ -47,9 +47,6 @@ class RecordFaces(EncodedFaces):
         paths: the .rec file or files; the .idx of each lies beside it. Whether equal labels in several files are one
             person says ``datasets.parts.number_parts``.
         options: how images become faces.
-
-    Raises:
-        GdrdError: a file is missing, is no RecordIO file, or is cut off before its last image.
     """
 
     def __init__(self, paths: Path | str | Sequence[Path], options: ReadOptions = ReadOptions()) -> None:
@@ -90,11 +87,7 @@ def find_records(path: Path) -> list[Path]:
 
 
 def read_records(path: Path) -> RecordTable:
-    """Return the images of a .rec file. One that is cut off in its last image is used without it, with a warning.
-
-    Raises:
-        GdrdError: a file is missing, is no RecordIO file, or is cut off before its last image, or has no images.
-    """
+    """Return the images of a .rec file. One that is cut off in its last image is used without it, with a warning."""
     numbers, places = read_index(path.with_suffix(".idx"))
     try:
         size = path.stat().st_size
@@ -141,11 +134,7 @@ def _ends(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read an .idx file, lines of "number<tab>place": record numbers and byte offsets, int64 (N,), in number order.
-
-    Raises:
-        GdrdError: it is missing or is none.
-    """
+    """Read an .idx file, lines of "number<tab>place": record numbers and byte offsets, int64 (N,), in number order."""
     try:
         rows = np.loadtxt(path, np.int64, ndmin=2)
         if rows.shape[1] != 2 or (rows < 0).any() or (rows[:, 1] % 4).any():

@@ -125,11 +125,7 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
 
 
 def read_shard_embeddings(shard: Path) -> Tensor:
-    """Return the embeddings float16 (N, d) stored with a shard.
-
-    Raises:
-        GdrdError: there are none.
-    """
+    """Return the embeddings float16 (N, d) stored with a shard."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -23,11 +23,7 @@ def is_done(out: Path, name: str, manifest: dict[str, Any]) -> bool:
 
 
 def read_manifest(out: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder, or None where there is none.
-
-    Raises:
-        GdrdError: it is damaged.
-    """
+    """Return the manifest of a folder, or None where there is none."""
     path = out / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
@@ -41,11 +37,7 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
 
 
 def open_manifest(out: Path, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest of an earlier call that is to be continued, or a new one.
-
-    Raises:
-        GdrdError: the folder holds a pack of other faces or settings.
-    """
+    """Return the manifest of an earlier call that is to be continued, or a new one."""
     manifest = read_manifest(out)
     if manifest is None:
         return {**metadata, "complete": False, "shards": {}}

@@ -44,9 +44,6 @@ class PackConfig:
         quality: JPEG quality of faces that had to be aligned or decoded, 1 to 100; 0 writes PNG, without loss. Images
             that are face crops already are copied byte for byte.
         embed: name of a recogniser ("sface") whose embeddings are stored with the faces; None for none.
-
-    Raises:
-        GdrdError: a value is out of its range.
     """
 
     faces_per_shard: int = 5000
@@ -81,9 +78,6 @@ def pack(
 
     Returns:
         The manifest.
-
-    Raises:
-        GdrdError: the folder holds a pack of something else, the disk is full, or no face can be used.
     """
     from tqdm.auto import tqdm
 

@@ -90,9 +90,6 @@ class ShardFaces(EncodedFaces):
         paths: tar files, not compressed.
         options: how images become faces.
         name: what messages and tables call the set; the first file's folder if None.
-
-    Raises:
-        GdrdError: a file is missing, no tar file, compressed or damaged, or there are no images.
     """
 
     def __init__(

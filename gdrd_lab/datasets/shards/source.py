@@ -58,11 +58,7 @@ class Source:
     options: ReadOptions = ReadOptions()
 
     def open(self, out: Path | None = None) -> FaceDataset:
-        """Open the faces; the photographs of a folder are aligned one by one when asked for, and not kept.
-
-        Raises:
-            GdrdError: there are none, or the folder ``out`` that receives the pack lies in them.
-        """
+        """Open the faces; the photographs of a folder are aligned one by one when asked for, and not kept."""
         path = Path(self.name_or_path)
         if out is not None and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
             raise GdrdError(f"{out} lies in {path}, whose faces it would join", "Choose a folder elsewhere")
@@ -92,11 +88,7 @@ class PackCheck:
 
 
 def check_pack(out: Path, progress: bool = True) -> PackCheck:
-    """Compare every shard with its checksum, and with the source if it is still there.
-
-    Raises:
-        GdrdError: there is no manifest.
-    """
+    """Compare every shard with its checksum, and with the source if it is still there."""
     from tqdm.auto import tqdm
 
     manifest = read_manifest(out)

@@ -40,9 +40,6 @@ def read_tar(path: Path) -> TarTable:
     sample "a/7". Where several images share such a key ("ann.001.jpg", "ann.002.jpg") each is a face, and its key is
     its name up to the last dot. Hidden members are left out, as in folders. A file that ends after a whole member, but
     without the mark of an archive's end, is used with a warning.
-
-    Raises:
-        GdrdError: the file is missing, compressed, damaged, cut off within a member, or no tar file.
     """
     images: dict[str, tuple[int, int]] = {}
     texts: dict[str, str | None] = {}

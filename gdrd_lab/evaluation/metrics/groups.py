@@ -46,9 +46,6 @@ def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float)
         groups: (P,) integers; pairs with -1 are left out.
         threshold: pairs with a score of at least this are accepted.
 
-    Raises:
-        GdrdError: the lengths differ, scores are not finite, or no pair has a group.
-
     Source of the interval: Wilson, JASA 1927; scipy.
     """
     scores, genuine, groups = np.asarray(scores), np.asarray(genuine, bool), np.asarray(groups)

@@ -26,9 +26,6 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
     Returns:
         (P,) int64, 1 to the number of identities enrolled.
 
-    Raises:
-        GdrdError: a probe's identity is not enrolled, there is no probe, or embeddings are not finite.
-
     Example:
         >>> ranks(np.eye(2), np.array([7, 7]), np.eye(2), np.array([7, 8])).tolist()
         [1, 2]

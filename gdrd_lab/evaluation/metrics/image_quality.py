@@ -65,9 +65,6 @@ def psnr(hr: Tensor, output: Tensor) -> np.ndarray:
 def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
     """Structural similarity of each face, -1 to 1, with the Gaussian window of the paper, averaged over the channels.
 
-    Raises:
-        GdrdError: shapes differ, or faces are smaller than the window (11 px).
-
     Source: Wang et al., Image quality assessment (IEEE TIP 2004), section III.
     """
     from skimage.metrics import structural_similarity
@@ -116,9 +113,6 @@ def quality(
         recogniser: the reference model for identity.
         seeds: of the generation.
         options: faces at a time, the seed of the degradation and the progress bar; ``flip`` is not used.
-
-    Raises:
-        GdrdError: no faces or no seeds.
     """
     from tqdm.auto import tqdm
 
@@ -162,11 +156,7 @@ def compare_steps(
     seeds: Sequence[int] = (0, 1, 2),
     options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> list[QualityRow]:
-    """Compare the generative teacher's faces, by number of denoising steps, with bicubic resizing to its size.
-
-    Raises:
-        GdrdError: no faces or no seeds.
-    """
+    """Compare the generative teacher's faces, by number of denoising steps, with bicubic resizing to its size."""
     size = pipeline.size
     out = []
     for resolution in resolutions:
@@ -184,11 +174,7 @@ def compare_steps(
 
 
 def read_quality(path: Path | str) -> list[QualityRow]:
-    """Read the rows that ``results.write_rows`` wrote.
-
-    Raises:
-        GdrdError: the file is missing or damaged.
-    """
+    """Read the rows that ``results.write_rows`` wrote."""
 
     def build(row: dict[str, Any]) -> QualityRow:
         values = row["quality"]

@@ -40,9 +40,6 @@ def tpir_at_fpir(
         rank: R; QMUL-SurvFace reports 20.
         chunk: probes scored at a time; memory is chunk x G.
 
-    Raises:
-        GdrdError: there are no non-mated probes, a mated probe is not enrolled, or embeddings are not finite.
-
     Source: Cheng, Zhu and Gong, Surveillance Face Recognition Challenge (arXiv 1804.09691), section 3.
     """
     if not len(non_mated):

@@ -38,9 +38,6 @@ def scores_in_chunks(queries: Array, database: Array, chunk: int) -> Iterator[tu
         queries: (Q, d) embeddings.
         database: (N, d) embeddings.
         chunk: c; memory is c x N.
-
-    Raises:
-        GdrdError: embeddings are not finite.
     """
     queries, database = comparable(queries, database)
     for start in range(0, len(queries), chunk):
@@ -69,9 +66,6 @@ def search(
         labels: (N,) identities.
         own: (Q,) index of each query's own face in the database, which is left out of its result; None: none has one.
         chunk: queries scored at a time.
-
-    Raises:
-        GdrdError: a query has no face in the database, or embeddings are not finite.
     """
     query_labels, labels = np.asarray(query_labels), np.asarray(labels)
     missing = ~np.isin(query_labels, labels)
@@ -109,9 +103,6 @@ def retrieve(
         labels: (N,) identities.
         indices: faces used as queries; None takes all that have a relevant face.
         chunk: queries scored at a time; memory is chunk x N.
-
-    Raises:
-        GdrdError: no query has a relevant face, there is only one identity, or embeddings are not finite.
     """
     labels = np.asarray(labels)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)

@@ -71,9 +71,6 @@ def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
         genuine: (P,) True where both faces are one person.
         fold: (P,) fold of each pair; any integers, at least two different ones.
 
-    Raises:
-        GdrdError: no genuine or no impostor pairs, scores that are not finite, or a single fold.
-
     Source: Huang et al., Labeled Faces in the Wild (UMass TR 07-49), section 2 (View 2).
     """
     scores, genuine = _checked(scores, genuine)
@@ -127,9 +124,6 @@ def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
 
     Returns:
         The threshold; NaN with fewer than 1 / ``far`` impostor pairs, because these cannot show so low a rate.
-
-    Raises:
-        GdrdError: ``far`` is not above 0 and at most 1, or one kind of pairs is missing.
     """
     scores, genuine = _checked(scores, genuine)
     if not 0 < far <= 1:

@@ -26,9 +26,6 @@ class AblationConfig:
         timesteps: noise levels of the generative features that are tried besides 0.
         blocks: blocks of the generative teacher that are tried besides the middle.
         hold_out: share of the identities that are scored and not trained on.
-
-    Raises:
-        GdrdError: a value is out of range, or there are no seeds.
     """
 
     student: StudentConfig | SeparableConfig
@@ -123,11 +120,7 @@ def rows(config: AblationConfig) -> list[Row]:
 
 
 def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
-    """Return the rows whose names contain one of the texts, with ``label`` added to their names.
-
-    Raises:
-        GdrdError: there is no such row.
-    """
+    """Return the rows whose names contain one of the texts, with ``label`` added to their names."""
     chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
     if not chosen:
         raise GdrdError(f"No row's name contains one of {list(texts)}", "Use words of the table's first column")

@@ -63,9 +63,6 @@ def ablate(
 
     Returns:
         Scores of all runs; ``method`` is the row's name, ``seed`` the run's.
-
-    Raises:
-        GdrdError: a row has a second teacher and there is none, or the faces do not fit the configuration.
     """
     trained, held_out = split_identities(faces, config.hold_out)
     chosen = rows(config) if chosen is None else chosen

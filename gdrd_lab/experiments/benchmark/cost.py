@@ -25,9 +25,6 @@ def multiply_adds(module: nn.Module, input_size: int | tuple[int, ...], *further
 
     Returns:
         Multiply-adds; half of what is called FLOPs elsewhere.
-
-    Raises:
-        GdrdError: the module does not take such an input.
     """
     shape = (3, input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
     sample = next(iter(module.parameters()), torch.zeros(()))

@@ -72,11 +72,7 @@ class BenchmarkConfig:
 def run_suites(
     config: BenchmarkConfig, suites: Sequence[str] = SUITES, say: Callable[[str], Any] = lambda _: None
 ) -> list[Row]:
-    """Run some suites one after the other.
-
-    Raises:
-        GdrdError: there is no suite of that name.
-    """
+    """Run some suites one after the other."""
     unknown = sorted(set(suites) - set(SUITES))
     if unknown:
         raise GdrdError(f"There is no suite {unknown[0]!r}", f"Choose among {', '.join(SUITES)}")

@@ -56,11 +56,7 @@ class Photographs:
 
 
 def read_photographs(folder: Path, sface: SFace) -> Photographs:
-    """Read a folder of identity folders of aligned 112 px faces, and embed them.
-
-    Raises:
-        GdrdError: there are too few faces, or one is not 112 px.
-    """
+    """Read a folder of identity folders of aligned 112 px faces, and embed them."""
     from tqdm.auto import tqdm
 
     from gdrd_lab.io.images import read_image

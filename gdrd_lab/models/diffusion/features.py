@@ -34,9 +34,6 @@ def block_features(
         timestep: integer or (N,).
         block: path of a submodule, such as "down_blocks.1", "mid_block" or "mid_block.resnets.1".
         inputs: further inputs of this UNet, such as ``encoder_hidden_states``.
-
-    Raises:
-        GdrdError: the UNet has no such block.
     """
     try:
         module = unet.get_submodule(block)

@@ -158,9 +158,6 @@ class SuperResolutionPipeline(DiffusionPipeline):
 
         Returns:
             (N, 3, size, size) in [0, 1].
-
-        Raises:
-            GdrdError: the number of seeds is not N, steps is below 1, or ``lr`` is not RGB in [0, 1].
         """
         for step, faces in enumerate(self.denoise(lr, steps, seeds)):
             if callback is not None:

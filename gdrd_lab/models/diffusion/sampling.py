@@ -42,9 +42,6 @@ def sample(
 
     Yields:
         The estimate of x_0 after every step, shaped like ``noise``; the last one is x_0.
-
-    Raises:
-        GdrdError: steps is below 1 or above the schedule's length.
     """
     limit = scheduler.config.num_train_timesteps
     if not 1 <= steps <= limit:

@@ -48,9 +48,6 @@ class Backbone(nn.Module):
         input_size: resolution that faces are resized to first, a multiple of 16; the stem gives a 16 x 16 grid.
         channels: width of each stage; stage k works on a grid of 16 / 2^k.
         blocks: residual blocks of each stage.
-
-    Raises:
-        GdrdError: input_size is not a positive multiple of 16.
     """
 
     def __init__(

@@ -22,9 +22,6 @@ class StudentConfig:
         head_channels: width of the head's residual stage.
         head_blocks: residual blocks of the head.
         embedding_size: the same as the discriminative teacher's.
-
-    Raises:
-        GdrdError: a size is below 1, or channels and blocks name different numbers of stages.
     """
 
     input_size: int = 32
@@ -56,9 +53,6 @@ class SeparableConfig:
         backbone_blocks: (channels, stride) or (channels, stride, rank) of each block of the backbone.
         head_blocks: the same of each block of the head.
         embedding_size: the same as the discriminative teacher's.
-
-    Raises:
-        GdrdError: a size is below 1, or a block is not (channels, stride) or (channels, stride, rank).
     """
 
     input_size: int = 56
@@ -84,9 +78,5 @@ class SeparableConfig:
 
 
 def shape_from_dict(values: dict[str, Any]) -> StudentConfig | SeparableConfig:
-    """Build a student's shape from plain values: separable if they have a stem.
-
-    Raises:
-        GdrdError: as ``io.config.from_dict``.
-    """
+    """Build a student's shape from plain values: separable if they have a stem."""
     return from_dict(SeparableConfig, values) if "stem" in values else from_dict(StudentConfig, values)

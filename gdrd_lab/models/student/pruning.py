@@ -160,11 +160,7 @@ class Parent(SFace):
 
 
 def sface_from(student: Any) -> Parent:
-    """Return a student of SFace's shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module.
-
-    Raises:
-        GdrdError: the student has another shape.
-    """
+    """Return a student of SFace's shape (``SeparableConfig.whole()``), such as the assistant, as an SFace module."""
     if student.config != SeparableConfig.whole():
         raise GdrdError("The assistant has another shape than SFace", "Give one trained with the recipe `assistant`")
     return Parent(student)
@@ -186,9 +182,6 @@ def init_from(student: Any, sface: SFace, batches: Iterable[Tensor] = ()) -> int
 
     Returns:
         The number of units initialised; SFace has 27.
-
-    Raises:
-        GdrdError: the student's last block is not as wide as SFace's.
     """
     backbone, head = student.backbone, student.head
     ours_wide, theirs_wide = head.norm.num_features, sface.norm.num_features

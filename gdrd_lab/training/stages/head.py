@@ -30,9 +30,6 @@ class HeadStage(Stage):
         identities: number of labelled identities; 0 turns L_cls off.
         seed: of the relation modules and class centres.
         assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
-
-    Raises:
-        GdrdError: the assistant or the blocks to freeze are missing, or one identity is to be classified.
     """
 
     memory: Tensor
@@ -119,11 +116,7 @@ class HeadStage(Stage):
 
 
 def first_blocks(student: Student, count: int) -> tuple[torch.nn.Module, ...]:
-    """Return the stem and the ``count`` first blocks of a separable student's backbone; nothing for 0.
-
-    Raises:
-        GdrdError: the student has no such blocks.
-    """
+    """Return the stem and the ``count`` first blocks of a separable student's backbone; nothing for 0."""
     backbone = student.backbone
     if count == 0:
         return ()
