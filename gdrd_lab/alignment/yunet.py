@@ -240,12 +240,9 @@ def align_many(
     """Read and align images in several threads; yield, in their order, each face (size, size, 3) or its error.
 
     Args:
-        sources: paths or contents of image files.
         face_selection: see ``Aligner.align``.
         align: see ``Aligner.face``.
         size: side of the faces in pixels.
-        workers: threads.
-        progress: show a progress bar.
     """
     from tqdm.auto import tqdm
 

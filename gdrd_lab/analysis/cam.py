@@ -147,7 +147,6 @@ def deletion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -
     Args:
         recogniser: has ``embed``.
         face: (3, r, r), RGB in [0, 1].
-        saliency: (h, w) of any size.
         steps: the pixels are taken in that many equal parts.
     """
     return _curve(recogniser, face, saliency, steps, insert=False)

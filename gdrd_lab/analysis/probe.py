@@ -30,8 +30,6 @@ def linear_probe(
         features: (N, D).
         targets: (N, d), such as the discriminative teacher's embeddings.
         train: (N,) bool, rows to fit on; the others are judged. Keep a person's faces on one side.
-        penalty: ridge penalty per training row on the components, each of unit variance.
-        components: at most as many as training rows less one.
 
     Source: linear probes, Alain and Bengio (arXiv 1610.01644).
     """
@@ -65,8 +63,6 @@ def adapter_errors(
 
     Args:
         fitted: features (N, C, g, g) and target (N, D, h, w) to fit on.
-        judged: the same of other faces.
-        ridge: penalty per row, relative to the mean variance of the features.
     """
     deviation, mean = torch.std_mean(fitted[1].double(), dim=(0, 2, 3), correction=0)
 

@@ -51,7 +51,6 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
 
     Args:
         embeddings: (N, d), rows of unit length.
-        seed: of the layout.
         neighbours: how many neighbours count as near; at most N - 1 are used.
         min_dist: how tightly points may lie, 0 to 1.
 
@@ -111,7 +110,6 @@ def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndar
 
     Args:
         embeddings: (N, d) unit embeddings searched in.
-        index: the face.
         count: how many; at most N - 1 are returned.
         queries: (N, d) the faces as asked with, for example at low resolution; ``embeddings`` if None.
     """

@@ -25,12 +25,7 @@ faces = gl.load_dataset("photographs", options=gl.ReadOptions(face_selection="la
 
 
 def cell(view: View, own: bool = False) -> str:
-    """Return the code of the view's tab; it leaves the numbers in ``result``.
-
-    Args:
-        view: the settings; the tab "download" has the cell of the tab "compare".
-        own: the user's own faces replace the synthetic ones.
-    """
+    """Return the code of the view's tab; it leaves the numbers in ``result``."""
     makers = {"across": _across, "generate": _generate, "cam": _cam, "map": _map}
     return makers.get(view.tab, _compare)(view, own)
 

@@ -22,7 +22,6 @@ def serve(host: str, port: int | None = None) -> None:
     """Serve the app until it is interrupted.
 
     Args:
-        host: address to listen on.
         port: port to listen on; the first free port from 7860 if None.
     """
     _check_address(host, port)

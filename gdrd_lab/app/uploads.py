@@ -175,11 +175,6 @@ def own_gallery(
 ) -> tuple[Gallery, list[str]]:
     """Align and embed a user's photographs. The files are deleted as soon as they are read.
 
-    Args:
-        paths: the uploaded files.
-        names: their names at the user; the part before the last "/" (or else "_") names the identity.
-        recognisers: teacher and student.
-
     Returns:
         The gallery, and a line for each photograph that was left out.
     """

@@ -25,12 +25,7 @@ def shown_width(figure: Figure) -> int:
 
 
 def show(figure: Figure, widget: DOMWidget | None = None) -> None:
-    """Display a figure as a picture with alt text; JupyterLab shows ``widget`` instead, if given.
-
-    Args:
-        figure: from gdrd_lab.plots.
-        widget: its live form.
-    """
+    """Display a figure as a picture with alt text; JupyterLab shows ``widget`` instead, if given."""
     from IPython.display import display
 
     text = alt_text(figure)

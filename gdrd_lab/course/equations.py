@@ -140,7 +140,6 @@ def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
     """Return the number of the first code cell with the row's call below a text with a formula, or None.
 
     Args:
-        row: a row of the table.
         cells: the notebook's, each with ``cell_type`` and ``source``.
     """
     for number, cell in enumerate(cells):
@@ -152,11 +151,7 @@ def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
 
 
 def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
-    """Return notebooks/EQUATIONS.md.
-
-    Args:
-        notebooks: the cells of each notebook by its stem.
-    """
+    """Return notebooks/EQUATIONS.md."""
     lines = [
         "# Equations",
         "",

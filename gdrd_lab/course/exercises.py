@@ -50,10 +50,6 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
 
     The check never raises: an empty stub and an error inside the attempt become verdicts too, so that a notebook with
     unsolved exercises runs to its end.
-
-    Args:
-        exercise: name of the exercise.
-        praise: message of the verdict when the attempt is right.
     """
 
     def decorate(inspect: Callable[..., None]) -> Callable[..., Verdict]:

@@ -70,7 +70,6 @@ def stage_costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
     """Count the three stages of a recipe, without the discriminative teacher's one pass over the HR faces.
 
     Args:
-        recipe: of the run.
         resolution: of the student's input in pixels.
     """
     config = recipe.generative

@@ -51,11 +51,6 @@ def fit_head(
         features: (N, C, g, g) of the frozen backbone.
         targets: (N, d) embeddings of the HR faces by the discriminative teacher.
         labels: (N,) identities.
-        loss: function of (unit embeddings, targets, labels) of a batch.
-        steps: optimiser steps.
-        batch_size: faces per step, drawn without replacement.
-        learning_rate: AdamW's.
-        seed: of the batches.
     """
     own = list(loss.parameters()) if isinstance(loss, nn.Module) else []
     optimizer = torch.optim.AdamW([*head.parameters(), *own], lr=learning_rate, weight_decay=0.05)

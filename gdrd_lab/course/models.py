@@ -67,10 +67,7 @@ def train_backbone(
     """Return a student after stage 1 and its run's folder; it is trained once and kept.
 
     Args:
-        recipe: of the run.
-        faces: to train on.
         generative: folder of the generative teacher; the shipped one if None.
-        progress: show a progress bar.
     """
     from gdrd_lab.models.student.model import Student
     from gdrd_lab.training import pipeline

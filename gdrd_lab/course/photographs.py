@@ -42,7 +42,6 @@ def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
 
     Args:
         folder: one folder of photographs per person; None writes the example photographs.
-        work: folder for the aligned faces and the example photographs.
     """
     if folder is None:
         write_photographs(work / "photographs")

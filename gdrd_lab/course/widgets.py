@@ -26,15 +26,7 @@ MOST_SHOWN = 8
 def slider(
     label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *, start: int = 0, play: bool = False
 ) -> Box:
-    """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn when needed.
-
-    Args:
-        label: name of the quantity.
-        values: its positions.
-        draw: makes the figure of a value.
-        start: index of the first value shown.
-        play: add a button that plays the values as a film.
-    """
+    """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn when needed."""
     import ipywidgets as widgets
 
     if not values:
@@ -85,14 +77,7 @@ def show_slider(
 
 
 def film(frames: Sequence[np.ndarray], headings: Sequence[str], *, label: str = "step", title: str = "") -> None:
-    """Display faces (H, W, 3) as a film with a play button; the static form shows them side by side.
-
-    Args:
-        frames: one face per step.
-        headings: one for each face.
-        label: of the slider.
-        title: of the static form.
-    """
+    """Display faces (H, W, 3) as a film with a play button; the static form shows them side by side."""
     if len(frames) != len(headings):
         raise GdrdError(f"{len(frames)} frames have {len(headings)} headings", "Give one for each")
     order = dict(enumerate(headings))

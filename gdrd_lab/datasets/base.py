@@ -311,8 +311,6 @@ def batches(
     If the faces differ in size, each batch is split by size.
 
     Args:
-        dataset: the faces.
-        batch_size: B.
         indices: only these faces, in this order; all if None.
     """
     order = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)

@@ -72,9 +72,7 @@ def celeba(
     whatever their suffix.
 
     Args:
-        path: folder that holds img_align_celeba/ and identity_CelebA.txt.
         partition: only this official part (needs list_eval_partition.txt); all if None. Parts share no identity.
-        options: how images become faces.
     """
     root = Path(path)
     images, lists = _images(root), _list(root, IDENTITIES)

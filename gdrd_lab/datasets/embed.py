@@ -53,7 +53,6 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
 
     Args:
         embeddings: (N, d) floats.
-        name: the model they come from, for the error.
 
     Example:
         >>> require_finite(np.array([[3.0, 4.0]]), "my model").tolist()
@@ -85,13 +84,7 @@ def comparable(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def embed_faces(recogniser: Recogniser, faces: Tensor, flip: bool = False) -> np.ndarray:
-    """Embed one batch of faces (N, 3, H, W), RGB in [0, 1]: float32 (N, d), rows of unit length.
-
-    Args:
-        recogniser: the network; faces go to the device of its weights.
-        faces: the batch.
-        flip: average the embeddings of each face and its mirror image.
-    """
+    """Embed one batch of faces (N, 3, H, W), RGB in [0, 1]: float32 (N, d), rows of unit length."""
     return require_finite(_embed(recogniser, faces, flip), recogniser.name)
 
 

@@ -23,10 +23,8 @@ def write_embeddings(
     Bytes of a name that are not UTF-8 are written as their hexadecimal value.
 
     Args:
-        path: parquet file; written atomically.
         faces: N faces.
         embeddings: float32 (N, d).
-        model: the recogniser's name.
         resolution: resolution that the faces were reduced to, in pixels, or None.
 
     Example:

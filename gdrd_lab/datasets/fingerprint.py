@@ -60,12 +60,7 @@ def face_digests(faces: FaceDataset) -> np.ndarray:
 
 
 def file_digests(files: Sequence[Path], *details: np.ndarray) -> np.ndarray:
-    """Return a digest of each of N files and its rows of ``details``, each (N, ...), uint8 (N, 16).
-
-    Args:
-        files: paths; a file that holds many faces may stand many times.
-        details: what tells faces apart besides the file: a place in it, landmarks.
-    """
+    """Return a digest of each of N files and its rows of ``details``, each (N, ...), uint8 (N, 16)."""
     checksums = {file: checksum(file).encode() for file in dict.fromkeys(files)}
     return _rows(
         _short(b"".join([checksums[file], *(np.ascontiguousarray(rows[index]).tobytes() for rows in details)]))
@@ -77,7 +72,6 @@ def place_digests(files: Sequence[object], file: np.ndarray, place: np.ndarray) 
     """Return a digest of faces that lie in a few large files, uint8 (N, 16).
 
     Args:
-        files: what stands for the content of each of F files, such as its checksum.
         file: (N,) which of the files, 0 to F - 1.
         place: (N,) where in the file.
     """

@@ -162,9 +162,6 @@ def align_folder(
     A ``pairs.txt`` of LFW is copied too, so that View 2 can be scored on the aligned faces.
 
     Args:
-        source: folder of photographs, or of folders of them.
-        out: folder that receives the faces; it is made if it does not exist.
-        options: how images become faces.
         size: side of the faces in pixels.
 
     Returns:

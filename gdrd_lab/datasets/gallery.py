@@ -26,10 +26,6 @@ def enrol(labels: Array, per_identity: int = 1, *, seed: int = 0, distractors: b
 
     Args:
         labels: (N,) identity of each face.
-        per_identity: faces enrolled per identity.
-        seed: of the draw.
-        distractors: keep identities with too few faces for a probe in the gallery, which makes the task harder; False
-            makes them an error.
 
     Example:
         >>> enrolment = enrol(np.array([0, 0, 1, 1, 1]))

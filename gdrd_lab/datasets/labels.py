@@ -35,7 +35,6 @@ def number_identities(values: Iterable[Any], *, numeric: bool = True) -> tuple[n
 
     Args:
         values: N identities of any type, see ``identity_name``.
-        numeric: sort names that are numbers as numbers, before all others; False sorts all names as texts.
 
     Returns:
         Labels int64 (N,), -1 where the identity is unknown, and the name of each number.

@@ -48,7 +48,6 @@ def lfw(
     Args:
         path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, which is made if there is none.
         everything: all images in the folder, not only those of View 2.
-        options: how images become faces; no image may be left out, because the pairs need all of them.
     """
     images, protocol = find_lfw(path)
     files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}

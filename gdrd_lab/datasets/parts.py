@@ -18,7 +18,6 @@ def number_parts(parts: Sequence[Sequence[Any]], names: Sequence[str]) -> tuple[
 
     Args:
         parts: the identities in each part, of any type, see ``labels.identity_name``.
-        names: the parts' names.
 
     Returns:
         Labels int64 (N,) of all parts, the name of each number, and a sentence for the user or none.

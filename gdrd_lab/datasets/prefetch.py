@@ -15,10 +15,6 @@ def prefetch(items: Iterable[T], ahead: int = 2) -> Iterator[T]:
 
     An error in ``items`` is raised in its place. The thread ends with the iterator, also if it is closed early.
 
-    Args:
-        items: computed one at a time, never two at once.
-        ahead: how many items are computed in advance.
-
     Example:
         >>> list(prefetch(n * n for n in range(4)))
         [0, 1, 4, 9]

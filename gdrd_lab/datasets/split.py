@@ -58,10 +58,8 @@ def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: f
     Names are hashed: the first 8 hexadecimal digits of SHA-256 of each, one after the other in one text.
 
     Args:
-        trained: the faces that were trained on.
         held_out: the faces that were held out, or None.
         fraction: share of the identities that was held out, as given to ``split_identities``.
-        seed: of the split.
     """
     parts: dict[str, Any] = {"data": trained.name.removesuffix(" (training part)"), "fraction": fraction, "seed": seed}
     for part, faces in (("trained", trained), ("held_out", held_out)):

@@ -33,11 +33,6 @@ def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
     """Rank-1, rank-5, rank-20 and mAP of TinyFace's probes in gallery and distractors.
 
     A rank counts people: several faces of one person before the right one count once (in TinyFace's own code, each).
-
-    Args:
-        path: TinyFace's folder.
-        recogniser: the network.
-        options: how the faces are embedded.
     """
     faces, enrolment = tinyface.tinyface(path)
     found = embed_all(recogniser, faces, options=options)

@@ -96,7 +96,6 @@ def calibrate(
         recogniser: the network; results are kept for what ``io.cache.fingerprint`` can name, such as a torch module.
         faces: labelled faces; ``calibration_faces`` if None.
         resolutions: in pixels.
-        options: how the faces are embedded.
     """
     faces = calibration_faces() if faces is None else faces
     resolutions, labels, how = tuple(sorted(resolutions)), np.asarray(faces.labels), (options.flip, options.seed)

@@ -93,7 +93,6 @@ def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
 
     Args:
         found: what ``image_statistics`` returns.
-        pairs: P pairs.
 
     Returns:
         P texts.
@@ -126,15 +125,10 @@ def failures(
     """Find the pairs that a recogniser decides most wrongly.
 
     Args:
-        method: the recogniser's name.
-        data: the face set's name.
-        pairs: P pairs.
         embeddings: (N, d) embeddings of the degraded faces.
         references: {name: (N, d)} embeddings of the native faces by reference models; the score of the first is
             reported for each pair.
         words: P descriptions of pairs, see ``describe``.
-        resolution: of the degraded faces, for the record.
-        count: pairs of each kind.
     """
     from scipy.stats import spearmanr
 

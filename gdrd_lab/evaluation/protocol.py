@@ -82,8 +82,6 @@ def verify_embeddings(
     Args:
         probe: (N, d) embeddings of the faces as shown.
         gallery: (N, d) embeddings of the same faces as enrolled; ``probe`` again for the same-resolution setting.
-        pairs: indices, which are genuine, and folds.
-        fars: false accept rates to report a TAR for.
         both_ways: also score each pair with its faces exchanged; the 2P comparisons are evaluated together.
     """
     scores, genuine, fold = pair_scores(gallery, probe, pairs), pairs.genuine, pairs.fold

@@ -103,14 +103,7 @@ def write_rows(path: Path | str, rows: Sequence[Any]) -> Path:
 
 
 def read_rows(path: Path | str, build: Callable[[dict[str, Any]], T], what: str, command: str) -> list[T]:
-    """Read what ``write_rows`` wrote.
-
-    Args:
-        path: the file.
-        build: makes a row of its plain values.
-        what: the rows' name in the error.
-        command: what writes such a file.
-    """
+    """Read what ``write_rows`` wrote."""
     try:
         return [build(row) for row in json.loads(_text(path))["rows"]]
     except (ValueError, KeyError, TypeError) as error:

@@ -126,13 +126,10 @@ def sweep(
     """Measure every recogniser on every degradation in every setting.
 
     Args:
-        recognisers: networks with different names.
         dataset: N aligned faces.
         degradations: see ``resolutions`` and ``severities``.
-        metrics: what to measure.
         options: how faces are embedded; its seed is that of degradations, enrolment and bootstrap too. With ``flip``
             the methods' names end in ", flips averaged".
-        settings: which of the two faces is degraded.
         teacher: embeds the gallery of ``Setting.TEACHER``, which only its own students have (``teacher_name``).
     """
     from tqdm.auto import tqdm

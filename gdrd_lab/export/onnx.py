@@ -92,9 +92,6 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int
 
     Args:
         source: what ``export_onnx`` wrote.
-        path: the file to write.
-        calibration: faces whose activations set the ranges; the embedded set will do.
-        faces: how many of them.
     """
     import onnx
 

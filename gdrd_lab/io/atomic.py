@@ -39,11 +39,6 @@ def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -
 
     The content goes to a temporary file in the same folder, which is made if necessary. After an exception, a crash or
     on a full disk an earlier file of that name is still whole.
-
-    Args:
-        path: the file.
-        remedy: what the error tells the user to do.
-        sync: flush the content to disk before the renaming, so that it survives a power cut.
     """
     path = Path(path)
     with _temporary(path, remedy) as temporary:

@@ -72,10 +72,7 @@ def cached(
     the result lies in a temporary file until the process ends.
 
     Args:
-        kind: folder of the cache, such as "embeddings".
         key: ``fingerprint`` of everything that the result depends on.
-        make: computes the result.
-        read: opens a kept file; any error means that the file is damaged.
         write: writes what ``make`` returned to an open file; called again for the temporary file.
     """
     found = recall(kind, key, read)

@@ -23,7 +23,6 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
 
     Args:
         config: a dataclass; values of None are not checked.
-        ranges: (low, high) by field name.
     """
     for name, (low, high) in ranges.items():
         kind = numbers.Integral if isinstance(low, int) and isinstance(high, int) else numbers.Real

@@ -27,9 +27,6 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
 
     The EXIF orientation is applied, transparency is laid on white, 16-bit grey is divided by 257, and of an animation
     the first frame is taken.
-
-    Args:
-        source: path, the file's bytes, or an open binary file.
     """
     _ignore_pillow_warnings()
     name, file = _opened(source)

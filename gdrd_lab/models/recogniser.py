@@ -112,7 +112,6 @@ def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
     Values that are not finite pass, because whoever compares whole sets counts them (``datasets.embed``).
 
     Args:
-        recogniser: any recogniser, also a user's own.
         faces: (N, 3, H, W), RGB in [0, 1].
 
     Returns:

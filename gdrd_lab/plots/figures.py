@@ -167,8 +167,6 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
 
     Args:
         rows: by row label, images (H, W, 3) as uint8 or floats in [0, 1], of any sizes; as many in each row.
-        columns: a heading for each column, or none.
-        title: above all.
     """
     from matplotlib.figure import Figure
 

@@ -33,11 +33,7 @@ def curve_plot(
     """Plot scores against resolution, each method's thresholds as thin dotted lines, and one resolution marked.
 
     Args:
-        curves: one per method.
-        limits: thresholds over resolution, under the names of the methods they belong to.
         marked: a resolution in pixels.
-        title: above all.
-        metric: name of the vertical axis.
         height: in pixels.
     """
     from plotly import graph_objects as go
@@ -148,11 +144,9 @@ def map_plot(
         points: (N, 2).
         values: (N,) groups (integers), or numbers if ``colourbar_label`` names their scale.
         names: (N,) what the pointer shows.
-        title: above all.
         colourbar_label: name of the scale of ``values``; "" takes them as groups.
         path: (R, 2) one face's way through the map.
         path_names: (R,) what the pointer shows along it.
-        selected: indices of selected points; none selected shows all alike.
         ids: (N,) what a point is called in its events (customdata).
         height: in pixels.
     """

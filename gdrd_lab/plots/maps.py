@@ -44,8 +44,6 @@ def curves_figure(curves: Mapping[str, ScoreCurve], *, title: str = "", change: 
     """Draw deletion (or insertion) curves with their areas in the legend.
 
     Args:
-        curves: by name.
-        title: above all.
         change: what happened to the pixels, "removed" or "given back".
     """
     figure, axes = new_figure()
@@ -73,11 +71,9 @@ def map_figure(
     Args:
         points: (N, 2).
         values: (N,) what colours the points: groups (integers), or numbers if ``colourbar_label`` names their scale.
-        title: above all.
         names: of groups for the legend; without it a legend is drawn for up to 6 groups only.
         colourbar_label: name of the scale of ``values``; "" takes them as groups.
         path: (R, 2) one face's way through the map, drawn as a line with its end marked.
-        selected: indices of points to ring.
     """
     if len(points) != len(values):
         raise GdrdError(f"{len(points)} points came with {len(values)} values", "Give one value per point")

@@ -19,9 +19,6 @@ def best(scores: Sequence[Score]) -> str:
 
     Degradations at which less than two thirds of the methods were measured are left out. A method cannot be told from
     the best if they differ by less than two standard errors of the difference.
-
-    Args:
-        scores: of one metric and setting.
     """
     methods = {score.method for score in scores}
     columns: dict[str, list[Score]] = {}
@@ -61,7 +58,6 @@ def loss(scores: Sequence[Score], name: str) -> str:
     """Say what the strongest degradation of a kind costs each method.
 
     Args:
-        scores: of one metric and setting, from the weakest degradation to the strongest.
         name: the field of ``Degradation``.
     """
     ends: dict[str, list[Score]] = {}
@@ -75,12 +71,7 @@ def loss(scores: Sequence[Score], name: str) -> str:
 
 
 def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:
-    """Name the best trained rows, and the best of the models that were not trained here.
-
-    Args:
-        rows: {row: {column: mean}}.
-        baselines: the rows that were not trained here.
-    """
+    """Name the best trained rows, and the best of the models that were not trained here."""
     parts = []
     for kind, names in (
         ("rows trained here", [name for name in rows if name not in baselines]),

@@ -60,12 +60,7 @@ def _table(file: Path) -> tuple[dict[str, float], list[str]]:
 
 
 def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
-    """Draw accuracy against multiply-adds on a logarithmic axis.
-
-    Args:
-        points: {method: (multiply-adds, accuracy, its standard error)}.
-        title: above the axes.
-    """
+    """Draw accuracy against multiply-adds on a logarithmic axis."""
     figure, axes = new_figure()
     for i, (name, (cost, value, error)) in enumerate(points.items()):
         style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}

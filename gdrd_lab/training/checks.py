@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 
 def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogniser: Recogniser | None = None) -> None:
-    """Check that a recipe fits the faces and the machine.
-
-    Args:
-        recipe: the run's configuration.
-        faces: to train on.
-        stages: names of the stages that will run: "generative", "backbone", "stem", "head".
-        recogniser: the discriminative teacher of the head.
-    """
+    """Check that a recipe fits the faces and the machine."""
     if len(faces) == 0:
         raise GdrdError("There are no faces to train on", "Give a folder with aligned faces")
     for name in stages:

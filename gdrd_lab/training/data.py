@@ -146,10 +146,8 @@ class StepBatches(Dataset):
         """Yield the batches from step ``start`` on, decoded ahead by ``workers`` processes.
 
         Args:
-            start: the first step.
             workers: processes; 0 decodes a batch when it is asked for.
             rows: the rows of each batch to make; all if None.
-            pin: put the batches into pinned memory (for a GPU).
         """
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
         for item in DataLoader(

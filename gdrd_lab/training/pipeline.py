@@ -46,12 +46,7 @@ def train_generative(
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); a repeated call continues.
 
     Args:
-        recipe: the run's configuration.
-        faces: aligned faces; labels are not used.
-        out: the run's folder.
-        progress: show progress bars.
         init_from: folder or hub id of a generative teacher of the same shape to start from; random weights if None.
-        options: what else the run is told.
 
     Returns:
         The pipeline with averaged weights, in evaluation mode.
@@ -85,12 +80,7 @@ def train_backbone(
     """Stage 1: the student's backbone regresses the generative teacher's encoder features; saves ``out/backbone``.
 
     Args:
-        recipe: the run's configuration.
-        faces: aligned faces; labels are not used.
-        out: the run's folder.
         generative: folder or hub id of the generative teacher; ``out/generative`` if None.
-        progress: show progress bars.
-        options: what else the run is told.
     """
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
@@ -121,16 +111,9 @@ def train_head(
     (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``.
 
     Args:
-        recipe: the run's configuration.
         faces: aligned faces; labels of -1 take no part in L_cls.
-        out: the run's folder.
-        recogniser: the discriminative teacher.
-        init_from: folder of a student to start from. A separable student may have more channels and higher ranks than
-            the recipe's; it is pruned first.
-        progress: show progress bars.
         assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and in
             place of SFace the teacher that ``init_from_teacher`` prunes.
-        options: what else the run is told.
     """
     prune = recipe.init_from_teacher and init_from is None
     if assistant is not None and not (prune or recipe.head.weight_assistant):

@@ -21,14 +21,7 @@ ADJUSTABLE = frozenset({"config.loop.learning_rate", "config.loop.weight_decay",
 
 
 def resume(state: TrainingState, folder: Path, metadata: Mapping[str, Any], adjust: bool = False) -> int:
-    """Load the newest whole checkpoint, if any, and return the step to continue from.
-
-    Args:
-        state: what to load into.
-        folder: of the stage's checkpoints.
-        metadata: configuration and fingerprints of the inputs, which must be the checkpoint's.
-        adjust: accept another learning rate, weight decay or clip; the changes are recorded.
-    """
+    """Load the newest whole checkpoint, if any, and return the step to continue from."""
     start = 0
     for path in reversed(checkpoints(folder)):
         try:

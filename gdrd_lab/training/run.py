@@ -65,13 +65,7 @@ class Run:
     options: RunOptions = field(default_factory=RunOptions)
 
     def train(self, stage: Stage, upstream: Mapping[str, Any], **inputs: str) -> dict[str, Any]:
-        """Train a stage with the recipe's configuration of its name, and return the metadata of the result.
-
-        Args:
-            stage: the stage.
-            upstream: metadata of the networks that it learns from, by role; their splits are recorded.
-            inputs: fingerprints of these networks, by role.
-        """
+        """Train a stage with the recipe's configuration of its name, and return the metadata of the result."""
         config = getattr(self.recipe, stage.name)
         loop, seed = config.loop, self.recipe.seed
         data = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)

@@ -36,9 +36,7 @@ def pruned_from_teacher(run: Run, teacher: Recogniser, **inputs: str) -> Student
     """Prune a separable student from SFace or an assistant; layers that are not initialised learn to reproduce it.
 
     Args:
-        run: the run; its stage "stem" is trained.
         teacher: SFace, or an assistant as ``pruning.sface_from`` gives it.
-        inputs: fingerprints of the teacher, by role.
     """
     if not isinstance(run.recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can be pruned from SFace", "Give the recipe a SeparableConfig")

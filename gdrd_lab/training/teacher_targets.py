@@ -47,13 +47,6 @@ def remove_identity_leakage(
 
     A held-out identity is new to a network only if its unlabelled photographs are not trained on either. At a cosine of
     0.45 SFace finds 73 percent of CelebA's genuine pairs, and most people have several photographs.
-
-    Args:
-        faces: the faces to choose from; all labelled ones stay.
-        others: held-out faces.
-        recogniser: the discriminative teacher.
-        threshold: cosine of two embeddings at full resolution from which faces count as similar.
-        progress: show progress bars.
     """
     unlabelled = np.flatnonzero(faces.labels < 0)
     if not len(unlabelled):
@@ -72,10 +65,7 @@ def validation_split(
     The held-out faces are those of ``split_identities``. Unlabelled faces similar to them are in neither part.
 
     Args:
-        faces: the whole set.
-        fraction: share of the identities.
         recogniser: finds similar faces (``remove_identity_leakage``); not used where all faces are labelled.
-        progress: show progress bars.
     """
     rest, held_out = split_identities(faces, fraction)
     if (faces.labels < 0).any():

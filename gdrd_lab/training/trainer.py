@@ -42,15 +42,6 @@ def run(
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
     Of several processes (accelerate launch, torchrun) each computes its own rows of every batch; process 0 writes.
     SIGTERM ends the run after the current step, with a checkpoint.
-
-    Args:
-        stage: what to train.
-        data: its batches; one item is one optimiser step.
-        config: how to train.
-        folder: where checkpoints and logs go; for several machines a folder that they share.
-        metadata: configuration and fingerprints of the inputs; a checkpoint with others is refused.
-        progress: show a progress bar.
-        adjust: continue although learning rate, weight decay or clip have changed, and record the change.
     """
     # Processes and precision.
     accelerator = _accelerator(stage, config, folder)

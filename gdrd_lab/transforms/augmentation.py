@@ -46,9 +46,6 @@ def augment(
     """Mirror, shift, rotate, scale and recolour each of the faces (N, 3, S, S) in [0, 1] at random.
 
     Args:
-        faces: a batch of faces, or some rows of it.
-        config: the largest changes.
-        generator: draws for the whole batch, so that a row does not depend on which rows are given.
         rows: the rows of the batch that ``faces`` are; all if None.
         batch_size: size of the whole batch; N if None.
     """

@@ -36,9 +36,7 @@ def aligned_copy(
         files: N paths.
         keys: N names.
         labels: (N,) identities.
-        name: what messages and tables call the set.
         align: gives for each path its face or an error, see ``align_many``.
-        settings: what the faces depend on besides the files.
     """
     key = fingerprint(VERSION, TEMPLATE_SIZE, keys, labels, [_content(file) for file in files], settings)
     return cached(

@@ -65,7 +65,6 @@ def write_store(
     """Write faces to one safetensors file.
 
     Args:
-        file: open for writing.
         results: for each of N images its face, uint8 (size, size, 3), or an error; taken one at a time.
         keys: N names.
         labels: (N,) identities.

@@ -73,7 +73,6 @@ def template_embeddings(embeddings: np.ndarray, templates: Templates) -> np.ndar
 
     Args:
         embeddings: (N, d) of the faces.
-        templates: which face belongs to which.
     """
     both = np.stack([templates.template, templates.medium], 1)
     pairs, medium = np.unique(both, axis=0, return_inverse=True)

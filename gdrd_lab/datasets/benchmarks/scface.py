@@ -34,11 +34,6 @@ def scface(
 
     Published is rank-1 at each distance. Many papers fine-tune on the first 50 people and test on the other 80:
     ``range(51, 131)``. Images in which no face is found (most are at 4.2 m) are used whole, so that every probe counts.
-
-    Args:
-        path: SCface's folder.
-        people: numbers of the people to test with.
-        progress: show a progress bar while aligning.
     """
     folder, wanted = find_folder(path, MUGSHOTS, WHERE), set(people)
     found = [(file, int(match[1]), 0) for file, match in _named(folder / MUGSHOTS, r"(\d{3})_frontal") if match]

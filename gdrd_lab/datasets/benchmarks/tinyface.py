@@ -19,12 +19,7 @@ WHERE = "Name the folder of TinyFace that holds Testing_Set"
 
 
 def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, Enrolment]:
-    """Return TinyFace's test faces and the enrolment; each distractor is an identity without a probe.
-
-    Args:
-        path: the folder that holds Testing_Set, or Testing_Set itself.
-        distractors: False leaves them out, which makes the task much easier than the published one.
-    """
+    """Return TinyFace's test faces and the enrolment; each distractor is an identity without a probe."""
     folder = find_folder(path, "gallery_match_img_ID_pairs.mat", WHERE)
     files: list[Path] = []
     identities: list[int] = []

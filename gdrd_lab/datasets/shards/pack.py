@@ -71,10 +71,7 @@ def pack(
 
     Args:
         source: the faces; a ``Source`` is recorded, so that ``check_pack`` can compare the pack with it.
-        out: folder.
-        config: how.
         workers: processes, 1 or more; 1 works in this one.
-        progress: show a progress bar.
 
     Returns:
         The manifest.

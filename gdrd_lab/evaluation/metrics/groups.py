@@ -44,7 +44,6 @@ def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float)
         scores: (P,).
         genuine: (P,) bool.
         groups: (P,) integers; pairs with -1 are left out.
-        threshold: pairs with a score of at least this are accepted.
 
     Source of the interval: Wilson, JASA 1927; scipy.
     """

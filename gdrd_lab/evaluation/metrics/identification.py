@@ -21,7 +21,6 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
         probe_labels: (P,) identities, each of them enrolled.
         gallery: (G, d) embeddings.
         gallery_labels: (G,) identities.
-        chunk: probes scored at a time; memory is chunk x G.
 
     Returns:
         (P,) int64, 1 to the number of identities enrolled.

@@ -107,11 +107,7 @@ def quality(
 
     Args:
         generate: for example ``lambda lr, seeds: pipeline(lr, steps=4, seeds=seeds)``.
-        dataset: aligned high-resolution faces; each is resized to the output's size for PSNR and SSIM, and is embedded
-            unchanged.
         degradation: gives the input of ``generate``, the same for every seed.
-        recogniser: the reference model for identity.
-        seeds: of the generation.
         options: faces at a time, the seed of the degradation and the progress bar; ``flip`` is not used.
     """
     from tqdm.auto import tqdm

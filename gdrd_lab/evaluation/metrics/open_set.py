@@ -36,9 +36,7 @@ def tpir_at_fpir(
         non_mated: (U, d) embeddings of probes whose identity is not enrolled.
         gallery: (G, d) embeddings.
         gallery_labels: (G,) identities.
-        fpirs: false positive identification rates.
         rank: R; QMUL-SurvFace reports 20.
-        chunk: probes scored at a time; memory is chunk x G.
 
     Source: Cheng, Zhu and Gong, Surveillance Face Recognition Challenge (arXiv 1804.09691), section 3.
     """

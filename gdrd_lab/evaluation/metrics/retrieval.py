@@ -65,7 +65,6 @@ def search(
         database: (N, d) embeddings.
         labels: (N,) identities.
         own: (Q,) index of each query's own face in the database, which is left out of its result; None: none has one.
-        chunk: queries scored at a time.
     """
     query_labels, labels = np.asarray(query_labels), np.asarray(labels)
     missing = ~np.isin(query_labels, labels)

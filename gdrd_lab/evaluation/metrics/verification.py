@@ -165,14 +165,11 @@ def bootstrap(
     """Return ``statistic(scores, genuine)`` on resampled pairs; the spread is the uncertainty of the statistic.
 
     Args:
-        statistic: a function of scores and genuine mask.
         scores: (P,).
         genuine: (P,).
         identities: (P, 2) the two people of each pair. If given, people are resampled (w_a copies of person a, so that
             a pair of a and b appears w_a w_b times, and w_a times where a = b), because pairs that share people are
             correlated. None resamples genuine and impostor pairs, each as many as there are.
-        samples: number of resamplings.
-        seed: of the resampling.
 
     Returns:
         (samples,); NaN where a resampling lacks one kind of pair.

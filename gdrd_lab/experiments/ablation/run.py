@@ -51,15 +51,9 @@ def ablate(
     Each result is kept in ``out``. A repeated call reuses those of the same faces, networks and settings.
 
     Args:
-        config: size of the ablation.
         faces: labelled faces; ``config.hold_out`` of the identities are scored, the rest trained on.
         generative: folder or hub id of the generative teacher.
-        teacher: the discriminative teacher.
-        out: folder of the runs.
-        assistant: folder of the second teacher of rows that have one; it should not have seen the scored identities.
-        baselines: other recognisers to score.
         chosen: the rows; all if None.
-        progress: show progress bars.
 
     Returns:
         Scores of all runs; ``method`` is the row's name, ``seed`` the run's.

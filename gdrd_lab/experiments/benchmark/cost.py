@@ -19,7 +19,6 @@ def multiply_adds(module: nn.Module, input_size: int | tuple[int, ...], *further
     gradients and leaves the module as it was.
 
     Args:
-        module: a network; its parameters' device and dtype are used.
         input_size: side r of a face (1, 3, r, r), or a whole shape without the batch: (C, H, W) or (d,).
         further: more arguments of ``forward``, such as a diffusion model's timestep.
 

@@ -53,8 +53,6 @@ def side_by_side(
     """Return the seconds of each case in each of ``repeats`` rounds; one round before them warms up.
 
     Args:
-        cases: what to call, by name.
-        repeats: rounds.
         clock: time.process_time counts this process's seconds on the processors (over all its threads), for a machine
             that others use too; time.perf_counter counts those on the wall.
     """

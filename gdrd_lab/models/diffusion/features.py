@@ -29,8 +29,6 @@ def block_features(
     """Run a diffusers UNet up to ``block`` and return that block's output (N, C, h, w).
 
     Args:
-        unet: a diffusers UNet of any kind.
-        sample: the UNet's first input.
         timestep: integer or (N,).
         block: path of a submodule, such as "down_blocks.1", "mid_block" or "mid_block.resnets.1".
         inputs: further inputs of this UNet, such as ``encoder_hidden_states``.
@@ -70,7 +68,6 @@ def generative_features(
     """Return encoder features of the generative teacher for very-low-resolution faces.
 
     Args:
-        teacher: the generative teacher.
         lr: (N, 3, r, r) in [0, 1], the condition.
         hr: (N, 3, S, S) in [0, 1], the target whose residual the encoder reads; None: the features depend on the
             low-resolution face alone.

@@ -35,10 +35,8 @@ def sample(
 
     Args:
         predict: network output for (x_t, t), of the scheduler's ``prediction_type``.
-        scheduler: a diffusers scheduler; it is copied, so that concurrent samplers do not share state.
         noise: (N, ...) unit Gaussian.
         steps: number of denoising steps, at least 1.
-        generators: one per sample, for schedulers that add noise.
 
     Yields:
         The estimate of x_0 after every step, shaped like ``noise``; the last one is x_0.

@@ -24,7 +24,6 @@ def velocity_loss(
     """Denoising loss E w(t) |UNet(x_t, c, t) - v|^2 with v = sqrt(abar) e - sqrt(1 - abar) x_0.
 
     Args:
-        pipeline: the generative teacher.
         hr: (N, 3, S, S) in [0, 1].
         lr: (N, 3, r, r) in [0, 1].
         timesteps: (N,) integers, 0 to 999.
