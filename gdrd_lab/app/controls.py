@@ -18,11 +18,11 @@ def control(name: str) -> Any:
     if isinstance(item.default, bool):
         return gr.Checkbox(label=label, **common)
     if "choices" in rules:
-        return gr.Radio(list(rules["choices"]), label=label, **common)
+        return gr.Radio(list(rules["choices"]), label=label, min_width=260, **common)
     low, high = rules["range"]
     if rules["step"] is None:
         return gr.Number(label=label, precision=0, minimum=low, maximum=high, min_width=120, **common)
-    return gr.Slider(low, high, step=rules["step"], label=label, min_width=150, **common)
+    return gr.Slider(low, high, step=rules["step"], label=label, min_width=180, **common)
 
 
 def controls(*names: str) -> dict[str, Any]:

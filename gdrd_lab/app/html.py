@@ -57,12 +57,14 @@ def columns(groups: Sequence[str]) -> str:
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
     """Return a table of text; the first cell of each row is its heading."""
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
-    body = "".join(
-        f'<tr><th scope="row">{escape(cells[0])}</th>{"".join(f"<td>{escape(c)}</td>" for c in cells[1:])}</tr>'
-        for cells in rows
-    )
+    body = ""
+    for name, *cells in rows:
+        # In a narrow window every cell is a line of its own, with its label in front.
+        labelled = zip(headings[1:], cells, strict=True)
+        values = "".join(f'<td data-label="{escape(label)}: ">{escape(cell)}</td>' for label, cell in labelled)
+        body += f'<tr><th scope="row">{escape(name)}</th>{values}</tr>'
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="gdrd-scroll"><table class="gdrd-table">{title}<tr>{head}</tr>{body}</table></div>'
+    return f'<table class="gdrd-table">{title}<tr>{head}</tr>{body}</table>'
 
 
 def notes(lines: Sequence[str]) -> str:

@@ -112,7 +112,7 @@ def _compare(page: _Page) -> list[Any]:
                 page.controls |= controls(which)
                 with gr.Accordion(f"Your own {which} face", open=False, elem_id=f"gdrd-own-{which}"):
                     parts["file", slot] = gr.File(
-                        label=f"{which.capitalize()} photograph (up to 20 MB)", height=120, elem_id=f"gdrd-file-{which}"
+                        label=f"{which.capitalize()} photograph (up to 20 MB)", height=160, elem_id=f"gdrd-file-{which}"
                     )
                     with gr.Accordion("Camera or clipboard", open=False):
                         parts["camera", slot] = gr.Image(
@@ -166,7 +166,7 @@ def _map(page: _Page) -> list[Any]:
     parts["clear"] = gr.Button("Clear the selection (Escape)", size="sm")
     with gr.Accordion("Your own photographs", open=False):
         parts["folder"] = gr.File(
-            file_count="multiple", label="Up to 60 photographs, named PERSON_NUMBER", height=120, elem_id="gdrd-folder"
+            file_count="multiple", label="Up to 60 photographs, named PERSON_NUMBER", height=160, elem_id="gdrd-folder"
         )
         parts["use_folder"] = gr.Button("Show them (without files: the synthetic faces again)", size="sm")
         parts["folder_message"] = gr.Markdown()

@@ -10,6 +10,7 @@ from gdrd_lab.evaluation.calibration import RESOLUTIONS
 _FACES = """\
 import gdrd_lab as gl
 {imports}
+
 faces = gl.synthetic_faces(identities=20, per_identity=3, size=112)  # the synthetic faces of the app
 teacher, student = gl.load_model("sface"), gl.load_model("student")
 """
@@ -35,10 +36,10 @@ def _start(imports: str, view: View, own: bool) -> str:
     return _FACES.format(imports=imports) + pair
 
 
-def _degradation(view: View) -> str:
+def _degradation(view: View, resolution: str = "") -> str:
     names = ("blur", "noise", "illumination", "occlusion", "jpeg")
     changes = [f", {name}={getattr(view, name)!r}" for name in names if getattr(view, name)]
-    return f"gl.Degradation({view.resolution}{''.join(changes)})"
+    return f"gl.Degradation({resolution or view.resolution}{''.join(changes)})"
 
 
 def _compare(view: View, own: bool) -> str:
@@ -69,8 +70,7 @@ def _chosen(view: View) -> str:
 def _generate(view: View, own: bool) -> str:
     imports = """\
 from gdrd_lab.evaluation.metrics.image_quality import identity
-from gdrd_lab.plots.figures import face_strip
-"""
+from gdrd_lab.plots.figures import face_strip"""
     return f"""{_start(imports, view, own)}
 {_chosen(view)}
 hr = gl.to_tensor([face])
@@ -84,11 +84,8 @@ face_strip({{"generated": list(gl.to_images(generated))}}, [f"{{value:.2f}}" for
 
 def _cam(view: View, own: bool) -> str:
     imports = """\
-from dataclasses import replace
-
 from gdrd_lab.analysis.cam import class_activation_map, deletion, insertion, with_random_weights
-from gdrd_lab.plots.maps import attention_figure, overlay
-"""
+from gdrd_lab.plots.maps import attention_figure, overlay"""
     target = "None"
     if view.target != "itself":
         other, seed = ("second", view.seeds[1]) if view.whose == "first" else ("first", view.seeds[0])
@@ -100,7 +97,7 @@ for trained in (teacher, student):
     for name, network in ((trained.name, trained), (f"{{trained.name}}, random weights", with_random_weights(trained))):
         rows[name] = []
         for size in {sizes(view)}:
-            degradation = replace({_degradation(view)}, resolution=size)
+            degradation = {_degradation(view, "size")}
             lr = degradation(gl.to_tensor([face]), seeds=[seed])
             cam = class_activation_map(network, lr, {target})[0]
             rows[name].append(overlay(gl.to_images(lr)[0], cam))
@@ -114,8 +111,7 @@ def _map(view: View, own: bool) -> str:
     imports = """\
 from gdrd_lab.analysis.projection import nearest, pca_map, trustworthiness, umap_map
 from gdrd_lab.evaluation.calibration import calibrate
-from gdrd_lab.plots.maps import map_figure
-"""
+from gdrd_lab.plots.maps import map_figure"""
     make = f"umap_map(flat, {view.map_seed})" if view.method == "UMAP" else "pca_map(flat)"
     return f"""{_FACES.format(imports=imports)}{_OWN_FOLDER if own else ""}
 result = {{}}

@@ -32,6 +32,8 @@ def test_every_value_goes_through_json_and_link() -> None:
         "no json", "[1, 2]", '{"resolution": 5}', '{"resolution": "16"}', '{"resolution": null}', '{"first": 60}',
         '{"tab": "secret"}', '{"tab": ["map"]}', '{"selected": 3}', '{"selected": ["a"]}', '{"selected": [-1]}',
         '{"blur": 1e99}', '{"noise": NaN}', '{"__class__": 1}', '{"slow": 1}', '{"seed": true}', "[" * 5000, "null",
+        '{"resolution": 16.5}', '{"steps": 4.7}', '{"resolution": Infinity}', '{"seed": NaN}', '{"selected": [1.5]}',
+        '{"selected": [NaN]}', '{"blur": -1}', '{"noise": "0.1"}', '{"tab": 1}', '{"slow": null}', '{"blur": []}',
         json.dumps({"selected": list(range(2000))}), '{"method": "TSNE"}', "http://localhost/?theme=dark",
     ],
 )  # fmt: skip
@@ -44,3 +46,13 @@ def test_what_does_not_fit_is_refused_in_a_sentence(text: str) -> None:
 def test_degradation_is_the_controls() -> None:
     assert BUSY.degradation.describe() == "24 px, blur 1.5, noise 0.1, jpeg 40, illumination -0.5, occlusion 0.2"
     assert View().degradation.jpeg is None and not View().degraded and BUSY.degraded
+
+
+def test_views_saved_before_the_tabs_were_renamed_still_open() -> None:
+    assert from_text('{"tab": "attention", "whose": "second"}') == View(tab="cam", whose="second")
+    assert from_text('{"gdrd-view": 1, "tab": "take"}') == View(tab="download")
+
+
+def test_whole_numbers_are_whole_however_they_are_written() -> None:
+    view = from_text('{"resolution": 24.0, "blur": 1}')
+    assert type(view.resolution) is int and type(view.blur) is float and view == View(resolution=24, blur=1.0)

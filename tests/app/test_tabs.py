@@ -1,5 +1,6 @@
 """What each tab shows: plain functions, checked against the package's own numbers."""
 
+import copy
 import json
 import re
 from dataclasses import replace
@@ -202,6 +203,15 @@ def test_api_gives_scores_and_thresholds() -> None:
     )
     with pytest.raises(GdrdError, match="first cannot be"):
         callbacks.api_compare(first=99)
+
+
+def test_a_network_that_is_not_finite_gives_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = copy.deepcopy(recognisers()[1])
+    next(broken.parameters()).data[:] = float("nan")
+    monkeypatch.setattr(compare_tab, "recognisers", lambda: (recognisers()[0], broken))
+    monkeypatch.setattr(broken, "name", "my student")
+    with pytest.raises(GdrdError, match=r"my student.* not finite"):
+        compare_tab.compared(View(), FIRST, SECOND)
 
 
 def test_shared_faces_keep_nothing_of_an_upload() -> None:

@@ -134,6 +134,24 @@ def test_own_photographs_become_a_gallery_and_their_files_go(arrived: Path) -> N
     assert list(arrived.iterdir()) == []
 
 
+def test_the_same_picture_counts_once_in_a_gallery(arrived: Path) -> None:
+    paths = [str(put(arrived, f"{k}.png", face_file(min(k, 3), 112))) for k in range(5)]
+    gallery, refused = own_gallery(paths, ["a_1.png", "b_1.png", "b_2.png", "c_1.png", "c_2.png"], recognisers())
+    assert gallery.faces.keys == ["a_1.png", "b_1.png", "b_2.png", "c_1.png"]
+    assert refused == ["c_2.png was left out: it shows the same picture as c_1.png."]
+
+
+@pytest.mark.parametrize("side", [112, 160])
+@pytest.mark.parametrize("colour", ["black", "white", (30, 60, 90)])
+def test_an_image_of_one_colour_is_no_face(side: int, colour: str | tuple[int, int, int], arrived: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(file, "PNG")
+    for use in (uploads.aligned_face, lambda path: uploads.add_upload(None, 0, path)):
+        with pytest.raises(GdrdError, match="all pixels of the image have the same colour"):
+            use(str(put(arrived, "flat.png", file.getvalue())))
+    assert list(arrived.iterdir()) == []
+
+
 def test_drawn_people_are_found_by_the_picker_too(arrived: Path) -> None:
     file = io.BytesIO()
     Image.fromarray(drawn_face()).save(file, "PNG")

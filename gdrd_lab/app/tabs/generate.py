@@ -148,5 +148,5 @@ def _inputs(view: View, first: Face, second: Face, agreement: float | None = Non
     return [
         picture(picture_link(face.image), "original face, hidden from the model"),
         picture(picture_link(to_images(lr)[0]), f"input, {view.resolution} px", css="pixelated"),
-        picture(picture_link(enlarged), f"bicubic enlargement{score}"),
+        picture(picture_link(enlarged), f"bicubic{score}"),
     ]
