@@ -123,7 +123,7 @@ tuning = HeadConfig(
     LoopConfig(30, min(16, len(learn)), 2e-4, ema=0.8, checkpoint_every=1000), resolutions=(8, 16, 16, 32)
 )
 recipe = replace(gl.recipes.smoke(), student=student.config, head=tuning)
-train_head(recipe, learn, work / "tuned", teacher, backbone=shipped_student(), progress=False)
+train_head(recipe, learn, work / "tuned", teacher, init_from=shipped_student(), progress=False)
 tuned = gl.load_model(str(work / "tuned" / "student"))
 
 
