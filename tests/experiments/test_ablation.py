@@ -109,11 +109,11 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
 
 
 def drawn(seed: int) -> ArrayFaces:
-    """Twenty people with three noisy faces each."""
+    """Thirty people with three noisy faces each."""
     random = np.random.default_rng(seed)
-    identities = np.repeat(np.arange(20), 3)
-    means = random.integers(0, 255, (20, 32, 32, 3))
-    pixels = np.clip(means[identities] + random.normal(0, 20, (60, 32, 32, 3)), 0, 255).astype(np.uint8)
+    identities = np.repeat(np.arange(30), 3)
+    means = random.integers(0, 255, (30, 32, 32, 3))
+    pixels = np.clip(means[identities] + random.normal(0, 20, (90, 32, 32, 3)), 0, 255).astype(np.uint8)
     return ArrayFaces(pixels, identities, name="drawn")
 
 
