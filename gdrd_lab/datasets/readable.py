@@ -26,8 +26,11 @@ PART = 4096  # faces handed to the threads at once
 def readable(faces: EncodedFaces) -> FaceDataset:
     """Read every face once and return those that can be used, with their exact size.
 
-    The result is kept in the cache, so a set that has not changed is not read again.
+    The result is kept in the cache, so a set that has not changed is not read again. A pack of `gdrd data pack` was
+    checked when it was packed.
     """
+    if faces.checked:
+        return faces
     sides, reasons = cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
     good = np.flatnonzero(sides)
     failed = [(faces.keys[index], reason) for index, reason in sorted(reasons.items())]

@@ -8,6 +8,7 @@ from helpers.drawn_faces import encoded, noise_face, write_tar
 
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions, report
 from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.shards.pack import pack
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.training.data import StepBatches
@@ -86,3 +87,17 @@ def test_every_pixel_survives_the_check(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="1 of 9"):
         faces = load_dataset(path, options=SKIP)
     np.testing.assert_array_equal(faces[4], ShardFaces([path])[5])
+
+
+def test_a_pack_is_not_checked_again_unless_it_was_damaged_since(tmp_path: Path) -> None:
+    shard(tmp_path, (16,) * 40 + (24,), ())
+    pack(ShardFaces([tmp_path / "a.tar"]), tmp_path / "out", progress=False)
+    faces = load_dataset(tmp_path / "out", options=ReadOptions(progress=False))
+    assert isinstance(faces, ShardFaces) and faces.checked and faces.mixed and faces.size == 24
+    assert load_dataset(tmp_path / "out", training=True, options=ReadOptions(progress=False)).size == 24
+    (packed,) = (tmp_path / "out").glob("*.tar")
+    content = bytearray(packed.read_bytes())
+    content[512:530] = bytes(18)  # the start of the first image
+    packed.write_bytes(content)
+    with pytest.raises(GdrdError, match="1 of 41 images"):
+        load_dataset(tmp_path / "out", training=True, options=ReadOptions(progress=False))

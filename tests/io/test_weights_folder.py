@@ -7,6 +7,8 @@ import torch
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io import weights_folder as checkpoint
+from gdrd_lab.training.checkpoint import TrainingState, checkpoints, flatten_optimizer, unflatten_optimizer
+from gdrd_lab.training.ema import weight_average
 
 
 def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:
@@ -14,10 +16,10 @@ def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.rand(4, 3)).sum().backward()
     optimizer.step()
-    tensors, rest = checkpoint.flatten_optimizer(optimizer.state_dict())
+    tensors, rest = flatten_optimizer(optimizer.state_dict())
     checkpoint.write_folder(tmp_path / "c", {"optimizer": tensors}, {"optimizer": rest})
     found, metadata = checkpoint.read_folder(tmp_path / "c")
-    restored = checkpoint.unflatten_optimizer(found["optimizer"], metadata["optimizer"])
+    restored = unflatten_optimizer(found["optimizer"], metadata["optimizer"])
     original = optimizer.state_dict()
     assert restored["state"].keys() == original["state"].keys()
     for index, values in original["state"].items():
@@ -58,7 +60,8 @@ def test_unreadable_facts_are_named(tmp_path: Path, content: str) -> None:
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    layer = torch.nn.Linear(3, 2)
+    state = TrainingState(layer, weight_average(layer, 0.9), torch.optim.AdamW(layer.parameters()))
     for step in (5, 10, 15):
-        checkpoint.write_folder(tmp_path / f"step-{step:07d}", {}, {"step": step})
-    checkpoint.remove_old(tmp_path, 2)
-    assert [path.name for path in checkpoint.checkpoints(tmp_path)] == ["step-0000010", "step-0000015"]
+        state.save(tmp_path, step, {}, keep=2)
+    assert [path.name for path in checkpoints(tmp_path)] == ["step-0000010", "step-0000015"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DIGITS = 9  # of a face's number in a tar file
+PARTS = ("offsets", "sizes", "labels", "sides")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ShardIndex:
         offsets: (N,) uint64, where in the tar file each image starts.
         sizes: (N,) uint32, bytes of each image.
         labels: (N,) int64 identities of the whole set, -1 where unknown.
+        sides: (N,) uint16, width of each face in pixels.
         identities: name of each identity number in ``labels``.
         teacher: fingerprint of the recogniser whose embeddings are stored with the faces, or None.
         sha256: checksum of the shard; ``index_content`` computes it.
@@ -46,6 +48,7 @@ class ShardIndex:
     offsets: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
+    sides: np.ndarray
     identities: dict[int, str] = field(default_factory=dict)
     teacher: str | None = None
     sha256: str = ""
@@ -82,7 +85,7 @@ def index_content(index: ShardIndex, shard: Path, embeddings: np.ndarray | None)
     """
     from safetensors.numpy import save
 
-    parts = {"offsets": index.offsets, "sizes": index.sizes, "labels": index.labels}
+    parts: dict[str, np.ndarray] = {name: getattr(index, name) for name in PARTS}
     if embeddings is not None:
         parts["embeddings"] = embeddings.astype(np.float16)
     state = shard.stat()
@@ -107,7 +110,7 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
     try:
         with safe_open(index_path(shard), "numpy") as file:
             metadata = json.loads((file.metadata() or {})["index"])
-            parts = {name: file.get_tensor(name) for name in ("offsets", "sizes", "labels")}
+            parts = {name: file.get_tensor(name) for name in PARTS}
         state, recorded = shard.stat(), int(metadata["mtime_ns"])
         if metadata["tar_bytes"] != state.st_size or len({len(part) for part in parts.values()}) != 1:
             return None

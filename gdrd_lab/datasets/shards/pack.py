@@ -176,12 +176,12 @@ class _Worker:
         """Write one shard and its index; return its entry in the manifest."""
         path, first, rows = self.out / name_of(number), self.ranges[number].start, self.ranges[number]
         source = source_digest(self.faces, rows)
-        offsets, sizes, reasons = [], [], []
+        offsets, sizes, sides, reasons = [], [], [], []
         labels: list[int] = []
         with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index in rows:
                 try:
-                    content, ending = self._encoded(index)
+                    content, ending, side = self._encoded(index)
                 except GdrdError as error:
                     reasons.append(f"{self.faces.keys[index]}: {error.what}")
                     continue
@@ -190,8 +190,10 @@ class _Worker:
                 _add(tar, f"{name}.cls", str(label).encode())
                 sizes.append(len(content))
                 labels.append(label)
+                sides.append(side)
         names = {label: self.identities[label] for label in sorted(set(labels)) if label >= 0}
-        places = np.array(offsets, np.uint64), np.array(sizes, np.uint32), np.array(labels, np.int64)
+        places = np.array(offsets, np.uint64), np.array(sizes, np.uint32)
+        parts = *places, np.array(labels, np.int64), np.array(sides, np.uint16)
         embeddings = None
         if self.recogniser is not None and labels:
             packed = ShardFaces([path], ReadOptions(align="never"))
@@ -199,7 +201,7 @@ class _Worker:
         elif self.recogniser is not None:
             embeddings = np.zeros((0, self.recogniser.embedding_size))
         teacher = keyed(self.recogniser) if self.recogniser is not None else None
-        write_atomically(index_path(path), index_content(ShardIndex(first, *places, names, teacher), path, embeddings))
+        write_atomically(index_path(path), index_content(ShardIndex(first, *parts, names, teacher), path, embeddings))
         return {
             "faces": len(labels),
             "bytes": path.stat().st_size,
@@ -209,22 +211,22 @@ class _Worker:
             "reasons": reasons[:20],
         }
 
-    def _encoded(self, index: int) -> tuple[bytes, str]:
-        """Return a face's image file and its ending; the file of a face crop is copied if it is a JPEG or PNG."""
+    def _encoded(self, index: int) -> tuple[bytes, str, int]:
+        """Return a face's image file, its ending and its side; a JPEG or PNG file of a face crop is copied."""
         from PIL import Image
 
         if isinstance(self.faces, EncodedFaces):
             content = self.faces.content(index)
             if ending := _copied_ending(content, self.faces):
-                read_image(content)  # a damaged image is found here and not in the middle of a training
-                return content, ending
+                # A damaged image is found here and not in the middle of a training.
+                return content, ending, max(read_image(content).shape)
         file = io.BytesIO()
         image = Image.fromarray(self.faces[index])
         if self.config.quality:
             image.save(file, "JPEG", quality=self.config.quality, subsampling=0)
-            return file.getvalue(), ".jpg"
+            return file.getvalue(), ".jpg", image.width
         image.save(file, "PNG")
-        return file.getvalue(), ".png"
+        return file.getvalue(), ".png", image.width
 
 
 _worker: list[_Worker] = []  # of this process, made once by the pool

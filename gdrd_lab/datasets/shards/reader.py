@@ -35,6 +35,9 @@ class EncodedFaces(FaceDataset):
         name: what messages and tables call the set.
         options: how images become faces, when they are asked for.
         labels, keys, identities: see ``FaceDataset``.
+
+    Attributes:
+        checked: every image is known to be readable.
     """
 
     def __init__(
@@ -46,10 +49,11 @@ class EncodedFaces(FaceDataset):
         identities: Sequence[str] | None = None,
     ) -> None:
         super().__init__(name, TEMPLATE_SIZE, labels, keys, identities)
-        self.options = options
+        self.options, self.checked = options, False
         self._aligner: Aligner | None = None
         if len(self):
-            self.size = max(self._side(index) for index in range(0, len(self), -(-len(self) // SAMPLE)))
+            sides = {self._side(index) for index in range(0, len(self), -(-len(self) // SAMPLE))}
+            self.size, self.mixed = max(sides), len(sides) > 1
 
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
@@ -124,6 +128,9 @@ class ShardFaces(EncodedFaces):
             raise GdrdError(f"{self.paths[0]} has no images in it", "Name WebDataset shards with .jpg or .png members")
         super().__init__(name, options, labels, keys, names)
         self.notes = notes
+        if self._indices is not None:  # a pack: every image was decoded when it was packed, and has not changed since
+            sides = np.unique(np.concatenate([index.sides for index in indices]))
+            self.size, self.mixed, self.checked = int(sides.max()), len(sides) > 1, True
 
     def _place(self, tables: Sequence[Any]) -> None:
         self._shards = np.repeat(np.arange(len(tables), dtype=np.uint32), [len(table.offsets) for table in tables])
