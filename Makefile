@@ -30,11 +30,11 @@ test: $(READY)
 
 # Runs each solution notebook once (3 minutes); it runs again only when its code, the package or the weights change.
 docs: $(READY)
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs . site
-	@echo site/index.html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees -c docs . docs/_build/html
+	@echo docs/_build/html/index.html
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/build.py
 
 clean:
-	rm -rf $(VENV) site docs/api .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) docs/_build docs/api .mypy_cache .ruff_cache .pytest_cache

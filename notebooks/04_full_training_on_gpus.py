@@ -170,8 +170,9 @@ work = Path(tempfile.mkdtemp(prefix="resume-"))
 smoke = recipes["smoke"]
 small = gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
 pipeline.train_generative(smoke, small, work / "whole", progress=False)
+# A run reads 32 faces to check them, then 16 a step: it is interrupted after 8 steps.
 try:
-    pipeline.train_generative(smoke, course.InterruptedFaces(small, 16 * 8), work / "resumed", progress=False)
+    pipeline.train_generative(smoke, course.InterruptedFaces(small, 32 + 16 * 8), work / "resumed", progress=False)
 except course.Interruption as error:
     print(f"{error}; checkpoints:", sorted(p.name for p in (work / "resumed").rglob("step-*")))
 pipeline.train_generative(smoke, small, work / "resumed", progress=False)

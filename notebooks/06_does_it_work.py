@@ -176,8 +176,8 @@ for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0,
         faces,
         sweep.severities(base, name, values),
         verify_only,
+        quiet,
         settings=[sweep.Setting.SAME],
-        progress=False,
     )
     series = {
         network.name: [s.value for s in degraded if (s.method, s.metric) == (network.name, "accuracy")]
