@@ -57,7 +57,8 @@ class SavedDataset(EncodedFaces):
             identities.append([value if isinstance(value, int | float | None) else str(value) for value in values])
         counts = [len(rows) for rows in self._rows]
         if not sum(counts):
-            raise GdrdError(f"{path} has no column of images", "Give the dataset a column of type datasets.Image")
+            lack = "rows" if counts else "column of images"
+            raise GdrdError(f"{path} has no {lack}", "Give the dataset a column of type datasets.Image")
         self._starts = np.cumsum([0, *counts])
         if named:
             labels, people = number_identities([value for part in identities for value in part])

@@ -136,6 +136,8 @@ def _ends(words: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read an .idx file, lines of "number<tab>place": record numbers and byte offsets, int64 (N,), in number order."""
     try:
+        if not path.read_bytes().strip():
+            raise ValueError("it is empty")
         rows = np.loadtxt(path, np.int64, ndmin=2)
         if rows.shape[1] != 2 or (rows < 0).any() or (rows[:, 1] % 4).any():
             raise ValueError("not two columns of numbers and places")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdrd_lab.datasets.base import ReadOptions
+from gdrd_lab.datasets.base import ReadOptions, identities_of
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
@@ -119,13 +119,15 @@ def shard_ranges(count: int, faces_per_shard: int) -> list[range]:
 
 def source_digest(faces: FaceDataset, rows: Sequence[int]) -> str:
     """Return a digest of the images of some faces as the source has them, and of their keys and identities."""
-    digest = hashlib.sha256()
+    digest, names = hashlib.sha256(), identities_of(faces)
     for index in rows:
         try:
             content = faces.content(index) if isinstance(faces, EncodedFaces) else faces[index].tobytes()
         except GdrdError as error:
             content = error.what.encode("utf-8", "surrogateescape")
-        digest.update(f"{faces.keys[index]!r} {faces.labels[index]} {len(content)}".encode())
+        label = int(faces.labels[index])
+        told = [faces.keys[index], label, names[label] if label >= 0 else None, len(content)]
+        digest.update(repr(told).encode())
         digest.update(content)
     return digest.hexdigest()[:32]
 

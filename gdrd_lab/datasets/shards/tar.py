@@ -73,14 +73,16 @@ def read_tar(path: Path) -> TarTable:
         table.notes.append(f"{repeated} images of {path.name} have the name of a later one, which is used")
     if unreadable:
         table.notes.append(f"{unreadable} labels of {path.name} cannot be read: those people are unknown")
-    return _filled(table, images, texts)
+    return _filled(table, images, texts, path.name)
 
 
-def _filled(table: TarTable, images: dict[str, tuple[int, int]], texts: dict[str, str | None]) -> TarTable:
+def _filled(table: TarTable, images: dict[str, tuple[int, int]], texts: dict[str, str | None], file: str) -> TarTable:
     """Give each image its key and its identity."""
     samples, stems = Counter(map(_sample, images)), Counter(str(PurePosixPath(name).with_suffix("")) for name in images)
     # The text of a sample with one image may have any further ending: "7.jpg" and "7.meta.json".
     loose = {_sample(name): found for name, found in texts.items()}
+    if several := sum(count > 1 for count in samples.values()):
+        table.notes.append(f"{several} samples of {file} hold several images, and each is taken as a face")
     for name, (offset, size) in images.items():
         sample, stem = _sample(name), str(PurePosixPath(name).with_suffix(""))
         single = samples[sample] == 1

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
+from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, write_tar
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
@@ -360,3 +360,14 @@ def test_files_whose_names_are_not_utf8(tmp_path: Path, capsys: pytest.CaptureFi
     argv = ["data", "pack", str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "1", "--quiet"]
     assert main(argv) == 0 and main(argv) == 0 and main(["data", "check", str(tmp_path / "out"), "--quiet"]) == 0
     assert len(load_dataset(tmp_path / "out")) == 8 and capsys.readouterr().err == ""
+
+
+def test_people_who_are_renamed_are_seen(tmp_path: Path) -> None:
+    members = {f"{n}.png": encoded(noise_face(n)) for n in range(3)} | {f"{n}.cls": b"ann" for n in range(3)}
+    write_tar(tmp_path / "in.tar", members)
+    pack(Source(str(tmp_path / "in.tar")), tmp_path / "out", progress=False)
+    assert check_pack(tmp_path / "out", progress=False) == PackCheck((), (), True)
+    write_tar(tmp_path / "in.tar", members | {f"{n}.cls": b"bob" for n in range(3)})
+    assert check_pack(tmp_path / "out", progress=False).outdated == ("faces-000000.tar",)
+    with pytest.raises(GdrdError, match=r"other faces or settings \(keys\)"):
+        pack(Source(str(tmp_path / "in.tar")), tmp_path / "out", progress=False)

@@ -225,6 +225,7 @@ def test_labels_are_found_by_sample_and_by_image(tmp_path: Path) -> None:
     faces = ShardFaces([write_tar(tmp_path / "a.tar", members)])
     assert list(faces.keys) == ["ann.1", "ann.2", "bob", "cy.jpg", "cy.png"]
     assert [faces.identities[label] for label in faces.labels] == ["ann", "ann", "bob", "cy", "cy"]
+    assert list(faces.notes) == ["2 samples of a.tar hold several images, and each is taken as a face"]
 
 
 UNKNOWN = [-1, "-1", "", None, float("nan"), "unknown", "NaN", "None", -1.0]
