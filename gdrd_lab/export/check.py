@@ -75,10 +75,10 @@ def _just_written(path: Path, recogniser: Recogniser) -> Any:
     """Open the program this very process wrote; one from elsewhere could hide code, and is never opened."""
     import torch
 
-    from gdrd_lab.export.onnx import input_side
+    from gdrd_lab.export.onnx import input_size
     from gdrd_lab.transforms.resize import resize
 
-    module, side = torch.export.load(str(path)).module(), input_side(recogniser)
+    module, side = torch.export.load(str(path)).module(), input_size(recogniser)
 
     class Program:
         name, embedding_size = recogniser.name, recogniser.embedding_size

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -16,6 +18,18 @@ from gdrd_lab.models.recogniser import check_faces, require_finite
 from gdrd_lab.transforms.resize import resize
 
 
+def require_onnxruntime() -> Any:
+    """Return the module onnxruntime.
+
+    Raises:
+        GdrdError: it is not installed.
+    """
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
+
+
 class OnnxRecogniser:
     """A recogniser that `gdrd export` wrote; faces of any resolution are resized to ``input_size`` first.
 
@@ -25,10 +39,7 @@ class OnnxRecogniser:
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
+        onnxruntime = require_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # warnings about nodes of the graph
         if threads:

@@ -12,7 +12,7 @@ from gdrd_lab.datasets.embedding_file import read_embeddings
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.export.check import compare
-from gdrd_lab.export.onnx import export_onnx, export_program, input_side, quantise_onnx
+from gdrd_lab.export.onnx import export_onnx, export_program, input_size, quantise_onnx
 from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.onnx import OnnxRecogniser
 from gdrd_lab.models.recogniser import Recogniser
@@ -46,7 +46,7 @@ def test_onnx_file_describes_itself(student: Student, file: Path) -> None:
     graph = onnx.load(str(file)).graph
     (faces,), (embeddings,) = graph.input, graph.output
     shape = [entry.dim_param or entry.dim_value for entry in faces.type.tensor_type.shape.dim]
-    side = input_side(student)
+    side = input_size(student)
     assert (faces.name, shape) == ("faces", ["n", 3, side, side]) and embeddings.name == "embeddings"
 
 

@@ -11,7 +11,7 @@ from gdrd_lab.app.state import View
 from gdrd_lab.datasets.base import to_images
 from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
-from gdrd_lab.export.onnx import input_side
+from gdrd_lab.export.onnx import input_size
 from gdrd_lab.plots.figures import score_histogram
 from gdrd_lab.plots.interactive import histogram_plot
 from gdrd_lab.transforms.resize import resize
@@ -94,7 +94,7 @@ def inputs(view: View, first: Face, second: Face) -> str:
             picture(picture_link(to_images(lr)[0]), size, css="pixelated"),
         ]
         for recogniser in recognisers():
-            resized = to_images(resize(lr, input_side(recogniser)))[0]
+            resized = to_images(resize(lr, input_size(recogniser)))[0]
             pictures.append(
                 picture(picture_link(resized), f"{recogniser.name} receives {len(resized)} px", css="pixelated")
             )

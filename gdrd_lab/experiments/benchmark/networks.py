@@ -12,7 +12,7 @@ import torch
 
 from gdrd_lab.experiments.benchmark.cost import multiply_adds, parameter_count
 from gdrd_lab.experiments.benchmark.measure import Clock, Row, fixed, peak_megabytes, rows, side_by_side
-from gdrd_lab.export.onnx import export_onnx, input_side, quantise_onnx
+from gdrd_lab.export.onnx import export_onnx, input_size, quantise_onnx
 
 
 def network_rows(
@@ -49,7 +49,7 @@ def network_rows(
     for name, model in networks.items():
         assert isinstance(model, torch.nn.Module)
         costs = {
-            "multiply-adds": multiply_adds(model, input_side(model)) / 1e6,
+            "multiply-adds": multiply_adds(model, input_size(model)) / 1e6,
             "parameters": parameter_count(model) / 1e6,
         }
         for what, value in costs.items():
