@@ -57,7 +57,7 @@ myst_heading_anchors = 4
 
 # Outputs are kept beside the site; a notebook runs again when its code, the package or the weights change.
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(ROOT / "docs" / "_build" / "executed" / fingerprint())
+nb_execution_cache_path = str(ROOT / "docs" / "_build" / f"executed-{fingerprint()}")
 nb_execution_timeout = 600
 nb_merge_streams = True
 nb_ipywidgets_js: dict[str, Any] = {}

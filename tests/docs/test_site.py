@@ -41,7 +41,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the site with warnings as errors; the lessons keep their cells but no outputs."""
-    out = tmp_path_factory.mktemp("site")
+    out = tmp_path_factory.mktemp("site") / "html"
     words = ["-c", "docs", "-D", "nb_execution_mode=off", "--fail-on-warning", "--keep-going", "--quiet", ".", str(out)]
     run = subprocess.run(
         [sys.executable, "-m", "sphinx", *words],
