@@ -69,7 +69,7 @@ def file_digests(files: Sequence[Path], *details: np.ndarray) -> np.ndarray:
 
 
 def place_digests(files: Sequence[object], file: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return a digest of faces that lie in a few large files, uint8 (N, 16).
+    """Return a digest of faces in a few large files, uint8 (N, 16).
 
     Args:
         file: (N,) which of the files, 0 to F - 1.

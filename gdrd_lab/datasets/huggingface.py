@@ -36,7 +36,9 @@ class SavedDataset(EncodedFaces):
         try:
             found: Any = datasets.load_from_disk(str(path))
         except Exception as error:  # a damaged folder raises anything from JSON's errors to Arrow's
-            raise GdrdError(f"{path} is no saved dataset ({str(error)[:80]})", "Make it with save_to_disk") from error
+            raise GdrdError(
+                f"{path} is not a saved dataset ({str(error)[:80]})", "Make it with save_to_disk"
+            ) from error
         splits: list[str] = []
         self._rows: list[Any] = []
         self._columns, identities, named = [], [], False
@@ -46,7 +48,7 @@ class SavedDataset(EncodedFaces):
             if image is None:
                 continue
             splits.append(split)
-            # Undecoded, so that bad images are met by read_image.
+            # Images are decoded by read_image, which reports damaged ones.
             self._rows.append(rows.select_columns([image]).cast_column(image, datasets.Image(decode=False)))
             self._columns.append(image)
             field = next((column for column in IDENTITY_FIELDS if column in rows.column_names), None)

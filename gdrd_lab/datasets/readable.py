@@ -31,23 +31,23 @@ def readable(faces: EncodedFaces) -> FaceDataset:
     """
     if faces.checked:
         return faces
-    sides, reasons = cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
-    good = np.flatnonzero(sides)
+    resolutions, reasons = cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
+    good = np.flatnonzero(resolutions)
     failed = [(faces.keys[index], reason) for index, reason in sorted(reasons.items())]
     report_failed(failed, len(faces), faces.name, faces.options.skip_unreadable and len(good) > 0)
     kept: FaceDataset = Subset(faces, good) if failed else faces
     kept.left_out, kept.notes = [*faces.left_out, *failed], faces.notes
-    kept.size, kept.mixed = int(sides.max()), len(np.unique(sides[good])) > 1
+    kept.size, kept.mixed = int(resolutions.max()), len(np.unique(resolutions[good])) > 1
     return kept
 
 
 def _check(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:
-    """Return the side of each face in pixels, 0 where it cannot be read, and the reasons."""
+    """Return the resolution of each face in pixels, 0 where it cannot be read, and the reasons."""
     from tqdm.auto import tqdm
 
-    sides, reasons = np.zeros(len(faces), np.uint16), {}
+    resolutions, reasons = np.zeros(len(faces), np.uint16), {}
 
-    def side(index: int) -> int | str:
+    def resolution(index: int) -> int | str:
         try:
             return len(faces[index])
         except GdrdError as error:
@@ -56,19 +56,19 @@ def _check(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:
     hide = not faces.options.progress or len(faces) < 1000
     with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(faces), desc="checking", disable=hide) as bar:
         for begin in range(0, len(faces), PART):
-            for index, found in enumerate(pool.map(side, range(begin, min(begin + PART, len(faces)))), begin):
+            for index, found in enumerate(pool.map(resolution, range(begin, min(begin + PART, len(faces)))), begin):
                 if isinstance(found, str):
                     reasons[index] = found
                 else:
-                    sides[index] = found
+                    resolutions[index] = found
             bar.update(min(PART, len(faces) - begin))
-    return sides, reasons
+    return resolutions, reasons
 
 
 def _save(file: BinaryIO, result: tuple[np.ndarray, dict[int, str]]) -> None:
     from safetensors.numpy import save
 
-    file.write(save({"sides": result[0]}, {"reasons": json.dumps(result[1])}))
+    file.write(save({"resolutions": result[0]}, {"reasons": json.dumps(result[1])}))
 
 
 def _load(path: Path) -> tuple[np.ndarray, dict[int, str]]:
@@ -76,4 +76,4 @@ def _load(path: Path) -> tuple[np.ndarray, dict[int, str]]:
 
     with safe_open(path, "numpy") as file:
         reasons = json.loads(file.metadata()["reasons"])
-        return file.get_tensor("sides"), {int(index): reason for index, reason in reasons.items()}
+        return file.get_tensor("resolutions"), {int(index): reason for index, reason in reasons.items()}

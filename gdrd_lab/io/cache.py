@@ -69,7 +69,7 @@ def cached(
     """Return what an earlier call kept under ``key``, or make it, keep it and read it back.
 
     A damaged entry is made anew and a warning says so. Where the cache folder cannot be written, a warning says so and
-    the result lies in a temporary file until the process ends.
+    the result is in a temporary file until the process ends.
 
     Args:
         key: ``fingerprint`` of everything that the result depends on.

@@ -1,4 +1,4 @@
-"""IJB-B and IJB-C by templates, 1:1 and 1:N, from the lists InsightFace publishes beside NIST's images.
+"""IJB-B and IJB-C by templates, 1:1 and 1:N, from the lists that InsightFace publishes for NIST's images.
 
 Layout: loose_crop/NAME and meta/ijbc_name_5pts_score.txt ("NAME x1 y1 ... x5 y5 score"), ijbc_face_tid_mid.txt
 ("NAME template medium"), ijbc_template_pair_label.txt ("template template 0|1"), and for 1:N ijbc_1N_gallery_G1.csv,

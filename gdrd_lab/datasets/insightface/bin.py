@@ -1,9 +1,8 @@
 """InsightFace's verification files (lfw.bin, cfp_fp.bin, agedb_30.bin ...): pairs of encoded images in one pickle.
 
-The pickle is (list of 2 P images as bytes, list of P bools). A pickle can run any program when it is opened, so this
-one is read by an unpickler that knows lists, tuples, bytes, integers, booleans and strings, and refuses every other
-thing, among them any name of a class or function; nothing in the file can be executed. NumPy arrays in it, as a few
-old files have, are refused too.
+The pickle is (list of 2 P images as bytes, list of P bools). Opening a pickle can run any program, so the file is read
+by an unpickler that accepts lists, tuples, bytes, integers, booleans and strings only. Names of classes and functions
+are refused, so nothing in the file can be executed. NumPy arrays, which a few old files hold, are refused too.
 
 Source: InsightFace, recognition/arcface_torch/eval/verification.py.
 """
@@ -86,7 +85,7 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
             raise ValueError("a pair is neither genuine nor impostor")
     except (OSError, ValueError, TypeError) as error:
         raise GdrdError(
-            f"{path} is no InsightFace verification file ({str(error)[:100]})", "Name a whole lfw.bin or its like"
+            f"{path} is not an InsightFace verification file ({str(error)[:100]})", "Name a whole file such as lfw.bin"
         ) from error
     return list(images), np.array(genuine, bool)
 
@@ -124,7 +123,7 @@ def _refuse_anything_else(content: bytes, name: str) -> None:
 
 
 class _Plain(pickle.Unpickler):
-    """Finds no class or function but our own stand-in for _codecs.encode."""
+    """An unpickler that finds no class or function except our replacement of _codecs.encode."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == LATIN:

@@ -44,8 +44,8 @@ class RecordFaces(EncodedFaces):
     """The faces of .rec files; only the place and identity of each stays in memory.
 
     Args:
-        paths: the .rec file or files; the .idx of each lies beside it. Whether equal labels in several files are one
-            person says ``datasets.parts.number_parts``.
+        paths: the .rec file or files; the .idx of each is in the same folder. For equal labels in several files see
+            ``datasets.parts.number_parts``.
         options: how images become faces.
     """
 
@@ -143,7 +143,7 @@ def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError("not two columns of numbers and places")
     except (OSError, ValueError) as error:
         raise GdrdError(
-            f"{path} is no index of a .rec file ({str(error)[:80]})", "Put the .idx file beside the .rec file"
+            f"{path} is not the index of a .rec file ({str(error)[:80]})", "Put the .idx file beside the .rec file"
         ) from error
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     return rows[:, 0], rows[:, 1]

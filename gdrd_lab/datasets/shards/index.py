@@ -1,4 +1,4 @@
-"""What `gdrd data pack` writes beside each shard: where each face lies, its identity, and a teacher's embedding.
+"""The index that `gdrd data pack` writes for each shard: position and identity of each face, a teacher's embeddings.
 
 A shard `faces-000012.tar` has `faces-000012.index.safetensors`, so that a set of millions opens without reading its
 tar files. The index is used only for the shard that it was made for: its size and time must be the recorded ones, or
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DIGITS = 9  # of a face's number in a tar file
-PARTS = ("offsets", "sizes", "labels", "sides")
+PARTS = ("offsets", "sizes", "labels", "resolutions")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ShardIndex:
         offsets: (N,) uint64, where in the tar file each image starts.
         sizes: (N,) uint32, bytes of each image.
         labels: (N,) int64 identities of the whole set, -1 where unknown.
-        sides: (N,) uint16, width of each face in pixels.
+        resolutions: (N,) uint16, in pixels.
         identities: name of each identity number in ``labels``.
         teacher: fingerprint of the recogniser whose embeddings are stored with the faces, or None.
         sha256: checksum of the shard; ``index_content`` computes it.
@@ -48,7 +48,7 @@ class ShardIndex:
     offsets: np.ndarray
     sizes: np.ndarray
     labels: np.ndarray
-    sides: np.ndarray
+    resolutions: np.ndarray
     identities: dict[int, str] = field(default_factory=dict)
     teacher: str | None = None
     sha256: str = ""

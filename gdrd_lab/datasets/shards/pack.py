@@ -176,12 +176,12 @@ class _Worker:
         """Write one shard and its index; return its entry in the manifest."""
         path, first, rows = self.out / name_of(number), self.ranges[number].start, self.ranges[number]
         source = source_digest(self.faces, rows)
-        offsets, sizes, sides, reasons = [], [], [], []
+        offsets, sizes, resolutions, reasons = [], [], [], []
         labels: list[int] = []
         with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for index in rows:
                 try:
-                    content, ending, side = self._encoded(index)
+                    content, ending, resolution = self._encoded(index)
                 except GdrdError as error:
                     reasons.append(f"{self.faces.keys[index]}: {error.what}")
                     continue
@@ -190,10 +190,10 @@ class _Worker:
                 _add(tar, f"{name}.cls", str(label).encode())
                 sizes.append(len(content))
                 labels.append(label)
-                sides.append(side)
+                resolutions.append(resolution)
         names = {label: self.identities[label] for label in sorted(set(labels)) if label >= 0}
         places = np.array(offsets, np.uint64), np.array(sizes, np.uint32)
-        parts = *places, np.array(labels, np.int64), np.array(sides, np.uint16)
+        parts = *places, np.array(labels, np.int64), np.array(resolutions, np.uint16)
         embeddings = None
         if self.recogniser is not None and labels:
             packed = ShardFaces([path], ReadOptions(align="never"))
@@ -212,7 +212,7 @@ class _Worker:
         }
 
     def _encoded(self, index: int) -> tuple[bytes, str, int]:
-        """Return a face's image file, its ending and its side; a JPEG or PNG file of a face crop is copied."""
+        """Return a face's image file, its ending and its resolution; a JPEG or PNG file of a face crop is copied."""
         from PIL import Image
 
         if isinstance(self.faces, EncodedFaces):

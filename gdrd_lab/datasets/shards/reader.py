@@ -29,7 +29,7 @@ SAMPLE = 16  # images whose resolution is read when a set is opened
 
 
 class EncodedFaces(FaceDataset):
-    """A face set whose images lie somewhere as files' bytes: subclasses give ``content`` and ``face_digests``.
+    """A face set of encoded images (JPEG, PNG ...): subclasses give ``content`` and ``face_digests``.
 
     Args:
         name: what messages and tables call the set.
@@ -52,8 +52,8 @@ class EncodedFaces(FaceDataset):
         self.options, self.checked = options, False
         self._aligner: Aligner | None = None
         if len(self):
-            sides = {self._side(index) for index in range(0, len(self), -(-len(self) // SAMPLE))}
-            self.size, self.mixed = max(sides), len(sides) > 1
+            resolutions = {self._resolution(index) for index in range(0, len(self), -(-len(self) // SAMPLE))}
+            self.size, self.mixed = max(resolutions), len(resolutions) > 1
 
     def __getitem__(self, index: int) -> np.ndarray:
         index = range(len(self))[index]
@@ -71,7 +71,7 @@ class EncodedFaces(FaceDataset):
         """Whether an image of this size is taken as a face, and not as a photograph that must be aligned."""
         return self.options.align == "never" or (self.options.align == "auto" and is_crop(height, width))
 
-    def _side(self, index: int) -> int:
+    def _resolution(self, index: int) -> int:
         try:
             with Image.open(io.BytesIO(self.content(index))) as image:
                 return max(image.size) if self.takes_whole(image.height, image.width) else TEMPLATE_SIZE
@@ -129,8 +129,8 @@ class ShardFaces(EncodedFaces):
         super().__init__(name, options, labels, keys, names)
         self.notes = notes
         if self._indices is not None:  # a pack: every image was decoded when it was packed, and has not changed since
-            sides = np.unique(np.concatenate([index.sides for index in indices]))
-            self.size, self.mixed, self.checked = int(sides.max()), len(sides) > 1, True
+            resolutions = np.unique(np.concatenate([index.resolutions for index in indices]))
+            self.size, self.mixed, self.checked = int(resolutions.max()), len(resolutions) > 1, True
 
     def _place(self, tables: Sequence[Any]) -> None:
         self._shards = np.repeat(np.arange(len(tables), dtype=np.uint32), [len(table.offsets) for table in tables])

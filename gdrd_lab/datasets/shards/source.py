@@ -126,8 +126,8 @@ def source_digest(faces: FaceDataset, rows: Sequence[int]) -> str:
         except GdrdError as error:
             content = error.what.encode("utf-8", "surrogateescape")
         label = int(faces.labels[index])
-        told = [faces.keys[index], label, names[label] if label >= 0 else None, len(content)]
-        digest.update(repr(told).encode())
+        described = [faces.keys[index], label, names[label] if label >= 0 else None, len(content)]
+        digest.update(repr(described).encode())
         digest.update(content)
     return digest.hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""The table of a WebDataset shard: where each image of a tar file lies, and whom it shows.
+"""The table of a WebDataset shard: the position of each image in a tar file, and the person it shows.
 
 Only images and small texts are read: pickled members are never opened.
 """

@@ -94,7 +94,7 @@ def test_the_name_let_through_makes_bytes_and_nothing_else() -> None:
 def test_other_shapes_are_named(tmp_path: Path, value: object, message: str) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(pickle.dumps(value))
-    with pytest.raises(GdrdError, match=f"no InsightFace verification file .*{message}"):
+    with pytest.raises(GdrdError, match=f"not an InsightFace verification file .*{message}"):
         read_bin(path)
 
 
@@ -102,7 +102,7 @@ def test_a_file_cut_off(tmp_path: Path) -> None:
     whole = pickle.dumps(([b"a" * 100, b"b"], [True]))
     for end in (0, 1, 5, len(whole) // 2, len(whole) - 1):
         (tmp_path / "x.bin").write_bytes(whole[:end])
-        with pytest.raises(GdrdError, match="no InsightFace verification file"):
+        with pytest.raises(GdrdError, match="not an InsightFace verification file"):
             read_bin(tmp_path / "x.bin")
     assert pickle.load(io.BytesIO(whole))  # whole it is one
 

@@ -96,10 +96,10 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match="does not fit"):
         RecordFaces(tmp_path / "train.rec")
     (tmp_path / "train.idx").write_text("nothing\n")
-    with pytest.raises(GdrdError, match=r"no index of a \.rec file"):
+    with pytest.raises(GdrdError, match=r"not the index of a \.rec file"):
         RecordFaces(tmp_path / "train.rec")
     (tmp_path / "train.idx").write_text("")
-    with pytest.raises(GdrdError, match=r"no index of a \.rec file \(it is empty\)"):
+    with pytest.raises(GdrdError, match=r"not the index of a \.rec file \(it is empty\)"):
         RecordFaces(tmp_path / "train.rec")
     (tmp_path / "train.idx").unlink()
     with pytest.raises(GdrdError, match=r"Put the \.idx file beside"):

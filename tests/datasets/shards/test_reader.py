@@ -186,13 +186,13 @@ def test_bad_saved_datasets_are_refused(tmp_path: Path) -> None:
     datasets = pytest.importorskip(
         "datasets", reason="the optional extra is not installed: pip install 'gdrd-lab[large]'"
     )
-    with pytest.raises(GdrdError, match="no saved dataset"):
+    with pytest.raises(GdrdError, match="not a saved dataset"):
         SavedDataset(tmp_path)
     datasets.Dataset.from_dict({"text": ["a"]}).save_to_disk(str(tmp_path / "words"))
     with pytest.raises(GdrdError, match="no column of images"):
         SavedDataset(tmp_path / "words")
     next((tmp_path / "words").glob("*.arrow")).write_bytes(b"broken")
-    with pytest.raises(GdrdError, match="no saved dataset"):
+    with pytest.raises(GdrdError, match="not a saved dataset"):
         SavedDataset(tmp_path / "words")
 
 
