@@ -74,6 +74,15 @@ def test_a_planted_upward_import_is_found(source: str, tmp_path: Path) -> None:
     assert len(layers.upward(package(tmp_path, models__sface=source, training__loop=""))) == 1
 
 
+def test_packages_above_all_that_the_public_interface_names_may_use_it(tmp_path: Path) -> None:
+    user = "def f():\n    import gdrd_lab as gl"
+    root = package(tmp_path, models__sface="", evaluation__sweep=user, cli__evaluate=user)
+    (root / "__init__.pyi").write_text("from .models.sface import SFace as SFace\n")
+    assert layers.upward(root) == []
+    (root / "__init__.pyi").write_text("from .evaluation.sweep import sweep as sweep\n")
+    assert layers.upward(root) == ["evaluation/sweep.py imports gdrd_lab"]
+
+
 def test_downward_imports_and_the_version_are_allowed(tmp_path: Path) -> None:
     source = (
         "from gdrd_lab import __version__, errors\nfrom gdrd_lab.models import sface\nfrom . import config\nimport os"

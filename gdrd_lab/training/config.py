@@ -219,6 +219,12 @@ class Recipe:
             in stage 2, without stage 1.
         stem: how the layers of a pruned student that were not initialised are prepared for stage 2.
         seed: seed of everything random.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> import gdrd_lab as gl
+        >>> replace(gl.recipes.smoke(), seed=1).head.freeze_backbone
+        True
     """
 
     generative: GenerativeConfig

@@ -1,4 +1,11 @@
-"""The recipes: named configurations of a whole run, recipes read from JSON, and single settings changed."""
+"""The recipes: named configurations of a whole run, recipes read from JSON, and single settings changed.
+
+Example:
+    >>> import gdrd_lab as gl
+    >>> shorter = gl.recipes.override(gl.recipes.load_recipe("cpu"), ["head.loop.steps=2000"])
+    >>> shorter.head.loop.steps
+    2000
+"""
 
 from __future__ import annotations
 

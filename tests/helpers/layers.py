@@ -56,8 +56,11 @@ def layer(file: Path, root: Path) -> str:
 
 def upward(root: Path, order: tuple[str, ...] = ORDER) -> list[str]:
     """Name the imports that run upwards, and the packages that have no place in the order."""
-    # The root offers everything to users: inside, only its version may be taken from it. `__main__` runs the top.
-    place = {"": len(order), "__main__": len(order), **{name: index for index, name in enumerate(order)}}
+    place: dict[str, float] = {"__main__": len(order), **{name: index for index, name in enumerate(order)}}
+    # The public interface stands right above the highest package that it names: packages above that may use it.
+    stub = root / "__init__.pyi"
+    named = [layer(file_of(name, root), root) for name in imports(stub, root)] if stub.exists() else []
+    place[""] = max((place.get(name, len(order)) for name in named), default=len(order)) + 0.5
     found = []
     for file in sorted(root.rglob("*.py")):
         here = layer(file, root)
