@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -189,59 +188,6 @@ def identities_of(dataset: FaceDataset) -> Sequence[str]:
     return NumberNames(int(np.asarray(dataset.labels).max(initial=-1)) + 1) if names is None else names
 
 
-@dataclass(frozen=True)
-class DatasetReport:
-    """What was found in a source and what of it is used.
-
-    Args:
-        name: of the set.
-        seen: faces in the source.
-        used: faces in the set.
-        people: identities with a face in the set.
-        unknown: faces of unknown identity.
-        left_out: reason and number of the faces left out.
-        notes: what else a user should know.
-    """
-
-    name: str
-    seen: int
-    used: int
-    people: int
-    unknown: int
-    left_out: dict[str, int]
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Return all of it in one line."""
-        parts = [f"{self.name}: {self.used:,} faces of {self.people:,} people"]
-        if self.unknown:
-            parts.append(f"{self.unknown:,} of unknown identity")
-        if self.left_out:
-            reasons = "; ".join(f"{count:,}: {reason}" for reason, count in self.left_out.items())
-            parts.append(f"{self.seen - self.used:,} of {self.seen:,} left out ({reasons})")
-        return ", ".join(parts) + "".join(f". {note}" for note in self.notes)
-
-
-def report(dataset: FaceDataset) -> DatasetReport:
-    """Return how many faces of a set are used, left out and unknown, and how many people it shows.
-
-    Example:
-        >>> print(report(ArrayFaces(np.zeros((3, 16, 16, 3), np.uint8), ["ann", "bob", ""], name="two")))
-        two: 3 faces of 2 people, 1 of unknown identity
-    """
-    labels = np.asarray(dataset.labels)
-    left_out = Counter(reason for _, reason in getattr(dataset, "left_out", ()))
-    return DatasetReport(
-        dataset.name,
-        len(dataset) + left_out.total(),
-        len(dataset),
-        len(np.unique(labels[labels >= 0])),
-        int((labels < 0).sum()),
-        dict(left_out.most_common()),
-        tuple(getattr(dataset, "notes", ())),
-    )
-
-
 def subset(dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceDataset:
     """Return the faces at ``indices`` as a face set; their labels stay as they are."""
     chosen = np.asarray(indices, np.int64)
@@ -320,13 +266,3 @@ def batches(
         sizes = np.array([len(face) for face in faces])
         for size in dict.fromkeys(sizes.tolist()):
             yield chosen[sizes == size], to_tensor([face for face in faces if len(face) == size])
-
-
-def require_pairs(dataset: FaceDataset) -> None:
-    """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
-    identities, counts = np.unique(dataset.labels[dataset.labels >= 0], return_counts=True)
-    if len(identities) < 2 or counts.max(initial=0) < 2:
-        raise GdrdError(
-            f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
-            "Add a second image of an identity, and a second identity, each in a folder of its own",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gdrd_lab.errors import GdrdError
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
 
+NUMBERED = re.compile(r"(.*/)?[A-Za-z]*[ _-]?\d+")
 DIGITS = 8  # hexadecimal digits of a recorded name
 MOST_RECORDED = 20_000  # names of each part; of larger parts those with the smallest hashes are recorded
 
@@ -72,13 +74,13 @@ def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: f
 def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
     """Return the names of the identities of ``faces`` that a ``split_record`` says were trained on.
 
-    Names that are numbers say who somebody is within one set only: they count where both sets have a name in common
-    (those before " (" and between " + ").
+    A number, alone or after a word ("17", "person_17"), identifies a person within one set only. Such names count if
+    both sets have one of their ``set_names`` in common.
     """
     trained = _cut(record["trained"])
     same_set = bool(set_names(record["data"]) & set_names(faces.name))
     found = [name for digest, name in _hashes(faces).items() if digest in trained]
-    return sorted(name for name in found if same_set or not name.isdecimal())
+    return sorted(name for name in found if same_set or not NUMBERED.fullmatch(name))
 
 
 def recorded_part(dataset: FaceDataset, record: dict[str, Any]) -> FaceDataset:
@@ -89,7 +91,7 @@ def recorded_part(dataset: FaceDataset, record: dict[str, Any]) -> FaceDataset:
     if not len(chosen):
         raise GdrdError(
             f"Nobody of {dataset.name} was held out when the model was trained on {record['data']}",
-            "Name the faces that it was trained on, or evaluate on other people without --hold-out",
+            "Name the faces that it was trained on, or evaluate on other people without --validation-split",
         )
     return subset(dataset, chosen, f"{dataset.name} (held out)")
 
@@ -112,5 +114,11 @@ def _cut(text: str) -> set[str]:
 
 
 def set_names(name: str) -> set[str]:
-    """Return the names of the sets that a set is made of: those before " (" and "," and between " + "."""
-    return {part.split(" (")[0].split(",")[0].strip() for part in name.split(" + ")}
+    """Return the names of the sets that a set was joined from, in lower case, without parts and counts.
+
+    Example:
+        >>> sorted(set_names("celeba10k + UTKFace (held out)"))
+        ['celeba', 'utkface']
+    """
+    parts = (re.split(r" \(|,", part)[0].strip().lower() for part in name.split(" + "))
+    return {re.sub(r"(?<=[a-z])\d+k$", "", part) for part in parts}

@@ -10,7 +10,7 @@ import numpy as np
 
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
+from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs, require_pairs
 from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.protocol import SHARP
@@ -129,7 +129,6 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> li
 
 def own_pairs(dataset: FaceDataset, seed: int = 0) -> Pairs:
     """Return the pairs of a face set's own protocol, or random pairs in as many folds as its identities fill."""
-    from gdrd_lab.datasets.base import require_pairs
     from gdrd_lab.datasets.lfw import view2
 
     if isinstance(dataset, BinFaces):

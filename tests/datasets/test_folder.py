@@ -19,7 +19,6 @@ from gdrd_lab.datasets.base import (
     FaceDataset,
     ReadOptions,
     batches,
-    report,
     subset,
     to_images,
     to_tensor,
@@ -28,6 +27,7 @@ from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.folder import FolderFaces, write_faces
 from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.report import report
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate, identities_of, report, subset
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate, identities_of, subset
 from gdrd_lab.datasets.labels import NumberNames, identity_name, number_identities
+from gdrd_lab.datasets.report import report
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import encoded, noise_face, write_tar
 
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions, report
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.registry import load_dataset
+from gdrd_lab.datasets.report import report
 from gdrd_lab.datasets.shards.pack import pack
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError

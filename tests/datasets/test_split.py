@@ -1,14 +1,20 @@
 """Splits by identity: nested, stable when people are added, and recorded."""
 
 import json
+import os
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions, concatenate
+from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.split import overlap, recorded_part, split_identities, split_record
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.paths import data_folder
+
+FACES = os.environ.get("GDRD_FACES")
 
 
 def people(names: list[str], each: int = 2, name: str = "set") -> ArrayFaces:
@@ -90,3 +96,19 @@ def test_numbers_name_people_within_one_set_only() -> None:
     assert record["data"] == "celeba10k + more" and record["held_out"] == ""
     assert len(overlap(record, split_identities(numbered, 0.3)[1])) == len(names_of(split_identities(numbered, 0.3)[1]))
     assert overlap(record, people(["1", "2", "x"], name="other")) == ["x"]
+    sampled = split_record(people(["person_00001", "test/3", "ann"], name="synthetic"), None)
+    assert overlap(sampled, people(["person_00001", "test/3", "ann"], name="other seed")) == ["ann"]
+
+
+@pytest.mark.skipif(not FACES, reason="real faces are not here: set GDRD_FACES to their folder")
+@pytest.mark.parametrize("name", ["student", "assistant", "student-paper"])
+def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
+    faces = FolderFaces(Path(str(FACES), "celeba10k"), ReadOptions("never"), check=False)
+    record = json.loads((data_folder() / name / "facts.json").read_text())["split"]
+    # As the model cards say: 271 of 5,429 people, 507 faces, drawn by number and not by name.
+    assert (record["trained_people"], record["held_out_people"]) == (5158, 271)
+    held_out = recorded_part(faces, record)
+    assert len(held_out) == 507 and overlap(record, held_out) == []
+    numbers = np.random.default_rng(0).choice(5429, 271, replace=False)
+    assert set(held_out.labels) == set(numbers)
+    assert len(overlap(record, faces)) == 5158
