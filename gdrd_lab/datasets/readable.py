@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from gdrd_lab.datasets.aligned_cache.cache import report_failed
-from gdrd_lab.datasets.base import Subset
+from gdrd_lab.datasets.base import Concatenation, Subset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import cached
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.datasets.shards.reader import EncodedFaces
 
 PART = 4096  # faces handed to the threads at once
 
@@ -31,7 +31,7 @@ def readable(faces: EncodedFaces) -> FaceDataset:
     """
     if faces.checked:
         return faces
-    resolutions, reasons = cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
+    resolutions, reasons = _found(faces)
     good = np.flatnonzero(resolutions)
     failed = [(faces.keys[index], reason) for index, reason in sorted(reasons.items())]
     report_failed(failed, len(faces), faces.name, faces.options.skip_unreadable and len(good) > 0)
@@ -39,6 +39,27 @@ def readable(faces: EncodedFaces) -> FaceDataset:
     kept.left_out, kept.notes = [*faces.left_out, *failed], faces.notes
     kept.size, kept.mixed = int(resolutions.max()), len(np.unique(resolutions[good])) > 1
     return kept
+
+
+def require_readable(faces: FaceDataset) -> None:
+    """Raise GdrdError if a face of encoded sets, or of a part of them, cannot be read."""
+    failed = [(faces.keys[index], reason) for index, reason in sorted(_damaged(faces).items())]
+    report_failed(failed, len(faces), faces.name, False)
+
+
+def _damaged(faces: FaceDataset) -> dict[int, str]:
+    """Return the reason for each face that cannot be read."""
+    if isinstance(faces, Subset):
+        inner = _damaged(faces.dataset)
+        return {place: inner[index] for place, index in enumerate(faces.indices.tolist()) if index in inner}
+    if isinstance(faces, Concatenation):
+        parts = zip(faces.starts.tolist(), faces.datasets, strict=False)
+        return {start + index: reason for start, part in parts for index, reason in _damaged(part).items()}
+    return _found(faces)[1] if isinstance(faces, EncodedFaces) and not faces.checked else {}
+
+
+def _found(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:
+    return cached("readable", dataset_fingerprint(faces), lambda: _check(faces), _load, _save)
 
 
 def _check(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:

@@ -12,6 +12,7 @@ import torch
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
 from gdrd_lab import distributed
+from gdrd_lab.datasets.readable import require_readable
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training.config import LoopConfig, Recipe
@@ -40,6 +41,7 @@ def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogni
                 f"{name}.resolutions holds {max(config.resolutions)} px, and the faces have {faces.size} px",
                 "Give resolutions up to the size of the faces",
             )
+    require_readable(faces)
     sample = [faces[int(index)] for index in np.linspace(0, len(faces) - 1, min(32, len(faces))).astype(int)]
     if sum(int(face.max()) - int(face.min()) < 8 for face in sample) > len(sample) / 2:
         raise GdrdError(f"Most faces of {faces.name} are a single colour", "Check the images")

@@ -74,7 +74,7 @@ def validation_split(
 
 
 def _known(recogniser: Recogniser, faces: FaceDataset) -> Tensor | None:
-    """Return embeddings stored with the shards or in the cache, of these faces or of the set that they are a part of."""
+    """Return embeddings stored with shards or in the cache, of these faces or of the set that they are a part of."""
     if isinstance(faces, ShardFaces) and (packed := faces.cached_embeddings(keyed(recogniser))) is not None:
         return packed
     if type(faces) is Subset and (whole := _known(recogniser, faces.dataset)) is not None:

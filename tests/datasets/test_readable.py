@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import encoded, noise_face, write_tar
 
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, ArrayFaces, concatenate, report, subset
+from gdrd_lab.datasets.readable import require_readable
 from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.datasets.report import report
 from gdrd_lab.datasets.shards.pack import pack
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.training import recipes
+from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.transforms.augmentation import AugmentConfig
 
@@ -102,3 +105,15 @@ def test_a_pack_is_not_checked_again_unless_it_was_damaged_since(tmp_path: Path)
     packed.write_bytes(content)
     with pytest.raises(GdrdError, match="1 of 41 images"):
         load_dataset(tmp_path / "out", training=True, options=ReadOptions(progress=False))
+
+
+def test_a_damaged_face_is_found_in_every_part_of_a_set(tmp_path: Path) -> None:
+    faces = ShardFaces([shard(tmp_path)])  # opened by the class: nothing was checked
+    plain = ArrayFaces(np.stack([noise_face(n, 16) for n in range(3)]))
+    for part, key in ((faces, "4"), (subset(faces, [8, 4]), "4"), (concatenate(plain, faces), f"{faces.name}/4")):
+        with pytest.raises(GdrdError, match=rf"1 of {len(part)} images of .* cannot be used \({key}: "):
+            require_readable(part)
+    require_readable(concatenate(plain, subset(faces, [0, 8])))
+    many = concatenate(faces, *[plain] * 10)
+    with pytest.raises(GdrdError, match="1 of 39 images"):
+        check_run(recipes.smoke(), many, ["generative"])
