@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,14 @@ class TrainingState:
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a stage, oldest first."""
     return sorted(folder.glob("step-*")) if folder.is_dir() else []
+
+
+def read_metadata(folder: Path | str) -> dict[str, Any]:
+    """Return the metadata of a checkpoint or of a finished stage; empty if there is none or it is damaged."""
+    try:
+        return json.loads((Path(folder) / "facts.json").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 def flatten_optimizer(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -20,6 +20,7 @@ from gdrd_lab.models.registry import shipped_assistant
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.pruning import sface_from
+from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.lock import exclusive
@@ -85,12 +86,12 @@ def train_backbone(
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
-        source = generative or out / "generative"
+        source = generative or run.product("generative")
         teacher = load_generative(source)
         inputs = {"generative": generative_fingerprint(teacher)}
         torch.manual_seed(recipe.seed)
         stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
-        metadata = run.train(stage, {"generative": _generative_metadata(source)}, **inputs)
+        metadata = run.train(stage, {"generative": read_metadata(source)}, **inputs)
         save_student(stage.student, out / "backbone", metadata)
     return stage.student
 
@@ -132,7 +133,7 @@ def train_head(
             student = pruned_from_teacher(run, recogniser if second is None else sface_from(second), **inputs)
             upstream, inputs["start"] = {}, ""
         else:
-            source = init_from or out / "backbone"
+            source = init_from or run.product("backbone")
             parent = Student.load(source)
             student, upstream = continued(run, parent, source), {"start": parent.metadata}
             inputs["start"] = weights_fingerprint(parent)
@@ -227,10 +228,3 @@ def _save_generative(pipeline: SuperResolutionPipeline, folder: Path, metadata: 
         except SafetensorError as error:  # a full disk
             raise OSError(str(error)) from error
         (draft / "facts.json").write_text(json.dumps(metadata, indent=1))
-
-
-def _generative_metadata(source: Path | str) -> dict[str, Any]:
-    try:
-        return json.loads((Path(source) / "facts.json").read_text())
-    except (OSError, ValueError):
-        return {}  # of another origin, or of an earlier version

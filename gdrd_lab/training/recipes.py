@@ -22,7 +22,7 @@ from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfi
 
 
 def smoke() -> Recipe:
-    """Return the smallest run that goes through everything: under 2 minutes on 2 cores; its scores mean nothing."""
+    """Return the smallest run through all stages: under 2 minutes on 2 cores; its scores mean nothing."""
     loop = LoopConfig(steps=12, batch_size=16, learning_rate=5e-4, ema=0.9, checkpoint_every=6)
     return Recipe(
         generative=GenerativeConfig(loop=loop, channels=(32, 48, 64), resolutions=(8, 16)),
@@ -48,8 +48,8 @@ def cpu() -> Recipe:
 
 
 def best() -> Recipe:
-    """Return what won here: a student cut from the assistant, trained whole under its embeddings; no stage 1."""
-    # Not bf16: on a Xeon without AMX 1 x 1 convolutions take twice as long in it (CLUSTER.md).
+    """Return the best recipe here: a student pruned from the assistant and trained on its embeddings, without stage 1."""
+    # Not bf16: 1 x 1 convolutions take twice as long in it on a Xeon without AMX (CLUSTER.md).
     loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
     return replace(
         cpu(),
@@ -69,7 +69,7 @@ def best() -> Recipe:
 
 
 def assistant() -> Recipe:
-    """Return the recipe of a student of SFace's own size for low resolutions: a second teacher."""
+    """Return the recipe of a student of SFace's size for low resolutions, to be a second teacher."""
     start = best()
     loop = replace(start.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
     head = replace(start.head, loop=loop, weight_kd=10.0, weight_crd_memory=1.0, weight_assistant=0.0)
@@ -108,10 +108,10 @@ def load_recipe(name: str) -> Recipe:
         values = json.loads(Path(name).read_text())
     except (OSError, ValueError) as error:
         raise GdrdError(
-            f"{name!r} is no recipe ({error})", "Use smoke, cpu, best, assistant, paper or a JSON file of a recipe"
+            f"{name!r} is not a recipe ({error})", "Use smoke, cpu, best, assistant, paper or a JSON file of a recipe"
         ) from error
     if not isinstance(values, dict):
-        raise GdrdError(f"{name} holds no recipe", "Write one with `json.dump(to_dict(recipes.cpu()), file)`")
+        raise GdrdError(f"{name} does not hold a recipe", "Write one with `json.dump(to_dict(recipes.cpu()), file)`")
     return from_dict(Recipe, values)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +13,13 @@ from torch import nn
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.split import split_record
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.atomic import REMEDY
 from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.config import to_dict
-from gdrd_lab.training.checkpoint import checkpoints
+from gdrd_lab.training.checkpoint import checkpoints, read_metadata
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.data import StepBatches
-from gdrd_lab.training.resume import check
+from gdrd_lab.training.resume import check, differences
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.trainer import run
 
@@ -71,6 +72,10 @@ class Run:
         data = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)
         folder = self.out / "checkpoints" / stage.name
         metadata = self.metadata(stage.name, **inputs)
+        weights = sum(tensor.nbytes for tensor in stage.trained.state_dict().values())
+        need, free = (4 * weights + 2**21) >> 20, shutil.disk_usage(self.out).free >> 20  # average and optimiser, too
+        if free < need:
+            raise GdrdError(f"{self.out} has {free} MB free, and a checkpoint of {stage.name} takes {need} MB", REMEDY)
         try:
             log = run(stage, data, loop, folder, metadata, self.progress, self.options.adjust)
         except OSError as error:
@@ -84,6 +89,7 @@ class Run:
             **metadata,
             "data": self.faces.name,
             "faces": len(self.faces),
+            "left_out": len(getattr(self.faces, "left_out", ())),
             "split": dict(self.options.split or split_record(self.faces, None)),
             "upstream_splits": splits,
             "changes": log.changes,
@@ -91,13 +97,20 @@ class Run:
 
     def check_checkpoint(self, name: str) -> None:
         """Refuse a stage's newest checkpoint now if its settings or faces are not this run's."""
-        found = checkpoints(self.out / "checkpoints" / name)
-        try:
-            metadata = json.loads((found[-1] / "facts.json").read_text()) if found else None
-        except (OSError, ValueError):
-            return  # damaged: the one before counts when the stage starts
-        if metadata is not None:
-            check(found[-1], metadata, self.metadata(name), self.options.adjust)
+        for path in checkpoints(self.out / "checkpoints" / name)[-1:]:
+            if metadata := read_metadata(path):
+                check(path, metadata, self.metadata(name), self.options.adjust)
+
+    def product(self, name: str) -> Path:
+        """Return the folder of an earlier stage's result, unless that stage is being trained anew."""
+        for path in checkpoints(self.out / "checkpoints" / name)[-1:]:
+            made, result = read_metadata(path), read_metadata(self.out / name)
+            unfinished = made and made["step"] < made["config"]["loop"]["steps"]
+            if result and (unfinished or differences({"inputs": result.get("inputs")}, made)):
+                raise GdrdError(
+                    f"{self.out / name} is not the result of {path}", f"Finish that stage first: gdrd train {name}"
+                )
+        return self.out / name
 
     def metadata(self, name: str, **inputs: str) -> dict[str, Any]:
         """Return everything that a stage's weights depend on."""

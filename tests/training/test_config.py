@@ -39,7 +39,7 @@ def test_unknown_missing_and_mistyped_settings_are_named() -> None:
         override(recipes.smoke(), ["head.loop.steps=many"])
     with pytest.raises(GdrdError, match="sets nothing"):
         override(recipes.smoke(), ["head.lop.steps=3"])
-    with pytest.raises(GdrdError, match="is no recipe"):
+    with pytest.raises(GdrdError, match="is not a recipe"):
         load_recipe("enormous")
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_another_teacher_and_then_another_backbone_are_refused_until_their_check
     assert not same(weights(trained / "student"), student)
 
 
+def test_a_result_whose_stage_is_trained_anew_is_not_used(
+    faces: ArrayFaces, teachers: list[Path], trained: Path
+) -> None:
+    (facts,) = trained.glob("checkpoints/backbone/step-*/facts.json")
+    whole = facts.read_text()
+    for change in ({"step": 0}, {"inputs": {"generative": "of another teacher"}}):
+        facts.write_text(json.dumps(json.loads(whole) | change))
+        with pytest.raises(GdrdError, match=r"is not the result of .*Finish that stage first: gdrd train backbone"):
+            pipeline.train_head(short(), faces, trained, Teacher(), progress=False)
+    facts.write_text(whole)
+    pipeline.train_head(short(), faces, trained, Teacher(), progress=False)
+
+
 def test_a_teacher_of_the_same_weights_in_another_place_is_the_same_run(
     faces: ArrayFaces, teachers: list[Path], trained: Path
 ) -> None:
@@ -188,8 +202,12 @@ def test_a_disk_that_is_full_at_the_start_is_one_line(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("accelerate.Accelerator.init_trackers", full)
-    with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space"):
+    with monkeypatch.context() as patched:
+        patched.setattr("accelerate.Accelerator.init_trackers", full)
+        with pytest.raises(GdrdError, match=r"No space left on device.*Free disk space"):
+            pipeline.train_generative(short(), faces, tmp_path, False)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(GdrdError, match=r"has 1 MB free, and a checkpoint of generative takes \d+ MB.*Free disk space"):
         pipeline.train_generative(short(), faces, tmp_path, False)
 
 
