@@ -54,7 +54,7 @@ result  # score, and threshold at a false match rate of 1 percent
 
 def _across(view: View, own: bool) -> str:
     slow = 'networks.append(gl.load_model("super-resolved", steps=1))\n' if view.slow else ""
-    return f"""{_start("from gdrd_lab.plots.figures import Curve, accuracy_curves", view, own)}
+    return f"""{_start("from gdrd_lab.plots import Curve, accuracy_curves", view, own)}
 networks = [teacher, student]
 {slow}sizes = {sorted({*RESOLUTIONS, view.resolution})}
 result = gl.compare(first, second, networks, sizes, {_degradation(view)}, seeds={view.seeds}).scores
@@ -70,7 +70,7 @@ def _chosen(view: View) -> str:
 def _generate(view: View, own: bool) -> str:
     imports = """\
 from gdrd_lab.evaluation.metrics.image_quality import identity
-from gdrd_lab.plots.figures import face_strip"""
+from gdrd_lab.plots import face_strip"""
     return f"""{_start(imports, view, own)}
 {_chosen(view)}
 hr = gl.to_tensor([face])
@@ -85,7 +85,7 @@ face_strip({{"generated": list(gl.to_images(generated))}}, [f"{{value:.2f}}" for
 def _cam(view: View, own: bool) -> str:
     imports = """\
 from gdrd_lab.analysis.cam import class_activation_map, deletion, insertion, with_random_weights
-from gdrd_lab.plots.maps import attention_figure, overlay"""
+from gdrd_lab.plots import face_strip, overlay"""
     target = "None"
     if view.target != "itself":
         other, seed = ("second", view.seeds[1]) if view.whose == "first" else ("first", view.seeds[0])
@@ -103,7 +103,7 @@ for trained in (teacher, student):
             rows[name].append(overlay(gl.to_images(lr)[0], cam))
             if size == {view.resolution}:
                 result[name] = [curve(trained, lr[0], cam, {STEPS}).area for curve in (deletion, insertion)]
-attention_figure(rows, [f"{{size}} px" for size in {sizes(view)}])
+face_strip(rows, [f"{{size}} px" for size in {sizes(view)}])
 """
 
 
@@ -111,7 +111,7 @@ def _map(view: View, own: bool) -> str:
     imports = """\
 from gdrd_lab.analysis.projection import nearest, pca_map, trustworthiness, umap_map
 from gdrd_lab.evaluation.calibration import calibrate
-from gdrd_lab.plots.maps import map_figure"""
+from gdrd_lab.plots import map_figure"""
     make = f"umap_map(flat, {view.map_seed})" if view.method == "UMAP" else "pca_map(flat)"
     return f"""{_FACES.format(imports=imports)}{_OWN_FOLDER if own else ""}
 result = {{}}

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
-    from gdrd_lab.plots.figures import accuracy_curves, curves, save
+    from gdrd_lab.plots import accuracy_curves, curves, save
 
     further = []
     for name in SWEEPS:

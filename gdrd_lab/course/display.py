@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.plots.figures import alt_text, render
+from gdrd_lab.plots import alt_text, render
 
 if TYPE_CHECKING:
     from ipywidgets import DOMWidget

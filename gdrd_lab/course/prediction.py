@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdrd_lab.course.display import show, show_text
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.plots.charts import guesses
+from gdrd_lab.plots import guesses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,9 +12,7 @@ import numpy as np
 from gdrd_lab.analysis.projection import nearest
 from gdrd_lab.course.display import show, shown_width
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.plots.figures import alt_text, face_strip, render
-from gdrd_lab.plots.interactive import map_plot
-from gdrd_lab.plots.maps import map_figure
+from gdrd_lab.plots import alt_text, face_strip, map_figure, map_plot, render
 
 if TYPE_CHECKING:
     from ipywidgets import Box

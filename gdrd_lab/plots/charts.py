@@ -1,8 +1,9 @@
-"""Lines, bars, matrices, and guesses beside results."""
+"""Charts: scores over resolution, ROC curves, histograms, lines, bars, matrices, and guesses beside results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,146 @@ from gdrd_lab.plots.figures import (
     finalise_axes,
     new_figure,
     set_alt_text,
+    style,
 )
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from gdrd_lab.evaluation.metrics.verification import Roc
+    from gdrd_lab.evaluation.sweep import Score
+
 MOST_POINTS_WITH_MARKERS = 25
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One line of ``accuracy_curves``: a method on a data set; ``errors`` are standard errors, or None."""
+
+    method: str
+    data: str
+    resolutions: Sequence[int]
+    values: Sequence[float]
+    errors: Sequence[float] | None = None
+
+    @property
+    def label(self) -> str:
+        """Its text in the legend."""
+        return f"{self.method}, {self.data}" if self.data else self.method
+
+
+def curves(scores: Iterable[Score], metric: str = "accuracy") -> list[Curve]:
+    """Return a curve over resolution for each method and data set, of one metric.
+
+    Args:
+        scores: of one setting and of degradations that differ in resolution only.
+        metric: the metric.
+
+    Raises:
+        GdrdError: a method has two scores at one resolution.
+    """
+    grouped: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
+    for score in scores:
+        if score.metric == metric:
+            points = grouped.setdefault((score.method, score.data), {})
+            if score.resolution in points:
+                raise GdrdError(
+                    f"{score.method} on {score.data} has two scores at {score.resolution} px",
+                    "Choose the scores of one setting and one severity",
+                )
+            points[score.resolution] = (score.value, score.spread)
+    out = []
+    for (method, data), points in grouped.items():
+        sizes = sorted(points)
+        out.append(Curve(method, data, sizes, [points[r][0] for r in sizes], [points[r][1] for r in sizes]))
+    return out
+
+
+def accuracy_curves(
+    curves: Sequence[Curve],
+    *,
+    title: str = "",
+    metric: str = "Verification accuracy",
+    chance: float | None = 0.5,
+    methods: Sequence[str] = (),
+) -> Figure:
+    """Draw accuracy against resolution on a logarithmic axis, with standard errors as bars.
+
+    A colour and marker stand for a method, a dash pattern for a data set. ``methods`` are given the first colours, so
+    that a method has the same one in several figures.
+    """
+    figure, axes = new_figure()
+    order = list(dict.fromkeys([*methods, *(curve.method for curve in curves)]))
+    places = {curve.method: order.index(curve.method) for curve in curves}
+    sets = list(dict.fromkeys(curve.data for curve in curves))
+    for curve in curves:
+        m, d = places[curve.method], sets.index(curve.data)
+        look = style(m, "marker") | {"linestyle": DASHES[d % len(DASHES)]}
+        look |= {"markerfacecolor": look["color"] if d == 0 else "white", "label": curve.label}
+        errors = None if curve.errors is None else np.nan_to_num(np.asarray(curve.errors, float))
+        axes.errorbar(curve.resolutions, curve.values, errors, linewidth=1.8, markersize=6, capsize=3, **look)
+    if chance is not None:
+        axes.axhline(chance, color=INK, linewidth=1, linestyle=":", zorder=1)
+    sizes = sorted({int(r) for curve in curves for r in curve.resolutions})
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(_apart(sizes), labels=[str(size) for size in _apart(sizes)])
+    axes.minorticks_off()
+    finalise_axes(figure, axes, title, "Resolution (pixels)", metric, _keys(places, sets, chance is not None))
+    points = (
+        f"{c.label}: " + ", ".join(f"{v:.3f} at {r} px" for r, v in zip(c.resolutions, c.values, strict=True))
+        for c in curves
+    )
+    return set_alt_text(figure, f"{title or metric + ' against resolution'}. " + "; ".join(points) + ".")
+
+
+def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
+    """Draw ROC curves, the false accept rate on a logarithmic axis down to what the impostor pairs can show."""
+    figure, axes = new_figure()
+    lowest = min((1 / r.impostors for r in rocs.values()), default=1e-3)
+    for i, (name, curve) in enumerate(rocs.items()):
+        # A curve starts where one of its impostor pairs is accepted: a lower rate cannot be measured.
+        start = 1 / curve.impostors
+        shown = curve.far > start * 1.001
+        far = np.concatenate([[start], curve.far[shown]])
+        tar = np.concatenate([[curve.tar[~shown].max()], curve.tar[shown]])
+        axes.plot(far, tar, label=name, linewidth=1.8, **style(i, "linestyle"))
+    shares = np.geomspace(lowest, 1, 200)
+    axes.plot(shares, shares, color=INK, linewidth=1, linestyle=":", label="chance", zorder=1)
+    axes.set_xscale("log")
+    axes.set_xlim(lowest, 1)
+    axes.set_ylim(0, 1.02)
+    finalise_axes(figure, axes, title, "False accept rate", "True accept rate")
+    points = (f"{name}: TAR {_tar(r, 0.1):.3f} at FAR 0.1 and {_tar(r, 0.01):.3f} at 0.01" for name, r in rocs.items())
+    return set_alt_text(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
+
+
+def score_histogram(
+    scores: np.ndarray, genuine: np.ndarray, threshold: float, *, marked: float | None = None, title: str = ""
+) -> Figure:
+    """Draw the scores of genuine and of impostor pairs, the threshold, and the score of one marked pair."""
+    figure, axes = new_figure()
+    scores, genuine = np.asarray(scores, float), np.asarray(genuine, bool)
+    ends = [scores.min(), scores.max(), threshold] + ([] if marked is None else [marked])
+    bins = np.linspace(min(ends), max(ends) + 1e-9, 41).tolist()
+    for i, (label, chosen, hatch) in enumerate((("genuine pairs", genuine, ""), ("impostor pairs", ~genuine, "////"))):
+        weights = np.full(int(chosen.sum()), 100 / max(int(chosen.sum()), 1))
+        look: dict[str, Any] = style(i) | {"edgecolor": COLOURS[i], "facecolor": (COLOURS[i], 0.35), "hatch": hatch}
+        axes.hist(scores[chosen], bins, weights=weights, histtype="stepfilled", linewidth=1.5, label=label, **look)
+    axes.axvline(threshold, color=INK, linewidth=1.8, linestyle=DASHES[1], label=f"threshold {threshold:.2f}")
+    verdict = ""
+    if marked is not None:
+        axes.axvline(marked, color=COLOURS[2], linewidth=2.2, label=f"this pair {marked:.2f}")
+        verdict = f" The marked pair scores {marked:.2f}: {'above' if marked >= threshold else 'below'} the threshold."
+    finalise_axes(figure, axes, title, "Cosine similarity", "Share of pairs (%)")
+    return set_alt_text(
+        figure,
+        f"{title or 'Scores of genuine and impostor pairs'}. Genuine pairs have mean {scores[genuine].mean():.2f}, "
+        f"impostor pairs {scores[~genuine].mean():.2f}, and the threshold is {threshold:.2f}.{verdict}",
+    )
+
+
 def lines(
-    x: Sequence[float] | np.ndarray | Mapping[str, Sequence[float]],
+    x: Sequence[float] | np.ndarray | Mapping[str, Sequence[float] | np.ndarray],
     series: Mapping[str, Sequence[float] | np.ndarray],
     *,
     x_label: str,
@@ -45,10 +176,8 @@ def lines(
         values = np.asarray(values, float)
         if len(places) != len(values):
             raise GdrdError(f"{name} has {len(values)} values at {len(places)} positions", "Give one value for each")
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        if len(values) <= MOST_POINTS_WITH_MARKERS:
-            style |= {"marker": MARKERS[i % len(MARKERS)], "markersize": 6}
-        axes.plot(places, values, label=name, linewidth=1.8, **style)
+        marks = ("marker",) if len(values) <= MOST_POINTS_WITH_MARKERS else ()
+        axes.plot(places, values, label=name, linewidth=1.8, markersize=6, **style(i, "linestyle", *marks))
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
     if log_y:
         axes.set_yscale("log")
@@ -133,3 +262,34 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
         f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items()
     )
     return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {said}.")
+
+
+def _keys(places: Mapping[str, int], sets: Sequence[str], chance: bool) -> list[Any]:
+    """Return the legend of ``accuracy_curves``: an entry for each method, and for each of several data sets."""
+    from matplotlib.lines import Line2D
+
+    single = len(sets) == 1
+    keys = []
+    for method, m in places.items():
+        label = f"{method}, {sets[0]}" if single and sets[0] else method
+        keys.append(Line2D([], [], linewidth=1.8, linestyle="-" if single else "", label=label, **style(m, "marker")))
+    for d, name in enumerate([] if single else sets):
+        look: dict[str, Any] = {"color": GREY, "marker": "o", "markerfacecolor": GREY if d == 0 else "white"}
+        keys.append(Line2D([], [], linewidth=1.8, linestyle=DASHES[d % len(DASHES)], label=name, **look))
+    if chance:
+        keys.append(Line2D([], [], color=INK, linewidth=1, linestyle=":", label="chance"))
+    return keys
+
+
+def _tar(curve: Roc, far: float) -> float:
+    """TAR of the last point of a ROC curve whose FAR does not exceed ``far``."""
+    return float(curve.tar[np.searchsorted(curve.far, far + 1e-12, side="right") - 1])
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Leave out sizes whose label would touch the one before on a logarithmic axis."""
+    kept: list[int] = []
+    for size in sizes:
+        if not kept or size / kept[-1] >= 1.15:
+            kept.append(size)
+    return kept

@@ -1,4 +1,4 @@
-"""Interactive figures (plotly), in the colours of ``plots.figures``: scores, their curves, and embedding maps."""
+"""Interactive figures (plotly) in the colours of ``plots.figures``: scores, their curves, and embedding maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from gdrd_lab.analysis.cam import ScoreCurve
-    from gdrd_lab.plots.figures import Curve
+    from gdrd_lab.plots.charts import Curve
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 TOP, BOTTOM = 36, 105  # margins in pixels
@@ -30,7 +30,7 @@ def curve_plot(
     metric: str = "Cosine score",
     height: int = 380,
 ) -> Figure:
-    """Plot scores against resolution, each method's thresholds as thin dotted lines, and one resolution marked.
+    """Plot scores against resolution, the thresholds of each method as thin dotted lines, and mark one resolution.
 
     Args:
         marked: a resolution in pixels.
@@ -41,19 +41,15 @@ def curve_plot(
     traces = []
     names = [curve.method for curve in curves]
     for i, curve in enumerate(curves):
-        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
-        marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8}
-        points = {"x": list(curve.resolutions), "y": list(curve.values)}
-        traces.append(go.Scatter(**points, name=curve.label, line=style, marker=marker, mode="lines+markers"))
+        traces.append(_line(i, curve.resolutions, curve.values, curve.label))
     for limit in limits:
-        colour = COLOURS[names.index(limit.method) % len(COLOURS)]
-        label = f"{limit.method}: {limit.data}"
+        line = {"color": COLOURS[names.index(limit.method) % len(COLOURS)], "dash": "dot", "width": 1}
         points = {"x": list(limit.resolutions), "y": list(limit.values)}
-        traces.append(go.Scatter(**points, name=label, line={"color": colour, "dash": "dot", "width": 1}, mode="lines"))
+        traces.append(go.Scatter(**points, name=f"{limit.method}: {limit.data}", line=line, mode="lines"))
     figure = go.Figure(traces)
     sizes = sorted({int(r) for curve in (*curves, *limits) for r in curve.resolutions})
     ticks = [size for size in (6, 8, 12, 16, 24, 32, 64, 112) if not sizes or sizes[0] <= size <= sizes[-1]]
-    _lay_out(figure, title, "Resolution (pixels on a side)", metric, height)
+    _lay_out(figure, title, "Resolution (pixels)", metric, height)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(size) for size in ticks])
     if marked is not None:
         figure.add_vline(marked, line={"color": "#888888", "width": 1.5})
@@ -69,7 +65,7 @@ def histogram_plot(
     title: str = "",
     height: int = 300,
 ) -> Figure:
-    """Plot the scores of genuine and impostor pairs as shares in %, the threshold, and where one pair falls."""
+    """Plot the scores of genuine and impostor pairs as shares in %, the threshold, and the score of one marked pair."""
     from plotly import graph_objects as go
 
     ends = [*np.percentile(scores, [0, 100]), threshold] + ([] if marked is None else [marked])
@@ -98,18 +94,25 @@ def histogram_plot(
 def fraction_plot(
     curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed", height: int = 340
 ) -> Figure:
-    """Plot deletion (or insertion) curves by name; ``change`` says what happened to the pixels."""
+    """Plot deletion (or insertion) curves by name; ``change`` says what happens to the pixels."""
     from plotly import graph_objects as go
 
-    traces = []
-    for i, (name, curve) in enumerate(curves.items()):
-        style = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2}
-        marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 7}
-        points = {"x": (100 * curve.fractions).tolist(), "y": curve.scores.tolist()}
-        traces.append(go.Scatter(**points, name=f"{name}: area {curve.area:.2f}", line=style, marker=marker))
-    figure = go.Figure(traces)
+    figure = go.Figure(
+        [
+            _line(i, (100 * curve.fractions).tolist(), curve.scores.tolist(), f"{name}: area {curve.area:.2f}")
+            for i, (name, curve) in enumerate(curves.items())
+        ]
+    )
     _lay_out(figure, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face", height)
     return figure
+
+
+def _line(i: int, x: Sequence[float], y: Sequence[float], name: str) -> Any:
+    from plotly import graph_objects as go
+
+    line = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
+    marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8}
+    return go.Scatter(x=list(x), y=list(y), name=name, line=line, marker=marker, mode="lines+markers")
 
 
 def _lay_out(figure: Figure, title: str, x: str, y: str, height: int) -> None:
@@ -118,7 +121,7 @@ def _lay_out(figure: Figure, title: str, x: str, y: str, height: int) -> None:
         title={"text": title, "font": {"size": 14}, "x": 0.02},
         height=height,
         margin={"l": 55, "r": 12, "t": TOP, "b": BOTTOM},
-        # Under the axis's title, whatever the height.
+        # Below the title of the axis at any height.
         legend={"orientation": "h", "y": -50 / (height - TOP - BOTTOM), "yanchor": "top", "x": 0},
         xaxis_title={"text": x, "standoff": 8},
         yaxis_title={"text": y, "standoff": 8},
@@ -138,16 +141,16 @@ def map_plot(
     ids: Sequence[int] = (),
     height: int = 420,
 ) -> Figure:
-    """Make an embedding map whose points can be lassoed: one trace of N points, then the path.
+    """Plot an embedding map with a lasso: one trace of N points, then the path.
 
     Args:
         points: (N, 2).
         values: (N,) groups (integers), or numbers if ``colourbar_label`` names their scale.
-        names: (N,) what the pointer shows.
-        colourbar_label: name of the scale of ``values``; "" takes them as groups.
-        path: (R, 2) one face's way through the map.
-        path_names: (R,) what the pointer shows along it.
-        ids: (N,) what a point is called in its events (customdata).
+        names: (N,) texts shown under the pointer.
+        colourbar_label: name of the scale of ``values``; "" if they are groups.
+        path: (R, 2) positions of one face across resolutions.
+        path_names: (R,) texts along it.
+        ids: (N,) the customdata of each point, by which events name it.
         height: in pixels.
     """
     from plotly import graph_objects as go
@@ -161,11 +164,12 @@ def map_plot(
     else:
         codes = np.unique(values, return_inverse=True)[1]
         marker["color"] = [COLOURS[i % len(COLOURS)] for i in codes]
-        # Colour and symbol go round at different times, so that 36 groups can be told apart.
+        # 36 groups differ in colour or symbol.
         marker["symbol"] = [SYMBOLS[(i // len(COLOURS) + i) % len(SYMBOLS)] for i in codes]
+    x, y = np.asarray(points).T.tolist()
     faces = go.Scatter(
-        x=np.asarray(points)[:, 0].tolist(),
-        y=np.asarray(points)[:, 1].tolist(),
+        x=x,
+        y=y,
         mode="markers",
         text=list(names),
         customdata=list(ids) or None,
@@ -177,19 +181,11 @@ def map_plot(
     )
     traces = [faces]
     if path is not None and len(path):
-        traces.append(
-            go.Scatter(
-                x=np.asarray(path)[:, 0].tolist(),
-                y=np.asarray(path)[:, 1].tolist(),
-                mode="lines+markers+text",
-                text=list(path_names),
-                textposition="top center",
-                hovertemplate="%{text}<extra></extra>",
-                line={"color": "#888888", "width": 2},
-                marker={"size": 6, "color": "#888888"},
-                name="one face across resolutions",
-            )
-        )
+        x, y = np.asarray(path).T.tolist()
+        text = {"text": list(path_names), "textposition": "top center", "hovertemplate": "%{text}<extra></extra>"}
+        look = {"line": {"color": "#888888", "width": 2}, "marker": {"size": 6, "color": "#888888"}}
+        name = "one face across resolutions"
+        traces.append(go.Scatter(x=x, y=y, mode="lines+markers+text", name=name, **text, **look))
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
@@ -199,7 +195,7 @@ def map_plot(
         showlegend=False,
         dragmode="lasso",
         xaxis={"visible": False},
-        # One unit is as long in both directions: a map's distances are what it is read for.
+        # One unit has the same length in both directions, because a map shows distances.
         yaxis={"visible": False, "scaleanchor": "x"},
     )
     return figure

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdrd_lab.evaluation.tables import cells, percent
-from gdrd_lab.plots.figures import alt_text, save
+from gdrd_lab.plots import alt_text, save
 from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.transforms.degradation import Degradation
 

@@ -14,7 +14,7 @@ from gdrd_lab.evaluation.metrics.image_quality import read_quality
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
-from gdrd_lab.plots.figures import accuracy_curves, curves
+from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.reports import answers, markdown
 from gdrd_lab.reports.ablation_table import means
 from gdrd_lab.reports.cost import cost_section

@@ -23,8 +23,7 @@ from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import SFace, load_sface
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.plots.figures import alt_text
-from gdrd_lab.plots.maps import attention_figure, curves_figure, overlay
+from gdrd_lab.plots import alt_text, curves_figure, face_strip, overlay
 from gdrd_lab.transforms.resize import downscale
 
 
@@ -173,4 +172,4 @@ def test_figures_say_what_they_show(faces: torch.Tensor) -> None:
     assert "SFace 0.550" in alt_text(figure)
     assert len(figure.axes[0].lines) == 2
     picture = overlay(np.zeros((8, 8, 3), np.uint8), torch.ones(2, 2), 16)
-    assert "8 px" in alt_text(attention_figure({"SFace": [picture]}, ["8 px"]))
+    assert "8 px" in alt_text(face_strip({"SFace": [picture]}, ["8 px"]))

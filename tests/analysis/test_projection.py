@@ -7,9 +7,7 @@ from gdrd_lab.analysis.projection import across_resolutions, nearest, pca_map, s
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
-from gdrd_lab.plots.figures import alt_text
-from gdrd_lab.plots.interactive import map_plot
-from gdrd_lab.plots.maps import map_figure
+from gdrd_lab.plots import alt_text, map_figure, map_plot
 
 
 def unit(values: np.ndarray) -> np.ndarray:

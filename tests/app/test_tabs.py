@@ -24,7 +24,7 @@ from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import compare
-from gdrd_lab.plots.figures import alt_text
+from gdrd_lab.plots import alt_text
 
 FIRST, SECOND = example(0), example(1)
 

@@ -25,8 +25,7 @@ from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.folder import align_folder
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.losses import cosine_distillation_loss
-from gdrd_lab.plots import charts
-from gdrd_lab.plots.figures import alt_text
+from gdrd_lab.plots import alt_text, charts
 from gdrd_lab.training import recipes
 
 RANDOM = np.random.default_rng(0)

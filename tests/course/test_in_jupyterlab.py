@@ -25,7 +25,7 @@ import numpy as np
 from gdrd_lab.evaluation.compare import shown
 from gdrd_lab.course.widgets import LassoMap, show_slider
 from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.plots.figures import face_strip
+from gdrd_lab.plots import face_strip
 faces = synthetic_faces(identities=4, per_identity=5, size=64)
 draw = lambda r: face_strip({f"{r} px": [shown(faces[0], r, 64)]}, title=f"at {r} px")
 show_slider("resolution (px)", (64, 16, 8), draw)

@@ -13,19 +13,8 @@ from PIL import Image
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import roc
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.plots.figures import (
-    COLOURS,
-    Curve,
-    accuracy_curves,
-    alt_text,
-    cmc_figure,
-    curves,
-    face_strip,
-    render,
-    roc_figure,
-    save,
-    score_histogram,
-)
+from gdrd_lab.plots.charts import Curve, accuracy_curves, curves, roc_figure, score_histogram
+from gdrd_lab.plots.figures import COLOURS, alt_text, face_strip, render, save
 from gdrd_lab.transforms.degradation import Degradation
 
 SIZES = [8, 16, 32, 112]
@@ -49,7 +38,6 @@ def every_figure() -> dict[str, Figure]:
         "strip": face_strip(
             {"camera": [picture, picture], "a rather long label": [picture / 255.0] * 2}, ["8 px", "16 px"]
         ),
-        "cmc": cmc_figure({"SFace": np.linspace(0.5, 1, 20), "student": np.linspace(0.6, 1, 20)}, title="Ranks"),
     }
 
 
@@ -82,7 +70,7 @@ def test_nothing_is_cut_or_overlaps_and_both_files_are_written(tmp_path: Path) -
             assert picture.info["Description"] == alt_text(figure) != ""
         drawing = svg.read_text()
         assert drawing.startswith("<?xml") and drawing.rstrip().endswith("</svg>") and "<dc:description>" in drawing
-    assert len(os.listdir(tmp_path)) == 12
+    assert len(os.listdir(tmp_path)) == 10
 
 
 def test_a_dot_in_a_name_is_kept(tmp_path: Path) -> None:
@@ -93,9 +81,9 @@ def test_a_dot_in_a_name_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["png", "svg"])
 def test_the_same_drawing_is_the_same_file(form: str) -> None:
-    first, second = (render(cmc_figure({"A": np.array([0.5, 0.7])}), form) for _ in range(2))
+    first, second = (render(accuracy_curves([Curve("A", "", [8, 16], [0.5, 0.7])]), form) for _ in range(2))
     assert first == second
-    assert render(cmc_figure({"A": np.array([0.5, 0.9])}), form) != first
+    assert render(accuracy_curves([Curve("A", "", [8, 16], [0.5, 0.9])]), form) != first
 
 
 def test_lines_are_told_apart_without_colour() -> None:
@@ -123,7 +111,6 @@ def test_alt_texts_hold_the_numbers() -> None:
     assert "SFace, LFW: 0.756 at 8 px, 0.929 at 16 px" in alt_text(figures["accuracy"])
     assert "above the threshold" in alt_text(figures["histogram"])
     assert "below the threshold" in alt_text(score_histogram(SCORES, GENUINE, 0.25, marked=0.1))
-    assert "0.500 at rank 1, 1.000 at rank 20" in alt_text(figures["cmc"])
     assert "8 px, 16 px" in alt_text(figures["strip"])
     impostors = np.sort(SCORES[~GENUINE])
     tar = np.mean(SCORES[GENUINE] > impostors[-51])  # 50 of 500 impostor pairs may pass at FAR 0.1
@@ -165,7 +152,7 @@ def test_a_full_place_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_pyplot_is_never_loaded() -> None:
     code = (
-        "import sys, io, gdrd_lab.plots.figures as f; assert 'matplotlib' not in sys.modules;"
+        "import sys, io, gdrd_lab.plots.charts as f; assert 'matplotlib' not in sys.modules;"
         "c = f.Curve('a', '', [8, 16], [0.5, 0.6]); f.accuracy_curves([c]).savefig(io.BytesIO());"
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
     )

@@ -20,8 +20,7 @@ from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS
 from gdrd_lab.evaluation.compare import Comparison, compare
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.super_resolved import SuperResolved
-from gdrd_lab.plots.figures import Curve, accuracy_curves, face_strip
-from gdrd_lab.plots.interactive import curve_plot
+from gdrd_lab.plots import Curve, accuracy_curves, curve_plot, face_strip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

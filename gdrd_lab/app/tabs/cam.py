@@ -23,8 +23,7 @@ from gdrd_lab.app.html import columns, picture, picture_link, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.generate import chosen
 from gdrd_lab.evaluation.compare import reduced
-from gdrd_lab.plots.interactive import fraction_plot
-from gdrd_lab.plots.maps import attention_figure, curves_figure, overlay
+from gdrd_lab.plots import curves_figure, face_strip, fraction_plot, overlay
 from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def maps_figure(view: View, first: Face, second: Face) -> Figure:
     """Draw the maps as a file."""
     found = network_maps(view, first, second)
     rows = {one.name: [overlay(one.faces[s], one.maps[s]) for s in one.maps] for one in found}
-    return attention_figure(rows, [f"{size} px" for size in sizes(view)], title="Where the networks look")
+    return face_strip(rows, [f"{size} px" for size in sizes(view)], title="Where the networks look")
 
 
 def curve_figure(view: View, first: Face, second: Face, kind: str) -> Figure:

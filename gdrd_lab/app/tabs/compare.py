@@ -12,8 +12,7 @@ from gdrd_lab.datasets.base import to_images
 from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
 from gdrd_lab.export.onnx import input_size
-from gdrd_lab.plots.figures import score_histogram
-from gdrd_lab.plots.interactive import histogram_plot
+from gdrd_lab.plots import histogram_plot, score_histogram
 from gdrd_lab.transforms.resize import resize
 
 if TYPE_CHECKING:

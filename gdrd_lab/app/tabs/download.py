@@ -12,7 +12,7 @@ from gdrd_lab.app.html import file_link
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across, cam, compare, generate
 from gdrd_lab.app.tabs import map as map_tab
-from gdrd_lab.plots.figures import alt_text, render
+from gdrd_lab.plots import alt_text, render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.evaluation.metrics.image_quality import identity
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
 from gdrd_lab.models.registry import shipped_generative
-from gdrd_lab.plots.figures import face_strip
+from gdrd_lab.plots import face_strip
 from gdrd_lab.transforms.resize import downscale, resize
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from gdrd_lab.app.chart import chart_value
 from gdrd_lab.app.gallery import Gallery
 from gdrd_lab.app.html import columns, notes, picture, row, table
 from gdrd_lab.app.state import View
-from gdrd_lab.plots.interactive import map_plot
-from gdrd_lab.plots.maps import map_figure
+from gdrd_lab.plots import map_figure, map_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
