@@ -1,7 +1,6 @@
 """The five lines of the README and the scripts of examples/ run as they stand, on synthetic faces."""
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 import gdrd_lab as gl
-from gdrd_lab.cli import parser
 from gdrd_lab.datasets.folder import write_faces
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,14 +59,6 @@ def test_the_readme_opens_with_a_picture_and_five_lines_that_run(tmp_path: Path)
     assert code and len(list(filter(None, code[1].splitlines()))) == 5
     printed = run("-c", code[1], folder=tmp_path)
     assert "student" in printed and "accuracy" in printed
-
-
-def test_the_readme_s_commands_exist() -> None:
-    """Every `gdrd` line parses: its command, options and choices are those of this version."""
-    lines = re.findall(r"^gdrd (.*?)(?: +#.*)?$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) > 12
-    for line in lines:
-        parser().parse_args(shlex.split(line))
 
 
 def test_the_readme_links_to_files_that_exist() -> None:
