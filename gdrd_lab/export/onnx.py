@@ -59,7 +59,7 @@ def input_size(recogniser: Any) -> int:
             f"{getattr(recogniser, 'name', recogniser)} cannot be exported",
             "Export a student or SFace: one network with an input size",
         )
-    return int(recogniser.input_size)
+    return int(recogniser.input_size)  # type: ignore[arg-type]
 
 
 def export_onnx(recogniser: Any, path: Path, *, scale_prelu: bool = True) -> Path:
