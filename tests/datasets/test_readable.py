@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.drawn_faces import encoded, noise_face, write_tar
 
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions, ArrayFaces, concatenate, report, subset
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions, concatenate, subset
 from gdrd_lab.datasets.readable import require_readable
 from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.datasets.report import report
