@@ -225,8 +225,8 @@ def _repeated(faces: ImageFiles) -> list[str]:
     groups = [indices for indices in same.values() if len(indices) > 1]
     mixed = [indices for indices in groups if len(set(faces.labels[indices]) - {-1}) > 1]
     notes = []
-    for found, what in ((groups, "are there more than once"), (mixed, "are given to more than one person")):
+    for found, what in ((groups, "in the set more than once"), (mixed, "given to more than one person")):
         if found:
             examples = "; ".join(" = ".join(faces.keys[index] for index in indices[:3]) for indices in found[:3])
-            notes.append(f"{len(found)} photographs {what} ({examples})")
+            notes.append(f"Photographs {what}: {len(found)} ({examples})")
     return notes

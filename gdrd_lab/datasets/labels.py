@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-UNKNOWN_NAMES = frozenset(("", "unknown", "nan", "none", "null", "n/a", "?"))
+UNKNOWN_NAMES = frozenset(("", "unknown", "nan", "none", "null", "n/a", "<na>", "?"))
 _NEGATIVE = re.compile(r"-\d+(\.0*)?")
 _WHOLE = re.compile(r"(\d+)\.0*")
 

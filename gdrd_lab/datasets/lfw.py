@@ -38,20 +38,18 @@ WHERE = "Name LFW's folder (the one that holds pairs.txt and <Name>/<Name>_0001.
 AGAIN = "Get pairs.txt from the LFW site, or rename it if it belongs to other faces"
 
 
-def lfw(
-    path: Path | str | None = None, *, everything: bool = False, options: ReadOptions = ReadOptions()
-) -> FaceDataset:
-    """Open LFW: photographs are aligned to 112 px, faces that are aligned or small already are taken as they are.
+def lfw(path: Path | str | None = None, *, options: ReadOptions = ReadOptions()) -> FaceDataset:
+    """Open the images of LFW's View 2: photographs are aligned to 112 px, aligned and small faces are not.
 
     Of several faces in a photograph the one nearest to the centre is taken. Aligning takes half a minute once.
 
     Args:
         path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, which is made if there is none.
-        everything: all images in the folder, not only those of View 2.
+        options: how images become faces; no image may be left out, because the pairs need all of them.
     """
     images, protocol = find_lfw(path)
     files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}
-    keys = sorted(files) if everything else view2_keys(protocol)
+    keys = view2_keys(protocol)
     missing = [key for key in keys if key not in files]
     if missing:
         raise GdrdError(
@@ -61,7 +59,9 @@ def lfw(
     labels, people = number_identities([key.split("/")[0] for key in keys], numeric=False)
     options = replace(options, skip_unreadable=False, face_selection=options.face_selection or "central")
     align = partial(_align, options=options)
-    return ImageFiles([files[key] for key in keys], keys, labels, "LFW", options, identities=people, align=align)
+    faces = ImageFiles([files[key] for key in keys], keys, labels, "LFW", options, identities=people, align=align)
+    faces.left_out = [(key, "View 2 does not use it") for key in sorted(set(files) - set(keys))]
+    return faces
 
 
 def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> Pairs:

@@ -10,13 +10,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from gdrd_lab.datasets.labels import number_identities, restarts
+from gdrd_lab.datasets.labels import identity_name, number_identities, restarts
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES
 
-SPLITS = frozenset(
-    ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "gallery", "probe", "probes")
-)
+ENROLLED = frozenset(("gallery", "probe", "probes"))  # the people of a gallery are those of its probes
+SPLITS = ENROLLED | {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
 DEEPEST = 12  # folders below the root; a circle of links could nest them without end
 
 
@@ -78,7 +77,7 @@ def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | 
 
     Example:
         >>> identities_of_folders([PurePosixPath(path) for path in ("train/ann", "Test/ann", "test/bob/monday")])
-        (['ann', 'ann', 'bob'], ["The folders inside 1 people's folders are taken as sessions of these people"])
+        (['ann', 'ann', 'bob'], ["Folders inside a person's folder are taken as sessions of that person"])
     """
     parts, splits, notes = [folder.parts for folder in folders], [""] * len(folders), []
     while len({part[:1] for part in parts}) == 1 and all(len(part) > 1 for part in parts) and not _split_folders(parts):
@@ -87,17 +86,17 @@ def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | 
         splits = [part[0].lower() if part and part[0] in outer else "" for part in parts]
         parts = [part[1:] if split else part for part, split in zip(parts, splits, strict=True)]
     grouped = _are_groups(parts)
-    names: list[str | None] = ["/".join(part[: 1 + grouped]) or None for part in parts]
-    nested = len({part[0] for part in parts if len(part) > 1})
+    people = [part[: 1 + grouped] for part in parts]
+    names = ["/".join(person) if person and identity_name(person[-1]) else None for person in people]
     if grouped:
-        notes.append(f"{nested} outer folders are taken as groups of people")
-    elif nested:
-        notes.append(f"The folders inside {nested} people's folders are taken as sessions of these people")
+        notes.append("The outer folders are taken as groups of people")
+    elif any(len(part) > 1 for part in parts):
+        notes.append("Folders inside a person's folder are taken as sessions of that person")
     by_split: dict[str, set[str]] = defaultdict(set)
     for name, split in zip(names, splits, strict=True):
         if name is not None:
             by_split[split].add(name)
-    if restarts(list(by_split.values())):
+    if not ENROLLED & set(by_split) and restarts(list(by_split.values())):
         names = [name and f"{split}/{name}" for name, split in zip(names, splits, strict=True)]
         found = ", ".join(sorted(by_split))
         notes.append(f"The numbers of identities restart in {found}, so equal numbers are taken as different people")

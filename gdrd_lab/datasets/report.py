@@ -36,7 +36,8 @@ class DatasetReport:
 
     def __str__(self) -> str:
         """Return all of it in one line."""
-        parts = [f"{self.name}: {self.used:,} faces of {self.people:,} people"]
+        faces, people = "face" if self.used == 1 else "faces", "person" if self.people == 1 else "people"
+        parts = [f"{self.name}: {self.used:,} {faces} of {self.people:,} {people}"]
         if self.unknown:
             parts.append(f"{self.unknown:,} of unknown identity")
         if self.left_out:

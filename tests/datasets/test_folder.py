@@ -312,7 +312,7 @@ def test_a_face_that_is_not_found_ends_nothing_when_it_may_be_left_out(tmp_path:
     with pytest.warns(UserWarning, match="1 of 2 images of set cannot be used and were left out"):
         faces = FolderFaces(tmp_path / "set", SKIP)
     assert list(faces.keys) == ["a/1"] and faces.left_out == [("a/2", "No face was found in the image")]
-    assert str(report(faces)) == "set: 1 faces of 1 people, 1 of 2 left out (1: No face was found in the image)"
+    assert str(report(faces)) == "set: 1 face of 1 person, 1 of 2 left out (1: No face was found in the image)"
     assert len(FolderFaces(tmp_path / "set", ReadOptions("never"))) == 2
 
 

@@ -81,6 +81,6 @@ def test_a_report_counts_what_was_left_out_and_why() -> None:
     assert (found.seen, found.used, found.people, found.unknown) == (6, 3, 1, 1)
     assert found.left_out == {"no face was found": 2, "damaged": 1}
     assert str(found) == (
-        "set: 3 faces of 1 people, 1 of unknown identity, 3 of 6 left out (2: no face was found; 1: damaged). "
+        "set: 3 faces of 1 person, 1 of unknown identity, 3 of 6 left out (2: no face was found; 1: damaged). "
         "One photograph is there twice"
     )

@@ -9,9 +9,10 @@ import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, write_tar
 
 from gdrd_lab.datasets.base import ReadOptions
-from gdrd_lab.datasets.folder import align_folder
+from gdrd_lab.datasets.folder import FolderFaces, align_folder
 from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
 from gdrd_lab.datasets.registry import load_dataset, open_pairs
+from gdrd_lab.datasets.report import report
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
@@ -86,7 +87,8 @@ def test_faces_and_pairs_fit_each_other(tmp_path: Path) -> None:
 
 def test_everything_and_its_pairs(tmp_path: Path) -> None:
     make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
-    faces = lfw(tmp_path / "lfw", everything=True, options=QUIET)
+    assert report(lfw(tmp_path / "lfw", options=QUIET)).left_out == {"View 2 does not use it": 1}
+    faces = FolderFaces(tmp_path / "lfw", QUIET)
     assert "Ed_Extra/Ed_Extra_0001" in faces.keys and len(faces) == 9
     pairs = view2(tmp_path / "lfw", faces)
     assert faces.keys[pairs.second[4]] == "Bo_Bell/Bo_Bell_0002"

@@ -22,7 +22,7 @@ def test_folders_in_a_persons_folder_are_sessions() -> None:
     assert named("ann/2019-01-02", "ann/2020-03-04", "bob/2021-05-06", "bob") == ["ann", "ann", "bob", "bob"]
     assert named("ann/1/left", "ann/2/right", "bob/1/left") == ["ann", "ann", "bob"]
     notes = identities_of_folders([PurePosixPath("ann/1"), PurePosixPath("bob/1")])[1]
-    assert notes == ["The folders inside 2 people's folders are taken as sessions of these people"]
+    assert notes == ["Folders inside a person's folder are taken as sessions of that person"]
 
 
 def test_a_few_folders_of_many_others_are_groups() -> None:
@@ -56,6 +56,14 @@ def test_numbers_that_restart_in_each_split_are_different_people() -> None:
     assert names == ["train/0", "train/1", "train/2", "test/0", "test/1", "test/2"]
     assert notes == ["The numbers of identities restart in test, train, so equal numbers are taken as different people"]
     assert named("train/17", "train/4", "test/17", "test/9") == ["17", "4", "17", "9"]
+    assert named("train/0", "train/1", "train/-1", "test/0", "test/unknown") == [
+        "train/0",
+        "train/1",
+        None,
+        "test/0",
+        None,
+    ]
+    assert named("gallery/0", "gallery/1", "probe/0", "probe/1") == ["0", "1", "0", "1"]
 
 
 @pytest.mark.parametrize("name", ["-1", "unknown", "Unknown", "nan", "None", "null"])
@@ -103,6 +111,6 @@ def test_a_photograph_under_two_names_is_reported(tmp_path: Path) -> None:
     for name in ("ann/1", "ann/2", "bob/1", "bob/2"):
         save(tmp_path / f"{name}.png", noise_face(int(name == "bob/1")))
     (twice, mixed) = FolderFaces(tmp_path).notes
-    assert twice == "1 photographs are there more than once (ann/1 = ann/2 = bob/2)"
-    assert mixed == "1 photographs are given to more than one person (ann/1 = ann/2 = bob/2)"
+    assert twice == "Photographs in the set more than once: 1 (ann/1 = ann/2 = bob/2)"
+    assert mixed == "Photographs given to more than one person: 1 (ann/1 = ann/2 = bob/2)"
     assert mixed in str(report(FolderFaces(tmp_path)))
