@@ -20,7 +20,7 @@ import numpy as np
 
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.fingerprint import place_digests
-from gdrd_lab.datasets.parts import number_parts
+from gdrd_lab.datasets.labels import number_parts
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import checksum
@@ -45,7 +45,7 @@ class RecordFaces(EncodedFaces):
 
     Args:
         paths: the .rec file or files; the .idx of each is in the same folder. For equal labels in several files see
-            ``datasets.parts.number_parts``.
+            ``labels.number_parts``.
         options: how images become faces.
     """
 
