@@ -38,8 +38,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run_pack(arguments: argparse.Namespace) -> None:
     """Pack and print what was written."""
+    from gdrd_lab.datasets.shards.manifest import Source
     from gdrd_lab.datasets.shards.pack import PackConfig, pack
-    from gdrd_lab.datasets.shards.source import Source
 
     config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
     source = Source(arguments.data, read_options(arguments))
@@ -53,7 +53,7 @@ def run_pack(arguments: argparse.Namespace) -> None:
 
 def run_check(arguments: argparse.Namespace) -> None:
     """Check and name what is wrong."""
-    from gdrd_lab.datasets.shards.source import check_pack
+    from gdrd_lab.datasets.shards.manifest import check_pack
 
     found = check_pack(arguments.folder, progress=not arguments.quiet)
     if found.damaged:
@@ -66,5 +66,5 @@ def run_check(arguments: argparse.Namespace) -> None:
             f"The images of {len(found.outdated)} shards have changed since, among them {found.outdated[0]}",
             "Run `gdrd data pack` again: it packs these shards again",
         )
-    agrees = " and agrees with its source" if found.compared else "; its source is not there to compare with"
+    agrees = " and agrees with its source" if found.compared else "; its source cannot be opened to compare with"
     print(f"Every shard in {arguments.folder} is whole{agrees}")

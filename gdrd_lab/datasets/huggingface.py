@@ -9,8 +9,7 @@ import numpy as np
 
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.fingerprint import place_digests
-from gdrd_lab.datasets.labels import number_identities
-from gdrd_lab.datasets.parts import number_parts
+from gdrd_lab.datasets.labels import number_identities, number_parts
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.datasets.shards.tar import IDENTITY_FIELDS
 from gdrd_lab.errors import GdrdError
@@ -21,7 +20,7 @@ class SavedDataset(EncodedFaces):
     """A dataset that Hugging Face ``datasets`` saved with ``save_to_disk``: memory-mapped Arrow files.
 
     The identity is the column identity, label, cls, class, person or id. The splits of a ``DatasetDict`` become one
-    set: names, and a ``ClassLabel``, mean the same person in all; for plain numbers see ``datasets.parts``.
+    set: names, and a ``ClassLabel``, mean the same person in all; for plain numbers see ``labels.number_parts``.
 
     Args:
         path: its folder.

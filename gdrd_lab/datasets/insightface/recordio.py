@@ -20,8 +20,8 @@ import numpy as np
 
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.fingerprint import place_digests
-from gdrd_lab.datasets.parts import number_parts
-from gdrd_lab.datasets.shards.reader import EncodedFaces
+from gdrd_lab.datasets.labels import number_parts
+from gdrd_lab.datasets.shards.reader import EncodedFaces, files_of
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import checksum
 
@@ -45,7 +45,7 @@ class RecordFaces(EncodedFaces):
 
     Args:
         paths: the .rec file or files; the .idx of each is in the same folder. For equal labels in several files see
-            ``datasets.parts.number_parts``.
+            ``labels.number_parts``.
         options: how images become faces.
     """
 
@@ -60,6 +60,8 @@ class RecordFaces(EncodedFaces):
         if len(tables) > 1:
             keys = [f"{stems[file]}/{key}" for file, key in zip(self._files.tolist(), keys, strict=True)]
         super().__init__(self.paths[0].resolve().parent.name, options, labels, keys, names)
+        others = [file.name for file in files_of(self.paths[0].parent, ".rec") if file not in self.paths]
+        notes += [f"{', '.join(others)} in the same folder: not opened"] if others else []
         self.notes = [*notes, *(note for table in tables for note in table.notes)]
 
     def content(self, index: int) -> bytes:
@@ -81,9 +83,8 @@ class RecordFaces(EncodedFaces):
 
 def find_records(path: Path) -> list[Path]:
     """Return the .rec files that a path names: itself, or in a folder train.rec if it is there, else all."""
-    if path.suffix == ".rec":
-        return [path]
-    return [path / "train.rec"] if (path / "train.rec").is_file() else sorted(path.glob("*.rec"))
+    found = files_of(path, ".rec")
+    return [file for file in found if file.name == "train.rec"] or found
 
 
 def read_records(path: Path) -> RecordTable:

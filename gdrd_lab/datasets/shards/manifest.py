@@ -1,14 +1,152 @@
-"""The manifest of packed shards: what they were made of, and the checksum of each."""
+"""The manifest of packed shards: what they were made of, their checksums, and whether both still hold."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gdrd_lab.datasets.shards.index import index_path
+import numpy as np
+
+from gdrd_lab.datasets.base import ReadOptions, identities_of
+from gdrd_lab.datasets.fingerprint import file_digests
+from gdrd_lab.datasets.listing import list_images
+from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
+from gdrd_lab.datasets.shards.index import index_path, read_shard_index
+from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.io.cache import checksum
+
+if TYPE_CHECKING:
+    from gdrd_lab.datasets.base import FaceDataset
+
+
+class FolderImages(EncodedFaces):
+    """The images of a folder, each read and aligned when it is asked for; identities are their folders."""
+
+    def __init__(self, path: Path, options: ReadOptions = ReadOptions()) -> None:
+        found = list_images(path)
+        self.files = found.files
+        super().__init__(path.resolve().name, options, found.labels, found.keys, found.identities)
+        self.left_out, self.notes = found.left_out, found.notes
+
+    def content(self, index: int) -> bytes:
+        """Return the image file's bytes of a face."""
+        try:
+            return self.files[index].read_bytes()
+        except OSError as error:
+            raise GdrdError(f"The image cannot be read ({error.strerror})", "Check the disk") from error
+
+    def face_digests(self) -> np.ndarray:
+        """Return a digest of each image's content and of how it is aligned."""
+        return file_digests(self.files, np.full(len(self), self._salt()))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Faces by name or path.
+
+    Args:
+        name_or_path: as for ``load_dataset``.
+        options: how images become faces.
+    """
+
+    name_or_path: str
+    options: ReadOptions = ReadOptions()
+
+    def open(self, out: Path | None = None) -> FaceDataset:
+        """Open the faces; the photographs of a folder are aligned one by one when asked for, and not kept."""
+        path = Path(self.name_or_path)
+        if out is not None and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise GdrdError(f"{out} lies in {path}, whose faces it would join", "Choose a folder elsewhere")
+        if is_plain_folder(path):
+            return FolderImages(path, self.options)
+        return load_dataset(self.name_or_path, options=self.options)
+
+    def record(self) -> dict[str, Any]:
+        """Return the source for the manifest, with its whole path."""
+        path = Path(self.name_or_path)
+        return {**asdict(self), "name_or_path": str(path.resolve()) if path.exists() else self.name_or_path}
+
+
+@dataclass(frozen=True)
+class PackCheck:
+    """What ``check_pack`` found.
+
+    Args:
+        damaged: names of shards that are missing or differ from their checksum.
+        outdated: names of shards whose images have changed in the source.
+        compared: whether the source was there to compare with.
+    """
+
+    damaged: tuple[str, ...]
+    outdated: tuple[str, ...]
+    compared: bool
+
+
+def check_pack(out: Path, progress: bool = True) -> PackCheck:
+    """Compare every shard with its checksum, and with the source if it is still there."""
+    from tqdm.auto import tqdm
+
+    manifest = read_manifest(out)
+    if manifest is None:
+        raise GdrdError(f"{out} has no manifest.json", "Name a folder that `gdrd data pack` wrote")
+    shards = manifest["shards"]
+    damaged = [
+        name
+        for name in tqdm(shards, desc="checking", unit="shard", disable=not progress)
+        if not _is_whole(out / name, shards[name])
+    ]
+    faces = _reopen(manifest.get("origin"))
+    if faces is None:
+        return PackCheck(tuple(damaged), (), False)
+    ranges = shard_ranges(len(faces), manifest["config"]["faces_per_shard"])
+    outdated = list(set(shards) ^ {name_of(number) for number in range(len(ranges))})
+    for number, rows in enumerate(tqdm(ranges, desc="comparing", unit="shard", disable=not progress)):
+        entry = shards.get(name_of(number))
+        if entry and entry.get("source") != source_digest(faces, rows):
+            outdated.append(name_of(number))
+    return PackCheck(tuple(damaged), tuple(sorted(outdated)), True)
+
+
+def shard_ranges(count: int, faces_per_shard: int) -> list[range]:
+    """Return the faces of each shard of a pack of ``count``."""
+    return [range(first, min(first + faces_per_shard, count)) for first in range(0, count, faces_per_shard)]
+
+
+def source_digest(faces: FaceDataset, rows: Sequence[int]) -> str:
+    """Return a digest of the images of some faces as the source has them, and of their keys and identities."""
+    digest, names = hashlib.sha256(), identities_of(faces)
+    for index in rows:
+        try:
+            content = faces.content(index) if isinstance(faces, EncodedFaces) else faces[index].tobytes()
+        except GdrdError as error:
+            content = error.what.encode("utf-8", "surrogateescape")
+        label = int(faces.labels[index])
+        described = [faces.keys[index], label, names[label] if label >= 0 else None, len(content)]
+        digest.update(repr(described).encode())
+        digest.update(content)
+    return digest.hexdigest()[:32]
+
+
+def _is_whole(path: Path, entry: dict[str, Any]) -> bool:
+    if not path.is_file() or not index_path(path).is_file() or checksum(path) != entry["sha256"]:
+        return False
+    return "source" not in entry or read_shard_index(path) is not None  # earlier versions wrote indices of another form
+
+
+def _reopen(origin: dict[str, Any] | None) -> FaceDataset | None:
+    """Open the recorded source; None where it was not recorded or does not exist any more."""
+    if origin is None or not (Path(origin["name_or_path"]).exists() or origin["name_or_path"] == "synthetic"):
+        return None
+    try:
+        return Source(origin["name_or_path"], ReadOptions(**origin["options"])).open()
+    except GdrdError:
+        return None
 
 
 def name_of(number: int) -> str:

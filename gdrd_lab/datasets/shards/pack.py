@@ -20,9 +20,16 @@ from gdrd_lab.datasets.base import ReadOptions, identities_of
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.fingerprint import names_fingerprint
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
-from gdrd_lab.datasets.shards.manifest import is_done, name_of, open_manifest, write_manifest
+from gdrd_lab.datasets.shards.manifest import (
+    Source,
+    is_done,
+    name_of,
+    open_manifest,
+    shard_ranges,
+    source_digest,
+    write_manifest,
+)
 from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces
-from gdrd_lab.datasets.shards.source import Source, shard_ranges, source_digest
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write, write_atomically
 from gdrd_lab.io.cache import checksum, keyed

@@ -174,4 +174,12 @@ def _renumbered(indices: Sequence[ShardIndex]) -> tuple[np.ndarray, list[str]]:
 
 def find_shards(path: Path) -> list[Path]:
     """Return the tar files that a path names: itself, or those in the folder."""
-    return [path] if path.suffix == ".tar" and path.is_file() else sorted(path.glob("*.tar"))
+    return files_of(path, ".tar")
+
+
+def files_of(path: Path, suffix: str) -> list[Path]:
+    """Return the files of a suffix, in any capitals, that a path names: itself, or those in the folder."""
+    found = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [
+        file for file in found if file.suffix.lower() == suffix and not file.name.startswith(".") and file.is_file()
+    ]

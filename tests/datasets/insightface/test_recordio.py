@@ -181,6 +181,7 @@ def test_several_files_are_one_set(tmp_path: Path) -> None:
     assert "equal numbers are different people" in faces.notes[0]
     parts = [part("b/part_0.rec", [5, 9]), part("b/part_1.rec", [9, 7])]
     assert find_records(tmp_path / "b") == parts and find_records(tmp_path / "a") == restarted[:1]
+    assert RecordFaces(restarted[0]).notes == ["val.rec in the same folder: not opened"]
     faces = RecordFaces(parts)
     assert list(faces.identities) == ["5", "7", "9"] and faces.labels.tolist() == [0, 2, 2, 1]
     np.testing.assert_array_equal(faces[3], noise_face(1, 16))

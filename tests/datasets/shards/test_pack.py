@@ -18,9 +18,9 @@ from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.registry import load_dataset
 from gdrd_lab.datasets.shards.index import NumberedKeys, index_path, read_shard_index
+from gdrd_lab.datasets.shards.manifest import FolderImages, PackCheck, Source, check_pack
 from gdrd_lab.datasets.shards.pack import PackConfig, pack
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
-from gdrd_lab.datasets.shards.source import FolderImages, PackCheck, Source, check_pack
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
@@ -231,7 +231,7 @@ def test_a_source_that_is_gone_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "in").rename(tmp_path / "elsewhere")
     assert check_pack(out, progress=False) == PackCheck((), (), False)
     assert main(["data", "check", str(out), "--quiet"]) == 0
-    assert "is whole; its source is not there to compare with" in capsys.readouterr().out
+    assert "is whole; its source cannot be opened to compare with" in capsys.readouterr().out
 
 
 def test_more_or_fewer_images_in_the_source_are_seen(tmp_path: Path) -> None:

@@ -155,7 +155,12 @@ def test_bad_shards_are_refused(kind: str, tmp_path: Path) -> None:
 def test_no_shards_at_all(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match="no shards"):
         ShardFaces([])
-    assert find_shards(tmp_path) == []
+    assert find_shards(tmp_path) == find_shards(tmp_path / "none") == []
+    for name in ("b.tar", "a.TAR", "._a.TAR", "c.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "d.tar").mkdir()
+    assert [file.name for file in find_shards(tmp_path)] == ["a.TAR", "b.tar"]
+    assert find_shards(tmp_path / "a.TAR") == [tmp_path / "a.TAR"]
 
 
 def test_identities_are_numbered_as_numbers_then_names() -> None:
