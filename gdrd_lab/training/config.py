@@ -64,28 +64,38 @@ class LoopConfig:
             raise GdrdError(f"precision={self.precision} is unknown", f"Choose one of {', '.join(PRECISIONS)}")
 
 
-def _check_resolutions(config: GenerativeConfig | BackboneConfig | HeadConfig | StemConfig) -> None:
-    check_ranges(config, resolutions=(4, 1024))
-    if not config.resolutions:
-        raise GdrdError("resolutions is empty", "Give at least one, such as resolutions=[16]")
-
-
 @dataclass(frozen=True)
-class GenerativeConfig:
-    """The generative teacher: an SR3-style diffusion model (see ``models.diffusion.pipeline``).
+class StageConfig:
+    """What every stage is told.
 
     Args:
         loop: optimisation.
-        size: resolution of the faces it generates; a multiple of unshuffle x 2^(levels - 1).
-        channels: width of each UNet level, multiples of 16.
-        layers: residual blocks per level.
-        unshuffle: pixel-unshuffle factor before the UNet; 4 costs a quarter of 2.
-        min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
     """
 
     loop: LoopConfig
+    resolutions: tuple[int, ...] = (8, 16, 16, 32)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, resolutions=(4, 1024))
+        if not self.resolutions:
+            raise GdrdError("resolutions is empty", "Give at least one, such as resolutions=[16]")
+
+
+@dataclass(frozen=True)
+class GenerativeConfig(StageConfig):
+    """The generative teacher: an SR3-style diffusion model (see ``models.diffusion.pipeline``).
+
+    Args:
+        size: resolution of the faces it generates; a multiple of unshuffle x 2^(levels - 1).
+        channels: width of each UNet level, multiples of 16.
+        layers: residual blocks per level.
+        unshuffle: pixel-unshuffle factor before the UNet; 4 costs a quarter of 2.
+        min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
+    """
+
     size: int = 64
     channels: tuple[int, ...] = (64, 128, 192)
     layers: int = 1
@@ -95,8 +105,8 @@ class GenerativeConfig:
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(self, size=(8, 1024), layers=(1, 16), unshuffle=(1, 16), min_snr=(0.0, 1e6))
-        _check_resolutions(self)
         if not self.channels or any(width < 16 or width % 16 for width in self.channels):
             raise GdrdError(f"channels={self.channels} are not multiples of 16", "Give one for each level of the UNet")
         factor = self.unshuffle * 2 ** (len(self.channels) - 1)
@@ -105,39 +115,32 @@ class GenerativeConfig:
 
 
 @dataclass(frozen=True)
-class BackboneConfig:
+class BackboneConfig(StageConfig):
     """Stage 1: the student's backbone learns the generative teacher's encoder features (L_gen).
 
     Args:
-        loop: optimisation.
         block: the teacher's block, see ``models.diffusion.features.encoder_blocks``.
         timestep: noise level at which the teacher's features are read, 0 to 999.
         hr: let the teacher read the residual of the high-resolution face too; False: only the low-resolution face, as
             in the paper.
         normalise: standardise the target's channels (see ``losses.generative``).
-        resolutions: one is drawn at random for every step.
-        augment: augmentation of the high-resolution face.
     """
 
-    loop: LoopConfig
     block: str = "mid_block"
     timestep: int = 0
     hr: bool = False
     normalise: bool = True
-    resolutions: tuple[int, ...] = (8, 16, 16, 32)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(self, timestep=(0, 999))
-        _check_resolutions(self)
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadConfig(StageConfig):
     """Stage 2: the student's head learns from the discriminative teacher (L_rcd, L_kd, L_cls).
 
     Args:
-        loop: optimisation.
         freeze_backbone: do not train the backbone of stage 1 (the paper); False trains it too.
         freeze_blocks: do not train a separable backbone's stem and this many first blocks; freezing five of SFace's
             blocks halves the time of a step.
@@ -153,11 +156,8 @@ class HeadConfig:
         relation_size: width of the relation vectors.
         temperature: of the critic.
         queue: negatives kept in the memory queue; 0 uses the batch alone.
-        resolutions: one is drawn at random for every step.
-        augment: augmentation of the high-resolution face.
     """
 
-    loop: LoopConfig
     freeze_backbone: bool = True
     freeze_blocks: int = 0
     freeze_bn_stats: bool = False
@@ -171,14 +171,12 @@ class HeadConfig:
     relation_size: int = 128
     temperature: float = 0.1
     queue: int = 0
-    resolutions: tuple[int, ...] = (8, 16, 16, 32)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         weights = [name for name in self.__dataclass_fields__ if name.startswith("weight_")]
         check_ranges(self, **dict.fromkeys(weights, (0.0, 1e6)))
         check_ranges(self, freeze_blocks=(0, MOST), relation_size=(1, MOST), temperature=(1e-6, 1e6), queue=(0, MOST))
-        _check_resolutions(self)
         if not any(getattr(self, name) for name in weights):
             raise GdrdError("All weights of the head's losses are 0", "Set one, such as weight_kd=10")
         if self.weight_rkd and self.loop.batch_size // self.loop.accumulate < 3:
@@ -186,24 +184,20 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
-class StemConfig:
+class StemConfig(StageConfig):
     """Before stage 2 of a pruned student: layers that were not initialised learn to reproduce SFace's layers there.
 
     Args:
-        loop: optimisation.
-        resolutions: one is drawn at random for every step.
-        augment: augmentation of the high-resolution face.
         measured: batches of faces on which the inputs of SFace's layers are measured for pruning.
     """
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=600, batch_size=32, learning_rate=2e-3))
     resolutions: tuple[int, ...] = (8, 12, 16, 20, 24, 32)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
     measured: int = 12
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(self, measured=(1, MOST))
-        _check_resolutions(self)
 
 
 @dataclass(frozen=True)
@@ -221,9 +215,14 @@ class Recipe:
         seed: seed of everything random.
 
     Example:
+<<<<<<< HEAD
         >>> from dataclasses import replace
         >>> import gdrd_lab as gl
         >>> replace(gl.recipes.smoke(), seed=1).head.freeze_backbone
+=======
+        >>> from gdrd_lab.training import recipes
+        >>> recipes.best().init_from_teacher
+>>>>>>> h/train
         True
     """
 

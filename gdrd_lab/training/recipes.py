@@ -1,10 +1,8 @@
-"""The recipes: named configurations of a whole run, recipes read from JSON, and single settings changed.
+"""Recipes: named configurations of a whole run, recipes read from JSON files, and changes of single settings.
 
 Example:
-    >>> import gdrd_lab as gl
-    >>> shorter = gl.recipes.override(gl.recipes.load_recipe("cpu"), ["head.loop.steps=2000"])
-    >>> shorter.head.loop.steps
-    2000
+    >>> override(cpu(), ["head.loop.steps=3", "seed=1"]).head.loop.steps
+    3
 """
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ def cpu() -> Recipe:
 
 
 def best() -> Recipe:
-    """Return the best recipe here: a student pruned from the assistant, trained on its embeddings, without stage 1."""
+    """Return the best recipe here: a student pruned from the assistant and trained on its embeddings; no stage 1."""
     # Not bf16: 1 x 1 convolutions take twice as long in it on a Xeon without AMX (CLUSTER.md).
     loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
     return replace(

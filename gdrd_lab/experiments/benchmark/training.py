@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.experiments.benchmark.measure import Clock, Row, rows
@@ -21,6 +20,7 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
+from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.trainer import run
 
@@ -79,7 +79,7 @@ def _plain(data: ReadyBatches, steps: int, ema: bool, clock: Clock) -> float:
     stage = _stage(len(data.faces))
     stage.train()
     optimizer = torch.optim.AdamW(stage.parameters(), lr=1e-4)
-    average = AveragedModel(stage.trained, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True) if ema else None
+    average = weight_average(stage.trained, 0.999) if ema else None
     times = []
     for batch in data.iterate(0, 0):
         total = torch.stack(list(stage(batch).values())).sum()
