@@ -57,7 +57,7 @@ def ablation_table(scores: Sequence[Score], metric: str) -> str:
     """The ablation: one line a row, mean and standard deviation over the seeds in percent."""
     found = columns(scores, metric)
     heads = list(dict.fromkeys(name for values in found.values() for name in values))
-    return grid(["%", *heads], [[row, *(values.get(name, "") for name in heads)] for row, values in found.items()])
+    return grid(["%", *heads], [[row, *(str(values.get(name, "")) for name in heads)] for row, values in found.items()])
 
 
 def quality_table(rows: Sequence[QualityRow]) -> str:

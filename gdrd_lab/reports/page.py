@@ -16,7 +16,7 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.ablation_table import means
+from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.reports.cost import cost_section
 from gdrd_lab.reports.markdown import files_of
 
@@ -171,7 +171,10 @@ def _ablation(scores: list[Score], page: Path) -> list[str]:
     scores = sorted(scores, key=lambda score: score.method not in baselines)
     out = [text]
     for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
-        answer = answers.ablated(means(scores, metric), baselines)
+        means = {
+            row: {name: cell.mean for name, cell in found.items()} for row, found in columns(scores, metric).items()
+        }
+        answer = answers.ablated(means, baselines)
         out.append(
             answered(f"Which row {METRICS[metric]} ({metric})?", answer, markdown.ablation_table(scores, metric))
         )
