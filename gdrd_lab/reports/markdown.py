@@ -26,6 +26,11 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
 
+def answered(question: str, answer: str, table: str) -> str:
+    """Return a question, its answer and the table that shows it as Markdown."""
+    return f"**{question}** {answer}\n\n{table}"
+
+
 def scores_table(scores: Sequence[Score]) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
     header, rows = cells(sorted(scores, key=lambda score: score.resolution), 1)  # files may hold other resolutions
