@@ -67,6 +67,6 @@ def run(arguments: argparse.Namespace) -> None:
     for metric in ("accuracy", "rank-1"):
         cells = columns(scores, metric)
         title = f"{metric}, %, mean ± standard deviation over seeds"
-        rows = ([row, *values.values()] for row, values in cells.items())
+        rows = ([row, *map(str, values.values())] for row, values in cells.items())
         print_table(title, ["row", *next(iter(cells.values()))], rows)
     print(f"Results: {written} and .csv")

@@ -77,8 +77,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with
-    from gdrd_lab.datasets.registry import open_pairs
-    from gdrd_lab.evaluation.evaluate import own_pairs
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
@@ -95,14 +93,12 @@ def run(arguments: argparse.Namespace) -> None:
         _, faces = gl.split_identities(faces, arguments.validation_split)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
-    whole = not arguments.validation_split and arguments.at_least <= 1  # View 2 is for the whole of LFW
     scores = gl.evaluate(
         recognisers,
         faces,
         arguments.resolutions,
         further=further,
         settings=arguments.settings,
-        pairs=open_pairs(arguments.data, faces, seed=arguments.seed) if whole else own_pairs(faces, arguments.seed),
         identification=arguments.identification,
         retrieval=arguments.retrieval,
         options=gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import write_rows
 
     faces = open_data(arguments)
-    pairs = open_pairs(arguments.data, faces, seed=arguments.seed)
+    pairs = open_pairs(faces, arguments.seed)
     options = gl.EmbedOptions(progress=not arguments.quiet)
     methods = gl.load_models(arguments.methods)
     references = {

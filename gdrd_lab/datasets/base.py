@@ -16,6 +16,8 @@ from gdrd_lab.errors import GdrdError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gdrd_lab.datasets.pairs import Pairs
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -57,6 +59,7 @@ class FaceDataset:
         identities: the name of each identity number. Numbers without a face here may occur in it.
         left_out: (key, reason) of each face that the source has and the set leaves out.
         notes: what else a user should know about the set, a sentence each.
+        pairs: the pairs that the set's own protocol verifies, or None.
         mixed: whether the faces differ in size.
 
     Example:
@@ -84,6 +87,7 @@ class FaceDataset:
         self.keys: Sequence[str] = NumberNames(len(self.labels)) if keys is None else keys
         self.left_out: Sequence[tuple[str, str]] = ()
         self.notes: Sequence[str] = ()
+        self.pairs: Pairs | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

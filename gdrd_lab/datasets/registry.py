@@ -67,7 +67,10 @@ def _open(name: str, path: Path, protocol: bool, options: ReadOptions) -> FaceDa
     if name == "training":
         return training_faces()
     if protocol:
-        return lfw(None if name == "lfw" else path, options=options)
+        root = None if name == "lfw" else path
+        faces = lfw(root, options=options)
+        faces.pairs = view2(root, faces)
+        return faces
     if not path.exists():
         raise GdrdError(
             f"There are no faces named {name}", "Use synthetic, lfw, training, or a path to a folder or .tar file"
@@ -75,7 +78,9 @@ def _open(name: str, path: Path, protocol: bool, options: ReadOptions) -> FaceDa
     if records := find_records(path):
         return RecordFaces(records, options)
     if path.suffix == ".bin":
-        return BinFaces(path, options)
+        verified = BinFaces(path, options)
+        verified.pairs = bin_pairs(verified)
+        return verified
     if is_celeba(path):
         return celeba(path, options=options)
     shards = find_shards(path)
@@ -102,18 +107,15 @@ def training_faces(root: Path | str | None = None) -> FaceDataset:
     return concatenate(*(FolderFaces(path, ReadOptions(align="never"), check=False) for path in there))
 
 
-def open_pairs(name_or_path: str | Path, faces: FaceDataset, seed: int = 0) -> Pairs:
-    """Return the pairs to verify for what ``load_dataset(name_or_path)`` returned.
+def open_pairs(faces: FaceDataset, seed: int = 0) -> Pairs:
+    """Return the pairs to verify in what ``load_dataset`` returned.
 
     They are View 2 for LFW, the file's own for a verification file, and otherwise random pairs in 10 folds, or in fewer
-    folds if there are few identities.
+    folds if there are few identities. Parts of LFW have random pairs, too.
     """
-    if str(name_or_path) == "lfw":
-        return view2(None, faces)
-    if Path(name_or_path).is_dir() and is_lfw(Path(name_or_path)):
-        return view2(name_or_path, faces)
-    if isinstance(faces, BinFaces):
-        return bin_pairs(faces)
+    own: Pairs | None = getattr(faces, "pairs", None)
+    if own is not None:
+        return own
     require_pairs(faces)
     return random_pairs(faces.labels, folds=folds_that_fit(faces.labels), seed=seed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +48,9 @@ def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = Emb
     """Rank-1 of SCface's surveillance faces against the mugshots, at each distance."""
     faces, tasks = scface.scface(path)
     found = embed_all(recogniser, faces, options=options)
-    return [
-        Metric(
-            f"rank-1 at distance {distance}",
-            identify_embeddings(found, found, faces.labels, task).rank_k(1),
-            len(task.probes),
-        )
-        for distance, task in tasks.items()
-        if len(task.probes)
-    ]
+    shown = {distance: task for distance, task in tasks.items() if len(task.probes)}
+    results = {place: identify_embeddings(found, found, faces.labels, task) for place, task in shown.items()}
+    return [Metric(f"rank-1 at distance {place}", one.rank_k(1), len(one.ranks)) for place, one in results.items()]
 
 
 def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
@@ -67,14 +62,12 @@ def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
     tpirs = tpir_at_fpir(
         found[mated], faces.labels[mated], found[task.non_mated], found[gallery], faces.labels[gallery], fpirs
     )
-    metrics = [Metric(f"TPIR20@FPIR={fpir:g}", float(v), len(mated)) for fpir, v in zip(fpirs, tpirs, strict=True)]
+    metrics = _at_rates("TPIR20@FPIR", fpirs, tpirs, len(mated))
     faces, pairs = survface.survface_verification(path)
     found = embed_all(recogniser, faces, options=options)
     fars = (0.3, 0.1, 0.01)
     result = verify_embeddings(found, found, pairs, fars=fars)
-    metrics += [
-        Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, result.tar_at_far, strict=True)
-    ]
+    metrics += _at_rates("TAR@FAR", fars, result.tar_at_far, len(pairs))
     return [*metrics, Metric("AUC", result.auc, len(pairs)), Metric("accuracy", result.accuracy.mean, len(pairs))]
 
 
@@ -88,8 +81,7 @@ def score_ijb(
     pairs = ijb.ijb_pairs(path, templates, name)
     scores = pair_scores(found, found, pairs)
     fars = (1e-5, 1e-4, 1e-3, 1e-2)
-    tars = tar_at_far(scores, pairs.genuine, fars)
-    metrics = [Metric(f"TAR@FAR={far:g}", float(v), len(pairs)) for far, v in zip(fars, tars, strict=True)]
+    metrics = _at_rates("TAR@FAR", fars, tar_at_far(scores, pairs.genuine, fars), len(pairs))
     galleries = ("G1", "G2") if name == "ijbc" else ("S1", "S2")
     several: dict[str, list[float]] = {}
     count = 0
@@ -115,3 +107,7 @@ def score_bin(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedO
     faces = BinFaces(path)
     found, pairs = embed_all(recogniser, faces, options=options), bin_pairs(faces)
     return [Metric("accuracy", verify_embeddings(found, found, pairs).accuracy.mean, len(pairs))]
+
+
+def _at_rates(name: str, rates: Sequence[float], values: np.ndarray, n: int) -> list[Metric]:
+    return [Metric(f"{name}={rate:g}", float(value), n) for rate, value in zip(rates, values, strict=True)]

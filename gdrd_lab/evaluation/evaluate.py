@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab.datasets.embed import EmbedOptions
-from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs, require_pairs
+from gdrd_lab.datasets.registry import open_pairs
 from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.protocol import SHARP
@@ -21,6 +20,7 @@ from gdrd_lab.transforms.degradation import Degradation
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
+    from gdrd_lab.datasets.pairs import Pairs
 
 
 def evaluate(
@@ -80,7 +80,7 @@ def evaluate(
         )
     chosen = [setting if isinstance(setting, Setting) else Setting[setting.upper()] for setting in settings]
     metrics = MetricConfig(
-        own_pairs(dataset, options.seed) if pairs is None else pairs,
+        open_pairs(dataset, options.seed) if pairs is None else pairs,
         identification=identification,
         retrieval=retrieval,
         distractors=True,
@@ -125,18 +125,6 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> li
                 f"on {dataset.name} may not show how it recognises new people."
             )
     return out
-
-
-def own_pairs(dataset: FaceDataset, seed: int = 0) -> Pairs:
-    """Return the pairs of a face set's own protocol, or random pairs in as many folds as its identities fill."""
-    from gdrd_lab.datasets.lfw import view2
-
-    if isinstance(dataset, BinFaces):
-        return bin_pairs(dataset)
-    if dataset.name == "LFW":
-        return view2(None, dataset)
-    require_pairs(dataset)
-    return random_pairs(dataset.labels, folds=folds_that_fit(dataset.labels), seed=seed)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -44,7 +44,7 @@ def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities
     exported: Any = _just_written(path, recogniser) if path.suffix == ".pt2" else _onnx(path)
     how = Degradation(resolution)
     ours, theirs = (embed_all(one, faces, how, QUIET) for one in (recogniser, exported))
-    pairs = open_pairs("synthetic", faces)
+    pairs = open_pairs(faces)
     scores = [verify_embeddings(found, found, pairs).accuracy for found in (ours, theirs)]
     return Comparison(
         resolution,

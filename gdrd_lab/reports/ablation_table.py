@@ -26,34 +26,17 @@ class Cell:
         return f"{100 * self.mean:.1f}{spread}"
 
 
-def aggregate(scores: Sequence[Score], metric: str, setting: str) -> dict[str, dict[int, Cell]]:
-    """Return {row: {resolution: cell}} of one metric and setting, in the order of the scores."""
-    values: dict[str, dict[int, list[float]]] = {}
-    for score in scores:
-        if score.metric == metric and score.setting == setting:
-            values.setdefault(score.method, {}).setdefault(score.resolution, []).append(score.value)
-    return {row: {size: _cell(found) for size, found in by_resolution.items()} for row, by_resolution in values.items()}
+def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
+    """Return {row: {"setting, N px": cell}} of one metric, setting by setting."""
+    settings = list(dict.fromkeys(score.setting for score in scores))
+    values: dict[str, dict[str, list[float]]] = {}
+    for score in sorted(scores, key=lambda score: settings.index(score.setting)):
+        if score.metric == metric:
+            row = values.setdefault(score.method, {})
+            row.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
+    return {row: {name: _cell(found) for name, found in cells.items()} for row, cells in values.items()}
 
 
 def _cell(values: Sequence[float]) -> Cell:
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Cell(float(np.mean(values)), deviation, len(values))
-
-
-def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, str]]:
-    """Return {row: {"setting, N px": "mean ± deviation"}} of one metric, in percent."""
-    return {row: {name: str(cell) for name, cell in found.items()} for row, found in _cells(scores, metric).items()}
-
-
-def means(scores: Sequence[Score], metric: str) -> dict[str, dict[str, float]]:
-    """Return {row: {"setting, N px": mean}} of one metric."""
-    return {row: {name: cell.mean for name, cell in found.items()} for row, found in _cells(scores, metric).items()}
-
-
-def _cells(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
-    out: dict[str, dict[str, Cell]] = {}
-    for setting in dict.fromkeys(score.setting for score in scores):
-        for row, found in aggregate(scores, metric, setting).items():
-            for size, cell in found.items():
-                out.setdefault(row, {})[f"{setting}, {size} px"] = cell
-    return out

@@ -111,6 +111,21 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+def cheaper(work: Mapping[str, float], speeds: Mapping[str, float]) -> str:
+    """Say how much less work and how many more images a second each method takes than the first.
+
+    Args:
+        work: {method: multiply-adds}.
+        speeds: {method: images per second}.
+    """
+    (first, full), *others = work.items()
+    parts = [
+        f"{name}: {100 * cost / full:.0f} % of its multiply-adds, {speeds[name] / speeds[first]:.1f} times its images/s"
+        for name, cost in others
+    ]
+    return f"{'; '.join(parts)}."
+
+
 def failed(found: Failures) -> str:
     """Say how many pairs are decided wrongly, and how the scores agree with the reference models'."""
     agreement = listed([f"{value:.3f} with {name}" for name, value in found.agreement.items()])

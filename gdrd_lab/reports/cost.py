@@ -1,17 +1,17 @@
-"""What accuracy costs: the section of the results page that `gdrd bench networks` and the LFW scores make together."""
+"""The section of the results page on cost, from the results of `gdrd benchmark networks` and the LFW scores."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
-from gdrd_lab.plots.figures import COLOURS, MARKERS, finalise_axes, new_figure, set_alt_text
-from gdrd_lab.reports import markdown
+from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
+from gdrd_lab.reports import answers, markdown
 from gdrd_lab.reports.markdown import files_of
 
 if TYPE_CHECKING:
@@ -52,19 +52,21 @@ def _table(file: Path) -> tuple[dict[str, float], list[str]]:
         }
         speeds = {name: values[f"{name}, batch {batch}"] for name in costs}
     except (ValueError, KeyError, TypeError) as error:
-        raise GdrdError(f"{file} holds no benchmark ({error})", "Write it with `gdrd bench networks`") from error
+        raise GdrdError(f"{file} holds no benchmark ({error})", "Write it with `gdrd benchmark networks`") from error
     clock = "processor seconds" if config["cpu_time"] else "wall-clock seconds"
     said = f"batch {batch}, median of {config['repeats']} rounds, {machine['threads']} threads, {clock}"
-    where = f"`gdrd bench networks`: {said}, {machine['processor']}, {machine['gpu'] or 'no GPU'}."
-    return {name: cost for name, (cost, _) in costs.items()}, [markdown.cost_table(costs, speeds), where]
+    where = f"`gdrd benchmark networks`: {said}, {machine['processor']}, {machine['gpu'] or 'no GPU'}."
+    work = {name: cost for name, (cost, _) in costs.items()}
+    question = f"How much cheaper than SFace is each method, at batch {batch}?"
+    return work, [markdown.answered(question, answers.cheaper(work, speeds), markdown.cost_table(costs, speeds)), where]
 
 
 def cost_figure(points: Mapping[str, tuple[float, float, float]], *, title: str = "") -> Figure:
     """Draw accuracy against multiply-adds on a logarithmic axis."""
     figure, axes = new_figure()
     for i, (name, (cost, value, error)) in enumerate(points.items()):
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        axes.errorbar([cost / 1e6], [value], [error], label=name, linestyle="", markersize=8, capsize=3, **style)
+        look = style(i, "marker") | {"linestyle": "", "label": name}
+        axes.errorbar([cost / 1e6], [value], [error], markersize=8, capsize=3, **look)
     axes.set_xscale("log")
     for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         set_formatter("{x:.0f}")

@@ -26,6 +26,11 @@ def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
 
+def answered(question: str, answer: str, table: str) -> str:
+    """Return a question, its answer and the table that shows it as Markdown."""
+    return f"**{question}** {answer}\n\n{table}"
+
+
 def scores_table(scores: Sequence[Score]) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
     header, rows = cells(sorted(scores, key=lambda score: score.resolution), 1)  # files may hold other resolutions
@@ -57,7 +62,7 @@ def ablation_table(scores: Sequence[Score], metric: str) -> str:
     """The ablation: one line a row, mean and standard deviation over the seeds in percent."""
     found = columns(scores, metric)
     heads = list(dict.fromkeys(name for values in found.values() for name in values))
-    return grid(["%", *heads], [[row, *(values.get(name, "") for name in heads)] for row, values in found.items()])
+    return grid(["%", *heads], [[row, *(str(values.get(name, "")) for name in heads)] for row, values in found.items()])
 
 
 def quality_table(rows: Sequence[QualityRow]) -> str:

@@ -16,7 +16,7 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.ablation_table import means
+from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.reports.cost import cost_section
 from gdrd_lab.reports.markdown import files_of
 
@@ -90,11 +90,6 @@ def sections() -> list[Section]:
     ]
 
 
-def answered(question: str, answer: str, table: str) -> str:
-    """Return a question, its answer and the table that shows it as Markdown."""
-    return f"**{question}** {answer}\n\n{table}"
-
-
 def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Sequence[Path], Path], str]:
     """Return a section's writer from what writes its parts; notes and commands follow them."""
 
@@ -110,7 +105,7 @@ def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Seq
 def _table(scores: list[Score], metric: str, setting: str) -> str:
     chosen = [score for score in scores if (score.metric, score.setting) == (metric, setting)]
     question = f"Which method {METRICS[metric]} ({metric}), {SETTINGS[Setting(setting)]}?"
-    return answered(question, answers.best(chosen), markdown.scores_table(chosen))
+    return markdown.answered(question, answers.best(chosen), markdown.scores_table(chosen))
 
 
 def _verification(scores: list[Score], page: Path) -> list[str]:
@@ -135,7 +130,7 @@ def _flips(files: Sequence[Path], page: Path) -> str:
             )
             if chosen:
                 question = f"What does averaging over the mirror image bring in accuracy, {title}?"
-                out.append(answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
+                out.append(markdown.answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
         return out
 
     return _of_scores(parts)(files, page)
@@ -153,7 +148,9 @@ def _robustness(scores: list[Score], page: Path) -> list[str]:
             chosen = markdown.of_severity([score for score in scores if score.setting == setting], name)
             if len({score.degradation[name] for score in chosen}) > 1:
                 question = f"How much accuracy does {name} cost, {title}?"
-                out.append(answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name)))
+                out.append(
+                    markdown.answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name))
+                )
     return out
 
 
@@ -171,9 +168,14 @@ def _ablation(scores: list[Score], page: Path) -> list[str]:
     scores = sorted(scores, key=lambda score: score.method not in baselines)
     out = [text]
     for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
-        answer = answers.ablated(means(scores, metric), baselines)
+        means = {
+            row: {name: cell.mean for name, cell in found.items()} for row, found in columns(scores, metric).items()
+        }
+        answer = answers.ablated(means, baselines)
         out.append(
-            answered(f"Which row {METRICS[metric]} ({metric})?", answer, markdown.ablation_table(scores, metric))
+            markdown.answered(
+                f"Which row {METRICS[metric]} ({metric})?", answer, markdown.ablation_table(scores, metric)
+            )
         )
     return out
 
@@ -186,7 +188,7 @@ def _quality(files: Sequence[Path], page: Path) -> str:
         "between the reference model's embeddings of the output and of the high-resolution face. Whatever differs "
         "between seeds is invented."
     )
-    answer = answered(
+    answer = markdown.answered(
         "Which output is nearest to the high-resolution face?",
         answers.super_resolved(rows),
         markdown.quality_table(rows),
@@ -196,7 +198,7 @@ def _quality(files: Sequence[Path], page: Path) -> str:
 
 def _failures(files: Sequence[Path], page: Path) -> str:
     out = [
-        answered(
+        markdown.answered(
             f"How many pairs of {found.data} does {found.method} decide wrongly at {found.resolution} px?",
             answers.failed(found),
             markdown.failures_table(found),

@@ -209,7 +209,7 @@ def test_aligned_lfw_is_scored_by_view_2_and_taken_as_it_is(tmp_path: Path) -> N
     faces = load_dataset(folder, options=QUIET)
     assert faces.name == "LFW" and list(faces.keys) == view2_keys(folder / "pairs.txt")
     np.testing.assert_array_equal(faces[3], read_image(folder / "Bo_Bell" / "Bo_Bell_0001.png"))
-    pairs, original = open_pairs(folder, faces), view2(tmp_path / "lfw")
+    pairs, original = open_pairs(faces), view2(tmp_path / "lfw")
     for part in ("first", "second", "genuine", "fold"):
         np.testing.assert_array_equal(getattr(pairs, part), getattr(original, part))
 
@@ -221,7 +221,7 @@ def test_any_suffix_is_lfw(suffix: str, tmp_path: Path) -> None:
         save(file.with_suffix(suffix), read_image(file))
         file.unlink()
     faces = load_dataset(tmp_path / "lfw", options=QUIET)
-    assert faces.name == "LFW" and len(open_pairs(tmp_path / "lfw", faces)) == 8
+    assert faces.name == "LFW" and len(open_pairs(faces)) == 8
     with pytest.raises(GdrdError, match="for testing only"):
         load_dataset(tmp_path / "lfw", training=True)
 
@@ -231,19 +231,18 @@ def test_pairs_in_other_encodings_are_read(encoding: str, tmp_path: Path) -> Non
     make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
     (tmp_path / "lfw" / "pairs.txt").write_bytes(PAIRS.replace("\n", "\r\n").encode(encoding))
     faces = load_dataset(tmp_path / "lfw", options=QUIET)
-    assert faces.name == "LFW" and len(open_pairs(tmp_path / "lfw", faces)) == 8
+    assert faces.name == "LFW" and len(open_pairs(faces)) == 8
 
 
 @pytest.mark.parametrize("text", ["my shopping list", PAIRS.replace("Di_Dorn\t1\t2\n", ""), ""])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_protocol_that_cannot_be_used_is_an_error(text: str, training: bool, tmp_path: Path) -> None:
     make(tmp_path / "lfw", tmp_path / "lfw" / "pairs.txt")
-    plain = load_dataset(tmp_path / "lfw", options=QUIET)
     (tmp_path / "lfw" / "pairs.txt").write_text(text)
     with pytest.raises(GdrdError, match="for testing only" if training else r"pairs\.txt"):
         load_dataset(tmp_path / "lfw", training=training)
     with pytest.raises(GdrdError, match=r"pairs\.txt"):
-        open_pairs(tmp_path / "lfw", plain)
+        lfw(tmp_path / "lfw", options=QUIET)
 
 
 def test_a_protocol_of_other_images_is_an_error(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.base import ArrayFaces, subset
 from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
@@ -100,3 +101,11 @@ def test_a_student_without_a_record_of_its_people_is_told(faces: ArrayFaces) -> 
     assert "does not record on which people" in note
     student.metadata = {"data": "others"}  # type: ignore[attr-defined]
     assert overlap_notes([student], faces) == []
+
+
+def test_the_pairs_of_the_sets_own_protocol_are_scored() -> None:
+    faces = synthetic_faces(6, 3, size=32)
+    faces.pairs = Pairs(np.array([0, 3, 0, 3]), np.array([1, 4, 3, 6]), np.arange(4) < 2, np.array([0, 1, 0, 1]))
+    assert {s.n for s in evaluate(Pooled(), faces, [8], options=QUIET) if s.metric == "accuracy"} == {4}
+    part = subset(faces, np.arange(17))
+    assert {s.n for s in evaluate(Pooled(), part, [8], options=QUIET) if s.metric == "accuracy"} != {4}

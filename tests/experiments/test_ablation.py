@@ -16,7 +16,7 @@ from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.experiments.ablation.rows import AblationConfig, choose, rows
 from gdrd_lab.experiments.ablation.run import ablate
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.reports.ablation_table import aggregate, columns
+from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.training import recipes
 from gdrd_lab.training.stages.diffusion import build_pipeline
 
@@ -86,7 +86,7 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     scores = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
     names = {row.name for row in rows(config)} | {"flat"}
     assert {score.method for score in scores} == names
-    table = aggregate(scores, "accuracy", "same resolution")
+    table = columns([score for score in scores if score.setting == "same resolution"], "accuracy")
     assert {cell.runs for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
 
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
@@ -145,11 +145,11 @@ def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:
         Score("row", "d", "same resolution", 16, {}, "accuracy", value, 0.01, 100, seed, "c", 0.1)
         for seed, value in enumerate(values)
     ]
-    cell = aggregate(scores, "accuracy", "same resolution")["row"][16]
+    cell = columns(scores, "accuracy")["row"]["same resolution, 16 px"]
     assert cell.mean == pytest.approx(statistics.mean(values))
     assert cell.deviation == pytest.approx(statistics.stdev(values))
-    assert columns(scores, "accuracy") == {"row": {"same resolution, 16 px": "65.0 ± 18.0"}}
-    assert str(aggregate(scores[:1], "accuracy", "same resolution")["row"][16]) == "50.0"
+    assert columns(scores, "accuracy") == {"row": {"same resolution, 16 px": cell}} and str(cell) == "65.0 ± 18.0"
+    assert str(columns(scores[:1], "accuracy")["row"]["same resolution, 16 px"]) == "50.0"
 
 
 def test_lfw_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ def test_lfw_at_16_px_is_what_the_page_says() -> None:
         s for s in written if (s.method, s.resolution, s.metric, s.setting) == ("student", 16, "accuracy", Setting.SAME)
     )
     faces = load_dataset("lfw")
-    measures = MetricConfig(open_pairs("lfw", faces), (), bootstrap=0)
+    measures = MetricConfig(open_pairs(faces), (), bootstrap=0)
     scores = sweep([load_model("student")], faces, resolutions([16]), measures, QUIET, settings=[Setting.SAME])
     found = next(s.value for s in scores if s.metric == "accuracy")
     assert found == pytest.approx(page.value, abs=page.spread)

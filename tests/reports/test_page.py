@@ -12,7 +12,7 @@ from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.reports.answers import ablated, best, change, loss, super_resolved
+from gdrd_lab.reports.answers import ablated, best, change, cheaper, loss, super_resolved
 from gdrd_lab.reports.markdown import grid, of_severity, scores_table, severity_table
 from gdrd_lab.reports.page import sections, write_page
 from gdrd_lab.transforms.degradation import Degradation
@@ -97,8 +97,8 @@ def test_every_table_has_a_question_and_an_answer_above_it(tmp_path: Path) -> No
     fill(folder)
     write_page(folder, page)
     blocks = page.read_text().split("\n\n")
-    tables = [k for k, block in enumerate(blocks) if block.startswith("| %") or block.startswith("| pair")]
-    assert len(tables) == 15
+    tables = [k for k, block in enumerate(blocks) if block.startswith(("| %", "| pair", "| method"))]
+    assert len(tables) == 16
     for k in tables:
         question, _, answer = blocks[k - 1].removeprefix("**").partition("?** ")
         assert question and answer.endswith("."), blocks[k - 1]
@@ -133,6 +133,12 @@ def test_answers_follow_from_the_numbers() -> None:
         for name, p, s in (("bicubic", 20, 0), ("1 step", 21, 0))
     )
     assert super_resolved([one, two]) == "At 16 px 1 step by PSNR and bicubic or 1 step by SSIM and identity."
+
+
+def test_cost_is_told_against_the_first_method() -> None:
+    assert cheaper({"SFace": 500, "student": 50}, {"SFace": 100, "student": 650}) == (
+        "student: 10 % of its multiply-adds, 6.5 times its images/s."
+    )
 
 
 def test_no_folder_of_the_machine_is_shown(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_pairs_of_every_protocol(tmp_path: Path, protocol: int) -> None:
     faces = load_dataset(path)
     assert isinstance(faces, BinFaces) and faces.name == "toy" and len(faces) == 14 and (faces.labels == -1).all()
     np.testing.assert_array_equal(faces[5], noise_face(5))
-    pairs = open_pairs(path, faces)
+    pairs = open_pairs(faces)
     assert pairs.first.tolist() == [0, 2, 4, 6, 8, 10, 12] and (pairs.second == pairs.first + 1).all()
     assert pairs.genuine.tolist() == GENUINE
     assert bin_pairs(faces, folds=3).fold.tolist() == [0, 0, 0, 1, 1, 2, 2]  # scikit-learn's KFold(3)
