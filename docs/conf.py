@@ -114,9 +114,16 @@ def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: ob
         if not equation and not line.lstrip().startswith((">>>", "...")):
             parts = re.split(r"(``.+?``|`[^`]+`)", line)
             parts[::2] = [re.sub(r"([|*]|(?<=\w)_(?!\w))", r"\\\1", part) for part in parts[::2]]
+            parts[2::2] = [re.sub(r"^(?=\w|\\_)", r"\\ ", part) for part in parts[2::2]]  # ``name``s
             line = "".join(parts)
         made.append(line)
     lines[:] = made
+
+
+def drop_widget_state(app: Sphinx, env: Any) -> None:
+    """Leave out the state of live widgets, megabytes of script that the static forms do not need."""
+    for data in getattr(env, "nb_metadata", {}).values():
+        data.get("js_files", {}).pop("ipywidgets_state", None)
 
 
 def refuse_unsolved(app: Sphinx, error: Exception | None) -> None:
@@ -132,5 +139,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_post_transform(AltText)
     app.connect("source-read", link_to_executed)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon
+    app.connect("env-updated", drop_widget_state)
     app.connect("build-finished", refuse_unsolved)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
