@@ -215,14 +215,8 @@ class Recipe:
         seed: seed of everything random.
 
     Example:
-    <<<<<<< HEAD
-        >>> from dataclasses import replace
-        >>> import gdrd_lab as gl
-        >>> replace(gl.recipes.smoke(), seed=1).head.freeze_backbone
-    =======
         >>> from gdrd_lab.training import recipes
         >>> recipes.best().init_from_teacher
-    >>>>>>> h/train
         True
     """
 
