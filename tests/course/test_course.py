@@ -2,7 +2,9 @@
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import numpy as np
@@ -66,13 +68,13 @@ def test_a_prediction_refuses_what_it_cannot_show() -> None:
 
 def test_check_turns_everything_into_words() -> None:
     @check("Add one", "Right.")
-    def add_one(attempt):  # type: ignore[no-untyped-def]
+    def add_one(attempt: Callable[..., Any]) -> None:  # type: ignore[no-untyped-def]
         need(close(number(attempt(1)), 2), "One and one is two.")
 
-    def stub(x):  # type: ignore[no-untyped-def]
+    def stub(x: Any) -> Any:  # type: ignore[no-untyped-def]
         raise NotImplementedError
 
-    def broken(x):  # type: ignore[no-untyped-def]
+    def broken(x: Any) -> Any:  # type: ignore[no-untyped-def]
         return x + "1"
 
     verdicts = [add_one(f) for f in (stub, broken, lambda x: x, lambda x: "2", lambda x: None, lambda x: x + 1)]
@@ -91,7 +93,7 @@ def test_tensor_names_the_shape_it_wants() -> None:
 def test_slider_draws_each_value_once_and_follows_its_handle() -> None:
     drawn: list[int] = []
 
-    def draw(value):  # type: ignore[no-untyped-def]
+    def draw(value: Any) -> Any:  # type: ignore[no-untyped-def]
         drawn.append(value)
         return charts.lines([0, 1], {"a": [0, value]}, x_label="x", y_label="y", title=f"value {value}")
 
@@ -129,7 +131,7 @@ def test_a_lasso_shows_the_selected_and_their_neighbours_in_the_original_space()
     assert made.selected == [1, 4]  # an empty lasso changes nothing
 
 
-def _points(figure, indices):  # type: ignore[no-untyped-def]
+def _points(figure: Any, indices: Any) -> Any:  # type: ignore[no-untyped-def]
     from plotly.callbacks import Points
 
     return Points(point_inds=indices, xs=[], ys=[], trace_name="faces", trace_index=0)
@@ -153,7 +155,7 @@ def test_a_map_shows_two_static_forms_and_refuses_parts_that_differ(published: l
         charts.matrices({"m": np.eye(3), "n": np.zeros((3, 3))}, title="Matrices"),
     ],
 )
-def test_figures_say_what_they_show(figure) -> None:  # type: ignore[no-untyped-def]
+def test_figures_say_what_they_show(figure: Any) -> None:  # type: ignore[no-untyped-def]
     assert len(alt_text(figure)) > 20 and shown_width(figure) > 100
     figure.draw_without_rendering()
 
@@ -299,7 +301,7 @@ def test_set_up_makes_a_lesson_repeatable() -> None:
 
 
 @pytest.mark.parametrize("module", [course, plots])
-def test_every_name_of_the_course_and_of_the_plots_resolves(module) -> None:  # type: ignore[no-untyped-def]
+def test_every_name_of_the_course_and_of_the_plots_resolves(module: Any) -> None:  # type: ignore[no-untyped-def]
     assert module.__all__ and all(getattr(module, name) is not None for name in module.__all__)
 
 

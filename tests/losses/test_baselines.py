@@ -1,5 +1,7 @@
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +44,9 @@ def angle_reference(student: np.ndarray, teacher: np.ndarray) -> float:
     return sum(huber(cosine(student, *t) - cosine(teacher, *t)) for t in triplets) / len(triplets)
 
 
-def contrastive_reference(student, teacher, temperature, labels=None, negatives=()) -> float:
+def contrastive_reference(
+    student: Any, teacher: Any, temperature: float, labels: Any = None, negatives: Any = ()
+) -> float:
     def cosine(a: np.ndarray, b: np.ndarray) -> float:
         return float(a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
 
@@ -61,14 +65,14 @@ def contrastive_reference(student, teacher, temperature, labels=None, negatives=
 @pytest.mark.parametrize(
     ("loss", "reference"), [(rkd_distance_loss, distance_reference), (rkd_angle_loss, angle_reference)]
 )
-def test_rkd_follows_the_formula(loss, reference):
+def test_rkd_follows_the_formula(loss: Callable[..., Any], reference: Any) -> None:
     student, teacher = 4 * matrix(0), matrix(1, columns=4)
     student[:, 0] *= 6  # differences beyond Huber's threshold occur as well
     assert loss(student, teacher).item() == pytest.approx(reference(student.numpy(), teacher.numpy()), rel=1e-10)
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss])
-def test_rkd_is_zero_where_the_student_is_the_teacher_scaled_turned_and_moved(loss):
+def test_rkd_is_zero_where_the_student_is_the_teacher_scaled_turned_and_moved(loss: Callable[..., Any]) -> None:
     teacher = matrix(1)
     turn, _ = torch.linalg.qr(matrix(2, 3, 3))
     assert loss(3 * teacher @ turn + 5, teacher).item() == pytest.approx(0, abs=1e-15)
@@ -76,7 +80,7 @@ def test_rkd_is_zero_where_the_student_is_the_teacher_scaled_turned_and_moved(lo
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss])
-def test_rkd_gradient_is_finite_where_two_faces_are_equal(loss):
+def test_rkd_gradient_is_finite_where_two_faces_are_equal(loss: Callable[..., Any]) -> None:
     student = matrix(0)
     student[1] = student[0]
     student.requires_grad_()
@@ -84,7 +88,7 @@ def test_rkd_gradient_is_finite_where_two_faces_are_equal(loss):
     assert student.grad.isfinite().all()
 
 
-def test_contrastive_follows_the_formula():
+def test_contrastive_follows_the_formula() -> None:
     student, teacher, negatives = matrix(0), matrix(1), matrix(2, rows=7)
     labels = torch.tensor([0, 1, 0, -1, -1])
     arrays = student.numpy(), teacher.numpy()
@@ -95,13 +99,13 @@ def test_contrastive_follows_the_formula():
     assert full.item() == pytest.approx(expected, rel=1e-10)
 
 
-def test_contrastive_value_at_the_teacher_with_orthogonal_faces():
+def test_contrastive_value_at_the_teacher_with_orthogonal_faces() -> None:
     teacher = torch.eye(4, dtype=torch.float64)
     value = contrastive_distillation_loss(2 * teacher, teacher, temperature=0.5)
     assert value.item() == pytest.approx(math.log(1 + 3 * math.exp(-2)), rel=1e-12)
 
 
-def test_memory_leaves_out_what_the_teacher_takes_for_the_same_person():
+def test_memory_leaves_out_what_the_teacher_takes_for_the_same_person() -> None:
     student, teacher, bank = matrix(0), matrix(1), torch.nn.functional.normalize(matrix(2, rows=40), dim=1)
     total = 0.0
     for s, t in zip(student.numpy(), teacher.numpy(), strict=True):
@@ -123,7 +127,7 @@ def test_memory_leaves_out_what_the_teacher_takes_for_the_same_person():
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss, contrastive_distillation_loss])
-def test_gradient_is_right_and_never_reaches_the_teacher(loss):
+def test_gradient_is_right_and_never_reaches_the_teacher(loss: Callable[..., Any]) -> None:
     student, teacher = matrix(0).requires_grad_(), matrix(1).requires_grad_()
     assert torch.autograd.gradcheck(lambda s: loss(s, teacher), (student,))
     loss(student, teacher).backward()
@@ -132,14 +136,14 @@ def test_gradient_is_right_and_never_reaches_the_teacher(loss):
 
 
 @pytest.mark.parametrize("loss", [rkd_distance_loss, rkd_angle_loss, contrastive_distillation_loss])
-def test_bad_input_gives_one_clear_line(loss):
+def test_bad_input_gives_one_clear_line(loss: Callable[..., Any]) -> None:
     for student, teacher in (((3, 4), (2, 4)), ((4,), (4,))):
         with pytest.raises(GdrdError) as caught:
             loss(torch.zeros(student), torch.zeros(teacher))
         assert "\n" not in str(caught.value)
 
 
-def test_too_few_faces_or_unfit_negatives():
+def test_too_few_faces_or_unfit_negatives() -> None:
     with pytest.raises(GdrdError, match="at least 2"):
         rkd_distance_loss(matrix(0, 1), matrix(1, 1))
     with pytest.raises(GdrdError, match="at least 3"):

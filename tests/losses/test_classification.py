@@ -2,6 +2,8 @@ import copy
 import math
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ def embeddings(rows: int = 5) -> torch.Tensor:
     return torch.randn(rows, SIZE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def built(loss, **options):
+def built(loss: Callable[..., Any], **options: Any) -> Any:
     torch.manual_seed(1)
     return loss(CLASSES, SIZE, **options).double()
 
@@ -26,7 +28,9 @@ def built(loss, **options):
 LABELS = torch.tensor([2, 0, -1, 3, 0])
 
 
-def reference(loss, x: np.ndarray, labels: list[int], weight: np.ndarray, margin: float, scale: float) -> float:
+def reference(
+    loss: Callable[..., Any], x: np.ndarray, labels: list[int], weight: np.ndarray, margin: float, scale: float
+) -> float:
     losses = []
     for row, label in zip(x, labels, strict=True):
         if label < 0:
@@ -48,7 +52,9 @@ def reference(loss, x: np.ndarray, labels: list[int], weight: np.ndarray, margin
 
 
 @pytest.mark.parametrize(("loss", "option", "margin"), [(ArcFace, 28.6, math.radians(28.6)), (CosFace, 0.35, 0.35)])
-def test_value_follows_the_formula_and_leaves_unlabelled_faces_out(loss, option, margin):
+def test_value_follows_the_formula_and_leaves_unlabelled_faces_out(
+    loss: Callable[..., Any], option: Any, margin: float
+) -> None:
     criterion = built(loss, margin=option, scale=8.0)
     weight = criterion.criterion.W.detach().numpy()
     expected = reference(loss, embeddings().numpy(), LABELS.tolist(), weight, margin, 8.0)
@@ -56,7 +62,7 @@ def test_value_follows_the_formula_and_leaves_unlabelled_faces_out(loss, option,
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_margin_makes_the_task_harder(loss):
+def test_a_margin_makes_the_task_harder(loss: Callable[..., Any]) -> None:
     with_margin, without = built(loss, scale=8.0), built(loss, margin=0.0, scale=8.0)
     labels = torch.zeros(5, dtype=torch.int64)
     x = without.prototypes[0].detach() + 0.1 * embeddings()
@@ -64,7 +70,7 @@ def test_a_margin_makes_the_task_harder(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_no_labelled_face_gives_exact_zero_with_a_gradient(loss):
+def test_no_labelled_face_gives_exact_zero_with_a_gradient(loss: Callable[..., Any]) -> None:
     criterion, x = built(loss), embeddings().requires_grad_()
     value = criterion(x, torch.full((5,), -1))
     value.backward()
@@ -74,7 +80,7 @@ def test_no_labelled_face_gives_exact_zero_with_a_gradient(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_unlabelled_faces_get_no_gradient_and_gradcheck_passes(loss):
+def test_unlabelled_faces_get_no_gradient_and_gradcheck_passes(loss: Callable[..., Any]) -> None:
     criterion, x = built(loss, scale=8.0), embeddings().requires_grad_()
     assert torch.autograd.gradcheck(lambda e: criterion(e, LABELS), (x,))
     criterion(x, LABELS).backward()
@@ -85,7 +91,7 @@ def test_unlabelled_faces_get_no_gradient_and_gradcheck_passes(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_gradient_is_finite_where_an_embedding_lies_on_its_class(loss, sign):
+def test_gradient_is_finite_where_an_embedding_lies_on_its_class(loss: Callable[..., Any], sign: float) -> None:
     criterion = built(loss)
     criterion.criterion.W.data = torch.eye(SIZE, dtype=torch.float64)[:, :CLASSES].contiguous()
     x = (sign * torch.eye(SIZE, dtype=torch.float64)[:1]).requires_grad_()
@@ -94,7 +100,7 @@ def test_gradient_is_finite_where_an_embedding_lies_on_its_class(loss, sign):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_weights_stay_float32_under_autocast(loss):
+def test_weights_stay_float32_under_autocast(loss: Callable[..., Any]) -> None:
     torch.manual_seed(1)
     criterion = loss(CLASSES, SIZE)
     x = embeddings().float()
@@ -105,7 +111,7 @@ def test_weights_stay_float32_under_autocast(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_state_dict_round_trip_and_sizes(loss):
+def test_state_dict_round_trip_and_sizes(loss: Callable[..., Any]) -> None:
     first, second = built(loss), copy.deepcopy(built(loss))
     assert [tuple(p.shape) for p in first.parameters()] == [(SIZE, CLASSES)]
     torch.nn.init.zeros_(second.criterion.W)
@@ -125,19 +131,19 @@ def test_state_dict_round_trip_and_sizes(loss):
         ((5, SIZE), [0, 1, 2, 3, 4], "Label 4 is beyond 4 classes"),
     ],
 )
-def test_bad_input_gives_one_clear_line(loss, shape, labels, says):
+def test_bad_input_gives_one_clear_line(loss: Callable[..., Any], shape: Any, labels: Any, says: str) -> None:
     with pytest.raises(GdrdError, match=says) as caught:
         built(loss)(torch.zeros(shape, dtype=torch.float64), torch.tensor(labels))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_bad_configuration(loss):
+def test_bad_configuration(loss: Callable[..., Any]) -> None:
     for sizes, options in (((1, SIZE), {}), ((CLASSES, 0), {}), ((CLASSES, SIZE), {"scale": 0.0})):
         with pytest.raises(GdrdError):
             loss(*sizes, **options)
 
 
-def test_the_metric_learning_library_is_imported_late():
+def test_the_metric_learning_library_is_imported_late() -> None:
     code = "import sys, gdrd_lab.losses; sys.exit('pytorch_metric_learning' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

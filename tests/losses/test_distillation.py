@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,13 +31,13 @@ def soft_reference(student: np.ndarray, teacher: np.ndarray, temperature: float)
     return temperature**2 * total / len(student)
 
 
-def test_cosine_follows_the_formula():
+def test_cosine_follows_the_formula() -> None:
     student, teacher = matrix(0), matrix(1)
     expected = cosine_reference(student.numpy(), teacher.numpy())
     assert cosine_distillation_loss(student, teacher).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_cosine_known_values():
+def test_cosine_known_values() -> None:
     x = torch.tensor([[1.0, 0.0]])
     assert cosine_distillation_loss(3 * x, 5 * x).item() == 0
     assert cosine_distillation_loss(x, torch.tensor([[0.0, 2.0]])).item() == 1
@@ -46,20 +48,20 @@ def test_cosine_known_values():
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
-def test_soft_labels_follow_the_formula(temperature):
+def test_soft_labels_follow_the_formula(temperature: float) -> None:
     student, teacher = matrix(0), matrix(1)
     expected = soft_reference(student.numpy(), teacher.numpy(), temperature)
     assert soft_label_loss(student, teacher, temperature).item() == pytest.approx(expected, rel=1e-10)
 
 
-def test_soft_labels_are_zero_at_the_teacher_and_blind_to_a_shift_of_all_logits():
+def test_soft_labels_are_zero_at_the_teacher_and_blind_to_a_shift_of_all_logits() -> None:
     teacher = matrix(1)
     assert soft_label_loss(teacher, teacher).item() == pytest.approx(0, abs=1e-12)
     assert soft_label_loss(teacher + 3, teacher).item() == pytest.approx(0, abs=1e-12)
     assert soft_label_loss(teacher * 2, teacher).item() > 1e-3
 
 
-def test_soft_labels_survive_extreme_logits():
+def test_soft_labels_survive_extreme_logits() -> None:
     student = torch.tensor([[1e4, -1e4]], requires_grad=True)
     value = soft_label_loss(student, -student.detach(), 1.0)
     value.backward()
@@ -67,7 +69,7 @@ def test_soft_labels_survive_extreme_logits():
 
 
 @pytest.mark.parametrize("loss", [cosine_distillation_loss, soft_label_loss])
-def test_gradient_is_right_and_never_reaches_the_teacher(loss):
+def test_gradient_is_right_and_never_reaches_the_teacher(loss: Callable[..., Any]) -> None:
     student, teacher = matrix(0).requires_grad_(), matrix(1).requires_grad_()
     assert torch.autograd.gradcheck(lambda s: loss(s, teacher), (student,))
     loss(student, teacher).backward()
@@ -76,7 +78,7 @@ def test_gradient_is_right_and_never_reaches_the_teacher(loss):
 
 
 @pytest.mark.parametrize("loss", [cosine_distillation_loss, soft_label_loss])
-def test_half_precision_is_computed_in_float32(loss):
+def test_half_precision_is_computed_in_float32(loss: Callable[..., Any]) -> None:
     student, teacher = matrix(0).bfloat16(), matrix(1).bfloat16()
     value = loss(student, teacher)
     assert value.dtype == torch.float32
@@ -87,19 +89,19 @@ def test_half_precision_is_computed_in_float32(loss):
 @pytest.mark.parametrize(
     ("student", "teacher"), [((3, 4), (3, 5)), ((3, 4), (1, 4)), ((4,), (4,)), ((0, 4), (0, 4)), ((2, 3, 4), (2, 3, 4))]
 )
-def test_bad_shapes_give_one_clear_line(loss, student, teacher):
+def test_bad_shapes_give_one_clear_line(loss: Callable[..., Any], student: Any, teacher: Any) -> None:
     with pytest.raises(GdrdError, match="shape") as caught:
         loss(torch.zeros(student), torch.zeros(teacher))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
-def test_temperature_must_be_positive(temperature):
+def test_temperature_must_be_positive(temperature: float) -> None:
     with pytest.raises(GdrdError, match="temperature"):
         soft_label_loss(matrix(0), matrix(1), temperature)
 
 
-def test_similarity_logits_follow_the_formula():
+def test_similarity_logits_follow_the_formula() -> None:
     embeddings, prototypes = matrix(0), matrix(1, rows=3)
     logits = similarity_logits(embeddings, prototypes, scale=10)
     for i, e in enumerate(embeddings.numpy()):
@@ -112,7 +114,7 @@ def test_similarity_logits_follow_the_formula():
         similarity_logits(embeddings, prototypes, scale=0)
 
 
-def test_prototypes_are_mean_directions_without_unlabelled_faces():
+def test_prototypes_are_mean_directions_without_unlabelled_faces() -> None:
     embeddings, labels = matrix(0), torch.tensor([1, 0, -1, 1, 0])
     found = class_prototypes(embeddings, labels, 2)
     unit = [row / np.linalg.norm(row) for row in embeddings.numpy()]
@@ -124,6 +126,6 @@ def test_prototypes_are_mean_directions_without_unlabelled_faces():
 @pytest.mark.parametrize(
     ("labels", "says"), [([0, 0, 0, 0, 0], "no face"), ([0, 1, 2, 0, 1], "beyond 2"), ([0, 1, 0], "labels of shape")]
 )
-def test_prototypes_refuse_labels_that_do_not_fit(labels, says):
+def test_prototypes_refuse_labels_that_do_not_fit(labels: Any, says: str) -> None:
     with pytest.raises(GdrdError, match=says):
         class_prototypes(matrix(0), torch.tensor(labels), 2)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -40,32 +42,32 @@ def reference(student: np.ndarray, teacher: np.ndarray, normalise: TargetNormali
 
 
 @pytest.mark.parametrize("normalise", list(TargetNormalisation))
-def test_value_follows_the_formula(normalise):
+def test_value_follows_the_formula(normalise: bool) -> None:
     student, teacher = features(0), features(1)
     value = generative_loss(student, teacher, normalise)
     assert value.item() == pytest.approx(reference(student.numpy(), teacher.numpy(), normalise), rel=1e-12)
 
 
-def test_true_standardises_channels_and_false_nothing():
+def test_true_standardises_channels_and_false_nothing() -> None:
     student, teacher = features(0), features(1)
     channel = generative_loss(student, teacher, TargetNormalisation.CHANNEL)
     assert generative_loss(student, teacher, normalise=True) == channel
     assert generative_loss(student, teacher, normalise=False) == generative_loss(student, teacher) != channel
 
 
-def test_known_value():
+def test_known_value() -> None:
     assert generative_loss(torch.full(SHAPE, 3.0), torch.full(SHAPE, 1.0)).item() == 4.0
 
 
 @pytest.mark.parametrize("normalise", list(TargetNormalisation))
-def test_zero_where_the_student_is_the_target_and_only_there(normalise):
+def test_zero_where_the_student_is_the_target_and_only_there(normalise: bool) -> None:
     teacher = features(1)
     target = normalise_target(teacher, normalise)
     assert generative_loss(target, teacher, normalise).item() == 0
     assert generative_loss(target + 0.1, teacher, normalise).item() == pytest.approx(0.01)
 
 
-def test_normalised_target_ignores_scale_and_shift_of_the_teacher():
+def test_normalised_target_ignores_scale_and_shift_of_the_teacher() -> None:
     student, teacher = features(0), features(1)
     plain = generative_loss(student, teacher, TargetNormalisation.CHANNEL)
     scale = torch.tensor([2.0, 5.0, 0.5], dtype=torch.float64).view(1, 3, 1, 1)
@@ -75,7 +77,7 @@ def test_normalised_target_ignores_scale_and_shift_of_the_teacher():
 
 
 @pytest.mark.parametrize("normalise", list(TargetNormalisation))
-def test_gradient_is_right_and_never_reaches_the_teacher(normalise):
+def test_gradient_is_right_and_never_reaches_the_teacher(normalise: bool) -> None:
     student, teacher = features(0).requires_grad_(), features(1).requires_grad_()
     assert torch.autograd.gradcheck(lambda s: generative_loss(s, teacher, normalise), (student,))
     generative_loss(student, teacher, normalise).backward()
@@ -83,14 +85,14 @@ def test_gradient_is_right_and_never_reaches_the_teacher(normalise):
     assert teacher.grad is None
 
 
-def test_half_precision_is_computed_in_float32():
+def test_half_precision_is_computed_in_float32() -> None:
     student, teacher = features(0).bfloat16(), features(1).bfloat16()
     value = generative_loss(student, teacher)
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(generative_loss(student.double(), teacher.double()).item(), rel=1e-5)
 
 
-def test_nan_is_passed_on():
+def test_nan_is_passed_on() -> None:
     student = features(0)
     student[0, 0, 0, 0] = torch.nan
     assert generative_loss(student, features(1)).isnan()
@@ -106,13 +108,13 @@ def test_nan_is_passed_on():
         (torch.zeros(2, 3, 4, 4, dtype=torch.int64), torch.zeros(2, 3, 4, 4), "int64"),
     ],
 )
-def test_bad_input_gives_one_clear_line(student, teacher, says):
+def test_bad_input_gives_one_clear_line(student: Any, teacher: Any, says: str) -> None:
     with pytest.raises(GdrdError, match=says) as caught:
         generative_loss(student, teacher)
     assert "\n" not in str(caught.value)
 
 
-def test_a_target_that_would_vanish_is_refused():
+def test_a_target_that_would_vanish_is_refused() -> None:
     with pytest.raises(GdrdError, match="one value"):
         generative_loss(torch.ones(1, 3, 1, 1), torch.ones(1, 3, 1, 1), TargetNormalisation.CHANNEL)
     with pytest.raises(GdrdError, match="one value"):

@@ -20,7 +20,7 @@ def held(queue: NegativeQueue) -> list[int]:
     return student[:, 0].int().tolist()
 
 
-def test_first_in_first_out_with_wraparound():
+def test_first_in_first_out_with_wraparound() -> None:
     queue = NegativeQueue(5, 2)
     assert held(queue) == []
     assert held(pushed(queue, 1, 2, 3)) == [1, 2, 3]
@@ -32,19 +32,19 @@ def test_first_in_first_out_with_wraparound():
     assert queue.contents()[2].tolist() == [18, 19, 20, 21, 22]
 
 
-def test_unlabelled_faces_overwrite_labels():
+def test_unlabelled_faces_overwrite_labels() -> None:
     queue = pushed(pushed(NegativeQueue(3, 2), 1, 2, 3), 4, labelled=False)
     assert queue.contents()[2].tolist() == [2, 3, -1]
 
 
-def test_state_dict_round_trip_continues_alike():
+def test_state_dict_round_trip_continues_alike() -> None:
     first, second = pushed(pushed(NegativeQueue(4, 2), 1, 2, 3), 4, 5), NegativeQueue(4, 2)
     second.load_state_dict(first.state_dict())
     assert held(second) == [2, 3, 4, 5]
     assert held(pushed(second, 6)) == held(pushed(first, 6)) == [3, 4, 5, 6]
 
 
-def test_contents_are_copies_without_a_graph():
+def test_contents_are_copies_without_a_graph() -> None:
     queue = NegativeQueue(2, 2)
     student = faces(1, 2).requires_grad_()
     queue.push(student, -student)
@@ -53,7 +53,7 @@ def test_contents_are_copies_without_a_graph():
     assert before[:, 0].tolist() == [1, 2] and not before.requires_grad
 
 
-def test_bad_input():
+def test_bad_input() -> None:
     queue = NegativeQueue(2, 2)
     with pytest.raises(GdrdError, match="queue of size 2"):
         queue.push(torch.zeros(1, 3), torch.zeros(1, 3))

@@ -1,5 +1,7 @@
 import copy
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ SIZE = 6
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
+def one_thread() -> Any:
     """Thousands of tiny operations: on a busy machine threads waiting for each other cost more than they bring."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -25,7 +27,7 @@ def faces(seed: int, rows: int = 5, size: int = SIZE) -> torch.Tensor:
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def built(**options) -> RelationalContrastiveLoss:
+def built(**options: Any) -> RelationalContrastiveLoss:
     torch.manual_seed(3)
     sizes = {"hidden_size": 7, "relation_size": 4, "temperature": 0.2, "chunk": 2}
     loss = RelationalContrastiveLoss(SIZE, **(sizes | options)).double()
@@ -46,7 +48,9 @@ def relation(module: RelationModule, first: np.ndarray, second: np.ndarray) -> n
     return out
 
 
-def reference(loss, student, teacher, labels=None, queued=(), queued_labels=()) -> tuple[float, float]:
+def reference(
+    loss: Callable[..., Any], student: Any, teacher: Any, labels: Any = None, queued: Any = (), queued_labels: Any = ()
+) -> tuple[float, float]:
     """The two terms from the formula, one triple (i, j, k) at a time."""
     student, teacher, queued = ([row / np.linalg.norm(row) for row in x] for x in (student, teacher, queued))
     count = len(student)
@@ -74,7 +78,7 @@ def reference(loss, student, teacher, labels=None, queued=(), queued_labels=()) 
     return positive / pairs, negative / pairs
 
 
-def gradients(loss, student, teacher, labels=None) -> list[torch.Tensor]:
+def gradients(loss: Callable[..., Any], student: Any, teacher: Any, labels: Any = None) -> list[torch.Tensor]:
     student = student.clone().requires_grad_()
     value = loss(student, teacher, labels)
     return [value.detach(), *torch.autograd.grad(value, [student, *loss.parameters()])]
@@ -87,7 +91,7 @@ LABELS = torch.tensor([0, 1, 0, -1, -1])
 @pytest.mark.parametrize(
     "options", [{}, {"bias": True}, {"anchors": 3}, {"mean_over_negatives": True}, {"chunk": None}], ids=str
 )
-def test_both_terms_follow_the_formula(options, labels):
+def test_both_terms_follow_the_formula(options: Any, labels: Any) -> None:
     loss, student, teacher = built(**options), faces(0), faces(1)
     expected = reference(loss, student.numpy(), teacher.numpy(), None if labels is None else labels.tolist())
     positive, negative = loss.terms(student, teacher, labels)
@@ -96,7 +100,7 @@ def test_both_terms_follow_the_formula(options, labels):
 
 
 @pytest.mark.parametrize("labels", [None, LABELS])
-def test_queue_gives_further_negatives(labels):
+def test_queue_gives_further_negatives(labels: Any) -> None:
     loss = built(queue_size=6)
     batches = [(faces(10 + b, 4), faces(20 + b, 4), torch.tensor([0, 1, 2, -1])) for b in range(2)]
     for student, teacher, old in batches:
@@ -112,7 +116,7 @@ def test_queue_gives_further_negatives(labels):
     assert found[1] > without[1] + 0.1
 
 
-def test_queue_grows_in_training_only_and_backward_survives_the_push():
+def test_queue_grows_in_training_only_and_backward_survives_the_push() -> None:
     loss = built(queue_size=8)
     for step in range(4):
         value = loss(faces(step).requires_grad_(), faces(9))
@@ -124,7 +128,7 @@ def test_queue_grows_in_training_only_and_backward_survives_the_push():
     assert loss.queue.pushed.item() == before
 
 
-def test_state_dict_holds_the_queue():
+def test_state_dict_holds_the_queue() -> None:
     first = built(queue_size=8)
     first(faces(0), faces(1), LABELS)
     second = built(queue_size=8)
@@ -133,7 +137,7 @@ def test_state_dict_holds_the_queue():
         assert torch.equal(first(faces(2 + step), faces(4), LABELS), second(faces(2 + step), faces(4), LABELS))
 
 
-def test_value_where_the_student_is_the_teacher_and_the_modules_are_one():
+def test_value_where_the_student_is_the_teacher_and_the_modules_are_one() -> None:
     loss, teacher = built(temperature=0.5), faces(1)
     loss.cross_relations = copy.deepcopy(loss.teacher_relations)
     positive, _ = loss.terms(3 * teacher, teacher)
@@ -142,12 +146,12 @@ def test_value_where_the_student_is_the_teacher_and_the_modules_are_one():
     assert loss.terms(faces(0), teacher)[0] > positive
 
 
-def test_two_faces_have_no_negatives():
+def test_two_faces_have_no_negatives() -> None:
     positive, negative = built().terms(faces(0, 2), faces(1, 2))
     assert negative.item() == 0 and positive > 0
 
 
-def test_labels_only_take_negatives_away():
+def test_labels_only_take_negatives_away() -> None:
     loss = built()
     everyone = loss.terms(faces(0), faces(1))
     unknown = loss.terms(faces(0), faces(1), torch.full((5,), -1))
@@ -157,20 +161,20 @@ def test_labels_only_take_negatives_away():
 
 
 @pytest.mark.parametrize("options", [{"queue_size": 5}, {"bias": True, "mean_over_negatives": True}], ids=str)
-def test_gradcheck_for_student_and_relation_modules(options):
+def test_gradcheck_for_student_and_relation_modules(options: Any) -> None:
     loss = built(**options).eval()
     if loss.queue is not None:
         loss.queue.push(faces(7), faces(8))
     student = faces(0).requires_grad_()
     names, values = zip(*loss.named_parameters(), strict=True)
 
-    def value(student, *parameters):
+    def value(student: Any, *parameters: Any) -> Any:
         return torch.func.functional_call(loss, dict(zip(names, parameters, strict=True)), (student, faces(1), LABELS))
 
     assert torch.autograd.gradcheck(value, (student, *values))
 
 
-def test_teacher_gets_no_gradient_and_everything_else_does():
+def test_teacher_gets_no_gradient_and_everything_else_does() -> None:
     loss = built()
     student, teacher = faces(0).requires_grad_(), faces(1).requires_grad_()
     loss(student, teacher).backward()
@@ -180,26 +184,26 @@ def test_teacher_gets_no_gradient_and_everything_else_does():
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 5, 100])
-def test_chunk_changes_neither_value_nor_gradient(chunk):
+def test_chunk_changes_neither_value_nor_gradient(chunk: int) -> None:
     whole = gradients(built(chunk=None, queue_size=4), faces(0), faces(1), LABELS)
     parts = gradients(built(chunk=chunk, queue_size=4), faces(0), faces(1), LABELS)
     for a, b in zip(whole, parts, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-12)
 
 
-def test_equal_faces_give_finite_gradients():
+def test_equal_faces_give_finite_gradients() -> None:
     teacher = faces(1).float()
     teacher[1] = teacher[0]
     found = gradients(built().float(), teacher, teacher)
     assert all(g.isfinite().all() for g in found)
 
 
-def test_small_temperature_does_not_overflow():
+def test_small_temperature_does_not_overflow() -> None:
     found = gradients(built(temperature=1e-3).float(), faces(0).float(), faces(1).float())
     assert all(g.isfinite().all() for g in found) and found[0] > 1
 
 
-def test_autocast_changes_nothing():
+def test_autocast_changes_nothing() -> None:
     loss = built().float()
     student, teacher = faces(0).bfloat16(), faces(1).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
@@ -211,13 +215,13 @@ def test_autocast_changes_nothing():
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
-def test_nan_is_passed_on():
+def test_nan_is_passed_on() -> None:
     student = faces(0)
     student[0, 0] = torch.nan
     assert built()(student, faces(1), LABELS).isnan()
 
 
-def test_training_lowers_the_loss_and_brings_relations_together():
+def test_training_lowers_the_loss_and_brings_relations_together() -> None:
     loss, teacher = built(), faces(1)
     student = faces(0).requires_grad_()
     optimiser = torch.optim.Adam([student, *loss.parameters()], lr=0.05)
@@ -234,7 +238,7 @@ class LargestTensor(TorchDispatchMode):
 
     largest = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         for tensor in out if isinstance(out, (tuple, list)) else (out,):
             if isinstance(tensor, torch.Tensor):
@@ -260,7 +264,7 @@ def memory(queued: int, chunk: int | None, count: int = 32, size: int = 16) -> t
     return watch.largest, sum(saved.values())
 
 
-def test_memory_grows_linearly_with_the_negatives_and_stays_far_below_the_full_tensor():
+def test_memory_grows_linearly_with_the_negatives_and_stays_far_below_the_full_tensor() -> None:
     small, middle, large = (memory(queued, chunk=2) for queued in (256, 512, 1024))
     for kind in (0, 1):
         first, second = middle[kind] - small[kind], large[kind] - middle[kind]
@@ -271,7 +275,7 @@ def test_memory_grows_linearly_with_the_negatives_and_stays_far_below_the_full_t
     assert large[1] < 4 * 32**2 * 1024  # what is kept is below even batch^2 x K
 
 
-def test_chunks_are_what_keeps_memory_low():
+def test_chunks_are_what_keeps_memory_low() -> None:
     chunked, whole = memory(256, chunk=1), memory(256, chunk=None)
     assert whole[0] > 20 * chunked[0] and whole[1] > 20 * chunked[1]
 
@@ -287,13 +291,13 @@ def test_chunks_are_what_keeps_memory_low():
         ((0, SIZE), (0, SIZE), "non-empty"),
     ],
 )
-def test_bad_input_gives_one_clear_line(student, teacher, says):
+def test_bad_input_gives_one_clear_line(student: Any, teacher: Any, says: str) -> None:
     with pytest.raises(GdrdError, match=says) as caught:
         built()(torch.zeros(student, dtype=torch.float64), torch.zeros(teacher, dtype=torch.float64))
     assert "\n" not in str(caught.value)
 
 
-def test_bad_labels():
+def test_bad_labels() -> None:
     with pytest.raises(GdrdError, match="one label per face"):
         built()(faces(0), faces(1), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(GdrdError, match="integers"):
@@ -301,7 +305,7 @@ def test_bad_labels():
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"queue_size": -1}, {"anchors": 0}, {"chunk": 0}], ids=str)
-def test_bad_configuration(options):
+def test_bad_configuration(options: Any) -> None:
     with pytest.raises(GdrdError):
         built(**options)
     with pytest.raises(GdrdError):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ RECIPES = [recipes.smoke, recipes.cpu, recipes.paper]
 
 
 @pytest.mark.parametrize("make", RECIPES)
-def test_round_trip_through_json(make, tmp_path: Path) -> None:
+def test_round_trip_through_json(make: Callable[..., Any], tmp_path: Path) -> None:
     recipe = make()
     file = tmp_path / "recipe.json"
     file.write_text(json.dumps(to_dict(recipe)))

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,7 +207,7 @@ def test_the_whole_pipeline_on_a_few_faces(faces: ArrayFaces, tmp_path: Path, mo
         pipeline.train_head(other, faces, tmp_path / "run", Teacher(), progress=False)
 
 
-def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
+def test_runs_start_from_given_weights_and_a_second_teacher(faces: Any, tmp_path: Path) -> None:
     recipe = recipes.smoke()
     still = replace(recipe.generative.loop, steps=1, learning_rate=1e-12, weight_decay=0.0)
     generative = replace(recipe, generative=replace(recipe.generative, loop=still))
@@ -248,7 +249,9 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces, tmp_path):
 
 
 @pytest.mark.parametrize("freeze_bn_stats", [True, False])
-def test_the_first_blocks_of_a_separable_student_stay_as_they_are(faces, tmp_path, freeze_bn_stats):
+def test_the_first_blocks_of_a_separable_student_stay_as_they_are(
+    faces: Any, tmp_path: Path, freeze_bn_stats: bool
+) -> None:
     shape = SeparableConfig(16, (8, 3, 2), ((8, 1), (16, 2), (16, 1)), ((16, 1),), 128)
     torch.manual_seed(3)
     begun = Student(shape)
