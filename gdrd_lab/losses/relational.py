@@ -35,7 +35,9 @@ class RelationModule(nn.Module):
         torch.Size([4, 5, 128])
     """
 
-    def __init__(self, embedding_size: int, hidden_size: int = 128, relation_size: int = 128, *, bias: bool = False) -> None:
+    def __init__(
+        self, embedding_size: int, hidden_size: int = 128, relation_size: int = 128, *, bias: bool = False
+    ) -> None:
         super().__init__()
         if min(embedding_size, hidden_size, relation_size) < 1:
             raise GdrdError(
