@@ -44,6 +44,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_resolutions(parser, 8, 16, 32, 112)
     add_methods(parser, "sface", "super-resolved", "student")
     add_validation_split(parser, "score only the identities that `gdrd train --validation-split` kept from training")
+    parser.add_argument("--unseen", action="store_true", help="leave out the people that a student was trained on")
     parser.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
     add_generative(parser)
     parser.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.resolutions,
         further=further,
         settings=arguments.settings,
+        unseen=arguments.unseen,
         identification=arguments.identification,
         retrieval=arguments.retrieval,
         options=gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdrd_lab.datasets.base import identities_of, subset
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.datasets.registry import open_pairs
 from gdrd_lab.datasets.split import overlap, set_names
@@ -32,6 +33,7 @@ def evaluate(
     further: Sequence[Degradation] = (),
     settings: Sequence[Setting | str] = (Setting.SAME, Setting.GALLERY),
     pairs: Pairs | None = None,
+    unseen: bool = False,
     identification: bool = False,
     retrieval: bool = False,
     options: EmbedOptions = EmbedOptions(),
@@ -49,6 +51,7 @@ def evaluate(
             "teacher" (for students of SFace).
         pairs: pairs to verify; None takes View 2 for LFW, the file's own pairs for a .bin file, and otherwise random
             pairs in up to 10 folds.
+        unseen: leave out the people that a student was trained on, as far as its metadata record them.
         identification: also measure rank-1 and rank-5.
         retrieval: also measure mean average precision and recall@k.
         options: how the faces are embedded; its seed is that of pairs, degradations and bootstrap too.
@@ -71,14 +74,16 @@ def evaluate(
     from gdrd_lab.models.registry import load_model
 
     several = list(recognisers) if isinstance(recognisers, Sequence) else [recognisers]
+    if unseen:
+        dataset = unseen_part(several, dataset)
     sizes = [size for size in dict.fromkeys(resolutions) if size <= dataset.size]
-    above = sorted(set(resolutions) - set(sizes))
+    above = ", ".join(str(size) for size in sorted(set(resolutions) - set(sizes)))
     if above and not sizes:
         raise GdrdError(
-            f"The faces of {dataset.name} have {dataset.size} px, too few for {_listed(above)} px",
+            f"The faces of {dataset.name} have {dataset.size} px, too few for {above} px",
             f"Choose resolutions up to {dataset.size}",
         )
-    chosen = [setting if isinstance(setting, Setting) else Setting[setting.upper()] for setting in settings]
+    chosen = [_setting(setting) for setting in settings]
     metrics = MetricConfig(
         open_pairs(dataset, options.seed) if pairs is None else pairs,
         identification=identification,
@@ -94,13 +99,13 @@ def evaluate(
         settings=chosen,
         teacher=load_model("sface") if Setting.TEACHER in chosen else None,
     )
-    remarks = overlap_notes(several, dataset)
+    remarks = overlap_notes(several, dataset, " --unseen (in Python unseen=True) leaves them out.")
     if above:
-        remarks.append(f"{_listed(above)} px left out: the faces of {dataset.name} have {dataset.size} px.")
+        remarks.append(f"{above} px left out: the faces of {dataset.name} have {dataset.size} px.")
     return collect(scores, remarks=remarks)
 
 
-def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> list[str]:
+def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset, remedy: str = "") -> list[str]:
     """Return a sentence for each recogniser that was trained on people of the face set, or may have been.
 
     A student's metadata record who was trained on (``datasets.split.split_record``). Students from before that record
@@ -111,15 +116,12 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> li
     for recogniser in recognisers:
         metadata = getattr(recogniser, "metadata", {})
         record = metadata.get("split")
-        if record:
-            people = len(overlap(record, dataset))
-            remedy = f" `--validation-split {record['fraction']:g}` leaves them out." if record["fraction"] else ""
-            if people:
-                out.append(
-                    f"{recogniser.name} was trained on {people} of the {total} people of {dataset.name}: its scores do "
-                    f"not show how it recognises new people.{remedy}"
-                )
-        elif set_names(str(metadata.get("data", ""))) & set_names(dataset.name) - {""}:
+        if record and (people := overlap(record, dataset)):
+            out.append(
+                f"{recogniser.name} was trained on {len(people)} of the {total} people of {dataset.name}: its scores "
+                f"do not show how it recognises new people.{remedy}"
+            )
+        elif not record and set_names(str(metadata.get("data", ""))) & set_names(dataset.name) - {""}:
             out.append(
                 f"{recogniser.name} was trained on {metadata['data']} and does not record on which people: its scores "
                 f"on {dataset.name} may not show how it recognises new people."
@@ -127,5 +129,19 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> li
     return out
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
+def unseen_part(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> FaceDataset:
+    """Return the faces of people that none of the recognisers records as trained on; unknown people stay."""
+    records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
+    seen = {name for record in records if record for name in overlap(record, dataset)}
+    names = identities_of(dataset)
+    kept = [k for k, label in enumerate(dataset.labels) if label < 0 or names[label] not in seen]
+    if len(kept) == len(dataset):
+        return dataset
+    return subset(dataset, kept, f"{dataset.name} (held out)")
+
+
+def _setting(setting: Setting | str) -> Setting:
+    known = {member.name.lower(): member for member in Setting} | {member.value: member for member in Setting}
+    if setting not in known:
+        raise GdrdError(f"There is no setting called {setting}", "Choose among same, gallery and teacher")
+    return known[setting]

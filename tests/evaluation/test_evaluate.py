@@ -14,7 +14,7 @@ from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.evaluate import evaluate, overlap_notes
+from gdrd_lab.evaluation.evaluate import evaluate, overlap_notes, unseen_part
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Setting
 from gdrd_lab.transforms.degradation import Degradation
@@ -57,6 +57,8 @@ def test_settings_are_members_or_their_names(faces: ArrayFaces) -> None:
         evaluate([Pooled()], faces, [8], settings=[which], options=QUIET) for which in ("gallery", Setting.GALLERY)
     )
     np.testing.assert_array_equal([s.value for s in by_name], [s.value for s in by_member])
+    with pytest.raises(GdrdError, match="no setting called both"):
+        evaluate(Pooled(), faces, [8], settings=["both"], options=QUIET)
 
 
 def test_embeddings_of_another_length_are_refused(faces: ArrayFaces) -> None:
@@ -89,9 +91,14 @@ def test_people_a_student_was_trained_on_are_told(faces: ArrayFaces) -> None:
     count, total = (len(np.unique(part.labels)) for part in (learned, faces))
     assert 0 < count < total
     (note,) = evaluate(student, faces, [8], options=QUIET).notes[:1]
-    assert note.startswith(f"my own was trained on {count} of the {total} people of {faces.name}")
-    assert "`--validation-split 0.4` leaves them out" in note
+    assert "--unseen" in note and note.startswith(
+        f"my own was trained on {count} of the {total} people of {faces.name}"
+    )
     assert overlap_notes([student, Pooled()], held_out) == []
+    part = unseen_part([Pooled(), student], faces)
+    assert [*part.keys] == [*held_out.keys] and unseen_part([student], part) is part
+    few = Pairs(np.array([0, 3, 1, 4]), np.array([1, 4, 3, 6]), np.arange(4) < 2, np.array([0, 1, 0, 1]))
+    assert len(part) > 6 and evaluate(student, faces, [8], pairs=few, unseen=True, options=QUIET).notes[0][:3] == "TAR"
 
 
 def test_a_student_without_a_record_of_its_people_is_told(faces: ArrayFaces) -> None:
