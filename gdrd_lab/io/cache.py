@@ -99,7 +99,9 @@ def keep(kind: str, key: str, value: T, read: Callable[[Path], R], write: Callab
     try:
         return read(_written(cache_folder() / kind, key, value, write))
     except WriteError as error:
-        warnings.warn(f"{error.what}; the result is not kept. Set GDRD_CACHE to a writable folder", stacklevel=3)
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
+        what = f"The cache folder {cache_folder()} cannot be written ({reason}), so the result is not kept"
+        warnings.warn(f"{what}. Set GDRD_CACHE to a writable folder", stacklevel=3)
     folder = Path(tempfile.mkdtemp(prefix="gdrd-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return read(_written(folder, key, value, write))

@@ -190,7 +190,9 @@ def unwritable(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 def test_without_a_cache_folder_it_works_and_says_so_once(unwritable: Path) -> None:
     counted = Counted()
-    with pytest.warns(UserWarning, match=r"could not be written .*the result is not kept. Set GDRD_CACHE") as told:
+    with pytest.warns(
+        UserWarning, match=r"The cache folder .*file cannot be written .*is not kept. Set GDRD_CACHE"
+    ) as told:
         assert counted.cached() == b"result"
     assert counted.made == 1 and len(told) == 1 and "\n" not in str(told[0].message)
 

@@ -61,7 +61,8 @@ class EncodedFaces(FaceDataset):
             self._aligner = self._aligner or Aligner()
             return self._aligner.face(read_image(self.content(index)), self.options.align, self.options.face_selection)
         except GdrdError as error:
-            raise GdrdError(f"{self.keys[index]} in {self.name}: {error.what}", error.do) from error
+            do = f"{error.do}, or leave out what cannot be used (--skip-unreadable)"
+            raise GdrdError(f"{self.keys[index]} in {self.name}: {error.what}", do) from error
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
