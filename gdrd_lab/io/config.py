@@ -68,7 +68,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         fitting = [kind for kind, known in zip(groups, names, strict=True) if set(value) <= known]
         return from_dict((fitting or groups)[0], value)  # type: ignore[arg-type]
     origin = typing.get_origin(hint)
-    if origin is tuple and isinstance(value, list | tuple):
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise GdrdError(f"{where} is {value!r}, which is not a list", "Write a list, such as [16]")
         return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
     kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
     allowed = (*kinds, int) if float in kinds else kinds

@@ -16,11 +16,7 @@ def full_precision(x: Tensor) -> Tensor:
 
 
 def check_pair(student: Tensor, teacher: Tensor, dimensions: str, what: str) -> None:
-    """Require floating-point tensors of equal shape with as many dimensions as ``dimensions`` names, such as "N, d".
-
-    Raises:
-        GdrdError: the number of dimensions is wrong, the shapes differ, the batch is empty, or the type is not float.
-    """
+    """Require floating-point tensors of equal shape with as many dimensions as ``dimensions`` names, such as "N, d"."""
     expected = dimensions.count(",") + 1
     for owner, tensor in (("student's", student), ("teacher's", teacher)):
         if tensor.ndim != expected or tensor.numel() == 0:
@@ -37,11 +33,7 @@ def check_pair(student: Tensor, teacher: Tensor, dimensions: str, what: str) -> 
 
 
 def check_labels(labels: Tensor, count: int) -> None:
-    """Require one integer label per face, -1 where the identity is unknown.
-
-    Raises:
-        GdrdError: the labels are not (count,) or not integers.
-    """
+    """Require one integer label per face, -1 where the identity is unknown."""
     if labels.shape != (count,):
         raise GdrdError(f"{count} faces came with labels of shape {tuple(labels.shape)}", "Pass one label per face")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
@@ -49,10 +41,6 @@ def check_labels(labels: Tensor, count: int) -> None:
 
 
 def check_positive(value: float, name: str) -> None:
-    """Require a finite value above zero.
-
-    Raises:
-        GdrdError: the value is zero, negative, infinite or NaN.
-    """
+    """Require a finite value above zero."""
     if not (value > 0 and math.isfinite(value)):
         raise GdrdError(f"The {name} is {value}", "Choose a finite value above zero")

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_folder
+from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.weights_folder import load_into
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
 from gdrd_lab.models.recogniser import require_finite
@@ -57,7 +58,7 @@ def train_generative(
     with exclusive(out):
         torch.manual_seed(recipe.seed)
         stage = GenerativeStage(recipe.generative, recipe.seed)
-        start = ""
+        start: str | None = ""
         if init_from is not None:
             unet = load_generative(init_from).unet
             load_into(stage.pipeline.unet, unet.state_dict(), init_from)
@@ -124,11 +125,12 @@ def train_head(
     check_run(recipe, faces, ["stem", "head"] if prune else ["head"], recogniser)
     run = Run(recipe, faces, out, progress, options or RunOptions())
     second = None if assistant is None else Student.load(assistant)
-    inputs = {
-        "recogniser": weights_fingerprint(recogniser),
-        "assistant": "" if second is None else weights_fingerprint(second),
-    }
     with exclusive(out):
+        targets = teacher_embeddings(recogniser, faces, progress=progress)
+        inputs = {
+            "recogniser": weights_fingerprint(recogniser) or fingerprint(targets),
+            "assistant": "" if second is None else weights_fingerprint(second),
+        }
         if prune:
             student = pruned_from_teacher(run, recogniser if second is None else sface_from(second), **inputs)
             upstream, inputs["start"] = {}, ""
@@ -140,7 +142,6 @@ def train_head(
         if second is not None:
             upstream["assistant"] = second.metadata
         student.teacher_name = recogniser.name
-        targets = teacher_embeddings(recogniser, faces, progress=progress)
         taught = second if recipe.head.weight_assistant else None
         stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
         metadata = run.train(stage, upstream, **inputs)

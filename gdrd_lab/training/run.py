@@ -14,7 +14,7 @@ from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.split import split_record
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import REMEDY
-from gdrd_lab.io.cache import fingerprint
+from gdrd_lab.io.cache import fingerprint, keyed
 from gdrd_lab.io.config import to_dict
 from gdrd_lab.training.checkpoint import checkpoints, read_metadata
 from gdrd_lab.training.config import Recipe
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
 VERSION = 1  # of what the stages compute; a checkpoint of another version is refused
 
 
-def weights_fingerprint(network: Any) -> str:
-    """Return the fingerprint of a network's weights; of one that has none, of its kind and name."""
-    if isinstance(network, nn.Module):
-        return fingerprint(network.state_dict())
-    return fingerprint(type(network).__qualname__, str(getattr(network, "name", "")))
+def weights_fingerprint(network: Any) -> str | None:
+    """Return the fingerprint of a network's weights; None for a recogniser without one (``io.cache.fingerprint``)."""
+    return keyed(network.state_dict() if isinstance(network, nn.Module) else network)
 
 
 def generative_fingerprint(pipeline: Any) -> str:
@@ -65,7 +63,7 @@ class Run:
     progress: bool = True
     options: RunOptions = field(default_factory=RunOptions)
 
-    def train(self, stage: Stage, upstream: Mapping[str, Any], **inputs: str) -> dict[str, Any]:
+    def train(self, stage: Stage, upstream: Mapping[str, Any], **inputs: str | None) -> dict[str, Any]:
         """Train a stage with the recipe's configuration of its name, and return the metadata of the result."""
         config = getattr(self.recipe, stage.name)
         loop, seed = config.loop, self.recipe.seed
@@ -112,7 +110,7 @@ class Run:
                 )
         return self.out / name
 
-    def metadata(self, name: str, **inputs: str) -> dict[str, Any]:
+    def metadata(self, name: str, **inputs: str | None) -> dict[str, Any]:
         """Return everything that a stage's weights depend on."""
         shape = {} if name == "generative" else {"student": to_dict(self.recipe.student)}
         return {

@@ -32,7 +32,7 @@ def continued(run: Run, parent: Student, source: Path) -> Student:
     raise GdrdError(f"{source} has another shape than the recipe's student", "Use the recipe that it was trained with")
 
 
-def pruned_from_teacher(run: Run, teacher: Recogniser, **inputs: str) -> Student:
+def pruned_from_teacher(run: Run, teacher: Recogniser, **inputs: str | None) -> Student:
     """Prune a separable student from SFace or an assistant; layers that are not initialised learn to reproduce it.
 
     Args:

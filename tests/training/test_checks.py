@@ -67,6 +67,7 @@ def faces(count: int = 16, people: int = 4, size: int = 64, low: int = 0, high: 
         ("head.queue=-1", "queue=-1"),
         ("head.relation_size=0", "relation_size=0"),
         ("head.freeze_blocks=-1", "freeze_blocks=-1"),
+        ("head.resolutions=16", "HeadConfig.resolutions is 16, which is not a list"),
         ("stem.measured=0", "measured=0"),
         ("seed=-1", "seed=-1"),
         ("student.backbone_channels=[]", "0 backbone channels"),
@@ -77,6 +78,13 @@ def test_a_setting_out_of_range_is_named(setting: str, says: str) -> None:
     with pytest.raises(GdrdError) as caught:
         override(recipes.smoke(), [setting])
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["stem=[1]", "backbone_blocks=[]", "head_blocks=[]", "backbone_blocks=[1]"])
+def test_a_separable_shape_that_is_incomplete_is_named(setting: str) -> None:
+    with pytest.raises(GdrdError) as caught:
+        override(recipes.best(), [f"student.{setting}"])
+    assert "\n" not in str(caught.value)
 
 
 def test_a_head_without_a_loss_and_rkd_of_two_faces_are_refused() -> None:

@@ -27,6 +27,7 @@ from gdrd_lab.training import pipeline
 from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
+from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 if TYPE_CHECKING:
     from gdrd_lab.datasets.base import FaceDataset
@@ -64,7 +65,8 @@ def ablate(
         if row.head.weight_assistant and assistant is None:
             raise GdrdError(f"There is no assistant, which the row {row.name!r} needs", "Give the folder of one")
         check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
-    prints = {"faces": dataset_fingerprint(trained), "teacher": weights_fingerprint(teacher)}
+    prints: dict[str, str | None] = {"faces": dataset_fingerprint(trained)}
+    prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
     if any(row.backbone for row in chosen):
         prints["generative"] = generative_fingerprint(load_generative(generative))
     if assistant is not None and any(row.head.weight_assistant for row in chosen):
@@ -75,7 +77,7 @@ def ablate(
     jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
     scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, __version__)
     files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
-    kept = sum(file.exists() for file in files)
+    kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
     if progress:
         tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
@@ -83,7 +85,7 @@ def ablate(
     scores: list[Score] = []
     for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
         bar.set_postfix_str(f"{job.name}, seed {job.seed}")
-        if not file.exists():
+        if job.key is None or not file.exists():
             measured = sweep.sweep([job.make()], held_out, sweep.resolutions(config.resolutions), metrics, QUIET)
             named = [replace(score, method=job.name, seed=job.seed) for score in measured]
             report.write_json(file, report.collect(named))
@@ -100,7 +102,7 @@ class _Inputs:
     generative: Path
     assistant: Path | None
     options: RunOptions
-    prints: dict[str, str]
+    prints: dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class _Job:
 
     name: str
     seed: int
-    key: str
+    key: str | None  # None: it cannot be known again, and its scores are not kept
     folder: Path
     make: Callable[[], Recogniser]
 

@@ -63,6 +63,8 @@ class SeparableConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, input_size=(1, LARGEST), embedding_size=(1, LARGEST), stem=(1, LARGEST))
+        if len(self.stem) != 3 or not self.backbone_blocks or not self.head_blocks:
+            raise GdrdError("A separable student needs a stem of three numbers and blocks in both parts", "Add them")
         for block in (*self.backbone_blocks, *self.head_blocks):
             if len(block) not in (2, 3) or not all(1 <= value <= LARGEST for value in block):
                 raise GdrdError(
