@@ -46,7 +46,7 @@ def recognisers() -> tuple[Any, ...]:
 @once
 def calibrations() -> dict[str, Calibration]:
     """Return the calibration of each recogniser on the synthetic faces, by name."""
-    return {r.name: calibrate(r, examples(), options=QUIET) for r in recognisers()}
+    return {r.name: calibrate(r, options=QUIET) for r in recognisers()}
 
 
 @once

@@ -116,7 +116,7 @@ from gdrd_lab.plots import map_figure"""
     return f"""{_FACES.format(imports=imports)}{_OWN_FOLDER if own else ""}
 result = {{}}
 for network in (teacher, student):
-    known = calibrate(network, faces)
+    known = calibrate(network{", faces" if own else ""})
     flat = known.embeddings.reshape(-1, known.embeddings.shape[-1])
     place = known.resolutions.index(known.nearest({view.resolution}))
     points = {make}.points.reshape(*known.embeddings.shape[:2], 2)
