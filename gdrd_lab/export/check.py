@@ -1,29 +1,34 @@
-"""What an exported file costs in accuracy: its embeddings and scores beside the original's, on the embedded faces."""
+"""What an exported file costs in accuracy: its embeddings and scores against the original's, on the synthetic faces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from gdrd_lab.datasets.embed import QUIET, embed_all
+from gdrd_lab.datasets.registry import open_pairs
+from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.evaluation.protocol import verify_embeddings
+from gdrd_lab.export.onnx import input_size
+from gdrd_lab.models.onnx import OnnxRecogniser
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
-
-if TYPE_CHECKING:
-    from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.transforms.resize import resize
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An exported recogniser beside the original.
+    """An exported recogniser against the original.
 
     Args:
-        resolution: side of the faces compared.
-        difference: largest difference of any number of any embedding.
+        resolution: resolution of the faces compared.
+        difference: largest difference of any value of any embedding.
         cosine: lowest cosine between both embeddings of a face.
-        accuracy: (original, exported) pair accuracy, 10 folds or as many as the faces fill.
-        error: standard error of the original's.
+        accuracy: (original, exported) verification accuracy over 10 folds, or as many as the faces fill.
+        error: standard error of the original's accuracy.
     """
 
     resolution: int
@@ -34,22 +39,17 @@ class Comparison:
 
 
 def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities: int = 60) -> Comparison:
-    """Embed the embedded faces by both and compare."""
-    from gdrd_lab.datasets.embed import QUIET, embed_all
-    from gdrd_lab.datasets.registry import open_pairs
-    from gdrd_lab.datasets.synthetic import synthetic_faces
-    from gdrd_lab.evaluation.protocol import verify_embeddings
-
+    """Embed the synthetic faces by a recogniser and by the file that it was exported to, and compare."""
     faces = synthetic_faces(identities=identities)
-    exported: Any = _just_written(path, recogniser) if path.suffix == ".pt2" else _onnx(path)
-    how = Degradation(resolution)
-    ours, theirs = (embed_all(one, faces, how, QUIET) for one in (recogniser, exported))
+    exported = _just_written(path, recogniser) if path.suffix == ".pt2" else OnnxRecogniser(path)
+    degradation = Degradation(resolution)
+    original, other = (embed_all(model, faces, degradation, QUIET) for model in (recogniser, exported))
     pairs = open_pairs(faces)
-    scores = [verify_embeddings(found, found, pairs).accuracy for found in (ours, theirs)]
+    scores = [verify_embeddings(found, found, pairs).accuracy for found in (original, other)]
     return Comparison(
         resolution,
-        float(np.abs(ours - theirs).max()),
-        float((ours * theirs).sum(1).min()),
+        float(np.abs(original - other).max()),
+        float((original * other).sum(1).min()),
         (scores[0].mean, scores[1].mean),
         scores[0].standard_error,
     )
@@ -59,31 +59,20 @@ def show(comparison: Comparison) -> None:
     """Print a comparison."""
     before, after = comparison.accuracy
     print(
-        f"against the original on embedded faces at {comparison.resolution} px: largest difference "
+        f"against the original on synthetic faces at {comparison.resolution} px: largest difference "
         f"{comparison.difference:.1e}, lowest cosine {comparison.cosine:.6f}, accuracy {before:.4f} -> {after:.4f} "
         f"(standard error {comparison.error:.4f})"
     )
 
 
-def _onnx(path: Path) -> Any:
-    from gdrd_lab.models.onnx import OnnxRecogniser
-
-    return OnnxRecogniser(path)
-
-
-def _just_written(path: Path, recogniser: Recogniser) -> Any:
-    """Open the program this very process wrote; one from elsewhere could hide code, and is never opened."""
-    import torch
-
-    from gdrd_lab.export.onnx import input_size
-    from gdrd_lab.transforms.resize import resize
-
-    module, side = torch.export.load(str(path)).module(), input_size(recogniser)
+def _just_written(path: Path, recogniser: Recogniser) -> Recogniser:
+    """Open a program that this process wrote; one from elsewhere could hide code and is not opened."""
+    module, size = torch.export.load(str(path)).module(), input_size(recogniser)
 
     class Program:
         name, embedding_size = recogniser.name, recogniser.embedding_size
 
         def embed(self, faces: torch.Tensor) -> torch.Tensor:
-            return module(resize(faces, side))
+            return module(resize(faces, size))
 
     return Program()

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -241,8 +241,8 @@ def read_metadata(model: Any, source: Path) -> dict[str, Any]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Suppress the exporters' warnings and log messages about their inner steps."""
-    with warnings.catch_warnings():
+    """Suppress what exporters warn, log and print about their inner steps."""
+    with warnings.catch_warnings(), redirect_stdout(None):
         warnings.simplefilter("ignore")
         before = logging.root.manager.disable
         logging.disable(logging.WARNING)

@@ -19,15 +19,20 @@ from gdrd_lab.transforms.resize import resize
 
 
 def require_onnxruntime() -> Any:
-    """Return the module onnxruntime.
-
-    Raises:
-        GdrdError: it is not installed.
-    """
+    """Return the module onnxruntime; its absence is a ``GdrdError``."""
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as error:
         raise GdrdError("onnxruntime is not installed", "pip install 'gdrd-lab[export]'") from error
+
+
+def open_session(model: str | bytes, threads: int | None = None) -> Any:
+    """Return an onnxruntime session of a file or its content, silent about nodes of the graph; None uses all cores."""
+    onnxruntime = require_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
 
 
 class OnnxRecogniser:
@@ -39,15 +44,9 @@ class OnnxRecogniser:
     """
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
-        onnxruntime = require_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # warnings about nodes of the graph
-        if threads:
-            options.intra_op_num_threads = threads
+        require_onnxruntime()
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=onnxruntime.get_available_providers()
-            )
+            self._session = open_session(str(path), threads)
             metadata = json.loads(self._session.get_modelmeta().custom_metadata_map["gdrd"])
             self.name, self.embedding_size = str(metadata["name"]), int(metadata["embedding_size"])
             self.input_size = int(metadata["input_size"])

@@ -1,20 +1,22 @@
 """Exported files: the same embeddings at any batch size, the price of 8 bits, and files from elsewhere refused."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from diffusers import UNet2DModel
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.embedding_file import read_embeddings
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.export.check import compare
-from gdrd_lab.export.onnx import export_onnx, export_program, input_size, quantise_onnx
+from gdrd_lab.export.onnx import export_onnx, export_program, input_size, quantise_onnx, split_prelu
 from gdrd_lab.models.diffusion.pipeline import load_generative
-from gdrd_lab.models.onnx import OnnxRecogniser
+from gdrd_lab.models.onnx import OnnxRecogniser, open_session
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.config import StudentConfig
@@ -59,6 +61,64 @@ def test_int8_is_smaller_and_close(student: Student, file: Path, tmp_path: Path)
     assert compare(student, file, resolution=16, identities=20).difference < 1e-5
 
 
+def prelu_graph(slopes: list[float], conv: bool) -> onnx.ModelProto:
+    """A PReLU on its own or after a 1 x 1 convolution with weights and bias."""
+    channels, random = len(slopes), np.random.default_rng(0)
+    values = {"slope": np.array(slopes, np.float32).reshape(-1, 1, 1)}
+    nodes = [onnx.helper.make_node("PRelu", ["x", "slope"], ["y"], "prelu")]
+    if conv:
+        values |= {"w": random.normal(size=(channels, channels, 1, 1)).astype(np.float32)}
+        values |= {"b": random.normal(size=channels).astype(np.float32)}
+        nodes = [onnx.helper.make_node("Conv", ["x", "w", "b"], ["z"], "conv"), nodes[0]]
+        nodes[1].input[0] = "z"
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, 4, 4]) for name in "xy"]
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = onnx.helper.make_graph(nodes, "g", ends[:1], ends[1:], weights)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.mark.parametrize("slopes", [[0.25, -0.7, 0.0, 0.975], [0.3, 1.0, 1.5, -2.0]])
+@pytest.mark.parametrize(("conv", "scale"), [(True, True), (True, False), (False, True)])
+def test_prelu_in_its_fast_form_has_the_same_values(slopes: list[float], conv: bool, scale: bool) -> None:
+    model = prelu_graph(slopes, conv)
+    x = np.random.default_rng(1).normal(size=(1, 4, 4, 4)).astype(np.float32)
+    expected = open_session(model.SerializeToString(), 1).run(None, {"x": x})[0]
+    split_prelu(model.graph, scale)
+    onnx.checker.check_model(model, full_check=True)
+    operators = [node.op_type for node in model.graph.node]
+    assert "PRelu" not in operators and operators.count("Mul") == (1 if conv and scale and max(slopes) < 0.99 else 2)
+    found = open_session(model.SerializeToString(), 1).run(None, {"x": x})[0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+def test_exported_networks_have_no_slow_operator(student: Student, file: Path, tmp_path: Path) -> None:
+    small = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
+    fresh = Student(small).eval()  # equal weights, which the exporter stores once
+    for network, path in ((student, file), (fresh, export_onnx(fresh, tmp_path / "fresh.onnx"))):
+        operators = {node.op_type for node in onnx.load(str(path)).graph.node}
+        assert "Conv" in operators and "PRelu" not in operators
+        faces = torch.rand(3, 3, 16, 16)
+        torch.testing.assert_close(OnnxRecogniser(path, 1).embed(faces), network.embed(faces), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("words", [["--int8"], []])
+def test_a_failed_export_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(["export", "student", str(tmp_path / "s.onnx"), *words]) == 2
+    assert "onnxruntime is not installed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_are_not_finite_are_not_exported(tmp_path: Path) -> None:
+    student = Student().eval()
+    student.head.linear.weight.data[0, 0] = float("nan")
+    with pytest.raises(GdrdError, match=r"student cannot be used.*head\.linear\.weight"):
+        export_onnx(student, tmp_path / "s.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_program_runs_anywhere_but_is_not_opened_here(tmp_path: Path) -> None:
     config = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
     student = Student(config).eval()
@@ -88,7 +148,7 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
         ["export", "student", str(tmp_path / "x.pt2"), "--int8"],
     ):
         assert main(words) == 2
-        assert "no kind of file to export to" in capsys.readouterr().err
+        assert "not a kind of file to export to" in capsys.readouterr().err
     (tmp_path / "x.onnx").write_bytes(b"nothing")
     with pytest.raises(GdrdError, match="not a recogniser that onnxruntime can run"):
         OnnxRecogniser(tmp_path / "x.onnx")
@@ -121,6 +181,20 @@ def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> 
     lr = torch.rand(2, 3, 16, 16)
     outputs = [pipeline(lr, steps=1, seeds=[0, 1]) for pipeline in (load_generative(tmp_path / "run"), shipped)]
     torch.testing.assert_close(*outputs, rtol=0, atol=0.01)
+
+
+def test_a_generative_teacher_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "run", safe_serialization=True)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(UNet2DModel, "save_pretrained", full)
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped")]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_folder_holds_the_student_in_half_precision_with_its_facts(tmp_path: Path, student: Student) -> None:
