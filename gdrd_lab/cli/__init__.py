@@ -1,9 +1,10 @@
-"""The command line `gdrd`: parses words, calls the package, prints; every error is one line."""
+"""The command line `gdrd`: it parses arguments, calls the package and prints; every error is one line."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 
 from gdrd_lab import __version__
@@ -62,18 +63,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0 done, 2 the user's to mend, 130 interrupted, 143 SIGTERM."""
+    """Run one command. Exit status: 0 success, 2 user error, 130 interrupted, 143 terminated."""
     arguments = parser().parse_args(argv)
     keep_freed_memory()
     try:
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"gdrd: {message}", file=sys.stderr)
+            arguments.run(arguments)
     except GdrdError as error:
         print(f"gdrd: {error}", file=sys.stderr)
         return 2
     except Preempted as stop:
-        print(f"gdrd: {stop}; run the same command again to go on.", file=sys.stderr)
+        print(f"gdrd: {stop}; run the same command again to continue.", file=sys.stderr)
         return int(stop.code or 0)
     except KeyboardInterrupt:
-        print("gdrd: interrupted; run the same command again to go on.", file=sys.stderr)
+        print("gdrd: interrupted; run the same command again to continue.", file=sys.stderr)
         return 130
     return 0

@@ -43,7 +43,7 @@ def test_help_reads(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["evaluate", "--data", "/nowhere"], "no faces named /nowhere"),
         (["evaluate", "--resolutions", "2"], "resolution=2 is out of range"),
         (["evaluate", "--methods", "nobody"], "'nobody' is neither a recogniser nor a folder"),
-        (["train", "all", "--config", "huge"], "'huge' is no recipe"),
+        (["train", "all", "--config", "huge"], "'huge' is not a recipe"),
         (["train", "all", "--set", "head.x=1"], "sets nothing"),
         (["train", "all", "--init-from", "data/student"], "--init-from cannot be used with all"),
     ],
