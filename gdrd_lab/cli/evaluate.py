@@ -78,6 +78,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Evaluate, write and print."""
     from gdrd_lab.datasets.base import identities_with
+    from gdrd_lab.datasets.split import scored_part
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
@@ -91,7 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
     recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
     faces = open_data(arguments)
     if arguments.validation_split:
-        _, faces = gl.split_identities(faces, arguments.validation_split)
+        records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
+        faces = scored_part(faces, arguments.validation_split, filter(None, records))
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
     scores = gl.evaluate(

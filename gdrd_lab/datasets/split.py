@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,23 +78,30 @@ def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
     A number, alone or after a word ("17", "person_17"), identifies a person within one set only. Such names count if
     both sets have one of their ``set_names`` in common.
     """
-    trained = _cut(record["trained"])
+    return _recorded(record, "trained", faces)
+
+
+def scored_part(dataset: FaceDataset, fraction: float, records: Iterable[dict[str, Any]] = ()) -> FaceDataset:
+    """Return the faces to score models on: the people whom all ``split_record``s of this set held out.
+
+    Where no record is of this set, they are those whom ``split_identities`` holds out.
+    """
+    found = [set(held) for record in records if (held := _recorded(record, "held_out", dataset))]
+    if not found:
+        return split_identities(dataset, fraction)[1]
+    names, both = identities_of(dataset), set.intersection(*found)
+    people = [label for label in range(len(names)) if names[label] in both]
+    if not people:
+        raise GdrdError(f"Nobody of {dataset.name} was held out from all models", "Evaluate fewer models at once")
+    return subset(dataset, np.flatnonzero(np.isin(dataset.labels, people)), f"{dataset.name} (held out)")
+
+
+def _recorded(record: dict[str, Any], part: str, faces: FaceDataset) -> list[str]:
+    """Return the names of the identities of ``faces`` in one part of a record."""
+    known = {record[part][begin : begin + DIGITS] for begin in range(0, len(record[part]), DIGITS)}
     same_set = bool(set_names(record["data"]) & set_names(faces.name))
-    found = [name for digest, name in _hashes(faces).items() if digest in trained]
+    found = [name for digest, name in _hashes(faces).items() if digest in known]
     return sorted(name for name in found if same_set or not NUMBERED.fullmatch(name))
-
-
-def recorded_part(dataset: FaceDataset, record: dict[str, Any]) -> FaceDataset:
-    """Return the faces of the identities that a ``split_record`` says were held out."""
-    held_out, names = _cut(record["held_out"]), identities_of(dataset)
-    people = [label for label in range(len(names)) if _digest(names[label]) in held_out]
-    chosen = np.flatnonzero(np.isin(dataset.labels, people))
-    if not len(chosen):
-        raise GdrdError(
-            f"Nobody of {dataset.name} was held out when the model was trained on {record['data']}",
-            "Name the faces that it was trained on, or evaluate on other people without --validation-split",
-        )
-    return subset(dataset, chosen, f"{dataset.name} (held out)")
 
 
 def _place(name: str, seed: int) -> float:
@@ -107,10 +115,6 @@ def _digest(name: str) -> str:
 def _hashes(faces: FaceDataset) -> dict[str, str]:
     labels, names = np.asarray(faces.labels), identities_of(faces)
     return {_digest(names[person]): names[person] for person in np.unique(labels[labels >= 0])}
-
-
-def _cut(text: str) -> set[str]:
-    return {text[begin : begin + DIGITS] for begin in range(0, len(text), DIGITS)}
 
 
 def set_names(name: str) -> set[str]:
