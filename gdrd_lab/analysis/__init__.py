@@ -1,1 +1,1 @@
-"""Looking into recognisers: where they look (``attention``) and how their embeddings lie (``maps``)."""
+"""Analysis of recognisers: class activation maps, maps of embeddings, CKA, and linear probes."""

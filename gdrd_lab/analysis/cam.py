@@ -1,12 +1,12 @@
-"""Where a recogniser looks: class activation maps of an embedding, and how well such a map explains the score.
+"""Class activation maps (HiResCAM) of an embedding, and measures of how well such a map explains the score.
 
 With a face's feature map A (C, h, w), the raw embedding f(A) and a unit target embedding t, the score is the dot
-product s = f(A) . t. The map tells how much each place adds to it:
+product s = f(A) . t. The map is the contribution of each location to it:
 
     M_ij = max(0, sum_c A_cij ds/dA_cij)
 
-The cosine would not do: for t = f / |f| its gradient is zero. Where the layers after A are linear, as in SFace, the sum
-of M before the max is the score itself, less the bias.
+The cosine is not used, because its gradient is zero for t = f / |f|. If the layers after A are linear, as in SFace, the
+sum of M before the max equals the score without the bias.
 
 Sources: HiResCAM, Draelos and Carin (arXiv 2011.08891), section 3; deletion and insertion, Petsiuk et al., RISE
 (arXiv 1806.07421), section 4.2; random weights as a check, Adebayo et al. (arXiv 1810.03292), section 3.
@@ -25,40 +25,39 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import check_faces, require_evaluation_mode
 from gdrd_lab.models.student.model import Student
 
 
 @dataclass(frozen=True)
 class ScoreCurve:
-    """A score while pixels are taken away from a face, or given back: ``fractions`` (K,) in [0, 1], ``scores`` (K,)."""
+    """The score of a face while its pixels are deleted or inserted: ``fractions`` (K,) in [0, 1], ``scores`` (K,)."""
 
     fractions: np.ndarray
     scores: np.ndarray
 
     @property
     def area(self) -> float:
-        """Area under the curve: a good map has a low one for deletion and a high one for insertion."""
+        """Area under the curve: low for deletion and high for insertion if the map is good."""
         return float(np.trapezoid(self.scores, self.fractions))
 
 
 def spatial_layer(recogniser: nn.Module) -> nn.Module:
-    """Return the layer whose output is explained: a student's backbone, else the last one with a spatial map."""
+    """Return the layer to explain: a student's backbone, otherwise the last layer with a spatial map."""
     if isinstance(recogniser, Student):
         return recogniser.backbone
     seen: list[nn.Module] = []
-    thread = threading.get_ident()
+    thread = threading.get_ident()  # other threads may use the network at the same time
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        # The network may serve other threads at the same time.
-        if threading.get_ident() != thread:
-            return
-        if isinstance(output, Tensor) and output.dim() == 4 and min(output.shape[2:]) > 1:
+        spatial = isinstance(output, Tensor) and output.dim() == 4 and min(output.shape[2:]) > 1
+        if spatial and threading.get_ident() == thread:
             seen.append(module)
 
     hooks = [module.register_forward_hook(note) for module in recogniser.modules()]
     try:
         with torch.no_grad():
-            recogniser(torch.full((1, 3, 32, 32), 0.5))
+            recogniser(torch.full((1, 3, 32, 32), 0.5, device=next(recogniser.parameters()).device))
     finally:
         for hook in hooks:
             hook.remove()
@@ -77,11 +76,15 @@ def class_activation_map(
     Args:
         recogniser: a network whose call gives raw embeddings (N, d), such as SFace and Student.
         faces: (N, 3, r, r), RGB in [0, 1].
-        targets: (N, d) unit embeddings to be explained by their dot product; each face's own if None.
-        layer: the layer whose output (N, C, h, w) is weighed; ``spatial_layer`` if None.
+        targets: t, (N, d) unit embeddings; each face's own if None.
+        layer: the layer whose output is A (N, C, h, w); ``spatial_layer`` if None.
 
     Returns:
         (N, h, w), non-negative, not normalised.
+
+    Example:
+        >>> class_activation_map(Student().eval(), torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 8, 8])
     """
     return contributions(recogniser, faces, targets, layer=layer).clamp_min(0)
 
@@ -90,7 +93,9 @@ def class_activation_map(
 def contributions(
     recogniser: nn.Module, faces: Tensor, targets: Tensor | None = None, *, layer: nn.Module | None = None
 ) -> Tensor:
-    """Return ``attention`` before the max with 0: what each place adds to the score or takes from it, (N, h, w)."""
+    """Return the signed contribution of each location to the score, the map before the max with 0: (N, h, w)."""
+    require_evaluation_mode(recogniser, "the network")
+    faces = check_faces(faces)
     layer = layer or spatial_layer(recogniser)
     kept: list[Tensor] = []
     thread = threading.get_ident()
@@ -108,7 +113,7 @@ def contributions(
             goal = F.normalize(raw.detach(), dim=1) if targets is None else targets.detach().clone()
             if not kept or kept[-1].dim() != 4:
                 raise GdrdError(
-                    "The layer gives no spatial map of this network", "Name a layer whose output is (N, C, h, w)"
+                    "The layer has no spatial map in this network", "Name a layer whose output is (N, C, h, w)"
                 )
             (gradient,) = torch.autograd.grad((raw * goal).sum(), kept[-1])
     finally:
@@ -117,9 +122,9 @@ def contributions(
 
 
 def with_random_weights(recogniser: nn.Module, seed: int = 0) -> Any:
-    """Return a copy of a network with random weights: a map that looks as good with them explains nothing.
+    """Return a copy of a network with random weights, as a sanity check: its maps must differ from the network's.
 
-    Convolutions and linear layers get Kaiming's normal numbers, norms and activations their start values.
+    Convolutions and linear layers are initialised by Kaiming's normal distribution, other layers by their default.
     """
     model = copy.deepcopy(recogniser)
     generator = torch.Generator().manual_seed(seed)
@@ -134,41 +139,42 @@ def with_random_weights(recogniser: nn.Module, seed: int = 0) -> Any:
 
 
 def resized(maps: Tensor, size: int) -> Tensor:
-    """Bring maps (N, h, w) to (N, size, size) by bilinear interpolation, each scaled to a maximum of 1."""
+    """Resize maps (N, h, w) to (N, size, size) by bilinear interpolation and scale each to a maximum of 1."""
     maps = F.interpolate(maps[:, None], (size, size), mode="bilinear", align_corners=False)[:, 0]
     return maps / maps.amax((1, 2), keepdim=True).clamp_min(1e-12)
 
 
 def deletion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -> ScoreCurve:
-    """Take pixels away, the most salient first, and follow the cosine to the whole face's embedding.
+    """Delete pixels, the most salient first, and compute the cosine to the embedding of the unchanged face.
 
-    A pixel taken away gets the face's mean colour.
+    A deleted pixel has the face's mean colour.
 
     Args:
         recogniser: has ``embed``.
         face: (3, r, r), RGB in [0, 1].
-        steps: the pixels are taken in that many equal parts.
+        saliency: (h, w), such as a class activation map.
+        steps: number of equal parts in which the pixels are deleted.
     """
     return _curve(recogniser, face, saliency, steps, insert=False)
 
 
 def insertion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -> ScoreCurve:
-    """Give pixels back to an empty face, the most salient first; see ``deletion``."""
+    """Insert pixels into a face of its mean colour, the most salient first; see ``deletion``."""
     return _curve(recogniser, face, saliency, steps, insert=True)
 
 
 @torch.no_grad()
 def _curve(recogniser: Any, face: Tensor, saliency: Tensor, steps: int, *, insert: bool) -> ScoreCurve:
     if steps < 1:
-        raise GdrdError(f"{steps} steps make no curve", "Give at least 1")
-    side = face.shape[-1]
-    # A stable sort: places of equal saliency go from top left to bottom right, the same on every machine.
-    order = resized(saliency[None], side)[0].flatten().argsort(descending=True, stable=True)
+        raise GdrdError(f"A curve of {steps} steps is empty", "Give at least 1")
+    size = face.shape[-1]
+    # The sort is stable, so that locations of equal saliency have the same order on every machine.
+    order = resized(saliency[None], size)[0].flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
     fractions = torch.linspace(0, 1, steps + 1)
     taken = rank[None] < (fractions * len(order)).round()[:, None].to(rank.device)
-    visible = (taken if insert else ~taken).view(-1, 1, side, side)
+    visible = (taken if insert else ~taken).view(-1, 1, size, size)
     empty = face.mean((1, 2), keepdim=True)
     embeddings = recogniser.embed(torch.where(visible, face, empty))
     whole = embeddings[-1 if insert else 0]
@@ -176,11 +182,11 @@ def _curve(recogniser: Any, face: Tensor, saliency: Tensor, steps: int, *, inser
 
 
 def rank_agreement(first: Tensor, second: Tensor) -> float:
-    """Spearman's correlation of two maps (h, w), the smaller one enlarged: 1 where they rank all places alike."""
+    """Return Spearman's correlation of two maps (h, w), both at the larger resolution: 1 for equal rankings."""
     from scipy.stats import spearmanr
 
-    side = max(first.shape[-1], second.shape[-1])
-    a, b = (resized(item[None], side).flatten().numpy() for item in (first, second))
+    size = max(first.shape[-1], second.shape[-1])
+    a, b = (resized(item[None], size).flatten().numpy() for item in (first, second))
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(spearmanr(a, b).statistic)

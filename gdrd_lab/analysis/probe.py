@@ -1,4 +1,4 @@
-"""What features know: how well a linear map from them predicts something, on faces it was not fitted on."""
+"""Linear probes: how well a linear map of features predicts a target on faces that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch.nn import functional as F
 from gdrd_lab.errors import GdrdError
 
 
-def pooled(features: Tensor, side: int = 4) -> np.ndarray:
-    """Average a feature map (N, C, h, w) over a grid of at most ``side`` x ``side`` cells: float64 (N, C cells)."""
-    side = min(side, features.shape[-1])
-    return F.adaptive_avg_pool2d(features.float(), side).flatten(1).cpu().numpy().astype(np.float64)
+def pooled(features: Tensor, grid: int = 4) -> np.ndarray:
+    """Average a feature map (N, C, h, w) over a grid of at most ``grid`` x ``grid`` cells: float64 (N, C cells)."""
+    grid = min(grid, features.shape[-1])
+    return F.adaptive_avg_pool2d(features.float(), grid).flatten(1).cpu().numpy().astype(np.float64)
 
 
 def linear_probe(
     features: np.ndarray, targets: np.ndarray, train: np.ndarray, *, penalty: float = 1.0, components: int = 64
 ) -> float:
-    """Share of the targets' variance that ridge regression explains on held-out rows: R^2, 1 best, 0 for the mean.
+    """Return R^2 of ridge regression on test rows: 1 is best, 0 is as good as the mean of the training rows.
 
-    R^2 = 1 - sum (y - y')^2 / sum (y - mean of the training rows)^2, over the held-out rows and all columns of y
+    R^2 = 1 - sum (y - y')^2 / sum (y - mean of the training rows)^2, over the test rows and all columns of y
 
-    The features are standardised and reduced to their ``components`` main directions on the training rows, so that a
-    wide feature has no more numbers to fit with than a narrow one.
+    The features are standardised and reduced to ``components`` principal components of the training rows, so that wide
+    and narrow features have the same number of parameters.
 
     Args:
         features: (N, D).
         targets: (N, d), such as the discriminative teacher's embeddings.
-        train: (N,) bool, rows to fit on; the others are judged. Keep a person's faces on one side.
+        train: (N,) bool, the training rows; the others are test rows. A person's faces must be in one part.
 
     Source: linear probes, Alain and Bengio (arXiv 1610.01644).
     """
@@ -40,7 +40,9 @@ def linear_probe(
 
     train = np.asarray(train, bool)
     if min(train.sum(), (~train).sum()) < 2:
-        raise GdrdError(f"{train.sum()} rows to fit and {(~train).sum()} to judge", "Give at least two of each")
+        raise GdrdError(f"{train.sum()} training rows and {(~train).sum()} test rows", "Give at least two of each")
+    if not (np.isfinite(features).all() and np.isfinite(targets).all()):
+        raise GdrdError("The features or the targets are not finite", "Check the weights of the networks")
     count = min(components, int(train.sum()) - 1, features.shape[1])
     model = make_pipeline(
         StandardScaler(),
@@ -54,17 +56,18 @@ def linear_probe(
 
 
 def adapter_errors(
-    fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], *, ridge: float = 1e-3
+    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], *, ridge: float = 1e-3
 ) -> tuple[float, float]:
-    """Mean squared errors of the best linear adapter from features to a target: on the faces fitted on, and on others.
+    """Return the mean squared errors (training, test) of the best linear adapter from features to a target.
 
-    The adapter is a bilinear resize and a 1 x 1 convolution with bias, as in stage 1, fitted by least squares. Both
-    targets are standardised by the channel statistics of the first, so that predicting the mean costs 1 there.
+    The adapter is a bilinear resize and a 1 x 1 convolution with bias, as in stage 1, fitted by least squares. Targets
+    are standardised by the channel statistics of the training part, so that the mean has a training error of 1.
 
     Args:
-        fitted: features (N, C, g, g) and target (N, D, h, w) to fit on.
+        train: features (N, C, g, g) and target (N, D, h, w) to fit.
+        test: features and target of other faces.
     """
-    deviation, mean = torch.std_mean(fitted[1].double(), dim=(0, 2, 3), correction=0)
+    deviation, mean = torch.std_mean(train[1].double(), dim=(0, 2, 3), correction=0)
 
     def rows(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         shrinks = features.shape[-1] > target.shape[-1]
@@ -74,7 +77,7 @@ def adapter_errors(
         y = (target.permute(0, 2, 3, 1).flatten(0, 2).double() - mean) / deviation.clamp_min(1e-9)
         return x, y
 
-    (x, y), (other_x, other_y) = rows(*fitted), rows(*judged)
+    (x, y), (other_x, other_y) = rows(*train), rows(*test)
     centre = x.mean(0)
     x, other_x = x - centre, other_x - centre
     offset = y.mean(0)

@@ -1,4 +1,4 @@
-"""Maps of embeddings: PCA and UMAP to two dimensions, and numbers that say how far such a map can be trusted."""
+"""Maps of embeddings: PCA and UMAP to two dimensions, and measures of how faithful such a map is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EmbeddingMap:
     Args:
         method: "PCA" or "UMAP".
         points: float32 (N, 2).
-        seed: of the layout (PCA has none that matters).
+        seed: seed of the layout; PCA does not depend on it.
         model: the fitted model of scikit-learn or umap-learn.
     """
 
@@ -39,7 +39,12 @@ class EmbeddingMap:
 
 
 def pca_map(embeddings: np.ndarray) -> EmbeddingMap:
-    """Map embeddings (N, d) to their two directions of largest variance."""
+    """Project embeddings (N, d) onto their two directions of largest variance.
+
+    Example:
+        >>> pca_map(np.random.default_rng(0).normal(size=(9, 4))).points.shape
+        (9, 2)
+    """
     from sklearn.decomposition import PCA
 
     model = PCA(2, svd_solver="full").fit(_checked(embeddings))
@@ -51,19 +56,19 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
 
     Args:
         embeddings: (N, d), rows of unit length.
-        neighbours: how many neighbours count as near; at most N - 1 are used.
-        min_dist: how tightly points may lie, 0 to 1.
+        neighbours: size of the neighbourhood; at most N - 1 are used.
+        min_dist: smallest distance between points of the map, 0 to 1.
 
     Source: McInnes, Healy and Melville (arXiv 1802.03426); umap-learn.
     """
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what numba and umap-learn say about themselves is no matter of the user's
+        warnings.simplefilter("ignore")  # warnings of numba and umap-learn about their own code
         from umap import UMAP
 
         count = len(_checked(embeddings, 4))
-        # The spectral start needs more points than dimensions of its solver; PCA's start serves any number.
+        # Spectral initialisation fails for few points; PCA works for any number.
         model = UMAP(
             n_neighbors=min(neighbours, count - 1),
             min_dist=min_dist,
@@ -76,14 +81,14 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
 
 
 def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int = 5) -> float:
-    """Trustworthiness of a map in [0, 1]: 1 where nobody is near in the map who is not near in the original space.
+    """Return the trustworthiness of a map in [0, 1]: 1 if all neighbours in the map are neighbours in the space.
 
-    T = 1 - 2 / (N k (2N - 3k - 1)) sum_i sum_{j near i in the map only} (rank_i(j) - k)
+    T = 1 - 2 / (N k (2N - 3k - 1)) sum_i sum_{j a neighbour of i in the map only} (rank_i(j) - k)
 
     Args:
         embeddings: (N, d), cosine distances.
         points: (N, 2).
-        neighbours: k, below N / 2; a larger one is cut down.
+        neighbours: k; at most N / 2 are used.
 
     Source: Venna and Kaski, ICANN 2001; scikit-learn.
     """
@@ -94,9 +99,9 @@ def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int 
 
 
 def seed_agreement(first: np.ndarray, second: np.ndarray, neighbours: int = 5) -> float:
-    """Share of each point's k nearest in one map (N, 2) who are so in the other too, averaged: 1 for equal maps.
+    """Return the mean share of a point's k nearest in one map (N, 2) that are also nearest in the other.
 
-    Turning, mirroring and scaling a map change nothing.
+    It is invariant to rotation, reflection and scale of either map.
     """
     if first.shape != second.shape:
         raise GdrdError(f"Maps of {len(first)} and {len(second)} points", "Compare two maps of the same faces")
@@ -106,12 +111,13 @@ def seed_agreement(first: np.ndarray, second: np.ndarray, neighbours: int = 5) -
 
 
 def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndarray | None = None) -> np.ndarray:
-    """Return the ``count`` faces most alike in the ORIGINAL space (cosine), the face itself left out: int64 (count,).
+    """Return the ``count`` most similar faces in the original space (cosine), without the face itself: int64 (count,).
 
     Args:
-        embeddings: (N, d) unit embeddings searched in.
-        count: how many; at most N - 1 are returned.
-        queries: (N, d) the faces as asked with, for example at low resolution; ``embeddings`` if None.
+        embeddings: (N, d) unit embeddings of the gallery.
+        index: the face.
+        count: at most N - 1 are returned.
+        queries: (N, d) embeddings of the probes, for example at low resolution; ``embeddings`` if None.
     """
     if not 0 <= index < len(embeddings):
         raise GdrdError(f"There is no face {index}", f"Choose one from 0 to {len(embeddings) - 1}")
@@ -122,7 +128,7 @@ def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndar
 
 @torch.no_grad()
 def across_resolutions(recogniser: Recogniser, face: np.ndarray, resolutions: Sequence[int]) -> np.ndarray:
-    """Embed one face, uint8 (S, S, 3), at every resolution: float32 (R, d); ``EmbeddingMap.place`` makes it a path."""
+    """Embed one face, uint8 (S, S, 3), at R resolutions: float32 (R, d), a path for ``EmbeddingMap.place``."""
     hr = to_tensor([face])
     return np.concatenate([recogniser.embed(downscale(hr, r)).float().cpu().numpy() for r in resolutions])
 
@@ -135,5 +141,7 @@ def _nearest_in_map(points: np.ndarray, k: int) -> np.ndarray:
 
 def _checked(embeddings: np.ndarray, least: int = 3) -> np.ndarray:
     if len(embeddings) < least:
-        raise GdrdError(f"{len(embeddings)} faces make no map", f"Give at least {least}")
+        raise GdrdError(f"{len(embeddings)} faces are too few for a map", f"Give at least {least}")
+    if bad := int((~np.isfinite(embeddings).all(1)).sum()):
+        raise GdrdError(f"The embeddings of {bad} faces are not finite", "Check the weights of the recogniser")
     return embeddings

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
 from gdrd_lab.errors import GdrdError
 
@@ -117,13 +119,7 @@ def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
     Returns:
         (N, embedding_size), rows of unit length.
     """
-    parts = [recogniser, *getattr(recogniser, "__dict__", {}).values()]
-    layers = (layer for part in parts if isinstance(part, nn.Module) for layer in part.modules())
-    if any(layer.training and not any(layer.children()) for layer in layers):
-        raise GdrdError(
-            f"{recogniser.name} is in training mode, so a face's embedding depends on its batch",
-            "Call eval() on the network first",
-        )
+    require_evaluation_mode(recogniser, recogniser.name)
     embeddings = recogniser.embed(check_faces(faces))
     if tuple(embeddings.shape) != (len(faces), recogniser.embedding_size):
         raise GdrdError(
@@ -137,6 +133,17 @@ def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
             "Let embed return torch.nn.functional.normalize(embeddings, dim=1)",
         )
     return embeddings
+
+
+def require_evaluation_mode(recogniser: object, name: str) -> None:
+    """Refuse a network, or an object that holds one, with BatchNorm or dropout in training mode."""
+    parts = [recogniser, *getattr(recogniser, "__dict__", {}).values()]
+    layers = (layer for part in parts if isinstance(part, nn.Module) for layer in part.modules())
+    if any(layer.training and isinstance(layer, (_NormBase, _DropoutNd)) for layer in layers):
+        raise GdrdError(
+            f"{name} is in training mode, so a face's embedding depends on its batch",
+            "Call eval() on the network first",
+        )
 
 
 def require_finite(tensors: Mapping[str, Any], source: object) -> None:

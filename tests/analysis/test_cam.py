@@ -173,3 +173,15 @@ def test_figures_say_what_they_show(faces: torch.Tensor) -> None:
     assert len(figure.axes[0].lines) == 2
     picture = overlay(np.zeros((8, 8, 3), np.uint8), torch.ones(2, 2), 16)
     assert "8 px" in alt_text(face_strip({"SFace": [picture]}, ["8 px"]))
+
+
+def test_another_range_and_training_mode_are_refused() -> None:
+    student, faces = Student().eval(), torch.rand(2, 3, 16, 16)
+    for wrong in (faces * 255, (faces * 255).byte(), faces * 2 - 1):
+        with pytest.raises(GdrdError, match=r"0 to 1|floating point"):
+            class_activation_map(student, wrong)
+    fresh = Student()
+    statistics = {name: value.clone() for name, value in fresh.state_dict().items()}
+    with pytest.raises(GdrdError, match="training mode"):
+        class_activation_map(fresh, faces)
+    assert all(torch.equal(value, statistics[name]) for name, value in fresh.state_dict().items())

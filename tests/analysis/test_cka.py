@@ -6,6 +6,7 @@ import torch
 
 from gdrd_lab.analysis.cka import cka_matrix, linear_cka
 from gdrd_lab.analysis.probe import adapter_errors, linear_probe, pooled
+from gdrd_lab.analysis.projection import pca_map, trustworthiness
 from gdrd_lab.errors import GdrdError
 
 RANDOM = np.random.default_rng(0)
@@ -64,3 +65,16 @@ def test_adapter_reaches_a_target_that_is_linear_in_the_features() -> None:
     assert lr < 1e-6 and other < 1e-6
     noise = torch.randn(20, 3, 4, 4, generator=generator)
     assert 0.9 < adapter_errors((features, noise), (others, noise))[0] <= 1.0
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    good = np.random.default_rng(0).normal(size=(8, 4))
+    bad = good.copy()
+    bad[3, 1] = np.nan
+    with pytest.raises(GdrdError, match="not finite"):
+        linear_cka(good, bad)
+    with pytest.raises(GdrdError, match="not finite"):
+        linear_probe(bad, good, np.arange(8) < 4)
+    for mapped in (pca_map, lambda x: trustworthiness(x, X[:8, :2])):
+        with pytest.raises(GdrdError, match="1 faces are not finite"):
+            mapped(bad)

@@ -11,6 +11,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 from gdrd_lab.models.diffusion.process import noised
 from gdrd_lab.models.diffusion.sampling import start_noise
+from gdrd_lab.models.recogniser import check_faces
 
 
 class _Reached(Exception):
@@ -79,7 +80,7 @@ def generative_features(
         (N, C, h, w), no gradient.
     """
     device = teacher.device
-    lr = lr.to(device)
+    lr = check_faces(lr).to(device)
     condition = teacher.condition(lr)
     x0 = teacher.clean(None if hr is None else hr.to(device), lr)
     alpha_bar = teacher.scheduler.alphas_cumprod[timestep].to(x0)
