@@ -86,7 +86,7 @@ def generate_faces(view: View, session: Session | None) -> Iterator[tuple[str, s
         yield from generate.show(view, *faces_of(view, session))
 
 
-def upload(session: Session | None, slot: int, path: str | None) -> tuple[Session | None, None, str, Any]:
+def upload(slot: int, session: Session | None, path: str | None) -> tuple[Session | None, None, str, Any]:
     """Use an upload. Returns the session, the emptied field, the photograph with its faces framed, and the picker."""
     if path is None:
         return session, None, uploads.found_html(session, slot), gr.skip()
@@ -98,14 +98,14 @@ def upload(session: Session | None, slot: int, path: str | None) -> tuple[Sessio
     return session, None, uploads.found_html(session, slot), picker
 
 
-def pick(session: Session | None, slot: int, number: int | None) -> tuple[Session | None, str]:
+def pick(slot: int, session: Session | None, number: int | None) -> tuple[Session | None, str]:
     """Use another face of the photograph."""
     if session is not None and number is not None and slot in session.photographs:
         session = uploads.pick_face(session, slot, int(number) - 1)
     return session, uploads.found_html(session, slot)
 
 
-def remove(session: Session | None, slot: int) -> tuple[Session, str, Any]:
+def remove(slot: int, session: Session | None) -> tuple[Session, str, Any]:
     """Go back to the synthetic face."""
     return uploads.remove_upload(session, slot), "", gr.Radio(choices=[], visible=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -198,14 +197,7 @@ def _charts(values: dict[str, str | None], height: int) -> list[Any]:
     return shown
 
 
-_LAYOUTS: dict[Tab, Callable[[_Page], list[Any]]] = {
-    "compare": _compare,
-    "across": _across,
-    "generate": _generate,
-    "cam": _cam,
-    "map": _map,
-    "download": _download,
-}
+_LAYOUTS = dict(compare=_compare, across=_across, generate=_generate, cam=_cam, map=_map, download=_download)
 
 
 def _connect_settings(page: _Page) -> None:
@@ -224,23 +216,16 @@ def _connect_uploads(page: _Page) -> None:
     session, parts = page.session, page.parts
     for slot, which in enumerate(SLOTS):
         found, picker = parts["found", slot], parts["picker", slot]
-
-        def upload(user: Any, path: Any, slot: int = slot) -> Any:
-            return callbacks.upload(user, slot, path)
-
-        def pick(user: Any, number: Any, slot: int = slot) -> Any:
-            return callbacks.pick(user, slot, number)
-
-        def remove(user: Any, slot: int = slot) -> Any:
-            return callbacks.remove(user, slot)
-
+        upload, pick, remove = (
+            partial(safe(function), slot) for function in (callbacks.upload, callbacks.pick, callbacks.remove)
+        )
         for kind, event in (("file", "upload"), ("camera", "input")):
             source = parts[kind, slot]
             shown = {"api_name": f"{which}_{kind}"} if kind == "file" else PRIVATE
-            done = getattr(source, event)(safe(upload), [session, source], [session, source, found, picker], **shown)
+            done = getattr(source, event)(upload, [session, source], [session, source, found, picker], **shown)
             done.success(**page.redraw)
             done.failure(lambda: None, None, source, **QUICK)
-        picker.input(safe(pick), [session, picker], [session, found], **QUICK).success(**page.redraw)
+        picker.input(pick, [session, picker], [session, found], **QUICK).success(**page.redraw)
         parts["remove", slot].click(remove, session, [session, found, picker], **QUICK).success(**page.redraw)
 
 

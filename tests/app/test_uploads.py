@@ -80,17 +80,17 @@ def test_several_faces_are_offered_and_one_is_picked(arrived: Path) -> None:
         wide.paste(Image.fromarray(examples()[k]).resize((side, side)), (20 + 340 * (k > 0), 20))
     file = io.BytesIO()
     wide.save(file, "PNG")
-    session, emptied, shown, choice = callbacks.upload(None, 1, str(put(arrived, "two.png", file.getvalue())))
+    session, emptied, shown, choice = callbacks.upload(1, None, str(put(arrived, "two.png", file.getvalue())))
     assert session is not None and emptied is None
     assert len(session.photographs[1].boxes) == 2 and "2 faces found" in shown
     assert (choice.visible and choice.choices == [("1", 1), ("2", 2)]) or [c[1] for c in choice.choices] == [1, 2]
     largest = session.faces[1].image
-    other, _ = callbacks.pick(session, 1, 1)
+    other, _ = callbacks.pick(1, session, 1)
     assert other is not None and not np.array_equal(other.faces[1].image, largest)
-    back, _ = callbacks.pick(other, 1, 2)
+    back, _ = callbacks.pick(1, other, 2)
     assert back is not None and np.array_equal(back.faces[1].image, largest)
     with pytest.raises(GdrdError, match="no face 9"):
-        callbacks.pick(session, 1, 9)
+        callbacks.pick(1, session, 9)
 
 
 def test_sessions_do_not_share_faces(arrived: Path) -> None:

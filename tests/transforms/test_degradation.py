@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.transforms.augmentation import AugmentConfig
 from gdrd_lab.transforms.degradation import Degradation, add_noise, blur, illuminate, jpeg, occlude
-from gdrd_lab.transforms.resize import downscale
+from gdrd_lab.transforms.resize import downscale, luma
 
 EVERYTHING = Degradation(16, blur=1.5, noise=0.05, jpeg=60, illumination=0.5, occlusion=0.1)
 
@@ -81,7 +82,25 @@ def test_jpeg_is_pillows(faces: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"resolution": 2}, {"resolution": 500}, {"blur": -1}, {"noise": 2}, {"jpeg": 0}, {"occlusion": 1.0}]
+    "values",
+    [
+        {"resolution": 0},
+        {"resolution": 2},
+        {"resolution": 500},
+        {"resolution": 16.5},
+        {"resolution": float("nan")},
+        {"blur": -1},
+        {"blur": float("nan")},
+        {"blur": float("inf")},
+        {"noise": 2},
+        {"noise": float("nan")},
+        {"jpeg": 0},
+        {"jpeg": 75.5},
+        {"illumination": float("nan")},
+        {"illumination": "bright"},
+        {"occlusion": 1.0},
+        {"occlusion": float("nan")},
+    ],
 )
 def test_values_out_of_range_are_named(values: dict) -> None:
     with pytest.raises(GdrdError, match=f"{next(iter(values))}=.*Choose"):
@@ -96,3 +115,21 @@ def test_a_seed_per_face_is_required(faces: torch.Tensor) -> None:
 def test_description_names_what_is_on() -> None:
     assert Degradation(8, noise=0.1).describe() == "8 px, noise 0.1"
     assert Degradation(None).describe() == "native"
+
+
+@pytest.mark.parametrize(
+    "values", [{"shift": -1}, {"shift": float("nan")}, {"scale": 1}, {"rotate": 360}, {"colour": float("inf")}]
+)
+def test_augmentation_out_of_range_is_named(values: dict[str, float]) -> None:
+    with pytest.raises(GdrdError, match=f"{next(iter(values))}=.*Choose"):
+        AugmentConfig(**values)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert Degradation(np.int64(16), noise=np.float32(0.1), blur=1).describe() == "16 px, blur 1, noise 0.1"
+
+
+def test_luma_of_pure_colours() -> None:
+    colours = torch.eye(3)[:, :, None, None]
+    assert luma(colours).flatten().tolist() == pytest.approx([0.299, 0.587, 0.114])
+    assert luma(torch.ones(1, 3, 2, 2)).flatten().tolist() == pytest.approx([1] * 4)

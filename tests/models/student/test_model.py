@@ -10,7 +10,7 @@ from gdrd_lab.experiments.benchmark.cost import multiply_adds
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.adapter import FeatureAdapter
 from gdrd_lab.models.student.backbone import Backbone
-from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
 
 SMALL = StudentConfig(backbone_channels=(8, 16), backbone_blocks=(1, 1), head_channels=16, head_blocks=1)
@@ -75,3 +75,27 @@ def test_input_size_must_fit_the_grid() -> None:
 def test_adapter_gives_the_teachers_shape() -> None:
     assert FeatureAdapter(16, 24, (4, 4))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 4, 4)
     assert FeatureAdapter(16, 24, (16, 16))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"input_size": 0},
+        {"embedding_size": -1},
+        {"backbone_channels": (64, 0)},
+        {"backbone_channels": (64,)},
+        {"backbone_channels": (8,) * 5, "backbone_blocks": (1,) * 5},
+        {"head_blocks": 1.5},
+    ],
+)
+def test_impossible_shapes_are_refused(values: dict) -> None:
+    with pytest.raises(GdrdError, match=r"out of range|for each of one to four stages"):
+        StudentConfig(**values)
+
+
+@pytest.mark.parametrize(
+    "values", [{"input_size": 0}, {"stem": (8, 0, 2)}, {"backbone_blocks": ((8,),)}, {"head_blocks": ((8, 1, -2),)}]
+)
+def test_impossible_separable_shapes_are_refused(values: dict) -> None:
+    with pytest.raises(GdrdError, match="out of range"):
+        SeparableConfig(**values)
