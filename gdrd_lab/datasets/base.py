@@ -270,3 +270,13 @@ def batches(
         sizes = np.array([len(face) for face in faces])
         for size in dict.fromkeys(sizes.tolist()):
             yield chosen[sizes == size], to_tensor([face for face in faces if len(face) == size])
+
+
+def require_pairs(dataset: FaceDataset) -> None:
+    """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
+    identities, counts = np.unique(dataset.labels[dataset.labels >= 0], return_counts=True)
+    if len(identities) < 2 or counts.max(initial=0) < 2:
+        raise GdrdError(
+            f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
+            "Add a second image of an identity, and a second identity, each in a folder of its own",
+        )

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 
 @dataclass(frozen=True)
@@ -37,16 +33,6 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.first)
-
-
-def require_pairs(dataset: FaceDataset) -> None:
-    """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
-    identities, counts = np.unique(dataset.labels[dataset.labels >= 0], return_counts=True)
-    if len(identities) < 2 or counts.max(initial=0) < 2:
-        raise GdrdError(
-            f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
-            "Add a second image of an identity, and a second identity, each in a folder of its own",
-        )
 
 
 def folds_that_fit(labels: np.ndarray, most: int = 10) -> int:

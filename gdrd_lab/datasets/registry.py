@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from gdrd_lab.alignment.check import LARGEST_OFFSET, SAMPLE, SEEN_AT, landmark_offset
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions, Uniform, concatenate
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, Uniform, concatenate, require_pairs
 from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.datasets.insightface.recordio import RecordFaces, find_records
 from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw, view2
-from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs, require_pairs
+from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
 from gdrd_lab.datasets.readable import readable
 from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError

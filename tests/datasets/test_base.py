@@ -10,9 +10,9 @@ from gdrd_lab.datasets.base import (
     concatenate,
     identities_with,
     random_subset,
+    require_pairs,
     subset,
 )
-from gdrd_lab.datasets.pairs import require_pairs
 from gdrd_lab.errors import GdrdError
 
 

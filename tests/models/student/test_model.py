@@ -53,7 +53,7 @@ def test_saved_student_is_the_same_and_half_precision_nearly(tmp_path: Path) -> 
 
 def test_damaged_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     Student(SMALL).save(tmp_path / "s")
-    with pytest.raises(GdrdError, match=r"no checkpoint: facts\.json is missing"):
+    with pytest.raises(GdrdError, match=r"not a model or checkpoint: facts\.json is missing"):
         Student.load(tmp_path / "nothing")
     weights = tmp_path / "s" / "student.safetensors"
     whole = weights.read_bytes()
