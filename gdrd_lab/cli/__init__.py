@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from gdrd_lab import __version__
 from gdrd_lab.cli import (
@@ -67,8 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     keep_freed_memory()
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"gdrd: {message}", file=sys.stderr)
+        with _one_line_warnings():
             arguments.run(arguments)
     except GdrdError as error:
         print(f"gdrd: {error}", file=sys.stderr)
@@ -80,3 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("gdrd: interrupted; run the same command again to continue.", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _one_line_warnings() -> Iterator[None]:
+    """Print warnings within the block as one line, without file and source."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"gdrd: {message}\n"  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
