@@ -14,14 +14,16 @@ from typing import Any
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.logging import getLogger
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gdrd_lab"
-for old in (ROOT / "docs" / "api").glob("*.rst"):  # written by autosummary for a package that is listed no longer
-    if f"   {old.stem}\n" not in (ROOT / "docs" / "api.md").read_text():
-        old.unlink()
+FILES = sorted(".".join(file.relative_to(ROOT).with_suffix("").parts) for file in PACKAGE.rglob("[!_]*.py"))
+for page in (ROOT / "docs" / "api").glob("*.rst"):  # autosummary reads the pages it wrote before it writes them again
+    known = {*FILES, *re.findall(r"   (gdrd_lab\S*)\n", (ROOT / "docs" / "api.md").read_text())}
+    if not {page.stem, *re.findall(r"automodule:: (\S+)", page.read_text())} <= known:
+        page.unlink()
 
 
 def fingerprint() -> str:
@@ -48,9 +50,7 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napole
 suppress_warnings = ["ref.python"]  # two private classes of one name in annotations that only a type checker resolves
 
 autodoc_member_order = "bysource"
-autosummary_context = {
-    "files": sorted(".".join(f.relative_to(ROOT).with_suffix("").parts) for f in PACKAGE.rglob("[!_]*.py"))
-}
+autosummary_context = {"files": FILES}
 default_role = "code"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
@@ -59,6 +59,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "docs" / "_build" / f"executed-{fingerprint()}")
 nb_execution_timeout = 600
+nb_execution_show_tb = True
 nb_merge_streams = True
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -127,10 +128,12 @@ def drop_widget_state(app: Sphinx, env: Any) -> None:
 
 
 def refuse_unsolved(app: Sphinx, error: Exception | None) -> None:
-    """Fail when a check of an exercise does not pass in an executed solution."""
+    """Warn, and so fail, when a check of an exercise does not pass in an executed solution."""
     for page in sorted(Path(app.outdir, "notebooks", "solutions").glob("*.html")):
-        if error is None and "<b>Not yet: " in page.read_text():
-            raise ExtensionError(f"A check of {page.stem} does not pass: mend the solution or the check")
+        if "<b>Not yet: " in page.read_text():
+            getLogger(__name__).warning(
+                "A check in lesson %s does not pass: correct the solution or the check", page.stem
+            )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -38,19 +38,22 @@ class Page(HTMLParser):
             self.links.append(str(found["href"]))
 
 
+def build(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Build a site with the configuration of docs/ and warnings as errors."""
+    words = ["-c", str(ROOT / "docs"), *options, "--fail-on-warning", "--keep-going", "--quiet", str(source), str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-m", "sphinx", *words], env=environment, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site with warnings as errors; the lessons keep their cells but no outputs."""
-    out = tmp_path_factory.mktemp("site") / "html"
-    words = ["-c", "docs", "-D", "nb_execution_mode=off", "--fail-on-warning", "--keep-going", "--quiet", ".", str(out)]
-    run = subprocess.run(
-        [sys.executable, "-m", "sphinx", *words],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    """Build the site without running the lessons; a page of a module that is gone must not stand in the way."""
+    out, stale = tmp_path_factory.mktemp("site") / "html", ROOT / "docs" / "api" / "gdrd_lab.gone.rst"
+    stale.parent.mkdir(exist_ok=True)
+    stale.write_text("gone\n====\n\n.. automodule:: gdrd_lab.gone\n")
+    run = build(ROOT, out, "-D", "nb_execution_mode=off")
     assert run.returncode == 0, run.stderr[-3000:]
+    assert not stale.exists()
     return out
 
 
@@ -139,3 +142,33 @@ def test_the_search_knows_the_lessons(site: Path) -> None:
 def test_code_of_the_lessons_is_shown(site: Path) -> None:
     text = (site / "notebooks" / "solutions" / "00_what_resolution_takes_away.html").read_text()
     assert "block_average" in text and "NotImplementedError" not in text
+
+
+def test_a_lesson_runs_once_and_an_error_or_a_check_that_does_not_pass_fails_the_build(tmp_path: Path) -> None:
+    import nbformat
+
+    source, out, runs = tmp_path / "source", tmp_path / "build" / "html", tmp_path / "runs"
+    lessons = source / "notebooks" / "solutions"
+    lessons.mkdir(parents=True)
+    (source / "docs").mkdir()
+    (source / "docs" / "index.md").write_text("# Site\n\n```{toctree}\n:glob:\n\n../notebooks/solutions/*\n```\n")
+
+    def lesson(name: str, code: str) -> None:
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}", id="a"), nbformat.v4.new_code_cell(code, id="b")]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        nbformat.write(notebook, lessons / f"{name}.ipynb")
+
+    options = ("-E", "-D", f"nb_execution_cache_path={tmp_path / 'kept'}")
+    lesson("one", f"print('counted', open({str(runs)!r}, 'a').write('x'))")
+    for _ in range(2):  # -E reads every page again; the outputs are kept
+        run = build(source, out, *options)
+        assert run.returncode == 0, run.stderr
+        assert "counted 1" in (out / "notebooks" / "solutions" / "one.html").read_text()
+    assert runs.read_text() == "x"
+    lesson("one", f"print('counted again', open({str(runs)!r}, 'a').write('y'))")
+    lesson("error", "1 / 0")
+    lesson("check", "from IPython.display import HTML\nHTML('<b>Not yet: x.</b>')")
+    run = build(source, out, *options)
+    assert run.returncode == 1 and runs.read_text() == "xy"
+    assert "ZeroDivisionError" in run.stderr and "A check in lesson check does not pass" in run.stderr
