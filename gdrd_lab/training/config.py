@@ -1,7 +1,4 @@
-"""Configuration of a training run. Each class raises GdrdError for a value out of range.
-
-Where the paper's text does not give a value (layer, timestep, loss weights, optimiser), the choice here is ours.
-"""
+"""Configuration of a training run. Values that the paper's text does not give (timestep, weights) are our choice."""
 
 from __future__ import annotations
 
@@ -121,8 +118,7 @@ class BackboneConfig(StageConfig):
     Args:
         block: the teacher's block, see ``models.diffusion.features.encoder_blocks``.
         timestep: noise level at which the teacher's features are read, 0 to 999.
-        hr: let the teacher read the residual of the high-resolution face too; False: only the low-resolution face, as
-            in the paper.
+        hr: let the teacher read the residual of the high-resolution face too, unlike the paper.
         normalise: standardise the target's channels (see ``losses.generative``).
     """
 
@@ -142,8 +138,7 @@ class HeadConfig(StageConfig):
 
     Args:
         freeze_backbone: do not train the backbone of stage 1 (the paper); False trains it too.
-        freeze_blocks: do not train a separable backbone's stem and this many first blocks; freezing five of SFace's
-            blocks halves the time of a step.
+        freeze_blocks: do not train a separable backbone's stem and this many first blocks; five halve a step's time.
         freeze_bn_stats: keep the BatchNorm statistics that the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
@@ -151,8 +146,7 @@ class HeadConfig(StageConfig):
         weight_crd_memory: weight of contrastive distillation against the whole training set, 0 in the paper.
         weight_rkd: weight of RKD, distances + 2 x angles (``losses.rkd``), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
-        weight_assistant: weight of distillation from an assistant's embedding of the same low-resolution face, 0 in the
-            paper.
+        weight_assistant: weight of distillation from an assistant's embedding of the same face, 0 in the paper.
         relation_size: width of the relation vectors.
         temperature: of the critic.
         queue: negatives kept in the memory queue; 0 uses the batch alone.
@@ -209,8 +203,7 @@ class Recipe:
         backbone: stage 1.
         head: stage 2.
         student: the student's shape.
-        init_from_teacher: prune a separable student from SFace, or from an assistant of its shape, and train all of it
-            in stage 2, without stage 1.
+        init_from_teacher: prune a separable student from SFace or an assistant of its shape, instead of stage 1.
         stem: how the layers of a pruned student that were not initialised are prepared for stage 2.
         seed: seed of everything random.
 

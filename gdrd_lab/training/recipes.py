@@ -11,7 +11,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import from_dict, to_dict
@@ -32,16 +31,11 @@ def smoke() -> Recipe:
 
 def cpu() -> Recipe:
     """Return a run of some hours on 2 CPU cores with bf16."""
+    loop = LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
     return Recipe(
-        generative=GenerativeConfig(
-            loop=LoopConfig(steps=10_000, batch_size=32, learning_rate=4e-4, precision="bf16", checkpoint_every=500)
-        ),
-        backbone=BackboneConfig(
-            loop=LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
-        ),
-        head=HeadConfig(
-            loop=LoopConfig(steps=12_000, batch_size=128, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
-        ),
+        generative=GenerativeConfig(LoopConfig(steps=10_000, batch_size=32, learning_rate=4e-4, precision="bf16")),
+        backbone=BackboneConfig(loop),
+        head=HeadConfig(replace(loop, steps=12_000, batch_size=128)),
     )
 
 
@@ -49,21 +43,11 @@ def best() -> Recipe:
     """Return the best recipe here: a student pruned from the assistant and trained on its embeddings; no stage 1."""
     # Not bf16: 1 x 1 convolutions take twice as long in it on a Xeon without AMX (CLUSTER.md).
     loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
-    return replace(
-        cpu(),
-        head=HeadConfig(
-            loop=loop,
-            freeze_backbone=False,
-            freeze_bn_stats=True,
-            weight_rcd=0.0,
-            weight_kd=2.0,
-            weight_assistant=10.0,
-            weight_cls=0.0,
-            resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32),
-        ),
-        student=SeparableConfig(),
-        init_from_teacher=True,
-    )
+    head = HeadConfig(
+        loop, resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32), freeze_backbone=False, freeze_bn_stats=True,
+        weight_rcd=0.0, weight_kd=2.0, weight_assistant=10.0, weight_cls=0.0,
+    )  # fmt: skip
+    return replace(cpu(), head=head, student=SeparableConfig(), init_from_teacher=True)
 
 
 def assistant() -> Recipe:
@@ -76,23 +60,20 @@ def assistant() -> Recipe:
 
 def paper() -> Recipe:
     """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
-    gpu: dict[str, Any] = {"precision": "bf16", "ema": 0.9999, "checkpoint_every": 2_000, "workers": 8}
+    loop = LoopConfig(
+        steps=100_000,
+        batch_size=512,
+        learning_rate=1e-3,
+        precision="bf16",
+        ema=0.9999,
+        checkpoint_every=2_000,
+        workers=8,
+    )
+    generative = replace(loop, steps=400_000, batch_size=256, learning_rate=1e-4)
     return Recipe(
-        generative=GenerativeConfig(
-            loop=LoopConfig(steps=400_000, batch_size=256, learning_rate=1e-4, **gpu),
-            size=112,
-            channels=(128, 256, 384, 512),
-            layers=2,
-            unshuffle=2,
-        ),
-        backbone=BackboneConfig(
-            loop=LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, **gpu), resolutions=(16,)
-        ),
-        head=HeadConfig(
-            loop=LoopConfig(steps=200_000, batch_size=512, learning_rate=1e-3, **gpu),
-            queue=16_384,
-            resolutions=(16,),
-        ),
+        generative=GenerativeConfig(generative, size=112, channels=(128, 256, 384, 512), layers=2, unshuffle=2),
+        backbone=BackboneConfig(loop, resolutions=(16,)),
+        head=HeadConfig(replace(loop, steps=200_000), resolutions=(16,), queue=16_384),
         student=StudentConfig(backbone_channels=(128, 256), backbone_blocks=(3, 4), head_channels=512, head_blocks=3),
     )
 
@@ -105,9 +86,8 @@ def load_recipe(name: str) -> Recipe:
     try:
         values = json.loads(Path(name).read_text())
     except (OSError, ValueError) as error:
-        raise GdrdError(
-            f"{name!r} is not a recipe ({error})", "Use smoke, cpu, best, assistant, paper or a JSON file of a recipe"
-        ) from error
+        known = "smoke, cpu, best, assistant, paper or a JSON file of a recipe"
+        raise GdrdError(f"{name!r} is not a recipe ({error})", f"Use {known}") from error
     if not isinstance(values, dict):
         raise GdrdError(f"{name} does not hold a recipe", "Write one with `json.dump(to_dict(recipes.cpu()), file)`")
     return from_dict(Recipe, values)

@@ -45,9 +45,7 @@ def augment(
 ) -> Tensor:
     """Mirror, shift, rotate, scale and recolour each of the faces (N, 3, S, S) in [0, 1] at random.
 
-    Args:
-        rows: the rows of the batch that ``faces`` are; all if None.
-        batch_size: size of the whole batch; N if None.
+    ``rows`` are the places of the faces within a whole batch of ``batch_size``; None: they are the whole batch.
     """
     count, size = batch_size or len(faces), faces.shape[-1]
 

@@ -37,12 +37,9 @@ def blur(faces: Tensor, sigma: float) -> Tensor:
 
 
 def illuminate(faces: Tensor, amount: float, directions: Tensor) -> Tensor:
-    """Uneven light: multiply by 1 + amount * ramp, where the ramp rises from -1 to 1, then clamp to [0, 1].
+    """Uneven light: multiply by 1 + amount * ramp, then clamp to [0, 1]; ``amount`` is -1 to 1.
 
-    Args:
-        faces: (N, 3, H, W) in [0, 1].
-        amount: -1 to 1; 0 changes nothing, a negative value reverses the light.
-        directions: (N,) angle of the light in radians.
+    The ramp rises from -1 to 1 along ``directions`` (N,), in radians.
     """
     if amount == 0:
         return faces

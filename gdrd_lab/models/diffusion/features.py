@@ -27,19 +27,15 @@ def encoder_blocks(unet: nn.Module) -> list[str]:
 def block_features(
     unet: nn.Module, sample: Tensor, timestep: Tensor | int, block: str = "mid_block", **inputs: Any
 ) -> Tensor:
-    """Run a diffusers UNet up to ``block`` and return that block's output (N, C, h, w).
+    """Run a diffusers UNet up to a submodule, such as "down_blocks.1" or "mid_block.resnets.1"; return its output.
 
-    Args:
-        timestep: integer or (N,).
-        block: path of a submodule, such as "down_blocks.1", "mid_block" or "mid_block.resnets.1".
-        inputs: further inputs of this UNet, such as ``encoder_hidden_states``.
+    ``timestep`` is an integer or (N,); ``inputs`` are further inputs of this UNet, such as ``encoder_hidden_states``.
     """
     try:
         module = unet.get_submodule(block)
     except AttributeError as error:
-        raise GdrdError(
-            f"The UNet has no block {block!r}", f"Choose one of {', '.join(encoder_blocks(unet))}"
-        ) from error
+        known = ", ".join(encoder_blocks(unet))
+        raise GdrdError(f"The UNet has no block {block!r}", f"Choose one of {known}") from error
     found: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
@@ -66,18 +62,10 @@ def generative_features(
     block: str = "mid_block",
     seeds: list[int] | None = None,
 ) -> Tensor:
-    """Return encoder features of the generative teacher for very-low-resolution faces.
+    """Return encoder features (N, C, h, w) of the generative teacher for faces ``lr`` (N, 3, r, r) in [0, 1].
 
-    Args:
-        lr: (N, 3, r, r) in [0, 1], the condition.
-        hr: (N, 3, S, S) in [0, 1], the target whose residual the encoder reads; None: the features depend on the
-            low-resolution face alone.
-        timestep: noise level t, 0 (clean) to 999.
-        block: see ``encoder_blocks``.
-        seeds: one per face, for the noise at t; None scales x_0 by sqrt(abar) and adds no noise.
-
-    Returns:
-        (N, C, h, w), no gradient.
+    The encoder reads x_t at ``timestep`` 0 (clean) to 999: x_0 is the residual of ``hr`` (N, 3, S, S), or of the
+    low-resolution face alone if None. ``seeds``, one per face, give the noise; None adds none.
     """
     device = teacher.device
     lr = check_faces(lr).to(device)

@@ -60,15 +60,10 @@ def build_scheduler() -> DDIMScheduler:
 
 
 class SuperResolutionPipeline(DiffusionPipeline):
-    """Super-resolves very-low-resolution faces to ``size`` px.
+    """Super-resolves very-low-resolution faces to ``size`` px, with a UNet that reads x_t and c, or x_t alone.
 
-    Args:
-        unet: a diffusers UNet2DModel that reads x_t and c, or x_t alone.
-        scheduler: a diffusers scheduler.
-        size: resolution of the output in pixels.
-        unshuffle: pixel-unshuffle factor f before the UNet.
-        residual_scale: standard deviation s of y - c, for faces in [-1, 1]; None for a model that generates the face
-            itself, x_0 = y.
+    ``unshuffle`` is the factor f before the UNet, and ``residual_scale`` the standard deviation s of y - c, for faces
+    in [-1, 1]; None for a model that generates the face itself, x_0 = y.
 
     Example:
         >>> pipeline = SuperResolutionPipeline(build_unet(32, (16, 32), layers=1), build_scheduler(), size=32)
@@ -100,12 +95,7 @@ class SuperResolutionPipeline(DiffusionPipeline):
         return resize(lr, self.size) * 2 - 1
 
     def clean(self, hr: Tensor | None, lr: Tensor) -> Tensor:
-        """Return x_0 (N, 3, size, size): (y - c) / s, or y itself where ``residual_scale`` is None.
-
-        Args:
-            hr: (N, 3, S, S) in [0, 1]; None stands for the resized low-resolution face, y = c.
-            lr: (N, 3, r, r) in [0, 1].
-        """
+        """Return x_0 (N, 3, size, size): (y - c) / s, or y itself without ``residual_scale``; y = c without ``hr``."""
         condition = self.condition(lr)
         face = condition if hr is None else resize(hr, self.size) * 2 - 1
         return face if self.residual_scale is None else (face - condition) / self.residual_scale
@@ -129,10 +119,7 @@ class SuperResolutionPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def denoise(self, lr: Tensor, steps: int = 8, seeds: Sequence[int] | None = None) -> Iterator[Tensor]:
-        """Super-resolve faces and yield the estimate after every step; arguments, shapes and errors as for a call.
-
-        The next step runs when the next estimate is asked for.
-        """
+        """Yield the estimate of every step, when it is asked for; arguments as for a call."""
         seeds = range(len(lr)) if seeds is None else seeds
         if len(seeds) != len(lr):
             raise GdrdError(f"{len(seeds)} seeds for {len(lr)} faces", "Give one seed per face")
@@ -148,16 +135,10 @@ class SuperResolutionPipeline(DiffusionPipeline):
         seeds: Sequence[int] | None = None,
         callback: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
-        """Super-resolve faces.
+        """Super-resolve faces (N, 3, r, r), RGB in [0, 1], to (N, 3, size, size).
 
-        Args:
-            lr: (N, 3, r, r), RGB in [0, 1], any r.
-            steps: denoising steps; 4 to 50.
-            seeds: one integer per face, 0, 1, ... by default; a face's result depends on its seed, not on the batch.
-            callback: called after every step with (step, current estimate of the high-resolution faces in [0, 1]).
-
-        Returns:
-            (N, 3, size, size) in [0, 1].
+        ``seeds``, one per face, are 0, 1, ... by default; a face's result depends on its seed, not on the batch.
+        ``callback`` is called after every step with (step, current estimate of the faces).
         """
         for step, faces in enumerate(self.denoise(lr, steps, seeds)):
             if callback is not None:

@@ -9,13 +9,7 @@ from torch import Tensor
 
 
 def noised(x0: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
-    """Forward process, x_t = sqrt(abar) x_0 + sqrt(1 - abar) e.
-
-    Args:
-        x0: (N, C, H, W).
-        noise: e, shaped like ``x0``, unit Gaussian.
-        alpha_bar: abar at t, () or (N,), in [0, 1].
-    """
+    """Forward process, x_t = sqrt(abar) x_0 + sqrt(1 - abar) e; x_0 and e are (N, C, H, W), abar at t () or (N,)."""
     signal, rest = _weights(alpha_bar)
     return signal * x0 + rest * noise
 

@@ -15,10 +15,7 @@ from gdrd_lab.errors import GdrdError
 def start_noise(
     seeds: Sequence[int], shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> tuple[Tensor, list[torch.Generator]]:
-    """Draw unit Gaussian noise (N, *shape) and return it with the N generators, one per seed.
-
-    The noise is drawn on the CPU, so that a seed gives the same face on every device.
-    """
+    """Draw unit Gaussian noise (N, *shape) with one generator per seed, on the CPU: the same on every device."""
     generators = [torch.Generator().manual_seed(int(seed) % 2**63) for seed in seeds]
     noise = [torch.randn(shape, generator=generator) for generator in generators]
     return torch.stack(noise).to(device), generators
@@ -31,23 +28,16 @@ def sample(
     steps: int,
     generators: list[torch.Generator],
 ) -> Iterator[Tensor]:
-    """Denoise from x_T = noise to x_0 with any diffusers scheduler.
+    """Denoise unit Gaussian ``noise`` (N, ...) with any diffusers scheduler; yield the estimate of x_0 of every step.
 
-    Args:
-        predict: network output for (x_t, t), of the scheduler's ``prediction_type``.
-        noise: (N, ...) unit Gaussian.
-        steps: number of denoising steps, at least 1.
-
-    Yields:
-        The estimate of x_0 after every step, shaped like ``noise``; the last one is x_0.
+    ``predict`` gives the network's output for (x_t, t), of the scheduler's ``prediction_type``.
     """
     limit = scheduler.config.num_train_timesteps
     if not 1 <= steps <= limit:
         raise GdrdError(f"{steps} sampling steps", f"Choose between 1 and {limit}")
     scheduler = type(scheduler).from_config(scheduler.config)
     scheduler.set_timesteps(steps, device=noise.device)
-    takes_generator = "generator" in inspect.signature(scheduler.step).parameters
-    extra = {"generator": generators} if takes_generator else {}
+    extra = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
     x_t = noise * scheduler.init_noise_sigma
     for step, t in enumerate(scheduler.timesteps, 1):
         result = scheduler.step(predict(scheduler.scale_model_input(x_t, t), t), t, x_t, **extra)

@@ -21,22 +21,12 @@ def build_pipeline(config: GenerativeConfig) -> SuperResolutionPipeline:
 def velocity_loss(
     pipeline: SuperResolutionPipeline, hr: Tensor, lr: Tensor, timesteps: Tensor, noise: Tensor, min_snr: float
 ) -> Tensor:
-    """Denoising loss E w(t) |UNet(x_t, c, t) - v|^2 with v = sqrt(abar) e - sqrt(1 - abar) x_0.
+    """Denoising loss E w(t) |UNet(x_t, c, t) - v|^2 with v = sqrt(abar) e - sqrt(1 - abar) x_0, t (N,) from 0 to 999.
 
-    Args:
-        hr: (N, 3, S, S) in [0, 1].
-        lr: (N, 3, r, r) in [0, 1].
-        timesteps: (N,) integers, 0 to 999.
-        noise: (N, 3, size, size) unit Gaussian.
-        min_snr: gamma of the weight w = min(SNR, gamma) / (SNR + 1); 0 weighs all timesteps alike.
-
-    Returns:
-        Scalar, in [0, inf).
-
+    w = min(SNR, gamma) / (SNR + 1) with gamma = ``min_snr``; 0 weighs all timesteps alike.
     Source: v-prediction, Salimans and Ho (arXiv 2202.00512); Min-SNR, Hang et al. (arXiv 2303.09556), section 3.4.
     """
-    condition = pipeline.condition(lr)
-    clean = pipeline.clean(hr, lr)
+    condition, clean = pipeline.condition(lr), pipeline.clean(hr, lr)
     alpha = pipeline.scheduler.alphas_cumprod.to(clean)[timesteps]
     weight = torch.ones_like(alpha)
     if min_snr:
@@ -56,9 +46,7 @@ class GenerativeStage(Stage):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"denoise": loss}."""
-        size = self.config.size
+        size, device = self.config.size, batch.lr.device
         numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
-        timesteps = (numbers * 1000).long().clamp_max(999)
-        device = batch.lr.device
-        args = (batch.hr, batch.lr, timesteps.to(device), noise.to(device), self.config.min_snr)
-        return {"denoise": velocity_loss(self.pipeline, *args)}
+        timesteps, noise = (numbers * 1000).long().clamp_max(999).to(device), noise.to(device)
+        return {"denoise": velocity_loss(self.pipeline, batch.hr, batch.lr, timesteps, noise, self.config.min_snr)}

@@ -23,13 +23,8 @@ from gdrd_lab.training.stages.base import Stage
 class HeadStage(Stage):
     """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the high-resolution faces.
 
-    Args:
-        config: weights and options.
-        student: with its trained backbone.
-        targets: (len(faces), d) unit embeddings of the high-resolution faces.
-        identities: number of labelled identities; 0 turns L_cls off.
-        seed: of the relation modules and class centres.
-        assistant: a second teacher that reads the same low-resolution faces, for ``weight_assistant``.
+    ``targets`` (len(faces), d) are these embeddings, of unit length. L_cls needs labelled ``identities``, and
+    ``weight_assistant`` an assistant, a second teacher that reads the same low-resolution faces.
     """
 
     memory: Tensor
@@ -44,9 +39,7 @@ class HeadStage(Stage):
         assistant: Student | None = None,
     ) -> None:
         if config.weight_assistant and assistant is None:
-            raise GdrdError(
-                "weight_assistant is set, but there is no assistant", "Give the folder of one (--assistant)"
-            )
+            raise GdrdError("weight_assistant is set, with no assistant", "Give the folder of one (--assistant)")
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
@@ -67,8 +60,7 @@ class HeadStage(Stage):
         for part in self._frozen_blocks:
             part.requires_grad_(False)
         # In tuples, so that they are not submodules.
-        self._student: tuple[Student] = (student,)
-        self._targets, self._assistants = (targets,), assistants
+        self._student, self._targets, self._assistants = (student,), (targets,), assistants
         if config.weight_crd_memory:
             self.register_buffer("memory", targets, persistent=False)  # moves to the device with the stage
 
@@ -110,8 +102,8 @@ class HeadStage(Stage):
         if "relation" in self.trained:
             losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:
-            classification = self.trained["classes"](embedding, batch.labels)
-            losses["cls"] = config.weight_cls * batch.labelled_share * classification
+            weight = config.weight_cls * batch.labelled_share
+            losses["cls"] = weight * self.trained["classes"](embedding, batch.labels)
         return losses
 
 
