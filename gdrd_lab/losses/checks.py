@@ -20,16 +20,14 @@ def check_pair(student: Tensor, teacher: Tensor, dimensions: str, what: str) -> 
     expected = dimensions.count(",") + 1
     for owner, tensor in (("student's", student), ("teacher's", teacher)):
         if tensor.ndim != expected or tensor.numel() == 0:
-            raise GdrdError(
-                f"The {owner} {what} have shape {tuple(tensor.shape)}", f"Pass a non-empty ({dimensions}) tensor"
-            )
+            remedy = f"Pass a non-empty ({dimensions}) tensor"
+            raise GdrdError(f"The {owner} {what} have shape {tuple(tensor.shape)}", remedy)
         if not tensor.is_floating_point():
             raise GdrdError(f"The {owner} {what} are {tensor.dtype}", "Pass floating-point values")
     if student.shape != teacher.shape:
-        raise GdrdError(
-            f"The student's {what} have shape {tuple(student.shape)} and the teacher's {tuple(teacher.shape)}",
-            "Bring the student's to the teacher's shape with an adapter or a head of that size",
-        )
+        shapes = f"{tuple(student.shape)} and the teacher's {tuple(teacher.shape)}"
+        remedy = "Bring the student's to the teacher's shape with an adapter or a head of that size"
+        raise GdrdError(f"The student's {what} have shape {shapes}", remedy)
 
 
 def check_labels(labels: Tensor, count: int) -> None:

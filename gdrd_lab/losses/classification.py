@@ -46,14 +46,13 @@ class _MarginLoss(nn.Module):
             GdrdError: the shapes are wrong, or a label is out of range.
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != self.embedding_size:
-            raise GdrdError(
-                f"Embeddings have shape {tuple(embeddings.shape)}", f"Pass (N, {self.embedding_size}) as configured"
-            )
+            remedy = f"Pass (N, {self.embedding_size}) as configured"
+            raise GdrdError(f"Embeddings have shape {tuple(embeddings.shape)}", remedy)
         check_labels(labels, len(embeddings))
         weight: Tensor = self.criterion.W
         labels = labels.to(embeddings.device)
         labelled = labels >= 0
-        if not bool(labelled.any()):
+        if not labelled.any():
             # Both operands stay in the graph, where backward and the exchange of gradients expect them.
             return (embeddings * 0).sum().to(weight.dtype) + (weight * 0).sum()
         highest = int(labels.max())
@@ -98,13 +97,7 @@ class CosFace(_MarginLoss):
     """Additive cosine margin: L = -log softmax_y(s (cos(theta_c) - m [c = y])), theta_c the angle to class c.
 
     Args:
-        classes: C >= 2 identities.
-        embedding_size: d.
-        margin: m, a difference of cosines.
-        scale: s > 0.
-
-    Raises:
-        GdrdError: there are fewer than two classes, or the scale is not above zero.
+        margin: m, a difference of cosines; the other arguments and the errors are as for ``ArcFace``.
 
     Source: CosFace (arXiv 1801.09414), equation 4; pytorch-metric-learning's CosFaceLoss.
 

@@ -31,21 +31,15 @@ class TargetNormalisation(Enum):
 
 
 def normalise_target(features: Tensor, normalisation: TargetNormalisation) -> Tensor:
-    """Standardise features (N, C, H, W): (f - mean) / sqrt(variance + 1e-6), biased variance.
-
-    Raises:
-        GdrdError: CHANNEL has one value per channel, or LAYER one channel; the target would be zero.
-    """
+    """Standardise features (N, C, H, W): (f - mean) / sqrt(variance + 1e-6), biased variance."""
     if normalisation is TargetNormalisation.NONE:
         return features
     over = (0, 2, 3) if normalisation is TargetNormalisation.CHANNEL else (1,)
     if all(features.shape[dimension] == 1 for dimension in over):
-        raise GdrdError(
-            f"Features of shape {tuple(features.shape)} have one value to normalise over", "Use a larger batch or map"
-        )
-    if normalisation is TargetNormalisation.CHANNEL and distributed.world_size() > 1:
-        # The statistics are those of the faces of all processes.
-        parts = distributed.world_size()
+        shape = tuple(features.shape)
+        raise GdrdError(f"Features of shape {shape} have one value to normalise over", "Use a larger batch or map")
+    parts = distributed.world_size()
+    if normalisation is TargetNormalisation.CHANNEL and parts > 1:  # statistics of the faces of all processes
         centred = features - distributed.all_reduce_sum(features.mean(over, keepdim=True)) / parts
         variance = distributed.all_reduce_sum(centred.square().mean(over, keepdim=True)) / parts
         return centred * torch.rsqrt(variance + 1e-6)
@@ -65,9 +59,6 @@ def generative_loss(
         teacher_features: (N, C, H, W), the encoder's features of the same very-low-resolution faces.
         normalise: standardise the target first; False is NONE and True is CHANNEL. This is not taken from the paper;
             it makes the loss comparable between blocks.
-
-    Returns:
-        Scalar; NaN or infinite if an input is.
 
     Raises:
         GdrdError: the shapes differ or are not (N, C, H, W), or there is too little to normalise over.

@@ -61,10 +61,8 @@ class NegativeQueue(nn.Module):
         """
         check_pair(student, teacher, "N, d", "embeddings")
         if student.shape[1] != self.student.shape[1]:
-            raise GdrdError(
-                f"Embeddings of size {student.shape[1]} do not fit a queue of size {self.student.shape[1]}",
-                "Build the loss with the teacher's embedding size",
-            )
+            what = f"Embeddings of size {student.shape[1]} do not fit a queue of size {self.student.shape[1]}"
+            raise GdrdError(what, "Build the loss with the teacher's embedding size")
         if labels is not None:
             check_labels(labels, len(student))
         size, count = len(self.labels), len(student)

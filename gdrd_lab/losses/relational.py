@@ -40,9 +40,8 @@ class RelationModule(nn.Module):
     ) -> None:
         super().__init__()
         if min(embedding_size, hidden_size, relation_size) < 1:
-            raise GdrdError(
-                f"A relation module of sizes {embedding_size}, {hidden_size}, {relation_size}", "Choose at least 1"
-            )
+            sizes = f"{embedding_size}, {hidden_size}, {relation_size}"
+            raise GdrdError(f"A relation module of sizes {sizes}", "Choose at least 1")
         self.first = nn.Linear(embedding_size, hidden_size, bias=False)
         self.shift = nn.Parameter(torch.zeros(hidden_size)) if bias else None
         self.second = nn.Linear(hidden_size, relation_size, bias=bias)
@@ -127,11 +126,8 @@ class RelationalContrastiveLoss(nn.Module):
                 check_positive(value, name)
         if queue_size < 0:
             raise GdrdError(f"The queue size is {queue_size}", "Choose 0 for no queue, or a number of faces")
-        self.embedding_size = embedding_size
-        self.temperature = temperature
-        self.anchors = anchors
-        self.chunk = chunk
-        self.mean_over_negatives = mean_over_negatives
+        self.embedding_size, self.temperature = embedding_size, temperature
+        self.anchors, self.chunk, self.mean_over_negatives = anchors, chunk, mean_over_negatives
         self.teacher_relations = RelationModule(embedding_size, hidden_size, relation_size, bias=bias)
         self.cross_relations = RelationModule(embedding_size, hidden_size, relation_size, bias=bias)
         self.queue = NegativeQueue(queue_size, embedding_size) if queue_size else None
@@ -148,8 +144,7 @@ class RelationalContrastiveLoss(nn.Module):
         Raises:
             GdrdError: the shapes differ, the embedding size is not as configured, or there are fewer than two faces.
         """
-        self._check(student, teacher, labels)
-        whole = self._gather(student, teacher, labels)
+        whole = self._gathered(student, teacher, labels)
         positive, negative = self._at_full_precision(*whole)
         if self.queue is not None and self.training:
             self.queue.push(whole[0].detach(), whole[1], whole[2])
@@ -157,13 +152,23 @@ class RelationalContrastiveLoss(nn.Module):
 
     def terms(self, student: Tensor, teacher: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the two terms of L_rcd, (positive, negative), each >= 0, and leave the queue as it is."""
-        self._check(student, teacher, labels)
-        return self._at_full_precision(*self._gather(student, teacher, labels))
+        return self._at_full_precision(*self._gathered(student, teacher, labels))
 
-    def _gather(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the unit embeddings and labels of the faces of all processes."""
-        known = None if labels is None else distributed.gather(labels.to(student.device))
-        return distributed.gather(_unit(student)), distributed.gather(_unit(teacher.detach())), known
+    def _gathered(
+        self, student: Tensor, teacher: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Check a batch and return the unit embeddings and labels of the faces of all processes."""
+        check_pair(student, teacher, "N, d", "embeddings")
+        if student.shape[1] != self.embedding_size:
+            what = f"Embeddings of size {student.shape[1]} came to a loss of size {self.embedding_size}"
+            raise GdrdError(what, "Build the loss with the teacher's embedding size")
+        if len(student) < 2:
+            raise GdrdError("Relations need two faces in a batch, not one", "Use larger batches")
+        if labels is not None:
+            check_labels(labels, len(student))
+            labels = distributed.gather(labels.to(student.device))
+        ours, theirs = (F.normalize(full_precision(part), dim=1) for part in (student, teacher.detach()))
+        return distributed.gather(ours), distributed.gather(theirs), labels
 
     def _at_full_precision(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         # The critic's logarithms need float32 in any precision of the networks.
@@ -192,7 +197,7 @@ class RelationalContrastiveLoss(nn.Module):
         parts, share = distributed.world_size(), 1.0
         own = torch.arange(distributed.rank(), anchors, parts, device=student.device)
         if not len(own):  # more processes than anchors: this one still takes part in the exchange of gradients
-            own, share = torch.zeros(1, dtype=torch.int64, device=student.device), 0.0
+            own, share = own.new_zeros(1), 0.0
         for rows in own.split(self.chunk or anchors):
             if self.chunk is None or not torch.is_grad_enabled():
                 sums = self._chunk_sums(rows, *inputs)
@@ -218,22 +223,6 @@ class RelationalContrastiveLoss(nn.Module):
         if self.mean_over_negatives:
             negative = negative / mask.sum(2).clamp_min(1)
         return positive, negative.sum()
-
-    def _check(self, student: Tensor, teacher: Tensor, labels: Tensor | None) -> None:
-        check_pair(student, teacher, "N, d", "embeddings")
-        if student.shape[1] != self.embedding_size:
-            raise GdrdError(
-                f"Embeddings of size {student.shape[1]} came to a loss of size {self.embedding_size}",
-                "Build the loss with the teacher's embedding size",
-            )
-        if len(student) < 2:
-            raise GdrdError("Relations need two faces in a batch, not one", "Use larger batches")
-        if labels is not None:
-            check_labels(labels, len(student))
-
-
-def _unit(embeddings: Tensor) -> Tensor:
-    return F.normalize(full_precision(embeddings), dim=1)
 
 
 def _softplus(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +23,9 @@ from gdrd_lab.transforms.resize import resize
 # Width of the fourteen residual blocks, and whether a block halves its map.
 # Source: dlib, dnn_face_recognition_ex.cpp.
 BLOCKS = (
-    *[(32, False)] * 3,
-    *[(64, True), *[(64, False)] * 3],
-    *[(128, True), *[(128, False)] * 2],
-    *[(256, True), *[(256, False)] * 2],
-    (256, True),
-)
+    *[(32, False)] * 3, (64, True), *[(64, False)] * 3, (128, True), *[(128, False)] * 2,
+    (256, True), *[(256, False)] * 2, (256, True),
+)  # fmt: skip
 MEAN = (122.782, 117.001, 104.298)  # of a pixel 0..255; the file must agree
 
 CHIP = 150  # resolution of dlib's own crop, in px
@@ -73,12 +71,9 @@ class DlibRecogniser(RecogniserNetwork):
         super().__init__()
         # dlib's affine layers are folded into the convolutions before them.
         self.stem = nn.Conv2d(3, 32, 7, 2)
-        blocks, inputs = [], 32
-        for width, halves in BLOCKS:
-            blocks.append(_Block(inputs, width, halves))
-            inputs = width
-        self.blocks = nn.Sequential(*blocks)
-        self.linear = nn.Linear(inputs, self.embedding_size, bias=False)
+        inputs = [32, *(width for width, _ in BLOCKS)]
+        self.blocks = nn.Sequential(*(_Block(before, *block) for before, block in zip(inputs, BLOCKS, strict=False)))
+        self.linear = nn.Linear(inputs[-1], self.embedding_size, bias=False)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
     def describe(self, chips: Tensor) -> Tensor:
@@ -116,100 +111,72 @@ def read_state(data: bytes) -> dict[str, Tensor]:
     then the input layer, then the contents of all layers, innermost first. Anything unexpected is an error.
     """
     reader, layers = _Reader(data), _layers()
-    reader.expect("loss layer", reader.integer(), 1)
-    reader.expect("loss", reader.text(), "loss_metric_2")
-    reader.skip_reals(2)  # margin and distance threshold
-    for kind, _ in reversed(layers):
-        # The innermost layer holds the network's input and has a version of its own.
-        version = 3 if kind == "stem" else 1 if kind in ("tag", "skip") else 2
-        reader.expect(f"version of {kind}", reader.integer(), version)
+    reader.expect("loss layer", (reader.integer(), reader.text()), (1, "loss_metric_2"))
+    reader.reals(2)  # margin and distance threshold
+    # The innermost layer holds the network's input and has a version of its own.
+    versions = [3, *(1 if kind in ("tag", "skip") else 2 for kind, *_ in layers[1:])]
+    for version in reversed(versions):
+        reader.expect("version of a layer", reader.integer(), version)
     reader.expect("input", reader.text(), "input_rgb_image_sized")
-    for channel, mean in enumerate(MEAN):
-        reader.expect(f"mean of channel {channel}", round(reader.real(), 3), mean)
+    reader.expect("mean colour", tuple(round(value, 3) for value in reader.reals(3)), MEAN)
     reader.expect("input size", reader.integers(2), (CHIP, CHIP))
 
     state: dict[str, np.ndarray] = {}
-    inputs, name = 3, ""
-    for kind, values in layers:
+    name, inputs = "", 3
+    found: tuple[Any, ...]
+    for kind, *values in layers:
         if kind in ("tag", "skip"):
             continue
-        if kind in ("stem", "con"):
-            name, inputs = str(values[0]), _read_con(reader, state, inputs, *values)
-        elif kind == "affine":
-            _read_affine(reader, state, name, inputs)
-        elif kind == "fc":
-            _read_fc(reader, state, inputs, int(values[0]))
-        elif kind.endswith("pool"):
-            reader.expect("pooling", reader.text(), f"{kind}_2")
-            reader.expect("shape of the pooling", reader.integers(6), values)
-        else:
-            reader.expect("layer", reader.text(), kind)
+        reader.expect("layer", reader.text(), kind)
+        if kind == "con_4":
+            name, width, kernel, stride, padding = values
+            shape, parameters = (width, inputs, kernel, kernel), reader.tensor()
+            found = (parameters.shape, reader.integers(7), reader.alias(), reader.alias())
+            count, form = math.prod(shape), (width, kernel, kernel, stride, stride, padding, padding)
+            reader.expect(f"form of {name}", found, ((count + width, 1, 1, 1), form, shape, (1, width, 1, 1)))
+            reader.reals(4)  # multipliers of learning rate and weight decay
+            weight, state[f"{name}.bias"] = np.split(parameters.reshape(-1), [count])
+            state[f"{name}.weight"], inputs = weight.reshape(shape), width
+        elif kind == "affine_":  # folded into the convolution before it: gamma (w x + b) + beta
+            parameters = reader.tensor()
+            found = (parameters.shape, reader.alias(), reader.alias(), reader.integer())
+            channels = (1, inputs, 1, 1)  # mode 0 has one factor per channel
+            reader.expect(
+                f"form of the affine layer after {name}", found, ((2 * inputs, 1, 1, 1), channels, channels, 0)
+            )
+            gamma, beta = parameters.reshape(2, inputs).astype(np.float64)
+            state[f"{name}.weight"] = state[f"{name}.weight"] * gamma[:, None, None, None]
+            state[f"{name}.bias"] = state[f"{name}.bias"] * gamma + beta
+        elif kind == "fc_2":
+            sizes, parameters = reader.integers(2), reader.tensor()
+            found = (sizes, parameters.shape, reader.alias(), reader.alias(), reader.integer())
+            shape = (inputs, *values, 1, 1)  # mode 1 has no bias
+            reader.expect("form of the last layer", found, ((*values, inputs), shape, shape, (0, 0, 0, 0), 1))
+            reader.reals(4)
+            state["linear.weight"] = parameters[:, :, 0, 0].T
+        elif kind.endswith("pool_2"):
+            reader.expect("form of the pooling", reader.integers(6), tuple(values))
         reader.flags(3)
-        for _ in range(3):  # gradients and outputs, empty in a cleaned network
-            reader.expect("size of a work tensor", reader.tensor().size, 0)
-        if kind == "stem":
+        # Gradients and outputs are empty in a cleaned network.
+        reader.expect("size of the work tensors", [reader.tensor().size for _ in range(3)], [0, 0, 0])
+        if (kind, name) == ("con_4", "stem"):
             reader.expect("sample expansion factor", reader.integer(), 1)
     reader.expect("bytes after the network", len(data) - reader.position, 0)
     return {key: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for key, value in state.items()}
 
 
-def _layers() -> list[tuple[str, tuple]]:
-    """List the network's layers as dlib stacks them, innermost first, with the shapes that the file must have."""
-    layers: list[tuple[str, tuple]] = [("stem", ("stem", 32, 7, 2)), ("affine", ()), ("relu_", ())]
-    layers.append(("max_pool", (3, 3, 2, 2, 0, 0)))
+def _layers() -> list[tuple[Any, ...]]:
+    """List the layers as dlib stacks and names them, innermost first, with the shapes that the file must have."""
+    relu, pool = ("relu_",), ("max_pool_2", 3, 3, 2, 2, 0, 0)
+    layers: list[tuple[Any, ...]] = [("con_4", "stem", 32, 7, 2, 0), ("affine_",), relu, pool]
     for index, (width, halves) in enumerate(BLOCKS):
-        layers += [("tag", ()), ("con", (f"blocks.{index}.first", width, 3, 2 if halves else 1)), ("affine", ())]
-        layers += [("relu_", ()), ("con", (f"blocks.{index}.second", width, 3, 1)), ("affine", ())]
+        first = (f"blocks.{index}.first", width, 3, *((2, 0) if halves else (1, 1)))
+        layers += [("tag",), ("con_4", *first), ("affine_",), relu]
+        layers += [("con_4", f"blocks.{index}.second", width, 3, 1, 1), ("affine_",)]
         if halves:
-            layers += [("tag", ()), ("skip", ()), ("avg_pool", (2, 2, 2, 2, 0, 0))]
-        layers += [("add_prev_", ()), ("relu_", ())]
-    return [*layers, ("avg_pool", (0, 0, 1, 1, 0, 0)), ("fc", (DlibRecogniser.embedding_size,))]
-
-
-def _read_con(
-    reader: _Reader, state: dict[str, np.ndarray], inputs: int, name: str, width: int, kernel: int, stride: int
-) -> int:
-    """Read a convolution's filters and bias into ``state`` and return its width."""
-    reader.expect("layer", reader.text(), "con_4")
-    weights = width * inputs * kernel * kernel
-    parameters = reader.tensor()
-    reader.expect(f"size of {name}", parameters.shape, (weights + width, 1, 1, 1))
-    padding = kernel // 2 if stride == 1 else 0
-    shape = (width, kernel, kernel, stride, stride, padding, padding)
-    reader.expect(f"shape of {name}", reader.integers(7), shape)
-    reader.expect(f"filters of {name}", reader.alias(), (width, inputs, kernel, kernel))
-    reader.expect(f"bias of {name}", reader.alias(), (1, width, 1, 1))
-    reader.skip_reals(4)  # multipliers of learning rate and weight decay
-    parameters = parameters.reshape(-1)
-    state[f"{name}.weight"] = parameters[:weights].reshape(width, inputs, kernel, kernel)
-    state[f"{name}.bias"] = parameters[weights:]
-    return width
-
-
-def _read_affine(reader: _Reader, state: dict[str, np.ndarray], name: str, width: int) -> None:
-    """Read gamma and beta and fold gamma * (w x + b) + beta into the convolution ``name``."""
-    reader.expect("layer", reader.text(), "affine_")
-    parameters = reader.tensor()
-    reader.expect(f"size of the affine layer after {name}", parameters.shape, (2 * width, 1, 1, 1))
-    for _ in range(2):
-        reader.expect(f"channels of the affine layer after {name}", reader.alias(), (1, width, 1, 1))
-    reader.expect("mode of an affine layer", reader.integer(), 0)  # one factor per channel
-    gamma, beta = parameters.reshape(2, width).astype(np.float64)
-    state[f"{name}.weight"] = state[f"{name}.weight"] * gamma[:, None, None, None]
-    state[f"{name}.bias"] = state[f"{name}.bias"] * gamma + beta
-
-
-def _read_fc(reader: _Reader, state: dict[str, np.ndarray], inputs: int, outputs: int) -> None:
-    """Read the last layer, fully connected and without bias."""
-    reader.expect("layer", reader.text(), "fc_2")
-    reader.expect("outputs and inputs of the last layer", reader.integers(2), (outputs, inputs))
-    weight = reader.tensor()
-    reader.expect("size of the last layer", weight.shape, (inputs, outputs, 1, 1))
-    reader.expect("weights of the last layer", reader.alias(), (inputs, outputs, 1, 1))
-    reader.expect("bias of the last layer", reader.alias(), (0, 0, 0, 0))
-    reader.expect("bias mode of the last layer", reader.integer(), 1)  # no bias
-    reader.skip_reals(4)
-    state["linear.weight"] = weight[:, :, 0, 0].T
+            layers += [("tag",), ("skip",), ("avg_pool_2", 2, 2, 2, 2, 0, 0)]
+        layers += [("add_prev_",), relu]
+    return [*layers, ("avg_pool_2", 0, 0, 1, 1, 0, 0), ("fc_2", DlibRecogniser.embedding_size)]
 
 
 class _Reader:
@@ -247,9 +214,8 @@ class _Reader:
             raise _damaged(f"no finite number at byte {self.position}")
         return math.ldexp(mantissa, exponent)
 
-    def skip_reals(self, count: int) -> None:
-        for _ in range(count):
-            self.real()
+    def reals(self, count: int) -> tuple[float, ...]:
+        return tuple(self.real() for _ in range(count))
 
     def flags(self, count: int) -> None:
         """Read truth values, which dlib writes as the characters 0 and 1."""
@@ -280,7 +246,5 @@ class _Reader:
 
 
 def _damaged(why: str) -> GdrdError:
-    return GdrdError(
-        f"The file of dlib's recogniser is damaged or is another file: {why}",
-        "Install it again with pip install --force-reinstall 'gdrd-lab[evaluator]'",
-    )
+    remedy = "Install it again with pip install --force-reinstall 'gdrd-lab[evaluator]'"
+    return GdrdError(f"The file of dlib's recogniser is damaged or is another file: {why}", remedy)

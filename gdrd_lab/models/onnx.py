@@ -30,18 +30,12 @@ def open_session(model: str | bytes, threads: int | None = None) -> Any:
     """Return an onnxruntime session of a file or its content, silent about nodes of the graph; None uses all cores."""
     onnxruntime = require_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or 0
+    options.log_severity_level, options.intra_op_num_threads = 3, threads or 0
     return onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
 
 
 class OnnxRecogniser:
-    """A recogniser that `gdrd export` wrote; faces of any resolution are resized to ``input_size`` first.
-
-    Args:
-        path: the .onnx file.
-        threads: threads of onnxruntime; None uses all cores.
-    """
+    """A recogniser that `gdrd export` wrote; faces of any resolution are resized to ``input_size`` first."""
 
     def __init__(self, path: Path | str, threads: int | None = None) -> None:
         require_onnxruntime()
@@ -51,10 +45,8 @@ class OnnxRecogniser:
             self.name, self.embedding_size = str(metadata["name"]), int(metadata["embedding_size"])
             self.input_size = int(metadata["input_size"])
         except Exception as error:  # onnxruntime's errors have no common base
-            raise GdrdError(
-                f"{path} is not a recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})",
-                "Write it with `gdrd export`",
-            ) from error
+            what = f"{path} is not a recogniser that onnxruntime can run ({str(error).splitlines()[0][:100]})"
+            raise GdrdError(what, "Write it with `gdrd export`") from error
         weights = {item.name: numpy_helper.to_array(item) for item in onnx.load(str(path)).graph.initializer}
         require_finite(weights, f"{self.name} ({path})")
         self._checksum = checksum(Path(path))

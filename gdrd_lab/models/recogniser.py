@@ -65,22 +65,13 @@ def check_faces(faces: Tensor) -> Tensor:
     Values up to 0.25 outside [0, 1] are accepted, because bicubic interpolation overshoots. BGR can only be guessed:
     a warning is given if at least nine in ten of eight or more faces are bluer than red in the middle, which is true of
     less than 1 percent of photographs in RGB.
-
-    Example:
-        >>> check_faces(torch.rand(2, 3, 16, 16)).shape
-        torch.Size([2, 3, 16, 16])
-        >>> check_faces(torch.full((2, 3, 16, 16), 200.0))
-        Traceback (most recent call last):
-        gdrd_lab.errors.GdrdError: Faces have values from 200 to 200, not from 0 to 1. Divide pixels 0..255 by 255.
     """
     if torch.compiler.is_compiling():
         return faces  # checks would break the compiled graph
     if faces.ndim != 4 or faces.shape[1] != 3:
         turned = faces.ndim == 4 and faces.shape[3] == 3
-        raise GdrdError(
-            f"Faces have shape {tuple(faces.shape)}, not (N, 3, H, W)",
-            "Use faces.permute(0, 3, 1, 2)" if turned else "Give a batch of RGB faces; one face is face[None]",
-        )
+        remedy = "Use faces.permute(0, 3, 1, 2)" if turned else "Give a batch of RGB faces; one face is face[None]"
+        raise GdrdError(f"Faces have shape {tuple(faces.shape)}, not (N, 3, H, W)", remedy)
     if not faces.is_floating_point():
         raise GdrdError(f"Faces are {faces.dtype}, not floating point", "Use faces.float() / 255")
     if faces.dtype in (torch.float16, torch.bfloat16):
@@ -109,29 +100,16 @@ def _check_range(low: float, high: float) -> None:
 
 
 def embed_batch(recogniser: Recogniser, faces: Tensor) -> Tensor:
-    """Embed one batch for scoring: ``recogniser.embed`` between a check of the faces and one of the embeddings.
-
-    Values that are not finite pass, because whoever compares whole sets counts them (``datasets.embed``).
-
-    Args:
-        faces: (N, 3, H, W), RGB in [0, 1].
-
-    Returns:
-        (N, embedding_size), rows of unit length.
-    """
+    """Embed faces (N, 3, H, W) with checks before and after; ``datasets.embed`` counts values that are not finite."""
     require_evaluation_mode(recogniser, recogniser.name)
     embeddings = recogniser.embed(check_faces(faces))
     if tuple(embeddings.shape) != (len(faces), recogniser.embedding_size):
-        raise GdrdError(
-            f"{recogniser.name} returned embeddings of shape {tuple(embeddings.shape)} for {len(faces)} faces",
-            f"Return (N, {recogniser.embedding_size}), or correct its embedding_size",
-        )
+        what = f"{recogniser.name} returned embeddings of shape {tuple(embeddings.shape)} for {len(faces)} faces"
+        raise GdrdError(what, f"Return (N, {recogniser.embedding_size}), or correct its embedding_size")
     lengths = embeddings.detach().float().norm(dim=1)
     if bool(((lengths - 1).abs() > 0.01).any()):
-        raise GdrdError(
-            f"{recogniser.name} returned embeddings of length {lengths.min():.3g} to {lengths.max():.3g}, not 1",
-            "Let embed return torch.nn.functional.normalize(embeddings, dim=1)",
-        )
+        what = f"{recogniser.name} returned embeddings of length {lengths.min():.3g} to {lengths.max():.3g}, not 1"
+        raise GdrdError(what, "Let embed return torch.nn.functional.normalize(embeddings, dim=1)")
     return embeddings
 
 
@@ -140,10 +118,8 @@ def require_evaluation_mode(recogniser: object, name: str) -> None:
     parts = [recogniser, *getattr(recogniser, "__dict__", {}).values()]
     layers = (layer for part in parts if isinstance(part, nn.Module) for layer in part.modules())
     if any(layer.training and isinstance(layer, (_NormBase, _DropoutNd)) for layer in layers):
-        raise GdrdError(
-            f"{name} is in training mode, so a face's embedding depends on its batch",
-            "Call eval() on the network first",
-        )
+        what = f"{name} is in training mode, so a face's embedding depends on its batch"
+        raise GdrdError(what, "Call eval() on the network first")
 
 
 def require_finite(tensors: Mapping[str, Any], source: object) -> None:
@@ -151,8 +127,6 @@ def require_finite(tensors: Mapping[str, Any], source: object) -> None:
     for name, values in tensors.items():
         values = values if isinstance(values, Tensor) else torch.tensor(values)
         if values.is_floating_point() and not bool(values.isfinite().all()):
-            bad = int((~values.isfinite()).sum())
-            raise GdrdError(
-                f"{source} cannot be used: {bad} of {values.numel()} values of its tensor {name} are not finite",
-                "Use an earlier checkpoint, or train again with a lower learning rate",
-            )
+            bad = f"{int((~values.isfinite()).sum())} of {values.numel()} values of its tensor {name} are not finite"
+            remedy = "Use an earlier checkpoint, or train again with a lower learning rate"
+            raise GdrdError(f"{source} cannot be used: {bad}", remedy)

@@ -14,21 +14,13 @@ from gdrd_lab.models.recogniser import Recogniser
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a named model.
-
-    Args:
-        name: argument of ``load_model``.
-        description: what it is.
-        resolutions: lowest and highest resolution that it was trained for, in pixels.
-        multiply_adds: of one face, in millions.
-        lfw: mean accuracy on LFW View 2 with both faces at 16 px and at 112 px; None if it was not measured.
-    """
+    """A model that ``load_model`` knows by name."""
 
     name: str
     description: str
-    resolutions: tuple[int, int]
-    multiply_adds: float
-    lfw: tuple[float, float] | None = None
+    resolutions: tuple[int, int]  # lowest and highest that it was trained for, in pixels
+    multiply_adds: float  # of one face, in millions
+    lfw: tuple[float, float] | None = None  # mean accuracy on View 2, both faces at 16 px and at 112 px
 
 
 MODELS = (
@@ -129,18 +121,15 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
 
         return OnnxRecogniser(name)
     if name.endswith(".pt2"):
-        raise GdrdError(
-            f"{name} is a torch.export program, and opening one can run code hidden in it",
-            "Use the same student as a folder or .onnx file; in your own code, torch.export.load opens it",
-        )
+        remedy = "Use the same student as a folder or .onnx file; in your own code, torch.export.load opens it"
+        raise GdrdError(f"{name} is a torch.export program, and opening one can run code hidden in it", remedy)
     from gdrd_lab.models.student.model import Student
 
     folder = shipped(name) if name in FOLDERS and name != "generative" else Path(name)
     if not folder.is_dir():
         names = ", ".join(model.name for model in MODELS)
-        raise GdrdError(
-            f"{name!r} is neither a recogniser nor a folder", f"Use {names}, a student's folder or a .onnx file"
-        )
+        remedy = f"Use {names}, a student's folder or a .onnx file"
+        raise GdrdError(f"{name!r} is neither a recogniser nor a folder", remedy)
     return Student.load(folder)
 
 

@@ -43,12 +43,7 @@ def separable_blocks(inputs: int, blocks: Sequence[Sequence[int]]) -> nn.Sequent
 
 
 def preprocess(faces: Tensor, resolution: int) -> Tensor:
-    """Resize faces (N, 3, H, W), RGB in [0, 1], and scale them to SFace's range: (255 x - 127.5) / 128.
-
-    Example:
-        >>> preprocess(torch.ones(1, 3, 16, 16), 112).shape, preprocess(torch.ones(1, 3, 16, 16), 16).max().item()
-        (torch.Size([1, 3, 112, 112]), 0.99609375)
-    """
+    """Resize faces (N, 3, H, W), RGB in [0, 1], and scale them to SFace's range: (255 x - 127.5) / 128."""
     return (resize(faces, resolution) * 255 - 127.5) / 128
 
 
@@ -78,12 +73,7 @@ class SFace(RecogniserNetwork):
 
 
 def load_sface(path: Path | None = None) -> SFace:
-    """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from ``path``.
-
-    Example:
-        >>> load_sface().embed(torch.rand(2, 3, 16, 16)).shape
-        torch.Size([2, 128])
-    """
+    """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from ``path``."""
     from gdrd_lab.io.pretrained import SFACE, find
 
     model = SFace()
@@ -103,7 +93,6 @@ def _state_from_onnx(path: Path) -> dict[str, Tensor]:
             quantised, scales, zero = (values[name].astype(np.float32) for name in node.input)
             options = {attribute.name: attribute.i for attribute in node.attribute}
             axis, block = options.get("axis", 0), options["block_size"]
-
             index = np.arange(quantised.shape[axis]) // block
             values[node.output[0]] = (quantised - zero.take(index, axis)) * scales.take(index, axis)
         elif node.op_type == "Reshape":

@@ -15,11 +15,7 @@ from gdrd_lab.models.recogniser import Recogniser, check_faces
 class SuperResolved:
     """Super-resolves faces, then embeds them; faces of the output's resolution or above are embedded as they are.
 
-    Args:
-        pipeline: the generative teacher.
-        recogniser: embeds its output.
-        steps: denoising steps.
-        seed: a face's noise depends on this and on its pixels, not on the batch.
+    A face's noise depends on ``seed`` and on its pixels, not on the batch.
     """
 
     def __init__(

@@ -19,26 +19,13 @@ from gdrd_lab.io.weights_folder import load_into, write_folder
 
 @dataclass
 class TrainingState:
-    """Everything that an optimiser step changes.
+    """Everything that an optimiser step changes."""
 
-    Args:
-        weights: the modules that learn.
-        average: their moving average (``training.ema``).
-        optimizer: the optimiser.
-        scaler: of the gradients in half precision, or None.
-        changes: settings changed in resumed runs, with the step of each change.
-    """
-
-    weights: nn.Module
-    average: AveragedModel
+    weights: nn.Module  # the modules that learn
+    average: AveragedModel  # their moving average (``training.ema``)
     optimizer: Optimizer
-    scaler: Any = None
-    changes: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        """The parameters that the optimiser changes."""
-        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+    scaler: Any = None  # of the gradients in half precision
+    changes: list[dict[str, Any]] = field(default_factory=list)  # of settings in resumed runs, with their steps
 
     def is_finite(self) -> bool:
         """Return whether all weights and buffers and their averages are finite."""
@@ -49,10 +36,10 @@ class TrainingState:
         """Write the checkpoint ``folder/step-NNNNNNN`` after ``step`` steps and delete all but the newest ``keep``."""
         path = folder / f"step-{step:07d}"
         tensors, rest = flatten_optimizer(self.optimizer.state_dict())
-        groups = {"weights": self.weights.state_dict(), "average": self.average.module.state_dict()}
+        weights, average = self.weights.state_dict(), self.average.module.state_dict()
         scaler = None if self.scaler is None else self.scaler.state_dict()
         state = {"step": step, "changes": self.changes, "optimizer": rest, "scaler": scaler}
-        write_folder(path, {**groups, "optimizer": tensors}, {**metadata, **state})
+        write_folder(path, {"weights": weights, "average": average, "optimizer": tensors}, {**metadata, **state})
         for old in checkpoints(folder)[:-keep]:
             shutil.rmtree(old)
 
@@ -73,7 +60,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def read_metadata(folder: Path | str) -> dict[str, Any]:
-    """Return the metadata of a checkpoint or of a finished stage; empty if there is none or it is damaged."""
+    """Return the metadata of a checkpoint or a finished stage; empty if there is none or it is damaged."""
     try:
         return json.loads((Path(folder) / "facts.json").read_text())
     except (OSError, ValueError):

@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
 from gdrd_lab import distributed
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.readable import require_readable
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training.config import LoopConfig, Recipe
 from gdrd_lab.training.stages.head import first_blocks
 from gdrd_lab.training.trainer import own_rows
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
 
 
 def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogniser: Recogniser | None = None) -> None:
@@ -36,11 +33,9 @@ def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogni
                 f"{faces.name} has {len(faces)} faces, fewer than a batch of {name}, {config.loop.batch_size}",
                 f"Give more faces or set {name}.loop.batch_size",
             )
-        if max(config.resolutions) > faces.size:
-            raise GdrdError(
-                f"{name}.resolutions holds {max(config.resolutions)} px, and the faces have {faces.size} px",
-                "Give resolutions up to the size of the faces",
-            )
+        if (largest := max(config.resolutions)) > faces.size:
+            what = f"{name}.resolutions holds {largest} px, and the faces have {faces.size} px"
+            raise GdrdError(what, "Give resolutions up to the size of the faces")
     require_readable(faces)
     sample = [faces[int(index)] for index in np.linspace(0, len(faces) - 1, min(32, len(faces))).astype(int)]
     if sum(int(face.max()) - int(face.min()) < 8 for face in sample) > len(sample) / 2:
@@ -75,17 +70,14 @@ def check_loop(config: LoopConfig, batch_norm: bool) -> None:
     """Check that this machine can run a loop."""
     share = len(own_rows(config, distributed.world_size(), distributed.rank())) // config.accumulate
     if batch_norm and share < 2:
-        raise GdrdError(
-            "A micro-batch of one face has no statistics for BatchNorm", "Raise batch_size or lower accumulate"
-        )
+        raise GdrdError("A micro-batch of one face has no BatchNorm statistics", "Raise batch_size or lower accumulate")
     if config.precision == "fp16" and not torch.accelerator.is_available():
         raise GdrdError("precision=fp16 needs a GPU", "Set precision=bf16 or precision=no")
     available = {str(tracker) for tracker in get_available_trackers()}
     if config.tracker not in {*available, "all"}:
-        known = config.tracker in LOGGER_TYPE_TO_CLASS
+        state = "not installed" if config.tracker in LOGGER_TYPE_TO_CLASS else "unknown"
         raise GdrdError(
-            f"The tracker {config.tracker} is {'not installed' if known else 'unknown'}",
-            f"Set tracker to one of {', '.join(sorted(available))}",
+            f"The tracker {config.tracker} is {state}", f"Set tracker to one of {', '.join(sorted(available))}"
         )
     if config.compile and not torch.accelerator.is_available() and not shutil.which(os.environ.get("CXX", "g++")):
         raise GdrdError("compile=true needs a C++ compiler on a CPU", "Install g++ or set compile=false")

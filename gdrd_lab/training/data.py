@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gdrd_lab.datasets.base import to_tensor
+from gdrd_lab.datasets.base import FaceDataset, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.resize import downscale
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 
 def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
@@ -47,10 +43,7 @@ def _epoch_order(faces: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def step_noise(seed: int, step: int, rows: Sequence[int], shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Return for each row of a step a uniform number in [0, 1) and unit Gaussian noise: (N,) and (N, *shape).
-
-    Each depends only on seed, step and row, so the split of a batch over processes does not change it.
-    """
+    """Return a uniform number in [0, 1) (N,) and unit noise (N, *shape), which depend only on seed, step and row."""
     generators = [step_generator(seed, step, 1 + int(row)) for row in rows]
     numbers = torch.stack([torch.rand((), generator=generator) for generator in generators])
     return numbers, torch.stack([torch.randn(shape, generator=generator) for generator in generators])
@@ -58,33 +51,22 @@ def step_noise(seed: int, step: int, rows: Sequence[int], shape: tuple[int, ...]
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's faces, or the part of them that one process takes at once.
+    """One step's faces, or the part of them that one process takes at once."""
 
-    Args:
-        hr: (N, 3, S, S) in [0, 1], augmented.
-        lr: (N, 3, r, r), the same degraded to the step's resolution r.
-        labels: (N,) int64, -1 where the identity is unknown.
-        indices: (N,) int64 into the face set.
-        step: the optimiser step, counted over all micro-batches.
-        rows: (N,) int64, places of the faces within the step's whole batch.
-        labelled_share: labelled faces per face here, divided by the same in the step's whole batch (1 where that is 0).
-            A mean over the labelled faces times this, averaged over equal parts of a batch, is the whole batch's mean.
-    """
-
-    hr: Tensor
-    lr: Tensor
-    labels: Tensor
-    indices: Tensor
-    step: int
-    rows: Tensor
+    hr: Tensor  # (N, 3, S, S) in [0, 1], augmented
+    lr: Tensor  # (N, 3, r, r), the same degraded to the step's resolution r
+    labels: Tensor  # (N,) int64, -1 where the identity is unknown
+    indices: Tensor  # (N,) int64 into the face set
+    step: int  # the optimiser step, counted over all micro-batches
+    rows: Tensor  # (N,) int64, places of the faces within the step's whole batch
+    # Labelled faces per face here, divided by the same in the whole batch (1 where that is 0). A mean over the labelled
+    # faces times this, averaged over equal parts of a batch, is the whole batch's mean.
     labelled_share: float = 1.0
 
     def part(self, rows: slice) -> Batch:
         """Return some rows of the batch, for one micro-batch."""
         part = self._map(lambda tensor: tensor[rows])
-        here, there = (
-            float((labels >= 0).float().mean()) if len(labels) else 0.0 for labels in (part.labels, self.labels)
-        )
+        here, there = (float((batch.labels >= 0).float().mean()) for batch in (part, self))
         return replace(part, labelled_share=self.labelled_share * (here / there if there else 1.0))
 
     def to(self, device: torch.device) -> Batch:
@@ -100,20 +82,16 @@ class Batch:
         return replace(self, **tensors)  # type: ignore[arg-type]
 
 
+@dataclass(eq=False)
 class StepBatches(Dataset):
     """Dataset whose item ``step`` is the whole Batch of that step."""
 
-    def __init__(
-        self,
-        faces: FaceDataset,
-        batch_size: int,
-        resolutions: Sequence[int],
-        augmentation: AugmentConfig,
-        seed: int,
-        steps: int,
-    ) -> None:
-        self.faces, self.batch_size, self.resolutions = faces, batch_size, tuple(resolutions)
-        self.augmentation, self.seed, self.steps = augmentation, seed, steps
+    faces: FaceDataset
+    batch_size: int
+    resolutions: Sequence[int]
+    augmentation: AugmentConfig
+    seed: int
+    steps: int
 
     def __len__(self) -> int:
         return self.steps
@@ -128,27 +106,14 @@ class StepBatches(Dataset):
         generator = step_generator(self.seed, step)
         faces = to_tensor([self.faces[int(i)] for i in indices])
         hr = augment(faces, self.augmentation, generator, rows, self.batch_size)
-        resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
-        labels = self.faces.labels
-        known = float((labels[everyone] >= 0).mean())
-        share = float((labels[indices] >= 0).mean()) / known if known else 1.0
-        return Batch(
-            hr,
-            downscale(hr, resolution),
-            torch.from_numpy(labels[indices]),
-            torch.from_numpy(indices),
-            step,
-            torch.from_numpy(rows),
-            share,
-        )
+        lr = downscale(hr, self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))])
+        labels, known = self.faces.labels[indices], float((self.faces.labels[everyone] >= 0).mean())
+        share = float((labels >= 0).mean()) / known if known else 1.0
+        tensor = torch.from_numpy
+        return Batch(hr, lr, tensor(labels), tensor(indices), step, tensor(rows), share)
 
     def iterate(self, start: int, workers: int, rows: np.ndarray | None = None, pin: bool = False) -> Iterator[Batch]:
-        """Yield the batches from step ``start`` on, decoded ahead by ``workers`` processes.
-
-        Args:
-            workers: processes; 0 decodes a batch when it is asked for.
-            rows: the rows of each batch to make; all if None.
-        """
+        """Yield the batches, or some ``rows`` of each, from step ``start`` on; ``workers`` processes decode ahead."""
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
         for item in DataLoader(
             _Parts(self, wanted),
@@ -168,9 +133,6 @@ class _Parts(Dataset):
 
     def __init__(self, batches: StepBatches, rows: np.ndarray) -> None:
         self.batches, self.rows = batches, rows
-
-    def __len__(self) -> int:
-        return len(self.batches)
 
     def __getitem__(self, step: int) -> Batch | GdrdError:
         try:

@@ -8,10 +8,9 @@ from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 
 def weight_average(module: nn.Module, decay: float) -> AveragedModel:
-    """Return the average a <- d a + (1 - d) w of a module's weights and buffers, with d lower in the first steps.
+    """Return the average a <- d a + (1 - d) w of weights and buffers; in update n, from 1, d = min(decay, n / (n + 9)).
 
-    After update n (from 1) d = min(decay, n / (n + 9)). Integer buffers are copied. ``update_parameters`` updates it;
-    ``n_averaged`` is n, one more than the updates made, because the starting weights count.
+    Integer buffers are copied. ``n_averaged`` is one more than the updates made, because the starting weights count.
     """
 
     def update(average: PARAM_LIST, weights: PARAM_LIST, _: object) -> None:

@@ -18,10 +18,7 @@ WAIT_SECONDS = 10.0
 
 @contextmanager
 def exclusive(out: Path) -> Iterator[None]:
-    """Hold a run's folder for this run inside the block; the processes of one run share it.
-
-    The operating system frees the lock when its process ends, also after a crash.
-    """
+    """Hold a run's folder inside the block, for all processes of the run; the lock also ends with its process."""
     lock = FileLock(out / ".lock", timeout=WAIT_SECONDS)
     with distributed.main_process_first() as main:
         if main:
@@ -29,9 +26,8 @@ def exclusive(out: Path) -> Iterator[None]:
                 out.mkdir(parents=True, exist_ok=True)
                 lock.acquire()
             except Timeout as error:
-                raise GdrdError(
-                    f"Another training writes to {out}", "Wait until it ends, or give another --out folder"
-                ) from error
+                remedy = "Wait until it ends, or give another --out folder"
+                raise GdrdError(f"Another training writes to {out}", remedy) from error
             except OSError as error:
                 raise GdrdError(f"{out} cannot be written ({error.strerror or error})", REMEDY) from error
     try:

@@ -17,14 +17,7 @@ from gdrd_lab.training.data import Batch
 
 
 class RunLog:
-    """Losses and speed: in losses.csv, in the tracker and on the progress bar. Process 0 writes the first and last.
-
-    Attributes:
-        steps: steps made now, without those of earlier calls.
-        seconds: their duration.
-        waited: seconds of these spent waiting for data.
-        changes: settings changed in resumed runs, with the step of each change.
-    """
+    """The ``steps`` made now, their ``seconds``, those ``waited`` for data, and the settings that a resume changed."""
 
     def __init__(
         self, name: str, config: LoopConfig, folder: Path, accelerator: Accelerator, start: int, progress: bool
@@ -52,7 +45,11 @@ class RunLog:
         self.steps, self.seconds = self.steps + 1, time.monotonic() - self.began
         self.bar.update()
         if self.accelerator.is_main_process:
-            log_losses(self.file, step, losses, self.seconds)
+            with self.file.open("a", newline="") as file:
+                writer = csv.writer(file)
+                if not file.tell():
+                    writer.writerow(["step", "seconds", *losses])
+                writer.writerow([step, f"{self.seconds:.2f}", *(f"{value:.6g}" for value in losses.values())])
         if step % 20 == 0 or step + 1 == self.config.steps:
             shown = {name: f"{value:.4f}" for name, value in losses.items()}
             self.bar.set_postfix({**shown, "data": f"{self.data_share:.0%}"})
@@ -73,9 +70,8 @@ class RunLog:
         for tracker in self.accelerator.trackers:  # not end_training(), which ends the next stage's process group
             tracker.finish()
         if self.steps and not self.quiet:
-            tqdm.write(
-                f"{self.bar.desc}: {self.speed:.0f} images/s, {self.data_share:.1%} of the time waiting for data"
-            )
+            share = f"{self.data_share:.1%} of the time waiting for data"
+            tqdm.write(f"{self.bar.desc}: {self.speed:.0f} images/s, {share}")
 
     @property
     def speed(self) -> float:
@@ -86,16 +82,6 @@ class RunLog:
     def data_share(self) -> float:
         """Share of the time spent waiting for data, 0 to 1."""
         return self.waited / self.seconds if self.seconds else 0.0
-
-
-def log_losses(path: Path, step: int, losses: Mapping[str, float], seconds: float) -> None:
-    """Append a row (step, seconds, losses) to the CSV file."""
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "seconds", *losses])
-        writer.writerow([step, f"{seconds:.2f}", *(f"{value:.6g}" for value in losses.values())])
 
 
 def truncate_log(path: Path, start: int) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from gdrd_lab import distributed
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_folder
 from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.weights_folder import load_into
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
-from gdrd_lab.models.recogniser import require_finite
+from gdrd_lab.models.recogniser import Recogniser, require_finite
 from gdrd_lab.models.registry import shipped_assistant
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.models.student.model import Student
@@ -32,10 +33,6 @@ from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.student_init import continued, pruned_from_teacher
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
-
 
 def train_generative(
     recipe: Recipe,
@@ -47,11 +44,7 @@ def train_generative(
 ) -> SuperResolutionPipeline:
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); a repeated call continues.
 
-    Args:
-        init_from: folder or hub id of a generative teacher of the same shape to start from; random weights if None.
-
-    Returns:
-        The pipeline with averaged weights, in evaluation mode.
+    It starts from ``init_from``, the folder or hub id of one of the same shape, or from random weights.
     """
     check_run(recipe, faces, ["generative"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
@@ -81,8 +74,7 @@ def train_backbone(
 ) -> Student:
     """Stage 1: the student's backbone regresses the generative teacher's encoder features; saves ``out/backbone``.
 
-    Args:
-        generative: folder or hub id of the generative teacher; ``out/generative`` if None.
+    ``generative`` is the folder or hub id of the teacher; ``out/generative`` if None.
     """
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
@@ -91,10 +83,11 @@ def train_backbone(
         teacher = load_generative(source)
         inputs = {"generative": generative_fingerprint(teacher)}
         torch.manual_seed(recipe.seed)
-        stage = BackboneStage(recipe.backbone, Student(recipe.student), teacher, recipe.seed)
+        student = Student(recipe.student)
+        stage = BackboneStage(recipe.backbone, student, teacher, recipe.seed)
         metadata = run.train(stage, {"generative": read_metadata(source)}, **inputs)
-        save_student(stage.student, out / "backbone", metadata)
-    return stage.student
+        save_student(student, out / "backbone", metadata)
+    return student
 
 
 def train_head(
@@ -110,18 +103,13 @@ def train_head(
     """Stage 2: train the student's head under the discriminative teacher; saves ``out/student``.
 
     The student starts from ``init_from`` if given, or from SFace or the assistant if the recipe says so
-    (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``.
-
-    Args:
-        faces: aligned faces; labels of -1 take no part in L_cls.
-        assistant: folder of a larger student of low-resolution faces: a second teacher (``weight_assistant``), and in
-            place of SFace the teacher that ``init_from_teacher`` prunes.
+    (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``. ``assistant`` is the folder of a larger
+    student of low-resolution faces, the second teacher of ``weight_assistant``.
     """
     prune = recipe.init_from_teacher and init_from is None
     if assistant is not None and not (prune or recipe.head.weight_assistant):
-        raise GdrdError(
-            "The assistant would teach nothing", "Set head.weight_assistant (--set head.weight_assistant=10)"
-        )
+        remedy = "Set head.weight_assistant (--set head.weight_assistant=10)"
+        raise GdrdError("The assistant would teach nothing", remedy)
     check_run(recipe, faces, ["stem", "head"] if prune else ["head"], recogniser)
     run = Run(recipe, faces, out, progress, options or RunOptions())
     second = None if assistant is None else Student.load(assistant)
@@ -159,9 +147,9 @@ def train_all(
     generative: Path | None = None,
     options: RunOptions | None = None,
 ) -> Student:
-    """Run the recipe's stages in order; each continues from its own checkpoints. All are checked before the first.
+    """Run the recipe's stages in order, checked before the first; each continues from its own checkpoints.
 
-    Arguments and errors are those of the stages. With ``recipe.init_from_teacher`` the head is the only stage.
+    With ``recipe.init_from_teacher`` the head is the only stage.
     """
     first = ["stem"] if recipe.init_from_teacher else ["generative"] * (generative is None) + ["backbone"]
     check_run(recipe, faces, [*first, "head"], recogniser)

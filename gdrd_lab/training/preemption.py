@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 class Preempted(SystemExit):
@@ -27,11 +26,7 @@ def catch_sigterm() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield requested.is_set
         return
-
-    def note(*_: Any) -> None:
-        requested.set()
-
-    before = signal.signal(signal.SIGTERM, note)
+    before = signal.signal(signal.SIGTERM, lambda *_: requested.set())
     try:
         yield requested.is_set
     finally:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,17 @@ def resume(state: TrainingState, folder: Path, metadata: Mapping[str, Any], adju
         start = state.load(tensors, found, path)
         break
     if not distributed.all_equal(start):
-        raise GdrdError(
-            f"The processes find different checkpoints in {folder}", "Give an --out folder that all machines share"
-        )
+        remedy = "Give an --out folder that all machines share"
+        raise GdrdError(f"The processes find different checkpoints in {folder}", remedy)
     return start
 
 
 def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adjust: bool) -> list[dict[str, Any]]:
-    """Return the changes of settings up to now, if a checkpoint fits: those it records, and those of ``metadata``."""
+    """Return the changes of settings that a checkpoint records and those to ``metadata``; refuse one that differs."""
     anew = f"delete {path.parent} to train this stage anew, or give another --out folder"
     if "inputs" in metadata and "inputs" not in found:
-        raise GdrdError(
-            f"{path} is of an earlier version, which did not record its faces and teachers", anew.capitalize()
-        )
+        what = f"{path} is of an earlier version, which did not record its faces and teachers"
+        raise GdrdError(what, anew.capitalize())
     different = differences(metadata, found)
     finished = "config" in found and found["step"] >= found["config"]["loop"]["steps"]
     if fixed := [name for name in different if finished or name not in ADJUSTABLE]:
@@ -53,7 +52,7 @@ def check(path: Path, found: Mapping[str, Any], metadata: Mapping[str, Any], adj
         raise GdrdError(f"{path} was made from other inputs or settings ({names})", f"Use the same, {anew}")
     if different and not adjust:
         raise GdrdError(f"{path} was made with another {', '.join(different)}", f"Add --resume to change it, or {anew}")
-    changed = {name: [_value(found, name), _value(metadata, name)] for name in different}
+    changed = {name: [reduce(getitem, name.split("."), part) for part in (found, metadata)] for name in different}
     return [*found.get("changes", []), *([{"step": found["step"], **changed}] if changed else [])]
 
 
@@ -68,15 +67,3 @@ def differences(metadata: Any, found: Any, name: str = "") -> list[str]:
     if isinstance(metadata, list | tuple) and isinstance(found, list | tuple):
         return [] if len(metadata) == len(found) and not any(map(differences, metadata, found)) else [name]
     return [] if metadata == found else [name or "?"]
-
-
-def _value(values: Any, name: str) -> Any:
-    for key in name.split("."):
-        values = values[key]
-    return values
-
-
-def remove_temporary(folder: Path) -> None:
-    """Delete what a killed process left unfinished. Only for the process that writes."""
-    for path in folder.glob(".step-*"):
-        shutil.rmtree(path, ignore_errors=True)

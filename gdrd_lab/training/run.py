@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.split import split_record
 from gdrd_lab.errors import GdrdError
@@ -23,9 +24,6 @@ from gdrd_lab.training.resume import check, differences
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.trainer import run
 
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-
 VERSION = 1  # of what the stages compute; a checkpoint of another version is refused
 
 
@@ -36,21 +34,15 @@ def weights_fingerprint(network: Any) -> str | None:
 
 def generative_fingerprint(pipeline: Any) -> str:
     """Return the fingerprint of a generative teacher: weights, size and scale."""
-    form = pipeline.size, pipeline.unshuffle, pipeline.residual_scale
-    return fingerprint(pipeline.unet.state_dict(), form)
+    return fingerprint(pipeline.unet.state_dict(), (pipeline.size, pipeline.unshuffle, pipeline.residual_scale))
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a run may be told besides its recipe.
+    """What a run may be told besides its recipe."""
 
-    Args:
-        adjust: continue although learning rate, weight decay or clip have changed, and record the change.
-        split: who is trained on and who is held out (``datasets.split.split_record``); nobody is held out if None.
-    """
-
-    adjust: bool = False
-    split: Mapping[str, Any] | None = None
+    adjust: bool = False  # continue although learning rate, weight decay or clip have changed, and record the change
+    split: Mapping[str, Any] | None = None  # who is held out, as ``datasets.split.split_record`` gives it
 
 
 @dataclass(frozen=True)
@@ -77,10 +69,9 @@ class Run:
         try:
             log = run(stage, data, loop, folder, metadata, self.progress, self.options.adjust)
         except OSError as error:
-            raise GdrdError(
-                f"{stage.name} stopped because a file could not be read or written ({error})",
-                "Free disk space or mend the file, and run the same command again",
-            ) from error
+            remedy = "Free disk space or mend the file, and run the same command again"
+            what = f"{stage.name} stopped because a file could not be read or written ({error})"
+            raise GdrdError(what, remedy) from error
         splits = [part["split"] for part in upstream.values() if part.get("split")]
         splits += [split for part in upstream.values() for split in part.get("upstream_splits", [])]
         return {
@@ -105,9 +96,8 @@ class Run:
             made, result = read_metadata(path), read_metadata(self.out / name)
             unfinished = made and made["step"] < made["config"]["loop"]["steps"]
             if result and (unfinished or differences({"inputs": result.get("inputs")}, made)):
-                raise GdrdError(
-                    f"{self.out / name} is not the result of {path}", f"Finish that stage first: gdrd train {name}"
-                )
+                remedy = f"Finish that stage first: gdrd train {name}"
+                raise GdrdError(f"{self.out / name} is not the result of {path}", remedy)
         return self.out / name
 
     def metadata(self, name: str, **inputs: str | None) -> dict[str, Any]:

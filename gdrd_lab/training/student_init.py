@@ -33,11 +33,7 @@ def continued(run: Run, parent: Student, source: Path) -> Student:
 
 
 def pruned_from_teacher(run: Run, teacher: Recogniser, **inputs: str | None) -> Student:
-    """Prune a separable student from SFace or an assistant; layers that are not initialised learn to reproduce it.
-
-    Args:
-        teacher: SFace, or an assistant as ``pruning.sface_from`` gives it.
-    """
+    """Prune a separable student from SFace or ``sface_from`` an assistant; the other layers learn to reproduce it."""
     if not isinstance(run.recipe.student, SeparableConfig):
         raise GdrdError("Only a separable student can be pruned from SFace", "Give the recipe a SeparableConfig")
     if not isinstance(teacher, SFace):
@@ -58,7 +54,6 @@ def _new(run: Run) -> Student:
 
 def _measured(run: Run) -> Iterator[Tensor]:
     """Low-resolution faces on which the inputs of layers are measured."""
-    stem = run.recipe.stem
-    faces, seed = run.faces, run.recipe.seed
-    batches = StepBatches(faces, stem.loop.batch_size, stem.resolutions, stem.augment, seed, stem.measured)
+    stem, seed = run.recipe.stem, run.recipe.seed
+    batches = StepBatches(run.faces, stem.loop.batch_size, stem.resolutions, stem.augment, seed, stem.measured)
     return (batch.lr for batch in batches.iterate(0, 0))

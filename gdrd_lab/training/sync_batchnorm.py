@@ -9,11 +9,7 @@ from gdrd_lab import distributed
 
 
 class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm with the statistics of the faces of all processes, so that N processes train as one would.
-
-    torch's SyncBatchNorm runs on GPUs only. In evaluation mode this is an ordinary BatchNorm. In training mode a layer
-    needs two small all-reduces forward and two backward.
-    """
+    """BatchNorm with the statistics of the faces of all processes, as torch's SyncBatchNorm, which needs GPUs."""
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Accept any (N, C) or (N, C, ...)."""
@@ -22,8 +18,7 @@ class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
         """Normalise (N, C, ...) over the N of all processes and all further dimensions."""
         if not self.training or distributed.world_size() == 1:
             return super().forward(x)
-        over = [0, *range(2, x.ndim)]
-        shape = [1, -1] + [1] * (x.ndim - 2)
+        over, shape = [0, *range(2, x.ndim)], [1, -1] + [1] * (x.ndim - 2)
         with torch.autocast(x.device.type, enabled=False):
             values = x.float()
             count = values.numel() // values.shape[1] * distributed.world_size()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,29 +11,25 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from gdrd_lab import distributed
-from gdrd_lab.datasets.base import Subset, subset
+from gdrd_lab.datasets.base import FaceDataset, Subset, subset
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.io.cache import keep, keyed, recall
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.recogniser import Recogniser
 
 
 def teacher_embeddings(recogniser: Recogniser, faces: FaceDataset, progress: bool = True) -> Tensor:
     """Return unit embeddings (len(faces), d) of the faces at full resolution, from their shards or the cache if kept.
 
-    Kept embeddings are found by the recogniser's weights and by every pixel, label and key of the face set. Those of a
-    recogniser without a fingerprint (see ``io.cache.fingerprint``) are not kept.
+    They are kept by all weights, pixels, labels and keys, if the recogniser has a fingerprint (``io.cache``).
     """
     known = _known(recogniser, faces)
     if distributed.all_equal(known is not None) and known is not None:
         return known
     embeddings = _embed_together(recogniser, faces, progress)
-    key = _key(recogniser, faces)
+    key = keyed(recogniser, dataset_fingerprint(faces))
     if key is not None and distributed.rank() == 0:
         keep("embeddings", key, embeddings, _read, lambda file, rows: file.write(save({"embeddings": rows})))
     return embeddings
@@ -45,8 +40,7 @@ def remove_identity_leakage(
 ) -> FaceDataset:
     """Leave out the unlabelled faces that are similar to a face of ``others``: they likely show the same people.
 
-    A held-out identity is new to a network only if its unlabelled photographs are not trained on either. At a cosine of
-    0.45 SFace finds 73 percent of CelebA's genuine pairs, and most people have several photographs.
+    At a cosine of 0.45 SFace finds 73 percent of CelebA's genuine pairs, and most people have several photographs.
     """
     unlabelled = np.flatnonzero(faces.labels < 0)
     if not len(unlabelled):
@@ -60,13 +54,7 @@ def remove_identity_leakage(
 def validation_split(
     faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True
 ) -> tuple[FaceDataset, FaceDataset]:
-    """Split off ``fraction`` of the identities: (faces to train on, held-out faces).
-
-    The held-out faces are those of ``split_identities``. Unlabelled faces similar to them are in neither part.
-
-    Args:
-        recogniser: finds similar faces (``remove_identity_leakage``); not used where all faces are labelled.
-    """
+    """Return (faces to train on, held-out faces) of ``split_identities``, without unlabelled faces like the latter."""
     rest, held_out = split_identities(faces, fraction)
     if (faces.labels < 0).any():
         teacher_embeddings(recogniser, faces, progress)  # once, for both parts
@@ -79,12 +67,8 @@ def _known(recogniser: Recogniser, faces: FaceDataset) -> Tensor | None:
         return packed
     if type(faces) is Subset and (whole := _known(recogniser, faces.dataset)) is not None:
         return whole[torch.from_numpy(faces.indices)]
-    key = _key(recogniser, faces)
+    key = keyed(recogniser, dataset_fingerprint(faces))
     return None if key is None else recall("embeddings", key, _read)
-
-
-def _key(recogniser: Recogniser, faces: FaceDataset) -> str | None:
-    return keyed(recogniser, dataset_fingerprint(faces))
 
 
 def _read(path: Path) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from gdrd_lab.training.data import Batch, StepBatches
 from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.log import RunLog, truncate_log
 from gdrd_lab.training.preemption import Preempted, catch_sigterm
-from gdrd_lab.training.resume import remove_temporary, resume
+from gdrd_lab.training.resume import resume
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.sync_batchnorm import convert_batch_norms
 
@@ -40,8 +42,7 @@ def run(
     """Train a stage from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
-    Of several processes (accelerate launch, torchrun) each computes its own rows of every batch; process 0 writes.
-    SIGTERM ends the run after the current step, with a checkpoint.
+    Each of several processes computes its own rows of every batch; process 0 writes. SIGTERM ends the run after a step.
     """
     # Processes and precision.
     accelerator = _accelerator(stage, config, folder)
@@ -53,7 +54,8 @@ def run(
     start = resume(state, folder, metadata, adjust)
     model, optimizer = _prepare(stage, state, config, accelerator, start)
     if main:
-        remove_temporary(folder)
+        for unfinished in folder.glob(".step-*"):  # by a killed process
+            shutil.rmtree(unfinished, ignore_errors=True)
         truncate_log(folder / "losses.csv", start)
 
     # This process's rows of each batch.
@@ -69,7 +71,7 @@ def run(
             losses, stop = _all(totals, stopping())
             if not all(math.isfinite(value) for value in losses.values()):
                 raise _diverged(stage, config, f"The loss of {stage.name} is not finite at step {step} ({losses})")
-            accelerator.clip_grad_norm_(state.parameters, config.clip)
+            accelerator.clip_grad_norm_(stage.parameters(), config.clip)
             optimizer.step()
             optimizer.zero_grad()
             state.average.update_parameters(stage.trained)
@@ -112,22 +114,18 @@ def own_rows(config: LoopConfig, processes: int, process: int) -> np.ndarray:
     parts = processes * config.accumulate
     share = config.batch_size // parts
     if share * parts != config.batch_size:
-        raise GdrdError(
-            f"A batch of {config.batch_size} cannot be split into {parts} parts (devices x accumulate)",
-            "Choose a batch_size that is a multiple of it",
-        )
+        what = f"A batch of {config.batch_size} cannot be split into {parts} parts (devices x accumulate)"
+        raise GdrdError(what, "Choose a batch_size that is a multiple of it")
     return np.arange(config.batch_size).reshape(config.accumulate, processes, share)[:, process].reshape(-1)
 
 
 def _accelerator(stage: Stage, config: LoopConfig, folder: Path) -> Accelerator:
     distributed.init_process_group()
     AcceleratorState._reset_state()  # an earlier stage may have had another precision
+    # Every process computes the same buffers: statistics of the whole batch, one queue for all.
+    options = [DistributedDataParallelKwargs(broadcast_buffers=False)]
     accelerator = Accelerator(
-        mixed_precision=config.precision,
-        log_with=config.tracker,
-        project_dir=str(folder),
-        # Every process computes the same buffers: statistics of the whole batch, one queue for all.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        mixed_precision=config.precision, log_with=config.tracker, project_dir=str(folder), kwargs_handlers=options
     )
     accelerator.init_trackers(stage.name)
     return accelerator
@@ -173,10 +171,7 @@ def _backward(accelerator: Accelerator, model: nn.Module, batch: Batch, share: i
     for micro in range(parts):
         part = batch if parts == 1 else batch.part(slice(micro * share, (micro + 1) * share))
         # Gradients are exchanged once, with the last micro-batch.
-        exchange: Callable[[], Any] = (
-            torch.enable_grad if micro == parts - 1 else lambda: accelerator.no_sync(model)  # type: ignore[assignment]
-        )
-        with exchange():
+        with nullcontext() if micro == parts - 1 else accelerator.no_sync(model):
             with accelerator.autocast():
                 losses = model(part.to(accelerator.device))
             total = torch.stack(list(losses.values())).sum()

@@ -7,13 +7,7 @@ from torch.nn import functional as F
 
 
 class FeatureAdapter(nn.Module):
-    """A 1 x 1 convolution and a bilinear resize that give the student's features the teacher's shape.
-
-    Args:
-        inputs: the student's channels.
-        outputs: the teacher's channels.
-        size: (h, w) of the teacher's feature map.
-    """
+    """A bilinear resize to (h, w) and a 1 x 1 convolution, which give the student's features the teacher's shape."""
 
     def __init__(self, inputs: int, outputs: int, size: tuple[int, int]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The student's backbone: residual stages on grids of 16 x 16 and smaller."""
+"""A student of residual blocks: its backbone, on grids of 16 x 16 and smaller, and its head."""
 
 from __future__ import annotations
 
@@ -44,10 +44,7 @@ def residual_stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Se
 class Backbone(nn.Module):
     """Very-low-resolution faces to a feature map; stage 1 trains it to predict the generative teacher's features.
 
-    Args:
-        input_size: resolution that faces are resized to first, a multiple of 16; the stem gives a 16 x 16 grid.
-        channels: width of each stage; stage k works on a grid of 16 / 2^k.
-        blocks: residual blocks of each stage.
+    The stem gives a 16 x 16 grid; stage k has ``channels[k]`` and ``blocks[k]`` on a grid of 16 / 2^k.
     """
 
     def __init__(
@@ -58,8 +55,7 @@ class Backbone(nn.Module):
             raise GdrdError(f"input_size {input_size} is not a multiple of {GRID}", "Choose 16, 32, 48, ...")
         self.input_size = input_size
         stride = input_size // GRID
-        kernel = 2 * stride + 1
-        stem = nn.Conv2d(3, channels[0], kernel, stride, kernel // 2, bias=False)
+        stem = nn.Conv2d(3, channels[0], 2 * stride + 1, stride, stride, bias=False)
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(channels[0]), nn.PReLU(channels[0]))
         widths = [channels[0], *channels]
         self.stages = nn.Sequential(
@@ -71,3 +67,18 @@ class Backbone(nn.Module):
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
         return self.stages(self.stem(resize(faces, self.input_size) * 2 - 1))
+
+
+class Head(nn.Module):
+    """A residual stage and a linear layer: features to an embedding like the discriminative teacher's."""
+
+    def __init__(self, inputs: int, grid: int, channels: int = 256, blocks: int = 2, embedding_size: int = 128) -> None:
+        super().__init__()
+        self.stage = residual_stage(inputs, channels, blocks, 2)
+        self.norm = nn.BatchNorm2d(channels)
+        self.linear = nn.Linear(channels * (grid // 2) ** 2, embedding_size, bias=False)
+        self.embedding_norm = nn.BatchNorm1d(embedding_size)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (N, inputs, grid, grid) to raw embeddings (N, d), not normalised."""
+        return self.embedding_norm(self.linear(self.norm(self.stage(features)).flatten(1)))

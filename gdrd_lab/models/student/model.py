@@ -12,9 +12,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import to_dict
 from gdrd_lab.io.weights_folder import load_into, read_folder, write_folder
 from gdrd_lab.models.recogniser import RecogniserNetwork, frozen, require_finite
-from gdrd_lab.models.student.backbone import Backbone
+from gdrd_lab.models.student.backbone import Backbone, Head
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig, shape_from_dict
-from gdrd_lab.models.student.head import Head
 from gdrd_lab.models.student.separable import SeparableBackbone, SeparableHead
 
 
@@ -55,10 +54,9 @@ class Student(RecogniserNetwork):
         Raises:
             GdrdError: the disk is full; an earlier folder is kept.
         """
-        state = {
-            name: value.half() if half and value.is_floating_point() else value
-            for name, value in self.state_dict().items()
-        }
+        state = self.state_dict()
+        if half:
+            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         own = {"student": to_dict(self.config), "name": self.name, "teacher": self.teacher_name}
         write_folder(folder, {"student": state}, {**self.metadata, **own, **(metadata or {})})
 
@@ -67,14 +65,12 @@ class Student(RecogniserNetwork):
         """Read what ``save`` wrote: a frozen student in evaluation mode and float32.
 
         Raises:
-            GdrdError: the folder is missing or damaged, has another configuration, or holds weights that are not
-                finite.
+            GdrdError: the folder is missing or damaged, of another configuration, or holds weights that are not finite.
         """
         tensors, metadata = read_folder(Path(folder))
         if "student" not in tensors or "student" not in metadata:
-            raise GdrdError(
-                f"{folder} does not hold a student", "Give the folder `student` of a run, or the shipped data/student"
-            )
+            remedy = "Give the folder `student` of a run, or the shipped data/student"
+            raise GdrdError(f"{folder} does not hold a student", remedy)
         student = cls(shape_from_dict(metadata["student"]))
         student.metadata, student.name = metadata, str(metadata.get("name", "student"))
         student.teacher_name = str(metadata.get("teacher", ""))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import dataclass
+from functools import partial
 from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,8 +24,7 @@ from gdrd_lab.models.student.config import SeparableConfig
 Unit = Any
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """Mean (C,) and covariance (C, C), float64, of a pointwise convolution's input over faces and positions."""
 
     mean: Tensor
@@ -63,25 +63,20 @@ def input_statistics(sface: SFace, batches: Iterable[Tensor]) -> list[Statistics
     """Measure the inputs of the pointwise convolutions of SFace or a ``Parent`` on faces (N, 3, r, r) in [0, 1]."""
     sums: dict[int, list[Tensor]] = {}
 
-    def add(index: int, read: Tensor) -> None:
-        values = read.permute(0, 2, 3, 1).reshape(-1, read.shape[1])
+    def add(index: int, _: nn.Module, read: tuple[Tensor]) -> None:
+        values = read[0].permute(0, 2, 3, 1).flatten(0, 2)
         # Neighbouring positions are correlated, so 20,000 rows are enough.
         values = values[:: max(1, len(values) // 20_000)].double()
         new = [torch.tensor(float(len(values))), values.sum(0), values.T @ values]
         sums[index] = [a + b for a, b in zip(sums[index], new, strict=True)] if index in sums else new
 
-    hooks = [
-        unit.register_forward_pre_hook(lambda _, read, index=index: add(index, read[0]))
-        for index, unit in enumerate(units_of(sface.stem, *sface.blocks)[2::2])
-    ]
-    try:
+    with ExitStack() as hooks:
+        for index, unit in enumerate(units_of(sface.stem, *sface.blocks)[2::2]):
+            hooks.enter_context(unit.register_forward_pre_hook(partial(add, index)))
         for faces in batches:
             sface(faces)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    means = [(sums[index][1] / sums[index][0], sums[index]) for index in range(len(hooks))]
-    return [Statistics(mean, products / count - torch.outer(mean, mean)) for mean, (count, _, products) in means]
+    means = [(total / count, products / count) for _, (count, total, products) in sorted(sums.items())]
+    return [Statistics(mean, square - torch.outer(mean, mean)) for mean, square in means]
 
 
 def _scale(norm: Any) -> Tensor:
@@ -93,8 +88,7 @@ def _scale(norm: Any) -> Tensor:
 def choose_channels(unit: Unit, statistics: Statistics, count: int) -> Tensor:
     """Return the ``count`` input channels of a pointwise unit that explain most of its input, in ascending order.
 
-    Pivoted QR of the covariance's square root; each channel is weighted by the norm of its column of D W, with
-    D = diag(gamma / sigma) of BatchNorm.
+    Pivoted QR of the covariance's root; channels are weighted by the norm of their column of D W, D as below.
     """
     if count == len(statistics.mean):
         return torch.arange(count)
@@ -137,8 +131,7 @@ def reduce_pointwise(unit: Unit, source: Unit, statistics: Statistics, inputs: T
 
 def _fits(unit: Unit, source: Unit, outputs: Tensor) -> bool:
     """Return whether a unit of one convolution can copy these output channels of another."""
-    convolution, other = unit[0], source[0]
-    return bool(convolution.stride == other.stride and convolution.weight.shape == other.weight[outputs].shape)
+    return bool(unit[0].stride == source[0].stride and unit[0].weight.shape == source[0].weight[outputs].shape)
 
 
 def _copy(module: nn.Module, source: nn.Module, channels: Tensor) -> None:
@@ -168,27 +161,17 @@ def sface_from(student: Any) -> Parent:
 
 @torch.no_grad()
 def init_from(student: Any, sface: SFace, batches: Iterable[Tensor] = ()) -> int:
-    """Initialise every unit of a separable student from SFace's, from the embedding backwards until one cannot be.
+    """Initialise units of a separable student from SFace's 27, from the embedding backwards, and return their number.
 
-    A pointwise unit with a rank becomes the best approximation of SFace's; a layer narrower than SFace's keeps the
-    channels that explain most. The linear layer may read another grid than SFace's: its weights are resized by bilinear
-    interpolation with antialias and scaled by the ratio of the areas, which keeps the embedding's length.
-
-    Args:
-        student: of ``SeparableConfig``.
-        sface: the teacher, an assistant (``sface_from``) or a separable student of more channels or higher ranks
-            (``Parent``).
-        batches: faces (N, 3, r, r) on which the inputs of SFace's layers are measured, for units with a rank.
-
-    Returns:
-        The number of units initialised; SFace has 27.
+    A pointwise unit with a rank becomes the best approximation on ``batches`` (N, 3, r, r); a layer narrower than
+    SFace's keeps the channels that explain most. The linear layer's weights are resized to its grid and scaled by the
+    ratio of the areas, which keeps the embedding's length. ``sface`` may be a ``Parent`` of higher ranks or channels.
     """
     backbone, head = student.backbone, student.head
     ours_wide, theirs_wide = head.norm.num_features, sface.norm.num_features
     if ours_wide != theirs_wide:
-        raise GdrdError(
-            f"The student's last block has {ours_wide:,} channels, {sface.name}'s {theirs_wide:,}", "Change head_blocks"
-        )
+        what = f"The student's last block has {ours_wide:,} channels, {sface.name}'s {theirs_wide:,}"
+        raise GdrdError(what, "Change head_blocks")
     ours = units_of(backbone.stem, *backbone.blocks, *head.blocks)
     theirs = units_of(sface.stem, *sface.blocks)
     statistics = input_statistics(sface, batches) if any(map(is_low_rank, ours + theirs)) else []

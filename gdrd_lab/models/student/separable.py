@@ -22,13 +22,7 @@ def grid_after(resolution: int, blocks: Sequence[Sequence[int]]) -> int:
 
 
 class SeparableBackbone(nn.Module):
-    """A strided stem and separable blocks on a small grid.
-
-    Args:
-        input_size: resolution that faces are resized to first.
-        stem: (channels, kernel, stride) of the stem.
-        blocks: (channels, stride) or (channels, stride, rank) of each separable block.
-    """
+    """A strided stem and separable blocks on a small grid; arguments as in ``SeparableConfig``."""
 
     def __init__(self, input_size: int, stem: tuple[int, int, int], blocks: Sequence[Sequence[int]]) -> None:
         super().__init__()
@@ -45,14 +39,7 @@ class SeparableBackbone(nn.Module):
 
 
 class SeparableHead(nn.Module):
-    """Separable blocks and a linear layer over the whole grid.
-
-    Args:
-        inputs: channels of the backbone's features.
-        grid: height and width of the backbone's features.
-        blocks: (channels, stride) or (channels, stride, rank) of each separable block.
-        embedding_size: d.
-    """
+    """Separable blocks and a linear layer over the whole grid, for features (N, inputs, grid, grid)."""
 
     def __init__(self, inputs: int, grid: int, blocks: Sequence[Sequence[int]], embedding_size: int) -> None:
         super().__init__()

@@ -16,14 +16,7 @@ from gdrd_lab.training.stages.base import Stage
 
 
 class BackboneStage(Stage):
-    """L_gen between the adapted backbone features and the generative teacher's features of the same face.
-
-    Args:
-        config: the teacher's block, timestep and input.
-        student: the student.
-        teacher: the generative teacher.
-        seed: of the adapter.
-    """
+    """L_gen between the adapted backbone features and the generative teacher's features of the same face."""
 
     def __init__(self, config: BackboneConfig, student: Student, teacher: SuperResolutionPipeline, seed: int) -> None:
         student.backbone.requires_grad_(True)
@@ -33,23 +26,12 @@ class BackboneStage(Stage):
         adapter = FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
         super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])
         self.config = config
-        self._student = (student,)
-
-    @property
-    def student(self) -> Student:
-        """The student whose backbone is trained."""
-        return self._student[0]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"gen": L_gen}."""
         config = self.config
-        target = generative_features(
-            self.frozen[0],
-            batch.lr,
-            hr=batch.hr if config.hr else None,
-            timestep=config.timestep,
-            block=config.block,
-            seeds=batch.indices.tolist() if config.timestep else None,
-        )
+        hr, seeds = batch.hr if config.hr else None, batch.indices.tolist() if config.timestep else None
+        teacher, timestep, block = self.frozen[0], config.timestep, config.block
+        target = generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds)
         features = self.trained["adapter"](self.trained["backbone"](batch.lr))
         return {"gen": generative_loss(features.float(), target.float(), normalise=config.normalise)}

@@ -12,14 +12,7 @@ from gdrd_lab.training.stages.base import Stage
 
 
 class StemStage(Stage):
-    """L = mean over channels of E (f - t)^2 / Var(t), f and t computed from the same low-resolution face.
-
-    Args:
-        student: the student.
-        stem: its layers that learn.
-        sface: the teacher.
-        target: the layers of SFace that ``stem`` replaces.
-    """
+    """L = mean over channels of E (f - t)^2 / Var(t), f and t of ``stem`` and the layers of SFace that it replaces."""
 
     def __init__(self, student: Student, stem: nn.Sequential, sface: SFace, target: nn.Sequential) -> None:
         super().__init__("stem", {"stem": stem}, frozen=[target])
