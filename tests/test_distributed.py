@@ -12,9 +12,9 @@ import torch
 from helpers import workers
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.training.checkpoint import differences
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import StepBatches, step_noise
-from gdrd_lab.training.resume import differences
 from gdrd_lab.training.trainer import own_rows
 from gdrd_lab.transforms.augmentation import AugmentConfig
 

@@ -79,10 +79,8 @@ def similarity_logits(embeddings: Tensor, prototypes: Tensor, scale: float = 64.
     """
     check_positive(scale, "scale")
     if embeddings.ndim != 2 or prototypes.ndim != 2 or embeddings.shape[1] != prototypes.shape[1]:
-        raise GdrdError(
-            f"Embeddings {tuple(embeddings.shape)} and prototypes {tuple(prototypes.shape)} do not fit together",
-            "Pass (N, d) and (C, d)",
-        )
+        shapes = f"Embeddings {tuple(embeddings.shape)} and prototypes {tuple(prototypes.shape)}"
+        raise GdrdError(f"{shapes} do not fit together", "Pass (N, d) and (C, d)")
     directions = F.normalize(full_precision(prototypes), dim=1)
     return scale * F.normalize(full_precision(embeddings), dim=1) @ directions.T
 

@@ -77,10 +77,9 @@ class RelationalContrastiveLoss(nn.Module):
     Memory: O((N + K) hidden) for the projected embeddings and O(c (N + K) (N + hidden + relation)) for each chunk of c
     anchors, which the backward pass recomputes; never batch^2 x K x d.
 
-    Several processes: N is the batch of all of them. Embeddings are gathered, and each process computes its share of
-    the anchors i against all j and k; its value is scaled so that the mean over the processes is L_rcd of the whole
-    batch. Gradients flow to all gathered parts, because an anchor's loss depends on the faces of every process. The
-    gradient therefore equals that of one process, and work and memory per process fall with their number.
+    Several processes: N is the batch of all of them. Each computes its share of the anchors i against all j and k; the
+    mean of their values is L_rcd of the whole batch. Gradients flow to the faces of every process, so the gradient
+    equals that of one process.
 
     Args:
         embedding_size: d of both teacher and student.
@@ -187,12 +186,8 @@ class RelationalContrastiveLoss(nn.Module):
             candidate_identities = torch.cat([identities, _distinct(hidden_labels, len(queued), student.device, count)])
         allowed = identities[:, None] != candidate_identities[None, :]  # (N, N + K): k != j, nor of j's identity
 
-        inputs = (
-            self.teacher_relations.project(teacher),
-            self.cross_relations.project(teacher),
-            self.cross_relations.project(candidates),
-            allowed,
-        )
+        cross = self.cross_relations.project
+        inputs = self.teacher_relations.project(teacher), cross(teacher), cross(candidates), allowed
         positive, negative = student.new_zeros(()), student.new_zeros(())
         parts, share = distributed.world_size(), 1.0
         own = torch.arange(distributed.rank(), anchors, parts, device=student.device)
@@ -226,10 +221,7 @@ class RelationalContrastiveLoss(nn.Module):
 
 
 def _softplus(x: Tensor) -> Tensor:
-    """Return log(1 + exp(x)) = -log sigmoid(-x), without overflow.
-
-    torch's logsigmoid starts every thread for the smallest tensor, which is tens of times slower here.
-    """
+    """Return log(1 + exp(x)) = -log sigmoid(-x); torch's logsigmoid is tens of times slower on small tensors."""
     return F.softplus(x, threshold=40)
 
 

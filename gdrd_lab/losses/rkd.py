@@ -80,6 +80,5 @@ def _check_relations(student: Tensor, teacher: Tensor, least: int) -> None:
     if len(student) != len(teacher):
         raise GdrdError(f"{len(student)} student and {len(teacher)} teacher embeddings", "Pass one of each per face")
     if len(student) < least:
-        raise GdrdError(
-            f"A batch of {len(student)} faces has too few relations", f"Use batches of at least {least} faces"
-        )
+        remedy = f"Use batches of at least {least} faces"
+        raise GdrdError(f"A batch of {len(student)} faces has too few relations", remedy)

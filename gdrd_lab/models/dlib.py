@@ -1,6 +1,4 @@
-"""dlib's ResNet face recogniser as a torch module: an independent evaluator that never supervises a student here.
-
-dlib itself is not needed: the bounds-checked reader below reads the weights from dlib's own file.
+"""dlib's ResNet face recogniser in torch, read from dlib's own file: an evaluator that never supervises a student.
 
 Source: King, JMLR 2009 (dlib); network and weights `dlib_face_recognition_resnet_model_v1`, 2017, public domain (CC0).
 """
@@ -77,10 +75,7 @@ class DlibRecogniser(RecogniserNetwork):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
     def describe(self, chips: Tensor) -> Tensor:
-        """Return dlib's face descriptors (N, 128), not normalised, of dlib's own chips (N, 3, 150, 150), RGB in [0, 1].
-
-        dlib's own rule: two descriptors with a Euclidean distance below 0.6 show one person.
-        """
+        """Return dlib's descriptors (N, 128), not normalised, of dlib's own chips (N, 3, 150, 150), RGB in [0, 1]."""
         x = F.max_pool2d(F.relu(self.stem((chips * 255 - self.mean) / 256)), 3, 2)
         return self.linear(self.blocks(x).mean((2, 3)))
 
@@ -141,9 +136,7 @@ def read_state(data: bytes) -> dict[str, Tensor]:
             parameters = reader.tensor()
             found = (parameters.shape, reader.alias(), reader.alias(), reader.integer())
             channels = (1, inputs, 1, 1)  # mode 0 has one factor per channel
-            reader.expect(
-                f"form of the affine layer after {name}", found, ((2 * inputs, 1, 1, 1), channels, channels, 0)
-            )
+            reader.expect(f"form of affine after {name}", found, ((2 * inputs, 1, 1, 1), channels, channels, 0))
             gamma, beta = parameters.reshape(2, inputs).astype(np.float64)
             state[f"{name}.weight"] = state[f"{name}.weight"] * gamma[:, None, None, None]
             state[f"{name}.bias"] = state[f"{name}.bias"] * gamma + beta

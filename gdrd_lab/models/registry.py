@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
@@ -20,7 +21,7 @@ class ModelInfo:
     description: str
     resolutions: tuple[int, int]  # lowest and highest that it was trained for, in pixels
     multiply_adds: float  # of one face, in millions
-    lfw: tuple[float, float] | None = None  # mean accuracy on View 2, both faces at 16 px and at 112 px
+    lfw: tuple[float, float] | None = None  # accuracy on LFW View 2 with both faces at 16 px and at 112 px
 
 
 MODELS = (
@@ -63,19 +64,8 @@ def shipped(name: str) -> Path:
     return data_folder() / FOLDERS[name]
 
 
-def shipped_student() -> Path:
-    """Return the folder of the shipped student."""
-    return shipped("student")
-
-
-def shipped_assistant() -> Path:
-    """Return the folder of the shipped assistant, which is SFace fine-tuned on low-resolution faces."""
-    return shipped("assistant")
-
-
-def shipped_generative() -> Path:
-    """Return the folder of the shipped generative teacher."""
-    return shipped("generative")
+shipped_student, shipped_assistant = partial(shipped, "student"), partial(shipped, "assistant")
+shipped_generative = partial(shipped, "generative")
 
 
 def load_model(name_or_path: str | Path, generative: str | Path | None = None, steps: int = 4) -> Recogniser:

@@ -63,13 +63,10 @@ class SFace(RecogniserNetwork):
         self.linear = nn.Linear(width * 7 * 7, self.embedding_size)
         self.embedding_norm = nn.BatchNorm1d(self.embedding_size, eps=2e-5)
 
-    def feature_map(self, faces: Tensor) -> Tensor:
-        """Return the last feature map (N, 1024, 7, 7) of faces (N, 3, H, W), RGB in [0, 1]."""
-        return self.norm(self.blocks(self.stem(preprocess(faces, self.input_size))))
-
     def forward(self, faces: Tensor) -> Tensor:
         """Return raw embeddings (N, 128), not normalised, of faces (N, 3, H, W), RGB in [0, 1]."""
-        return self.embedding_norm(self.linear(self.feature_map(faces).flatten(1)))
+        maps = self.norm(self.blocks(self.stem(preprocess(faces, self.input_size))))
+        return self.embedding_norm(self.linear(maps.flatten(1)))
 
 
 def load_sface(path: Path | None = None) -> SFace:

@@ -13,10 +13,7 @@ from gdrd_lab.models.recogniser import Recogniser, check_faces
 
 
 class SuperResolved:
-    """Super-resolves faces, then embeds them; faces of the output's resolution or above are embedded as they are.
-
-    A face's noise depends on ``seed`` and on its pixels, not on the batch.
-    """
+    """Super-resolves faces below the output's resolution, then embeds; noise follows from ``seed`` and pixels."""
 
     def __init__(
         self, pipeline: SuperResolutionPipeline, recogniser: Recogniser, steps: int = 4, seed: int = 0

@@ -29,10 +29,8 @@ def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogni
         config = getattr(recipe, name)
         check_loop(config.loop, batch_norm=name != "generative")
         if len(faces) < config.loop.batch_size:
-            raise GdrdError(
-                f"{faces.name} has {len(faces)} faces, fewer than a batch of {name}, {config.loop.batch_size}",
-                f"Give more faces or set {name}.loop.batch_size",
-            )
+            what = f"{faces.name} has {len(faces)} faces, fewer than a batch of {name}, {config.loop.batch_size}"
+            raise GdrdError(what, f"Give more faces or set {name}.loop.batch_size")
         if (largest := max(config.resolutions)) > faces.size:
             what = f"{name}.resolutions holds {largest} px, and the faces have {faces.size} px"
             raise GdrdError(what, "Give resolutions up to the size of the faces")
@@ -53,15 +51,11 @@ def _check_head(recipe: Recipe, faces: FaceDataset, recogniser: Recogniser | Non
     identities = len(np.unique(faces.labels[faces.labels >= 0]))
     others = [name for name in head.__dataclass_fields__ if name.startswith("weight_") and name != "weight_cls"]
     if head.weight_cls and (identities == 1 or (not identities and not any(getattr(head, name) for name in others))):
-        raise GdrdError(
-            f"L_cls tells identities apart, and {faces.name} has {identities}",
-            "Give faces of two or more labelled people, or set head.weight_cls=0 and another weight",
-        )
+        remedy = "Give faces of two or more labelled people, or set head.weight_cls=0 and another weight"
+        raise GdrdError(f"L_cls tells identities apart, and {faces.name} has {identities}", remedy)
     if recogniser is not None and recogniser.embedding_size != size:
-        raise GdrdError(
-            f"The student's embeddings have size {size}, those of {recogniser.name} {recogniser.embedding_size}",
-            f"Set student.embedding_size={recogniser.embedding_size}",
-        )
+        what = f"The student's embeddings have size {size}, those of {recogniser.name} {recogniser.embedding_size}"
+        raise GdrdError(what, f"Set student.embedding_size={recogniser.embedding_size}")
     with torch.device("meta"):  # the shape alone
         first_blocks(Student(recipe.student), head.freeze_blocks)
 
@@ -73,11 +67,9 @@ def check_loop(config: LoopConfig, batch_norm: bool) -> None:
         raise GdrdError("A micro-batch of one face has no BatchNorm statistics", "Raise batch_size or lower accumulate")
     if config.precision == "fp16" and not torch.accelerator.is_available():
         raise GdrdError("precision=fp16 needs a GPU", "Set precision=bf16 or precision=no")
-    available = {str(tracker) for tracker in get_available_trackers()}
+    available = sorted(str(tracker) for tracker in get_available_trackers())
     if config.tracker not in {*available, "all"}:
         state = "not installed" if config.tracker in LOGGER_TYPE_TO_CLASS else "unknown"
-        raise GdrdError(
-            f"The tracker {config.tracker} is {state}", f"Set tracker to one of {', '.join(sorted(available))}"
-        )
+        raise GdrdError(f"The tracker {config.tracker} is {state}", f"Set tracker to one of {', '.join(available)}")
     if config.compile and not torch.accelerator.is_available() and not shutil.which(os.environ.get("CXX", "g++")):
         raise GdrdError("compile=true needs a C++ compiler on a CPU", "Install g++ or set compile=false")

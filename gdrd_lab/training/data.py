@@ -1,18 +1,16 @@
-"""Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs.
-
-Each process of several makes only its own rows of a batch. They are the same as those rows of the whole batch.
-"""
+"""Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from gdrd_lab.datasets.base import FaceDataset, to_tensor
 from gdrd_lab.errors import GdrdError
@@ -28,13 +26,8 @@ def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
 
 def step_indices(faces: int, batch_size: int, seed: int, step: int) -> np.ndarray:
     """Return the indices of the faces of one step: consecutive slices of a new permutation in every epoch."""
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    out = np.empty(batch_size, np.int64)
-    for epoch in np.unique(positions // faces):
-        order = _epoch_order(faces, seed, int(epoch))
-        chosen = positions // faces == epoch
-        out[chosen] = order[positions[chosen] % faces]
-    return out
+    epochs, places = np.divmod(np.arange(step * batch_size, (step + 1) * batch_size), faces)
+    return np.concatenate([_epoch_order(faces, seed, int(e))[places[epochs == e]] for e in np.unique(epochs)])
 
 
 @lru_cache(maxsize=2)  # A batch can span two epochs; a permutation of 10 million faces takes half a second.
@@ -83,8 +76,8 @@ class Batch:
 
 
 @dataclass(eq=False)
-class StepBatches(Dataset):
-    """Dataset whose item ``step`` is the whole Batch of that step."""
+class StepBatches:
+    """The batches of a training; item ``step`` is the whole Batch of that step."""
 
     faces: FaceDataset
     batch_size: int
@@ -92,9 +85,6 @@ class StepBatches(Dataset):
     augmentation: AugmentConfig
     seed: int
     steps: int
-
-    def __len__(self) -> int:
-        return self.steps
 
     def __getitem__(self, step: int) -> Batch:
         return self.part(step, np.arange(self.batch_size))
@@ -115,27 +105,21 @@ class StepBatches(Dataset):
     def iterate(self, start: int, workers: int, rows: np.ndarray | None = None, pin: bool = False) -> Iterator[Batch]:
         """Yield the batches, or some ``rows`` of each, from step ``start`` on; ``workers`` processes decode ahead."""
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
-        for item in DataLoader(
-            _Parts(self, wanted),
+        loader: DataLoader[Any] = DataLoader(
+            range(start, self.steps),  # type: ignore[arg-type]
             batch_size=None,
-            sampler=range(start, self.steps),
+            collate_fn=partial(self._item, rows=wanted),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             pin_memory=pin,
-        ):
+        )
+        for item in loader:
             if isinstance(item, GdrdError):
                 raise item
             yield item
 
-
-class _Parts(Dataset):
-    """The same rows of every step. An error is an item: DataLoader would make a traceback of many lines of it."""
-
-    def __init__(self, batches: StepBatches, rows: np.ndarray) -> None:
-        self.batches, self.rows = batches, rows
-
-    def __getitem__(self, step: int) -> Batch | GdrdError:
+    def _item(self, step: int, rows: np.ndarray) -> Batch | GdrdError:
         try:
-            return self.batches.part(step, self.rows)
+            return self.part(step, rows)
         except GdrdError as error:
-            return error
+            return error  # DataLoader would make a traceback of many lines of it

@@ -25,12 +25,11 @@ from gdrd_lab.models.student.pruning import sface_from
 from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import Recipe
-from gdrd_lab.training.lock import exclusive
-from gdrd_lab.training.run import Run, RunOptions, generative_fingerprint, weights_fingerprint
+from gdrd_lab.training.run import Run, RunOptions, exclusive, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.stages.backbone import BackboneStage
 from gdrd_lab.training.stages.diffusion import GenerativeStage
 from gdrd_lab.training.stages.head import HeadStage
-from gdrd_lab.training.student_init import continued, pruned_from_teacher
+from gdrd_lab.training.stages.stem import continued, pruned_from_teacher
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 
@@ -72,10 +71,7 @@ def train_backbone(
     progress: bool = True,
     options: RunOptions | None = None,
 ) -> Student:
-    """Stage 1: the student's backbone regresses the generative teacher's encoder features; saves ``out/backbone``.
-
-    ``generative`` is the folder or hub id of the teacher; ``out/generative`` if None.
-    """
+    """Stage 1: the backbone learns features of ``generative`` (a folder or hub id) and is saved as ``out/backbone``."""
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
@@ -115,10 +111,8 @@ def train_head(
     second = None if assistant is None else Student.load(assistant)
     with exclusive(out):
         targets = teacher_embeddings(recogniser, faces, progress=progress)
-        inputs = {
-            "recogniser": weights_fingerprint(recogniser) or fingerprint(targets),
-            "assistant": "" if second is None else weights_fingerprint(second),
-        }
+        teacher = weights_fingerprint(recogniser) or fingerprint(targets)
+        inputs = {"recogniser": teacher, "assistant": "" if second is None else weights_fingerprint(second)}
         if prune:
             student = pruned_from_teacher(run, recogniser if second is None else sface_from(second), **inputs)
             upstream, inputs["start"] = {}, ""
@@ -147,10 +141,7 @@ def train_all(
     generative: Path | None = None,
     options: RunOptions | None = None,
 ) -> Student:
-    """Run the recipe's stages in order, checked before the first; each continues from its own checkpoints.
-
-    With ``recipe.init_from_teacher`` the head is the only stage.
-    """
+    """Run the recipe's stages in order, or with ``init_from_teacher`` only the head, after a check of all of them."""
     first = ["stem"] if recipe.init_from_teacher else ["generative"] * (generative is None) + ["backbone"]
     check_run(recipe, faces, [*first, "head"], recogniser)
     run = Run(recipe, faces, out, progress, options or RunOptions())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from torch import nn
 
+from gdrd_lab import distributed
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.split import split_record
@@ -17,14 +20,15 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import REMEDY
 from gdrd_lab.io.cache import fingerprint, keyed
 from gdrd_lab.io.config import to_dict
-from gdrd_lab.training.checkpoint import checkpoints, read_metadata
+from gdrd_lab.training.checkpoint import check, checkpoints, differences, read_metadata
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.data import StepBatches
-from gdrd_lab.training.resume import check, differences
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.trainer import run
 
 VERSION = 1  # of what the stages compute; a checkpoint of another version is refused
+# After a crash the data loader's processes hold the lock until they find, every 5 seconds, that their parent is gone.
+WAIT_SECONDS = 10.0
 
 
 def weights_fingerprint(network: Any) -> str | None:
@@ -59,7 +63,7 @@ class Run:
         """Train a stage with the recipe's configuration of its name, and return the metadata of the result."""
         config = getattr(self.recipe, stage.name)
         loop, seed = config.loop, self.recipe.seed
-        data = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)
+        batches = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)
         folder = self.out / "checkpoints" / stage.name
         metadata = self.metadata(stage.name, **inputs)
         weights = sum(tensor.nbytes for tensor in stage.trained.state_dict().values())
@@ -67,22 +71,17 @@ class Run:
         if free < need:
             raise GdrdError(f"{self.out} has {free} MB free, and a checkpoint of {stage.name} takes {need} MB", REMEDY)
         try:
-            log = run(stage, data, loop, folder, metadata, self.progress, self.options.adjust)
+            log = run(stage, batches, loop, folder, metadata, self.progress, self.options.adjust)
         except OSError as error:
             remedy = "Free disk space or mend the file, and run the same command again"
             what = f"{stage.name} stopped because a file could not be read or written ({error})"
             raise GdrdError(what, remedy) from error
         splits = [part["split"] for part in upstream.values() if part.get("split")]
         splits += [split for part in upstream.values() for split in part.get("upstream_splits", [])]
-        return {
-            **metadata,
-            "data": self.faces.name,
-            "faces": len(self.faces),
-            "left_out": len(getattr(self.faces, "left_out", ())),
-            "split": dict(self.options.split or split_record(self.faces, None)),
-            "upstream_splits": splits,
-            "changes": log.changes,
-        }
+        left_out = len(getattr(self.faces, "left_out", ()))
+        data = {"data": self.faces.name, "faces": len(self.faces), "left_out": left_out}
+        split = dict(self.options.split or split_record(self.faces, None))
+        return {**metadata, **data, "split": split, "upstream_splits": splits, "changes": log.changes}
 
     def check_checkpoint(self, name: str) -> None:
         """Refuse a stage's newest checkpoint now if its settings or faces are not this run's."""
@@ -103,10 +102,25 @@ class Run:
     def metadata(self, name: str, **inputs: str | None) -> dict[str, Any]:
         """Return everything that a stage's weights depend on."""
         shape = {} if name == "generative" else {"student": to_dict(self.recipe.student)}
-        return {
-            "config": to_dict(getattr(self.recipe, name)),
-            **shape,
-            "seed": self.recipe.seed,
-            "training_version": VERSION,
-            "inputs": {"faces": dataset_fingerprint(self.faces), **inputs},
-        }
+        config, prints = to_dict(getattr(self.recipe, name)), {"faces": dataset_fingerprint(self.faces), **inputs}
+        return {"config": config, **shape, "seed": self.recipe.seed, "training_version": VERSION, "inputs": prints}
+
+
+@contextmanager
+def exclusive(out: Path) -> Iterator[None]:
+    """Hold a run's folder inside the block, for all processes of the run; the lock also ends with its process."""
+    lock = FileLock(out / ".lock", timeout=WAIT_SECONDS)
+    with distributed.main_process_first() as main:
+        if main:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+            except Timeout as error:
+                remedy = "Wait until it ends, or give another --out folder"
+                raise GdrdError(f"Another training writes to {out}", remedy) from error
+            except OSError as error:
+                raise GdrdError(f"{out} cannot be written ({error.strerror or error})", REMEDY) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -38,13 +38,7 @@ class CrossProcessBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def convert_batch_norms(module: nn.Module) -> None:
-    """Replace each BatchNorm below ``module`` by one over all processes; parameters, buffers and names stay."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            shared = CrossProcessBatchNorm(child.num_features, child.eps, child.momentum, child.affine)
-            shared._parameters, shared._buffers = child._parameters, child._buffers
-            shared.track_running_stats = child.track_running_stats
-            shared.train(child.training)
-            setattr(module, name, shared)
-        else:
-            convert_batch_norms(child)
+    """Turn each BatchNorm of a network into one over all processes; parameters, buffers and names stay."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.__class__ = CrossProcessBatchNorm

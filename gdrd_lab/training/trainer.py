@@ -19,13 +19,11 @@ from torch import Tensor, nn
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.training.checkpoint import TrainingState
+from gdrd_lab.training.checkpoint import TrainingState, resume, weight_average
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.log import RunLog, truncate_log
 from gdrd_lab.training.preemption import Preempted, catch_sigterm
-from gdrd_lab.training.resume import resume
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.sync_batchnorm import convert_batch_norms
 
@@ -97,12 +95,7 @@ def run(
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
-    """Return a linear warm-up over the first 5 percent of the steps, then a cosine decay to zero; between 0 and 1.
-
-    Example:
-        >>> [round(learning_rate_factor(step, 100), 2) for step in (0, 4, 50, 99)]
-        [0.2, 1.0, 0.54, 0.0]
-    """
+    """Return a linear warm-up over the first 5 percent of the steps, then a cosine decay to zero; between 0 and 1."""
     warm = max(1, steps // 20)
     if step < warm:
         return (step + 1) / warm

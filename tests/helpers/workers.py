@@ -25,8 +25,8 @@ from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.lock import exclusive
 from gdrd_lab.training.preemption import Preempted
+from gdrd_lab.training.run import exclusive
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.trainer import run
 

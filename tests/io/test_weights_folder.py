@@ -7,8 +7,13 @@ import torch
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io import weights_folder as checkpoint
-from gdrd_lab.training.checkpoint import TrainingState, checkpoints, flatten_optimizer, unflatten_optimizer
-from gdrd_lab.training.ema import weight_average
+from gdrd_lab.training.checkpoint import (
+    TrainingState,
+    checkpoints,
+    flatten_optimizer,
+    unflatten_optimizer,
+    weight_average,
+)
 
 
 def test_optimiser_state_survives_the_round_trip(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.training import lock, pipeline, recipes
+from gdrd_lab.training import pipeline, recipes
 from gdrd_lab.training.config import LoopConfig, Recipe
 from gdrd_lab.training.data import Batch, StepBatches
 from gdrd_lab.training.preemption import Preempted, catch_sigterm
-from gdrd_lab.training.run import RunOptions
+from gdrd_lab.training.run import RunOptions, exclusive
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import build_pipeline
 from gdrd_lab.training.trainer import run
@@ -171,8 +171,8 @@ def test_who_was_held_out_is_recorded(faces: ArrayFaces, teachers: list[Path], t
 def test_a_second_training_into_a_folder_is_refused(
     faces: ArrayFaces, teachers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.1)
-    with lock.exclusive(tmp_path), pytest.raises(GdrdError, match="Another training writes to"):
+    monkeypatch.setattr("gdrd_lab.training.run.WAIT_SECONDS", 0.1)
+    with exclusive(tmp_path), pytest.raises(GdrdError, match="Another training writes to"):
         pipeline.train_backbone(short(), faces, tmp_path, teachers[0], False)
     pipeline.train_backbone(short(), faces, tmp_path, teachers[0], False)  # free again
 
@@ -184,7 +184,7 @@ def test_the_lock_of_a_killed_training_is_free(tmp_path: Path) -> None:
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    with lock.exclusive(tmp_path):
+    with exclusive(tmp_path):
         pass
 
 

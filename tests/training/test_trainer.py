@@ -18,9 +18,9 @@ from gdrd_lab.losses.classification import ArcFace
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import checkpoint, pipeline, recipes
+from gdrd_lab.training.checkpoint import weight_average
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches, step_generator, step_indices
-from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.stages.backbone import BackboneStage
 from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import build_pipeline

@@ -18,9 +18,9 @@ from gdrd_lab.experiments.benchmark.measure import Clock, Row, rows
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
+from gdrd_lab.training.checkpoint import weight_average
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
-from gdrd_lab.training.ema import weight_average
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.trainer import run
 

@@ -57,10 +57,8 @@ class Backbone(nn.Module):
         stride = input_size // GRID
         stem = nn.Conv2d(3, channels[0], 2 * stride + 1, stride, stride, bias=False)
         self.stem = nn.Sequential(stem, nn.BatchNorm2d(channels[0]), nn.PReLU(channels[0]))
-        widths = [channels[0], *channels]
-        self.stages = nn.Sequential(
-            *(residual_stage(widths[k], widths[k + 1], blocks[k], 1 if k == 0 else 2) for k in range(len(channels)))
-        )
+        shapes = zip((channels[0], *channels), channels, blocks, strict=False)
+        self.stages = nn.Sequential(*(residual_stage(*shape, 2 if k else 1) for k, shape in enumerate(shapes)))
         self.channels = channels[-1]
         self.grid = GRID >> (len(channels) - 1)
 

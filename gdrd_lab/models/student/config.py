@@ -34,10 +34,8 @@ class StudentConfig:
     def __post_init__(self) -> None:
         check_ranges(self, **dict.fromkeys((item.name for item in fields(self)), (1, LARGEST)))
         if not 1 <= len(self.backbone_channels) == len(self.backbone_blocks) <= 4:
-            raise GdrdError(
-                f"{len(self.backbone_channels)} backbone channels for {len(self.backbone_blocks)} backbone blocks",
-                "Give one of each for each of one to four stages",
-            )
+            what = f"{len(self.backbone_channels)} backbone channels for {len(self.backbone_blocks)} backbone blocks"
+            raise GdrdError(what, "Give one of each for each of one to four stages")
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,8 @@ class SeparableConfig:
             raise GdrdError("A separable student needs a stem of three numbers and blocks in both parts", "Add them")
         for block in (*self.backbone_blocks, *self.head_blocks):
             if len(block) not in (2, 3) or not all(1 <= value <= LARGEST for value in block):
-                raise GdrdError(
-                    f"The block {block} is out of range", "Give (channels, stride) or (channels, stride, rank)"
-                )
+                remedy = "Give (channels, stride) or (channels, stride, rank)"
+                raise GdrdError(f"The block {block} is out of range", remedy)
 
     @classmethod
     def whole(cls) -> SeparableConfig:

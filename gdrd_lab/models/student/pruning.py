@@ -45,11 +45,6 @@ def _pointwise(unit: Unit) -> bool:
     return is_low_rank(unit) or (unit[0].groups == 1 and unit[0].kernel_size == (1, 1))
 
 
-def _inputs(unit: Unit) -> int:
-    """Return the number of input channels of a pointwise unit."""
-    return int((unit[0][0] if is_low_rank(unit) else unit[0]).in_channels)
-
-
 def _weight(unit: Unit) -> Tensor:
     """Return W (outputs, inputs) of a pointwise unit, float64; the product if it has two factors."""
     if is_low_rank(unit):
@@ -184,9 +179,10 @@ def init_from(student: Any, sface: SFace, batches: Iterable[Tensor] = ()) -> int
             if source[0].groups == 1:
                 outputs = torch.arange(source[0].in_channels)
         elif statistics and _pointwise(mine) and _pointwise(source):
-            if _inputs(mine) > _inputs(source) or mine[1].num_features != len(outputs):
+            width = _weight(mine).shape[1]
+            if width > _weight(source).shape[1] or mine[1].num_features != len(outputs):
                 break
-            inputs = choose_channels(source, statistics[reads], _inputs(mine))
+            inputs = choose_channels(source, statistics[reads], width)
             reduce_pointwise(mine, source, statistics[reads], inputs, outputs)
             outputs = inputs
         else:

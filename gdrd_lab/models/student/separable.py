@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from torch import Tensor, nn
 
 from gdrd_lab.models.sface import convolution_unit, preprocess, separable_blocks
 
 
-def convolved(resolution: int, kernel: int, stride: int) -> int:
-    """Return the resolution of the map after a ``convolution_unit``."""
-    return (resolution + 2 * ((kernel - 1) // 2) - kernel) // stride + 1
-
-
-def grid_after(resolution: int, blocks: Sequence[Sequence[int]]) -> int:
-    """Return the resolution of the map after separable blocks, each (channels, stride) or (channels, stride, rank)."""
-    for block in blocks:
-        resolution = convolved(resolution, 3, block[1])
-    return resolution
+def grid_after(grid: int, blocks: Sequence[Sequence[int]]) -> int:
+    """Return the grid after separable blocks (channels, stride, ...), each of which divides it and rounds up."""
+    return reduce(lambda grid, block: -(-grid // block[1]), blocks, grid)
 
 
 class SeparableBackbone(nn.Module):
@@ -31,7 +25,7 @@ class SeparableBackbone(nn.Module):
         self.stem = convolution_unit(3, width, kernel, stride)
         self.blocks = separable_blocks(width, blocks)
         self.channels = blocks[-1][0]
-        self.grid = grid_after(convolved(input_size, kernel, stride), blocks)
+        self.grid = grid_after((input_size - 2 + kernel % 2) // stride + 1, blocks)
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (N, 3, r, r), RGB in [0, 1], any r, to features (N, channels, grid, grid)."""
