@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.pretrained import DLIB, find
 from gdrd_lab.models.recogniser import RecogniserNetwork, frozen
 from gdrd_lab.transforms.resize import resize
 
@@ -92,8 +93,6 @@ def chips(faces: Tensor) -> Tensor:
 
 def load_dlib(path: Path | None = None) -> DlibRecogniser:
     """Load dlib's recogniser in evaluation mode, frozen, from the optional pinned wheel or from ``path``."""
-    from gdrd_lab.io.pretrained import DLIB, find
-
     model = DlibRecogniser()
     model.load_state_dict(read_state(find(DLIB, path).read_bytes()))
     return frozen(model)

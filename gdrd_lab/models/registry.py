@@ -10,7 +10,10 @@ from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import data_folder
+from gdrd_lab.models.dlib import load_dlib
 from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.sface import load_sface
+from gdrd_lab.models.student.model import Student
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,8 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
         recogniser.name = label
         return recogniser
     if name == "sface":
-        from gdrd_lab.models.sface import load_sface
-
         return load_sface()
     if name == "dlib":
-        from gdrd_lab.models.dlib import load_dlib
-
         return load_dlib()
     if name == "super-resolved":
         from gdrd_lab.models.diffusion.pipeline import load_generative
@@ -113,8 +112,6 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
     if name.endswith(".pt2"):
         remedy = "Use the same student as a folder or .onnx file; in your own code, torch.export.load opens it"
         raise GdrdError(f"{name} is a torch.export program, and opening one can run code hidden in it", remedy)
-    from gdrd_lab.models.student.model import Student
-
     folder = shipped(name) if name in FOLDERS and name != "generative" else Path(name)
     if not folder.is_dir():
         names = ", ".join(model.name for model in MODELS)

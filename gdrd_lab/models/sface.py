@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gdrd_lab.io.pretrained import SFACE, find
 from gdrd_lab.models.recogniser import RecogniserNetwork, frozen
 from gdrd_lab.transforms.resize import resize
 
@@ -71,8 +72,6 @@ class SFace(RecogniserNetwork):
 
 def load_sface(path: Path | None = None) -> SFace:
     """Load the pretrained SFace in evaluation mode, frozen, from the pinned wheel or from ``path``."""
-    from gdrd_lab.io.pretrained import SFACE, find
-
     model = SFace()
     model.load_state_dict(_state_from_onnx(find(SFACE, path)))
     return frozen(model)
