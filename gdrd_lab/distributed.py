@@ -1,9 +1,8 @@
 """Collective operations of several processes, differentiable where needed. With one process they do nothing.
 
-They use torch.distributed with any backend (gloo on CPUs, nccl on GPUs). DistributedDataParallel averages the parameter
-gradients of the processes. Each loss is therefore scaled so that its mean over the processes is the loss of the whole
-batch. The averaged gradient is then that of the whole batch, because ``gather`` passes gradients back to the process
-that a row came from.
+They use torch.distributed with any backend. DistributedDataParallel averages the parameter gradients of the processes.
+Each loss is therefore scaled so that its mean over the processes is the loss of the whole batch; ``gather`` passes
+gradients back to the process that a row came from, so the averaged gradient is that of the whole batch.
 """
 
 from __future__ import annotations
@@ -22,11 +21,7 @@ from gdrd_lab.errors import GdrdError
 
 
 def init_process_group(hours: float = 3.0) -> None:
-    """Join the processes that accelerate launch or torchrun started, if any; ``world_size`` then returns their number.
-
-    Args:
-        hours: how long a process waits for another, for example while process 0 aligns photographs.
-    """
+    """Join the processes that accelerate launch or torchrun started, if any, which wait ``hours`` for each other."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         from accelerate import PartialState
         from accelerate.utils import InitProcessGroupKwargs
@@ -86,10 +81,9 @@ class _Sum(torch.autograd.Function):
 
 
 def gather(rows: Tensor) -> Tensor:
-    """Stack the rows (N, ...) of all processes in their order: (processes N, ...).
+    """Stack the rows (N, ...) of all processes in their order: (processes N, ...), with N the same in every process.
 
-    Differentiable: each row receives the sum of the gradients that all processes compute for it. N must be the same in
-    every process.
+    Differentiable: each row receives the sum of the gradients that all processes compute for it.
     """
     return rows if world_size() == 1 else _Gather.apply(rows)
 
@@ -110,10 +104,7 @@ def all_equal(value: int) -> bool:
 
 @contextmanager
 def main_process_first() -> Iterator[bool]:
-    """Run a block in process 0 while the others wait, then in the others: for files that one writes and all read.
-
-    Gives True in process 0.
-    """
+    """Run a block in process 0, with True, before the others: for files that one writes and all read."""
     if world_size() == 1:
         yield True
         return

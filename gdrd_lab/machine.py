@@ -12,15 +12,11 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -2, -3, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed blocks for reuse, which about doubles the speed of networks on a CPU.
+    """Tell glibc to keep freed blocks for reuse, which about doubles the speed of networks on a CPU; True if it does.
 
     By default glibc returns large blocks to the kernel, so that every step maps its activations anew. The effect is
-    that of MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_, but after Python has started. The
-    command line, the app and the notebooks call this function; ``import gdrd_lab`` does not.
-
-    Returns:
-        True if the settings took effect. False, with nothing changed, if the environment variable GDRD_ALLOCATOR is
-        "system" or the C library is not glibc (macOS, Windows, musl).
+    that of MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_, but after Python has started. Nothing is
+    changed if GDRD_ALLOCATOR is "system" or the C library is not glibc (macOS, Windows, musl).
     """
     if os.environ.get("GDRD_ALLOCATOR") == "system":
         return False
@@ -28,11 +24,7 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> bool:
-    """Undo ``keep_freed_memory``: large blocks return to the kernel when freed, so a process holds what it uses.
-
-    Returns:
-        True if the settings took effect; False on another C library than glibc.
-    """
+    """Undo ``keep_freed_memory``, so that a process holds only what it uses; True if it does."""
     changed = _mallopt({M_MMAP_MAX: 2**16, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17, M_TOP_PAD: 0})
     if changed:
         ctypes.CDLL(None).malloc_trim(0)

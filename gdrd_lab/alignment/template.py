@@ -13,10 +13,7 @@ TEMPLATE_SIZE = 112
 
 
 def template(size: int = TEMPLATE_SIZE) -> np.ndarray:
-    """Return the five landmarks (5, 2) of an aligned face of ``size`` pixels a side.
-
-    Pixel centres are whole numbers, so that both the template and an image scale about the corner at -0.5.
-    """
+    """Return the five landmarks (5, 2) of an aligned face of ``size`` pixels; pixel centres are whole numbers."""
     return (TEMPLATE + 0.5) * (size / TEMPLATE_SIZE) - 0.5
 
 
@@ -24,9 +21,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the similarity (2, 3) that maps ``source`` (N, 2) onto ``target`` (N, 2) best in least squares.
 
     With points as complex numbers, z -> a z + b, a = sum(conj(z - mean z) (w - mean w)) / sum |z - mean z|^2: turned,
-    scaled and moved, never mirrored.
-
-    Source: Umeyama, PAMI 1991, whose general solution this is in two dimensions.
+    scaled and moved, never mirrored. Source: Umeyama, PAMI 1991, whose solution this is in two dimensions.
     """
     z, w = (np.asarray(points, np.float64) @ np.array([1, 1j]) for points in (source, target))
     centred = z - z.mean()

@@ -8,18 +8,18 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from gdrd_lab.alignment.template import TEMPLATE_SIZE, similarity, template
+from gdrd_lab.alignment.template import TEMPLATE, TEMPLATE_SIZE, similarity, template
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 from gdrd_lab.io.pretrained import YUNET, find
+from gdrd_lab.io.threads import in_threads
 
 FaceSelection = Literal["largest", "central"] | int | None
 Align = Literal["auto", "always", "never"]
@@ -27,21 +27,16 @@ Align = Literal["auto", "always", "never"]
 # YuNet is most reliable for faces of 30 to 300 pixels. Images are resized to between these sides (longest, pixels).
 SMALLEST, LARGEST = 224, 640
 ENLARGE_BELOW = 112
+SEEN_AT = 64  # pixels; at this size YuNet also finds most faces in poor light
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face found in an image, in pixels of that image.
+    """A face found in an image, in pixels of that image."""
 
-    Args:
-        box: (4,) left, top, width, height.
-        landmarks: (5, 2) x, y of eye, eye, nose, mouth corner, mouth corner, left to right for an upright face.
-        score: confidence in [0, 1].
-    """
-
-    box: np.ndarray
-    landmarks: np.ndarray
-    score: float
+    box: np.ndarray  # (4,) left, top, width, height
+    landmarks: np.ndarray  # (5, 2) x, y of eye, eye, nose, mouth corner, mouth corner, left to right if upright
+    score: float  # confidence in [0, 1]
 
 
 class Aligner:
@@ -101,13 +96,9 @@ class Aligner:
 
         Args:
             image: uint8 (H, W, 3) RGB.
-            align: "auto" takes an image that ``is_crop`` as a face crop; "never" takes every image as one; "always"
-                aligns every image.
-            face_selection: see ``align``.
+            align: "auto" takes an image that ``is_crop`` as a face crop, "never" every image, "always" none.
+            face_selection: see ``align``, which gives the errors too.
             size: side of the faces that are cut out, in pixels.
-
-        Raises:
-            GdrdError: as ``align``, for images that are aligned.
         """
         check_image(image)
         if align == "never" or (align == "auto" and is_crop(*image.shape[:2])):
@@ -190,12 +181,7 @@ def is_crop(height: int, width: int) -> bool:
 
 
 def square(image: np.ndarray) -> np.ndarray:
-    """Pad an image, uint8 (H, W, 3), to a centred square by repeating its border.
-
-    Example:
-        >>> square(np.zeros((6, 5, 3), np.uint8)).shape
-        (6, 6, 3)
-    """
+    """Pad an image, uint8 (H, W, 3), to a centred square by repeating its border."""
     side = max(image.shape[:2])
     before = [(side - length) // 2 for length in image.shape[:2]]
     widths = [(low, side - length - low) for low, length in zip(before, image.shape[:2], strict=True)]
@@ -214,8 +200,7 @@ def check_image(image: np.ndarray) -> None:
 def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
     """Map an image, uint8 (H, W, 3), so that its ``landmarks`` (5, 2) fall on the template: uint8 (size, size, 3).
 
-    If the image shrinks by a third or more, the face is drawn several times larger and averaged down, which avoids
-    aliasing. Places outside the image repeat its border.
+    If the image shrinks by a third or more, the face is drawn larger and averaged down, which avoids aliasing.
     """
     import cv2
 
@@ -229,35 +214,43 @@ def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) ->
 
 
 def align_many(
-    sources: Sequence[str | Path | bytes | BinaryIO],
+    sources: Sequence[str | Path | bytes],
     *,
     face_selection: FaceSelection = None,
     align: Align = "always",
     size: int = TEMPLATE_SIZE,
-    workers: int = 2,
     progress: bool = True,
 ) -> Iterator[np.ndarray | GdrdError]:
-    """Read and align images in several threads; yield, in their order, each face (size, size, 3) or its error.
-
-    Args:
-        face_selection: see ``Aligner.align``.
-        align: see ``Aligner.face``.
-        size: side of the faces in pixels.
-    """
-    from tqdm.auto import tqdm
-
+    """Read and align images as ``Aligner.face``, in threads; yield each face (size, size, 3) or error, in order."""
     aligner = Aligner()
 
-    def one(source: str | Path | bytes | BinaryIO) -> np.ndarray | GdrdError:
-        try:
-            return aligner.face(read_image(source), align, face_selection, size)
-        except GdrdError as error:
-            # The caller knows which image it is; a path would make lists of errors hard to read.
-            return GdrdError(error.what.replace(f"{source!s} ", "The image ", 1), error.do)
+    def one(source: str | Path | bytes) -> np.ndarray:
+        return aligner.face(read_image(source), align, face_selection, size)
 
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(sources), unit="face", disable=not progress) as bar:
-        bar.set_description("aligning")
-        for begin in range(0, len(sources), 256):  # in parts, so that a slow consumer does not fill the memory
-            for face in pool.map(one, sources[begin : begin + 256]):
-                yield face
-                bar.update()
+    for source, face in zip(sources, in_threads(one, sources, "aligning", progress=progress), strict=True):
+        # The caller knows which image it is; a path would make lists of errors hard to read.
+        yield nameless(face, source) if isinstance(face, GdrdError) else face
+
+
+def nameless(error: GdrdError, source: object) -> GdrdError:
+    """Return the error of an image without its path."""
+    return GdrdError(error.what.replace(f"{source!s} ", "The image ", 1), error.do)
+
+
+def landmark_offset(faces: Iterable[np.ndarray], aligner: Aligner | None = None) -> float | None:
+    """Return how far the landmarks of faces, uint8 (S, S, 3), lie from the ArcFace template in pixels of 112.
+
+    The median over faces of the mean of |x - x'| and |y - y'| over five landmarks; None where fewer than three faces,
+    or fewer than half, are found.
+    """
+    import cv2
+
+    aligner, offsets, count = aligner or Aligner(), [], 0
+    for face in faces:
+        check_image(face)
+        count += 1
+        seen = cv2.resize(face, (SEEN_AT, SEEN_AT), interpolation=cv2.INTER_AREA)
+        found = [(each.landmarks + 0.5) * (TEMPLATE_SIZE / SEEN_AT) - 0.5 for each in aligner.detect(seen)]
+        if found:
+            offsets.append(min(float(np.abs(landmarks - TEMPLATE).mean()) for landmarks in found))
+    return float(np.median(offsets)) if len(offsets) >= max(3, count / 2) else None

@@ -76,7 +76,7 @@ def face_selection(arguments: argparse.Namespace) -> Any:
 
 def open_data(arguments: argparse.Namespace, training: bool = False) -> gl.FaceDataset:
     """Open the faces of ``add_data`` and print what was found, unless ``--quiet``."""
-    from gdrd_lab.datasets.report import report
+    from gdrd_lab.datasets.registry import report
 
     faces = gl.load_dataset(arguments.data, training=training, options=read_options(arguments))
     if not getattr(arguments, "quiet", False):

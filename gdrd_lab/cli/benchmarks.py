@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdrd_lab.evaluation import benchmarks as protocols
     from gdrd_lab.io.atomic import write_atomically
-    from gdrd_lab.io.provenance import commit
+    from gdrd_lab.io.paths import commit
     from gdrd_lab.models.recogniser import Recogniser
 
     score: dict[str, Callable[[Path, Recogniser, gl.EmbedOptions], list[protocols.Metric]]] = {

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from gdrd_lab.cli._options import command, print_table
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.io.paths import cache_folder
-from gdrd_lab.io.provenance import commit
+from gdrd_lab.io.paths import cache_folder, commit
 from gdrd_lab.machine import keep_freed_memory
 
 if TYPE_CHECKING:

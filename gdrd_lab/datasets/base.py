@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image
 
 from gdrd_lab.alignment.yunet import Align, FaceSelection
-from gdrd_lab.datasets.labels import NumberNames, as_labels
+from gdrd_lab.datasets.labels import NumberedKeys, as_labels
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from gdrd_lab.datasets.pairs import Pairs
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class FaceDataset:
         self.name, self.size = name, size
         self.labels, found = as_labels(labels)
         self.identities: Sequence[str] = found if identities is None else identities
-        self.keys: Sequence[str] = NumberNames(len(self.labels)) if keys is None else keys
+        self.keys: Sequence[str] = NumberedKeys(len(self.labels)) if keys is None else keys
         self.left_out: Sequence[tuple[str, str]] = ()
         self.notes: Sequence[str] = ()
         self.pairs: Pairs | None = None
@@ -101,9 +100,7 @@ class ArrayFaces(FaceDataset):
 
     Args:
         images: uint8 (N, S, S, 3), RGB.
-        labels: N identities as numbers or names, see ``FaceDataset``; all unknown if None.
-        keys: N names; the numbers from 0 if None.
-        name: what messages and tables call the set.
+        labels, keys, name: see ``FaceDataset``; labels are unknown if None.
 
     Raises:
         GdrdError: the shapes or types do not fit.
@@ -115,21 +112,15 @@ class ArrayFaces(FaceDataset):
     """
 
     def __init__(
-        self,
-        images: np.ndarray,
-        labels: Any = None,
-        keys: Sequence[str] | None = None,
-        name: str = "faces",
+        self, images: np.ndarray, labels: Any = None, keys: Sequence[str] | None = None, name: str = "faces"
     ) -> None:
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
             raise GdrdError(f"Faces must be uint8 (N, S, S, 3), not {images.dtype} {images.shape}", "Align them first")
         super().__init__(name, images.shape[1], np.full(len(images), -1) if labels is None else labels, keys)
         self.images = images
         if not len(images) == len(self.labels) == len(self.keys):
-            raise GdrdError(
-                f"{len(images)} faces came with {len(self.labels)} labels and {len(self.keys)} keys",
-                "Give one of each per face",
-            )
+            what = f"{len(images)} faces came with {len(self.labels)} labels and {len(self.keys)} keys"
+            raise GdrdError(what, "Give one of each per face")
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self.images[index]
@@ -156,10 +147,12 @@ class Uniform(Subset):
         self.left_out, self.notes, self.mixed = dataset.left_out, dataset.notes, False
 
     def __getitem__(self, index: int) -> np.ndarray:
-        face = self.dataset[index]
-        if len(face) == self.size:
-            return face
-        return np.array(Image.fromarray(face).resize((self.size, self.size), Image.Resampling.BICUBIC))
+        return resized(self.dataset[index], self.size)
+
+
+def resized(face: np.ndarray, size: int) -> np.ndarray:
+    """Return a face, uint8 (S, S, 3), in ``size`` pixels by bicubic interpolation."""
+    return face if len(face) == size else np.array(Image.fromarray(face).resize((size, size), Image.Resampling.BICUBIC))
 
 
 class Concatenation(FaceDataset):
@@ -189,7 +182,7 @@ class Concatenation(FaceDataset):
 def identities_of(dataset: FaceDataset) -> Sequence[str]:
     """Return the name of each identity number; the numbers themselves where a set does not have ``identities``."""
     names: Sequence[str] | None = getattr(dataset, "identities", None)
-    return NumberNames(int(np.asarray(dataset.labels).max(initial=-1)) + 1) if names is None else names
+    return NumberedKeys(int(np.asarray(dataset.labels).max(initial=-1)) + 1) if names is None else names
 
 
 def subset(dataset: FaceDataset, indices: Sequence[int] | np.ndarray, name: str | None = None) -> FaceDataset:
@@ -256,12 +249,9 @@ def to_images(faces: Tensor) -> np.ndarray:
 def batches(
     dataset: FaceDataset, batch_size: int, indices: Sequence[int] | np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    """Yield faces as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]), in order; the last batch may be smaller.
+    """Yield faces as (indices (B,), float32 tensor (B, 3, S, S) in [0, 1]), in the order of ``indices``; all if None.
 
-    If the faces differ in size, each batch is split by size.
-
-    Args:
-        indices: only these faces, in this order; all if None.
+    The last batch may be smaller. If the faces differ in size, each batch is split by size.
     """
     order = np.arange(len(dataset)) if indices is None else np.asarray(indices, np.int64)
     for begin in range(0, len(order), batch_size):
@@ -276,7 +266,5 @@ def require_pairs(dataset: FaceDataset) -> None:
     """Raise GdrdError unless some identity has two faces and there are two identities, which verification needs."""
     identities, counts = np.unique(dataset.labels[dataset.labels >= 0], return_counts=True)
     if len(identities) < 2 or counts.max(initial=0) < 2:
-        raise GdrdError(
-            f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}",
-            "Add a second image of an identity, and a second identity, each in a folder of its own",
-        )
+        what = f"{dataset.name} has {len(identities)} identities, and the most faces of one is {counts.max(initial=0)}"
+        raise GdrdError(what, "Add a second image of an identity, and a second identity, each in a folder of its own")

@@ -30,16 +30,7 @@ WHERE = f"Name the folder that holds img_align_celeba/ and {IDENTITIES}, in it o
 
 
 class LandmarkedFaces(FaceDataset):
-    """Images with known landmarks; each face is cut out when it is asked for.
-
-    Args:
-        files: N paths.
-        landmarks: (N, 5, 2) pixels, in the order of ``Detection.landmarks``.
-        keys: N names.
-        labels: (N,) identities, -1 where unknown.
-        name: what messages and tables call the set.
-        identities: name of each identity number.
-    """
+    """N images with known landmarks (N, 5, 2), as in ``Detection``; each face is cut out when it is asked for."""
 
     def __init__(
         self,
@@ -57,22 +48,18 @@ class LandmarkedFaces(FaceDataset):
         return crop(read_image(self.files[index]), self.landmarks[index])
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face's file and landmarks, see ``datasets.fingerprint``."""
+        """Return a digest of each face's file and landmarks."""
         return file_digests(self.files, self.landmarks)
 
 
 def celeba(
     path: Path | str, partition: Partition | None = None, *, options: ReadOptions = ReadOptions()
 ) -> FaceDataset:
-    """Open CelebA with its identities: 202,599 aligned images of 10,177 people.
+    """Open CelebA with its identities: 202,599 aligned images of 10,177 people, or one official part of it.
 
     If list_landmarks_align_celeba.txt is beside the images, each face is cut out when it is asked for; without it YuNet
     aligns all of them once, into one file of the cache. Images without an identity in the list are left out, and so are
-    identities without images, so a part of CelebA can be used. Faces that are aligned already are taken as they are,
-    whatever their suffix.
-
-    Args:
-        partition: only this official part (needs list_eval_partition.txt); all if None. Parts share no identity.
+    identities without images, so a part of CelebA can be used. Faces that are aligned already are taken as they are.
     """
     root = Path(path)
     images, lists = _images(root), _list(root, IDENTITIES)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from tqdm.auto import tqdm
 
+from gdrd_lab.datasets.base import FaceDataset, batches
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.threads import prefetch
 from gdrd_lab.models.recogniser import Recogniser, embed_batch
 from gdrd_lab.transforms.degradation import Degradation
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 # A norm further from 1 than this is not rounding: half precision is off by less.
 UNIT_TOLERANCE = 1e-3
@@ -50,13 +49,6 @@ def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
     """Check embeddings (N, d) before they are compared or written, and return them with rows of unit length.
 
     Rows that have unit length already are returned unchanged, bit for bit; others are divided by their length.
-
-    Args:
-        embeddings: (N, d) floats.
-
-    Example:
-        >>> require_finite(np.array([[3.0, 4.0]]), "my model").tolist()
-        [[0.6, 0.8]]
     """
     embeddings = np.asarray(embeddings)
     squares = np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64)
@@ -115,10 +107,6 @@ def embed_all(
         >>> embed_all(load_model("student"), synthetic_faces(2, 1), Degradation(16), QUIET).shape
         (2, 128)
     """
-    from tqdm.auto import tqdm
-
-    from gdrd_lab.datasets.base import batches
-    from gdrd_lab.datasets.prefetch import prefetch
 
     def degraded() -> Iterator[tuple[np.ndarray, Tensor]]:
         for indices, faces in batches(dataset, options.batch_size):

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.embed import require_finite
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 
 def write_embeddings(
     path: Path, faces: FaceDataset, embeddings: np.ndarray, model: str, resolution: int | None
 ) -> None:
-    """Write columns key, identity (-1: unknown) and embedding; the model and resolution go to the file's metadata.
+    """Write columns key, identity (-1: unknown) and embedding (N, d); model and resolution go to the metadata.
 
     Bytes of a name that are not UTF-8 are written as their hexadecimal value.
-
-    Args:
-        faces: N faces.
-        embeddings: float32 (N, d).
-        resolution: resolution that the faces were reduced to, in pixels, or None.
-
-    Example:
-        >>> import tempfile
-        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
-        >>> faces, embeddings = synthetic_faces(2, 1, size=16), np.eye(2, dtype=np.float32)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_embeddings(Path(folder, "e.parquet"), faces, embeddings, "student", 16)
-        ...     keys, identities, found, metadata = read_embeddings(Path(folder, "e.parquet"))
-        >>> identities.tolist(), found.tolist(), metadata["model"]
-        ([0, 1], [[1.0, 0.0], [0.0, 1.0]], 'student')
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     embeddings = require_finite(embeddings, model)
     if len(embeddings) != len(faces):
         raise GdrdError(f"{len(embeddings)} embeddings came with {len(faces)} faces", "Give one for each face")
@@ -56,9 +37,6 @@ def write_embeddings(
 
 def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict[str, str]]:
     """Read keys, identities (N,), embeddings (N, d) and the metadata that ``write_embeddings`` wrote."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         table = pq.read_table(path)
         vectors = table["embedding"].combine_chunks()
@@ -66,9 +44,8 @@ def read_embeddings(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, dict
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         return table["key"].to_pylist(), table["identity"].to_numpy(), embeddings, metadata
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise GdrdError(
-            f"{path} is not a file of embeddings ({str(error)[:100]})", "Make one with `gdrd embed`"
-        ) from error
+        what = f"{path} is not a file of embeddings ({str(error)[:100]})"
+        raise GdrdError(what, "Make one with `gdrd embed`") from error
 
 
 def _text(name: str) -> str:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.base import Concatenation, Subset, Uniform, identities_of
+from gdrd_lab.datasets.base import Concatenation, FaceDataset, Subset, Uniform, identities_of
 from gdrd_lab.io.cache import checksum, fingerprint
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 DIGEST_BYTES = 16
 
@@ -21,14 +17,7 @@ DIGEST_BYTES = 16
 def dataset_fingerprint(faces: FaceDataset) -> str:
     """Return 32 hexadecimal digits that change with any pixel, identity, key or the order of the faces.
 
-    A set in memory is read at each call. A set of files is read once in a process, and again when a file's size or
-    time changes.
-
-    Example:
-        >>> from gdrd_lab.datasets.base import ArrayFaces
-        >>> faces = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-        >>> dataset_fingerprint(ArrayFaces(faces)) == dataset_fingerprint(ArrayFaces(faces[::-1]))
-        False
+    A set in memory is read at each call, a set of files once in a process, and again when a size or time changes.
     """
     return fingerprint(face_digests(faces), names_fingerprint(faces), faces.size)
 
@@ -43,12 +32,8 @@ def names_fingerprint(faces: FaceDataset) -> str:
 
 
 def face_digests(faces: FaceDataset) -> np.ndarray:
-    """Return a digest of each face's content, uint8 (N, 16).
-
-    A face set may give its own in a method ``face_digests``, for example from the checksums of its files.
-    """
-    own = getattr(faces, "face_digests", None)
-    if own is not None:
+    """Return a digest of each face's content, uint8 (N, 16); by the set's own method ``face_digests`` if it has one."""
+    if (own := getattr(faces, "face_digests", None)) is not None:
         return own()
     if isinstance(faces, Uniform):  # other pixels than those of its source
         return face_digests(faces.dataset) ^ np.frombuffer(faces.size.to_bytes(DIGEST_BYTES), np.uint8)
@@ -69,12 +54,7 @@ def file_digests(files: Sequence[Path], *details: np.ndarray) -> np.ndarray:
 
 
 def place_digests(files: Sequence[object], file: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return a digest of faces in a few large files, uint8 (N, 16).
-
-    Args:
-        file: (N,) which of the files, 0 to F - 1.
-        place: (N,) where in the file.
-    """
+    """Return digests, uint8 (N, 16), of faces in a few large files: the ``file`` (N,) and ``place`` in it (N,)."""
     heads = np.array([int(fingerprint(content)[:16], 16) for content in files], np.uint64)
     rows = np.stack([heads[file], np.asarray(place, np.uint64)], 1)
     return rows.view(np.uint8).reshape(-1, DIGEST_BYTES)

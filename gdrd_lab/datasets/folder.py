@@ -6,17 +6,15 @@ import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, PngImagePlugin
-from tqdm.auto import tqdm
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
-from gdrd_lab.alignment.yunet import align_many, is_crop, square
-from gdrd_lab.datasets.aligned_cache.cache import VERSION, aligned_copy, report_failed
+from gdrd_lab.alignment.yunet import align_many, is_crop, nameless, square
+from gdrd_lab.datasets.aligned_cache import VERSION, aligned_copy, report_failed
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.listing import list_images
@@ -24,6 +22,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
 from gdrd_lab.io.cache import checksum
 from gdrd_lab.io.images import read_image
+from gdrd_lab.io.threads import in_threads
 
 # Text entry of the PNG files that this project writes: they are aligned, whatever their size.
 ALIGNED_ENTRY = "gdrd-aligned"
@@ -32,22 +31,11 @@ AlignFiles = Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]]
 
 
 class ImageFiles(FaceDataset):
-    """Image files as a face set.
+    """N image files as a face set.
 
     Crops (``alignment.yunet.is_crop``) and images that this project aligned are decoded when they are asked for, in
     their own resolution. All other images are photographs: they are aligned once, into one file of the cache folder.
-
-    Args:
-        files: N paths.
-        keys: N names.
-        labels: N identities, see ``FaceDataset``.
-        name: what messages and tables call the set.
-        options: which images are photographs, which face is taken, and whether unusable images are left out.
-        identities: name of each identity number.
-        left_out: (key, reason) of what the source has and could not list.
-        align: aligns photographs; ``align_many`` if None.
-        check: decode every image that is not aligned here once, so that a damaged one is reported now and not in the
-            middle of a run.
+    With ``check`` every image that is not aligned here is decoded once, so that a damaged one is reported now.
     """
 
     def __init__(
@@ -63,6 +51,7 @@ class ImageFiles(FaceDataset):
         align: AlignFiles | None = None,
         check: bool = True,
     ) -> None:
+        labels = np.asarray(labels)
         sides = [_side(file, options) for file in files]
         photographs = [index for index, side in enumerate(sides) if side is None]
         others = [index for index, side in enumerate(sides) if side is not None]
@@ -71,7 +60,6 @@ class ImageFiles(FaceDataset):
         places = np.full(len(files), -1)
         if photographs:
             chosen, names = [files[index] for index in photographs], [keys[index] for index in photographs]
-            labels = np.asarray(labels)
             self._aligned = aligned_copy(chosen, names, labels[photographs], name, align, options.face_selection)
             reasons = dict(self._aligned.failed)
             problems = {index: reasons[keys[index]] for index in photographs if keys[index] in reasons}
@@ -82,11 +70,10 @@ class ImageFiles(FaceDataset):
         report_failed(failed, len(files) + len(left_out), name, options.skip_unreadable and len(problems) < len(files))
         good = [index for index in range(len(files)) if index not in problems]
         found = {sides[index] or TEMPLATE_SIZE for index in good}
-        super().__init__(name, max(found), np.asarray(labels)[good], [keys[index] for index in good], identities)
-        self.mixed = len(found) > 1
+        super().__init__(name, max(found), labels[good], [keys[index] for index in good], identities)
+        self.mixed, self.left_out = len(found) > 1, failed
         self.files, self._places = [files[index] for index in good], places[good]
         self._salt = zlib.crc32(repr((VERSION, options.face_selection)).encode())
-        self.left_out = failed
         if check:
             self.notes = _repeated(self)
 
@@ -95,42 +82,17 @@ class ImageFiles(FaceDataset):
         return self._aligned[place] if place >= 0 else square(read_image(self.files[index]))
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face's file and of how it is aligned, see ``datasets.fingerprint``."""
+        """Return a digest of each face's file and of how it is aligned."""
         return file_digests(self.files, np.where(self._places >= 0, self._salt, 0))
 
 
 class FolderFaces(ImageFiles):
-    """The images of a folder as a face set: a folder per person, or images of unknown people.
-
-    Which person an image shows, and what is done with folders in folders, says ``listing.identities_of_folders``.
-
-    Args:
-        path: the folder.
-        options: how images become faces.
-        check: see ``ImageFiles``.
-
-    Example:
-        >>> import tempfile
-        >>> from gdrd_lab.datasets.synthetic import synthetic_faces
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_faces(synthetic_faces(3, 2, size=16), folder)
-        ...     faces = FolderFaces(folder)
-        >>> len(faces), faces.size, list(faces.identities)
-        (6, 16, ['person_00000', 'person_00001', 'person_00002'])
-    """
+    """The images of a folder as a face set, see ``listing.identities_of_folders`` for the person that each shows."""
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions(), *, check: bool = True) -> None:
-        found = list_images(Path(path))
-        super().__init__(
-            found.files,
-            found.keys,
-            found.labels,
-            Path(path).resolve().name,
-            options,
-            identities=found.identities,
-            left_out=found.left_out,
-            check=check,
-        )
+        found, name = list_images(Path(path)), Path(path).resolve().name
+        more = {"identities": found.identities, "left_out": found.left_out, "check": check}
+        super().__init__(found.files, found.keys, found.labels, name, options, **more)  # type: ignore[arg-type]
         self.notes = [*found.notes, *self.notes]
 
 
@@ -152,30 +114,19 @@ def write_face(path: Path, face: np.ndarray) -> None:
 
 
 def align_folder(
-    source: Path | str,
-    out: Path | str,
-    options: ReadOptions = ReadOptions(align="always"),
-    size: int = TEMPLATE_SIZE,
+    source: Path | str, out: Path | str, options: ReadOptions = ReadOptions(align="always"), size: int = TEMPLATE_SIZE
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Align the photographs below a folder into PNG files of the same names below ``out``.
+    """Align the photographs below a folder into PNG files of ``size`` pixels and the same names below ``out``.
 
-    A ``pairs.txt`` of LFW is copied too, so that View 2 can be scored on the aligned faces.
-
-    Args:
-        size: side of the faces in pixels.
-
-    Returns:
-        The number of faces written, and (name, reason) of each photograph left out.
+    Return the number of faces written, and (name, reason) of each photograph left out. A ``pairs.txt`` of LFW is copied
+    too, so that View 2 can be scored on the aligned faces.
     """
     source, out = Path(source), Path(out)
     found = list_images(source)
     if out.resolve().is_relative_to(source.resolve()):
         raise GdrdError(f"{out} lies in {source}, whose images it would join", "Choose a folder elsewhere")
-    refused = []
-    results = align_many(
-        found.files, face_selection=options.face_selection, align=options.align, size=size, progress=options.progress
-    )
-    for key, face in zip(found.keys, results, strict=True):
+    refused, how = [], {"face_selection": options.face_selection, "align": options.align, "progress": options.progress}
+    for key, face in zip(found.keys, align_many(found.files, size=size, **how), strict=True):  # type: ignore[arg-type]
         if isinstance(face, GdrdError):
             refused.append((key, face.what))
         else:
@@ -199,22 +150,10 @@ def _side(file: Path, options: ReadOptions) -> int | None:
 
 def _damaged(files: Sequence[Path], indices: Sequence[int], progress: bool) -> dict[int, str]:
     """Read image files; return why, for those that cannot be used."""
-
-    def problem(index: int) -> str | None:
-        try:
-            read_image(files[index])
-        except GdrdError as error:
-            return error.what.replace(f"{files[index]} ", "The image ", 1)
-        return None
-
-    hide = not progress or len(indices) < 1000
-    with ThreadPoolExecutor(2) as pool, tqdm(total=len(indices), desc="checking", unit="image", disable=hide) as bar:
-        problems = {}
-        for index, found in zip(indices, pool.map(problem, indices), strict=True):
-            bar.update()
-            if found:
-                problems[index] = found
-    return problems
+    chosen = [files[index] for index in indices]
+    found = in_threads(read_image, chosen, "checking", progress=progress and len(indices) >= 1000)
+    results = zip(indices, chosen, found, strict=True)
+    return {index: nameless(image, file).what for index, file, image in results if isinstance(image, GdrdError)}
 
 
 def _repeated(faces: ImageFiles) -> list[str]:

@@ -21,10 +21,6 @@ class SavedDataset(EncodedFaces):
 
     The identity is the column identity, label, cls, class, person or id. The splits of a ``DatasetDict`` become one
     set: names, and a ``ClassLabel``, mean the same person in all; for plain numbers see ``labels.number_parts``.
-
-    Args:
-        path: its folder.
-        options: how images become faces.
     """
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
@@ -81,7 +77,7 @@ class SavedDataset(EncodedFaces):
         return row["bytes"]
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face, from the checksums of the Arrow files; see ``datasets.fingerprint``."""
+        """Return a digest of each face, from the checksums of the Arrow files."""
         files = [[checksum(Path(file["filename"])) for file in rows.cache_files] for rows in self._rows]
         parts = np.searchsorted(self._starts, np.arange(len(self)), "right") - 1
         return place_digests([(found, self._salt()) for found in files], parts, np.arange(len(self)))

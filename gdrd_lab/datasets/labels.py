@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,6 @@ def identity_name(value: Any) -> str | None:
 
     Unknown are None, NaN, negative numbers and the texts "", "-1", "unknown", "nan", "none", "null", "n/a" and "?" in
     any capitals. Whole floats lose their fraction: 7.0 and "7.0" are "7".
-
-    Example:
-        >>> [identity_name(value) for value in ("ann", 7.0, "-1", float("nan"), "Unknown", None)]
-        ['ann', '7', None, None, None, None]
     """
     name = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
     if name.lower() in UNKNOWN_NAMES or _NEGATIVE.fullmatch(name):
@@ -31,18 +29,7 @@ def identity_name(value: Any) -> str | None:
 
 
 def number_identities(values: Iterable[Any], *, numeric: bool = True) -> tuple[np.ndarray, list[str]]:
-    """Number identities from 0 in the order of their names.
-
-    Args:
-        values: N identities of any type, see ``identity_name``.
-
-    Returns:
-        Labels int64 (N,), -1 where the identity is unknown, and the name of each number.
-
-    Example:
-        >>> number_identities(["10", "9", "unknown", "9"])
-        (array([ 1,  0, -1,  0]), ['9', '10'])
-    """
+    """Number N identities from 0 in the order of their names: labels int64 (N,), -1 if unknown, and all names."""
     names = [identity_name(value) for value in values]
     known = sorted({name for name in names if name is not None})
     if numeric:
@@ -56,37 +43,19 @@ def restarts(parts: Sequence[Collection[str]]) -> bool:
 
     That is so if every part has the numbers from 0 or from 1 on without a gap: equal numbers are then different people,
     as far as anyone can tell. Other numbers, and names, mean the same person in each part.
-
-    Example:
-        >>> restarts([{"0", "1", "2"}, {"0", "1"}]), restarts([{"17", "4"}, {"4"}]), restarts([{"ann"}, {"ann"}])
-        (True, False, False)
     """
-    numbers = [{int(name) for name in part if name.isdecimal()} for part in parts if part]
-    whole = [len(found) == len(part) for found, part in zip(numbers, filter(None, parts), strict=True)]
-    starts = {min(found, default=-1) for found in numbers}
-    return (
-        len(numbers) > 1
-        and all(whole)
-        and starts in ({0}, {1})
-        and all(max(found) - min(found) + 1 == len(found) for found in numbers)
-    )
+    parts = [part for part in parts if part]
+    if len(parts) < 2 or not all(name.isdecimal() for part in parts for name in part):
+        return False
+    numbers = [sorted(map(int, part)) for part in parts]
+    return any(all(found == list(range(start, start + len(found))) for found in numbers) for start in (0, 1))
 
 
 def number_parts(parts: Sequence[Sequence[Any]], names: Sequence[str]) -> tuple[np.ndarray, list[str], list[str]]:
-    """Number the identities of a set that comes in parts.
+    """Number the identities of a set that comes in parts: labels int64 (N,), each number's name, and a note or none.
 
-    Numbers that count from 0 or 1 in every part (``labels.restarts``) are different people in each: the name of a
-    person is then "part/number". All other equal labels are one person.
-
-    Args:
-        parts: the identities in each part, of any type, see ``labels.identity_name``.
-
-    Returns:
-        Labels int64 (N,) of all parts, the name of each number, and a sentence for the user or none.
-
-    Example:
-        >>> number_parts([[0, 1, 1], [0, -1]], ["train", "test"])[:2]
-        (array([ 1,  2,  2,  0, -1]), ['test/0', 'train/0', 'train/1'])
+    Numbers that restart in every part (``restarts``) are different people in each: the name of a person is then
+    "part/number". All other equal labels are one person.
     """
     tables = [{value: identity_name(value) for value in set(part)} for part in parts]
     found = [{name for name in table.values() if name is not None} for table in tables]
@@ -95,25 +64,32 @@ def number_parts(parts: Sequence[Sequence[Any]], names: Sequence[str]) -> tuple[
         notes.append(f"Identities are numbered anew in each of {', '.join(names)}: equal numbers are different people")
         for part, table in zip(names, tables, strict=True):
             table.update({value: f"{part}/{name}" for value, name in table.items() if name is not None})
-    labels, known = number_identities(
-        [table[value] for part, table in zip(parts, tables, strict=True) for value in part]
-    )
+    labels, known = number_identities(table[value] for part, table in zip(parts, tables, strict=True) for value in part)
     return labels, known, notes
 
 
-class NumberNames(Sequence[str]):
-    """The names "0" to "count - 1" of identities that have only numbers, made when they are asked for."""
+class NumberedKeys(Sequence[str]):
+    """Keys, a prefix and a number, made when they are asked for: a list of ten million would take a gigabyte.
 
-    def __init__(self, count: int) -> None:
-        self._numbers = range(count)
+    Each part has ``counts`` keys, numbered from its ``firsts`` in ``digits`` digits; one part from 0 by default.
+    """
+
+    def __init__(
+        self, *counts: int, prefixes: Sequence[str] = ("",), firsts: Sequence[int] = (0,), digits: int = 1
+    ) -> None:
+        self._prefixes, self._firsts, self._digits = prefixes, firsts, digits
+        self._ends = list(accumulate(counts))
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [str(number) for number in self._numbers[index]]
-        return str(self._numbers[index])
+            return [self[place] for place in range(len(self))[index]]
+        index = range(len(self))[index]
+        part = bisect_right(self._ends, index)
+        start = self._ends[part - 1] if part else 0
+        return f"{self._prefixes[part]}{self._firsts[part] + index - start:0{self._digits}d}"
 
 
 def as_labels(values: Any) -> tuple[np.ndarray, Sequence[str]]:
@@ -125,4 +101,4 @@ def as_labels(values: Any) -> tuple[np.ndarray, Sequence[str]]:
     if array.size and not np.issubdtype(array.dtype, np.integer):
         return number_identities(array.tolist())
     labels = np.maximum(array.astype(np.int64).reshape(-1), -1)
-    return labels, NumberNames(int(labels.max(initial=-1)) + 1)
+    return labels, NumberedKeys(int(labels.max(initial=-1)) + 1)

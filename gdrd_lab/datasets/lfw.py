@@ -41,11 +41,8 @@ AGAIN = "Get pairs.txt from the LFW site, or rename it if it belongs to other fa
 def lfw(path: Path | str | None = None, *, options: ReadOptions = ReadOptions()) -> FaceDataset:
     """Open the images of LFW's View 2: photographs are aligned to 112 px, aligned and small faces are not.
 
-    Of several faces in a photograph the one nearest to the centre is taken. Aligning takes half a minute once.
-
-    Args:
-        path: LFW's folder; if None $GDRD_FACES/lfw, or scikit-learn's download, which is made if there is none.
-        options: how images become faces; no image may be left out, because the pairs need all of them.
+    Without a path it is $GDRD_FACES/lfw or scikit-learn's download, made if there is none. Of several faces the one
+    nearest to the centre is taken. No image may be left out, because the pairs need all of them.
     """
     images, protocol = find_lfw(path)
     files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}
@@ -65,12 +62,7 @@ def lfw(path: Path | str | None = None, *, options: ReadOptions = ReadOptions())
 
 
 def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> Pairs:
-    """Return View 2: ten folds of 300 genuine and 300 impostor pairs.
-
-    Args:
-        path: LFW's folder, as for ``lfw``.
-        faces: the set that the indices point into; if None the one ``lfw(path)`` returns.
-    """
+    """Return View 2: ten folds of 300 genuine and 300 impostor pairs of ``faces``, of ``lfw(path)`` if None."""
     protocol = find_lfw(path)[1]
     keys = view2_keys(protocol) if faces is None else faces.keys
     places = {key: index for index, key in enumerate(keys)}
@@ -150,10 +142,7 @@ def is_lfw(path: Path) -> bool:
 
 
 def shows_lfw(faces: FaceDataset) -> bool:
-    """Whether a face set holds LFW's people, as its keys or the names of its identities say.
-
-    That is so if a key is LFW's own ("Aaron_Eckhart/Aaron_Eckhart_0001") or half of the names or more are.
-    """
+    """Whether a face set has a key of LFW ("Aaron_Eckhart/Aaron_Eckhart_0001"), or half of its people are LFW's."""
     for index in range(0, len(faces), max(1, len(faces) // SAMPLE)):
         found = re.search(r"([^/]+)/([^/]+)_\d{4}(\.\w+)?$", faces.keys[index])
         if found and found[1] == found[2] and _is_name_of_lfw(found[1]):

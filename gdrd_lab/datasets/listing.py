@@ -21,16 +21,7 @@ DEEPEST = 12  # folders below the root; a circle of links could nest them withou
 
 @dataclass
 class Listing:
-    """The images of a folder.
-
-    Args:
-        files: N paths, sorted by key.
-        keys: paths relative to the folder without the suffix; with it where two would be equal.
-        labels: (N,) identities, -1 where unknown.
-        identities: name of each identity number.
-        left_out: (name, reason) of each folder that cannot be read.
-        notes: how the folders were understood, where there is a choice.
-    """
+    """The images of a folder."""
 
     files: list[Path] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -41,10 +32,7 @@ class Listing:
 
 
 def list_images(path: Path) -> Listing:
-    """Return the image files below a folder and their identities, see ``identities_of_folders``.
-
-    Hidden files and folders are left out. Links are followed.
-    """
+    """Return the image files below a folder and their identities; hidden ones are left out, links are followed."""
     if not path.is_dir():
         problem = "is a file, not a folder of images" if path.exists() else "does not exist"
         raise GdrdError(f"{path} {problem}", "Name a folder of images, or of one folder per identity")
@@ -64,20 +52,13 @@ def list_images(path: Path) -> Listing:
 
 
 def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | None], list[str]]:
-    """Return the person that each image shows, from the folder it lies in, and how the folders were understood.
+    """Return the person that each of N images shows, from the folder it lies in, and how the folders were understood.
 
     - A folder around all others is ignored, and so are folders of splits ("train", "Test", "gallery"): the same name in
       two splits is the same person, except where identities are numbers that restart in each split.
     - "ann/2019/1.jpg" shows ann: folders in a person's folder are sessions. Only where few folders hold ten or more
       others each, with no name twice ("A/ann", "B/bob"), the outer folders are groups and the inner ones people.
     - An image in no folder, or in one whose name means "unknown" (``labels.identity_name``), is of unknown identity.
-
-    Args:
-        folders: N paths relative to the root.
-
-    Example:
-        >>> identities_of_folders([PurePosixPath(path) for path in ("train/ann", "Test/ann", "test/bob/monday")])
-        (['ann', 'ann', 'bob'], ["Folders inside a person's folder are taken as sessions of that person"])
     """
     parts, splits, notes = [folder.parts for folder in folders], [""] * len(folders), []
     while len({part[:1] for part in parts}) == 1 and all(len(part) > 1 for part in parts) and not _split_folders(parts):

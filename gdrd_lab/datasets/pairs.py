@@ -1,4 +1,4 @@
-"""Pairs of faces to verify, in folds."""
+"""Which faces are compared: pairs to verify, in folds, or a gallery and its probes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,12 @@ from gdrd_lab.errors import GdrdError
 
 @dataclass(frozen=True)
 class Pairs:
-    """P pairs of faces of one face set.
+    """P pairs of faces of one face set."""
 
-    Args:
-        first: (P,) int64 indices.
-        second: (P,) int64 indices.
-        genuine: (P,) bool, whether a pair shows one identity.
-        fold: (P,) int64, the fold from 0 that a pair belongs to.
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    genuine: np.ndarray
-    fold: np.ndarray
+    first: np.ndarray  # (P,) int64 indices
+    second: np.ndarray  # (P,) int64 indices
+    genuine: np.ndarray  # (P,) bool, whether a pair shows one identity
+    fold: np.ndarray  # (P,) int64, the fold from 0 that a pair belongs to
 
     def __post_init__(self) -> None:
         if len({len(part) for part in (self.first, self.second, self.genuine, self.fold)}) != 1:
@@ -33,6 +26,38 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.first)
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Which faces are enrolled and which are probes: indices into a face set, disjoint."""
+
+    gallery: np.ndarray
+    probes: np.ndarray
+
+
+def enrol(labels: np.ndarray, per_identity: int = 1, *, seed: int = 0, distractors: bool = False) -> Enrolment:
+    """Enrol ``per_identity`` faces of every identity in ``labels`` (N,), drawn at random; its others are the probes.
+
+    Faces of unknown identity (label -1) are left out.
+    """
+    labels = np.asarray(labels)
+    shuffled = np.random.default_rng(seed).permutation(np.flatnonzero(labels >= 0))
+    shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    names, starts, counts = np.unique(labels[shuffled], return_index=True, return_counts=True)
+    short = names[counts <= per_identity]
+    if len(short) and not distractors:
+        raise GdrdError(
+            f"{len(short)} of {len(names)} identities have {per_identity} face(s) or fewer (the first: {short[0]}): "
+            "no probe is left of them",
+            "Add faces of them, remove them, or keep them as distractors (distractors=True)",
+        )
+    # Position of each face within its identity, in the shuffled order.
+    position = np.arange(len(shuffled)) - np.repeat(starts, counts)
+    gallery, probes = shuffled[position < per_identity], shuffled[position >= per_identity]
+    if not len(probes):
+        raise GdrdError("No face is left as a probe", f"Give at least one identity with {per_identity + 1} faces")
+    return Enrolment(np.sort(gallery), np.sort(probes))
 
 
 def folds_that_fit(labels: np.ndarray, most: int = 10) -> int:

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
 
-from gdrd_lab.datasets.aligned_cache.cache import report_failed
-from gdrd_lab.datasets.base import Concatenation, Subset
+from gdrd_lab.datasets.aligned_cache import report_failed
+from gdrd_lab.datasets.base import Concatenation, FaceDataset, Subset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import cached
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-
-PART = 4096  # faces handed to the threads at once
+from gdrd_lab.io.threads import in_threads
 
 
 def readable(faces: EncodedFaces) -> FaceDataset:
-    """Read every face once and return those that can be used, with their exact size.
-
-    The result is kept in the cache, so a set that has not changed is not read again. A pack of `gdrd data pack` was
-    checked when it was packed.
-    """
+    """Read every face once, unless it was checked when packed; return those that can be used, with their exact size."""
     if faces.checked:
         return faces
     resolutions, reasons = _found(faces)
@@ -64,37 +57,24 @@ def _found(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:
 
 def _check(faces: EncodedFaces) -> tuple[np.ndarray, dict[int, str]]:
     """Return the resolution of each face in pixels, 0 where it cannot be read, and the reasons."""
-    from tqdm.auto import tqdm
-
     resolutions, reasons = np.zeros(len(faces), np.uint16), {}
-
-    def resolution(index: int) -> int | str:
-        try:
-            return len(faces[index])
-        except GdrdError as error:
-            return error.what.split(": ", 1)[-1]
-
-    hide = not faces.options.progress or len(faces) < 1000
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(faces), desc="checking", disable=hide) as bar:
-        for begin in range(0, len(faces), PART):
-            for index, found in enumerate(pool.map(resolution, range(begin, min(begin + PART, len(faces)))), begin):
-                if isinstance(found, str):
-                    reasons[index] = found
-                else:
-                    resolutions[index] = found
-            bar.update(min(PART, len(faces) - begin))
+    show = faces.options.progress and len(faces) >= 1000
+    resolution = in_threads(
+        lambda index: len(faces[index]), range(len(faces)), "checking", workers=os.cpu_count(), progress=show
+    )
+    for index, found in enumerate(resolution):
+        if isinstance(found, GdrdError):
+            reasons[index] = found.what.split(": ", 1)[-1]
+        else:
+            resolutions[index] = found
     return resolutions, reasons
 
 
 def _save(file: BinaryIO, result: tuple[np.ndarray, dict[int, str]]) -> None:
-    from safetensors.numpy import save
-
     file.write(save({"resolutions": result[0]}, {"reasons": json.dumps(result[1])}))
 
 
 def _load(path: Path) -> tuple[np.ndarray, dict[int, str]]:
-    from safetensors import safe_open
-
     with safe_open(path, "numpy") as file:
         reasons = json.loads(file.metadata()["reasons"])
         return file.get_tensor("resolutions"), {int(index): reason for index, reason in reasons.items()}

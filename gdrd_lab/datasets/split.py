@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from gdrd_lab.datasets.base import identities_of, subset
+from gdrd_lab.datasets.base import FaceDataset, identities_of, subset
 from gdrd_lab.errors import GdrdError
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 NUMBERED = re.compile(r"(.*/)?[A-Za-z]*[ _-]?\d+")
 DIGITS = 8  # hexadecimal digits of a recorded name
@@ -45,7 +42,7 @@ def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tu
             f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty",
             "Give a fraction between 0 and 1 and a set with enough identities",
         )
-    places = np.array([_place(names[person], seed) for person in people])
+    places = np.array([int(_sha256(f"{seed}/{names[person]}")[:14], 16) / 2**56 for person in people])
     least = min(2, len(people) // 2)
     count = min(max(int((places < fraction).sum()), least), len(people) - least)
     out = np.isin(labels, people[np.argsort(places, kind="stable")[:count]])
@@ -56,13 +53,9 @@ def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tu
 
 
 def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: float = 0, seed: int = 0) -> dict:
-    """Return who was trained on and who was held out, for a student's metadata (JSON).
+    """Return who was trained on and who was held out, as hashes of their names, for a student's metadata (JSON).
 
-    Names are hashed: the first 8 hexadecimal digits of SHA-256 of each, one after the other in one text.
-
-    Args:
-        held_out: the faces that were held out, or None.
-        fraction: share of the identities that was held out, as given to ``split_identities``.
+    A part's text is the first 8 hexadecimal digits of SHA-256 of each name, one after the other.
     """
     parts: dict[str, Any] = {"data": trained.name.removesuffix(" (training part)"), "fraction": fraction, "seed": seed}
     for part, faces in (("trained", trained), ("held_out", held_out)):
@@ -82,10 +75,7 @@ def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
 
 
 def scored_part(dataset: FaceDataset, fraction: float, records: Iterable[dict[str, Any]] = ()) -> FaceDataset:
-    """Return the faces to score models on: the people whom all ``split_record``s of this set held out.
-
-    Where no record is of this set, they are those whom ``split_identities`` holds out.
-    """
+    """Return the people whom all ``split_record``s of this set held out; without one those of ``split_identities``."""
     found = [set(held) for record in records if (held := _recorded(record, "held_out", dataset))]
     if not found:
         return split_identities(dataset, fraction)[1]
@@ -104,25 +94,16 @@ def _recorded(record: dict[str, Any], part: str, faces: FaceDataset) -> list[str
     return sorted(name for name in found if same_set or not NUMBERED.fullmatch(name))
 
 
-def _place(name: str, seed: int) -> float:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode("utf-8", "surrogateescape")).digest()[:7]) / 2**56
-
-
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:DIGITS]
+def _sha256(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _hashes(faces: FaceDataset) -> dict[str, str]:
     labels, names = np.asarray(faces.labels), identities_of(faces)
-    return {_digest(names[person]): names[person] for person in np.unique(labels[labels >= 0])}
+    return {_sha256(names[person])[:DIGITS]: names[person] for person in np.unique(labels[labels >= 0])}
 
 
 def set_names(name: str) -> set[str]:
-    """Return the names of the sets that a set was joined from, in lower case, without parts and counts.
-
-    Example:
-        >>> sorted(set_names("celeba10k + UTKFace (held out)"))
-        ['celeba', 'utkface']
-    """
+    """Return the names of the sets in a name, lower case: celeba, utkface of "celeba10k + UTKFace (held out)"."""
     parts = (re.split(r" \(|,", part)[0].strip().lower() for part in name.split(" + "))
     return {re.sub(r"(?<=[a-z])\d+k$", "", part) for part in parts}

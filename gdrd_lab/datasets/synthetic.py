@@ -34,11 +34,6 @@ class SamplingScale:
 
     At scale 1, SFace's accuracy on the drawn people is near that on real people at 64 px, but lower at 16 px. The
     default values, chosen on 40 sampled people, bring its accuracy at 64 to 8 px near that on LFW.
-
-    Args:
-        identity: length of the identity's embedding, 1 on photographs.
-        typical: scale of a person's typical variation (skin, hair), 1 on photographs.
-        photograph: scale of the variation from one photograph of a person to the next, 1 on photographs.
     """
 
     identity: float = 1.35
@@ -153,10 +148,7 @@ def sample_identities(model: FaceModel, count: int, seed: int = 0, scale: Sampli
 def sample_photographs(
     model: FaceModel, people: Tensor, per_identity: int, seed: int = 0, scale: SamplingScale = SamplingScale()
 ) -> Tensor:
-    """Sample the codes (people, per_identity, 192) of photographs of people (people, 192).
-
-    Photograph j of person k does not depend on how many people or photographs are sampled.
-    """
+    """Sample codes (P, per_identity, 192) of photographs of people (P, 192); fixed by the seed."""
     draws = torch.stack(
         [
             # Counted from 1, because NumPy ignores zeros at the end of a seed.
@@ -170,10 +162,7 @@ def sample_photographs(
 
 
 def smooth(faces: Tensor) -> Tensor:
-    """Remove the decoder's fine ripples, mostly of colour, from faces (N, 3, 64, 64): blur luma a little, chroma more.
-
-    SFace's accuracy does not change measurably.
-    """
+    """Remove the decoder's fine ripples from faces (N, 3, 64, 64): blur luma a little, chroma more; SFace sees none."""
     luma = (faces * faces.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     return blur(luma, 0.6) + blur(faces - luma, 2.0)
 
@@ -182,7 +171,7 @@ def smooth(faces: Tensor) -> Tensor:
 def render(model: FaceModel, codes: Tensor, size: int = NATIVE, batch_size: int = 100) -> np.ndarray:
     """Draw faces, uint8 (N, size, size, 3), RGB, aligned to the ArcFace template, of codes (N, 192).
 
-    The decoder draws 64 px, smoothed by ``smooth``; other sizes are resized from these by bicubic interpolation.
+    The decoder draws 64 px; other sizes are resized from these by bicubic interpolation.
     """
     drawn = []
     for part in codes.split(batch_size):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks import ijb, scface, survface, tinyface
+from gdrd_lab.datasets.benchmarks import ijb, qmul, scface
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
@@ -35,7 +35,7 @@ def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
 
     A rank counts people: several faces of one person before the right one count once (in TinyFace's own code, each).
     """
-    faces, enrolment = tinyface.tinyface(path)
+    faces, enrolment = qmul.tinyface(path)
     found = embed_all(recogniser, faces, options=options)
     result = identify_embeddings(found, found, faces.labels, enrolment)
     count = len(enrolment.probes)
@@ -55,7 +55,7 @@ def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = Emb
 
 def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """QMUL-SurvFace: TPIR20 at four FPIRs, TAR at three FARs, AUC and mean accuracy."""
-    faces, task = survface.survface_identification(path)
+    faces, task = qmul.survface_identification(path)
     found = embed_all(recogniser, faces, options=options)
     gallery, mated = task.enrolment.gallery, task.enrolment.probes
     fpirs = (0.3, 0.2, 0.1, 0.01)
@@ -63,7 +63,7 @@ def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = E
         found[mated], faces.labels[mated], found[task.non_mated], found[gallery], faces.labels[gallery], fpirs
     )
     metrics = _at_rates("TPIR20@FPIR", fpirs, tpirs, len(mated))
-    faces, pairs = survface.survface_verification(path)
+    faces, pairs = qmul.survface_verification(path)
     found = embed_all(recogniser, faces, options=options)
     fars = (0.3, 0.1, 0.01)
     result = verify_embeddings(found, found, pairs, fars=fars)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdrd_lab.datasets.embed import comparable
-from gdrd_lab.datasets.gallery import Enrolment
+from gdrd_lab.datasets.pairs import Enrolment
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import identification, verification
 from gdrd_lab.evaluation.metrics.verification import AccuracyResult, Roc

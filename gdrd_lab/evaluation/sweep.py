@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
-from gdrd_lab.datasets.gallery import Enrolment, enrol
+from gdrd_lab.datasets.pairs import Enrolment, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.evaluation.metrics.identification import clustered_error
@@ -134,7 +134,7 @@ def sweep(
     """
     from tqdm.auto import tqdm
 
-    from gdrd_lab.io.provenance import commit
+    from gdrd_lab.io.paths import commit
 
     seed = options.seed
     enrolment = _prepare(recognisers, dataset, degradations, metrics, seed)

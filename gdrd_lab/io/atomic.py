@@ -20,12 +20,7 @@ class WriteError(GdrdError):
 
 
 def with_ending(path: Path | str, ending: str, *replaced: str) -> Path:
-    """Return a path that ends in ``ending``: it replaces one of ``replaced`` and is added to anything else.
-
-    Example:
-        >>> with_ending("run-0.1", ".json").name, with_ending("run-0.1.csv", ".json", ".csv").name
-        ('run-0.1.json', 'run-0.1.json')
-    """
+    """Return a path that ends in ``ending``: it replaces one of ``replaced`` and is added to anything else."""
     path = Path(path)
     name = path.name.removesuffix(ending)
     for other in replaced:

@@ -31,15 +31,8 @@ R = TypeVar("R")
 def fingerprint(*parts: object) -> str:
     """Return one name, 32 hexadecimal digits, for the content of ``parts``; any change of any part changes it.
 
-    Args:
-        parts: None, booleans, numbers, strings, bytes, arrays, tensors, dataclasses, mappings, sets and sequences of
-            these; a ``Path`` stands for the content of its file or of all files below its folder; a ``torch.nn.Module``
-            for its weights, buffers, layers and ``config``; any other object needs a method ``fingerprint() -> str``.
-            A face set is given as ``datasets.fingerprint.dataset_fingerprint(faces)``.
-
-    Example:
-        >>> fingerprint("head", {"steps": 100}) == fingerprint("head", {"steps": 200})
-        False
+    A ``Path`` stands for its file or all files below its folder, a ``torch.nn.Module`` for its weights, buffers, layers
+    and ``config``, a face set for ``dataset_fingerprint(faces)``; other objects need ``fingerprint() -> str``.
     """
     return _digest(parts).hex()[:32]
 
@@ -68,12 +61,7 @@ def cached(
 ) -> R:
     """Return what an earlier call kept under ``key``, or make it, keep it and read it back.
 
-    A damaged entry is made anew and a warning says so. Where the cache folder cannot be written, a warning says so and
-    the result is in a temporary file until the process ends.
-
-    Args:
-        key: ``fingerprint`` of everything that the result depends on.
-        write: writes what ``make`` returned to an open file; called again for the temporary file.
+    A damaged entry is made anew, and a result that the cache folder cannot take is temporary; warnings say so.
     """
     found = recall(kind, key, read)
     return found if found is not None else keep(kind, key, make(), read, write)

@@ -19,11 +19,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
-    """Check numbers of a config, alone or in tuples: low <= value <= high; whole numbers where both bounds are.
-
-    Args:
-        config: a dataclass; values of None are not checked.
-    """
+    """Check numbers of a config, alone or in tuples (not None): low <= value <= high; whole where both bounds are."""
     for name, (low, high) in ranges.items():
         kind = numbers.Integral if isinstance(low, int) and isinstance(high, int) else numbers.Real
         value = getattr(config, name)
@@ -34,16 +30,7 @@ def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """Return a config of ``kind`` built from plain values.
-
-    Example:
-        >>> from dataclasses import dataclass
-        >>> @dataclass(frozen=True)
-        ... class Loop:
-        ...     steps: int
-        >>> from_dict(Loop, {"steps": 3})
-        Loop(steps=3)
-    """
+    """Return a config of ``kind`` built from plain values."""
     hints = typing.get_type_hints(kind)
     known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):

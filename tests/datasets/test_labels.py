@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, concatenate, identities_of, subset
-from gdrd_lab.datasets.labels import NumberNames, identity_name, number_identities
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.labels import NumberedKeys, identity_name, number_identities
+from gdrd_lab.datasets.registry import report
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_faces_take_names_and_numbers_as_labels() -> None:
     assert numbered.labels.tolist() == [1, -1, 0, -1] and list(numbered.identities) == ["0", "2"]
     whole = ArrayFaces(images, np.array([5, -3, 0, 5]))
     assert whole.labels.tolist() == [5, -1, 0, 5] and list(whole.identities)[5] == "5"
-    assert NumberNames(5)[1:3] == ["1", "2"] and NumberNames(5)[-1] == "4"
+    assert NumberedKeys(5)[1:3] == ["1", "2"] and NumberedKeys(5)[-1] == "4"
 
 
 def test_joined_and_cut_sets_keep_the_names_of_their_people() -> None:

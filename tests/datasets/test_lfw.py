@@ -11,8 +11,7 @@ from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, 
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import FolderFaces, align_folder
 from gdrd_lab.datasets.lfw import find_lfw, is_lfw, lfw, read_pairs, view2, view2_keys
-from gdrd_lab.datasets.registry import load_dataset, open_pairs
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import load_dataset, open_pairs, report
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 

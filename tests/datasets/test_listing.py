@@ -9,7 +9,7 @@ from helpers.drawn_faces import noise_face, save
 from gdrd_lab.datasets.base import ReadOptions
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.listing import identities_of_folders, list_images
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import report
 from gdrd_lab.errors import GdrdError
 
 

@@ -6,8 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gdrd_lab.datasets.gallery import enrol
-from gdrd_lab.datasets.pairs import Pairs, random_pairs
+from gdrd_lab.datasets.pairs import Pairs, enrol, random_pairs
 from gdrd_lab.errors import GdrdError
 
 LABELS = np.concatenate([np.repeat(np.arange(60), 5), np.arange(60, 100), np.full(30, -1)])

@@ -9,8 +9,8 @@ import torch
 
 from gdrd_lab.datasets.base import ArrayFaces, batches
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
-from gdrd_lab.datasets.prefetch import prefetch
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.threads import prefetch
 from gdrd_lab.transforms.degradation import Degradation
 
 

@@ -8,8 +8,7 @@ from helpers.drawn_faces import encoded, noise_face, write_tar
 
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions, concatenate, subset
 from gdrd_lab.datasets.readable import require_readable
-from gdrd_lab.datasets.registry import load_dataset
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import load_dataset, report
 from gdrd_lab.datasets.shards.pack import pack
 from gdrd_lab.datasets.shards.reader import ShardFaces
 from gdrd_lab.errors import GdrdError

@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET, EmbedOptions, embed_all
-from gdrd_lab.datasets.gallery import Enrolment, enrol
-from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.datasets.pairs import Enrolment, Pairs, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.retrieval import retrieve
 from gdrd_lab.evaluation.protocol import (

@@ -64,7 +64,7 @@ def test_a_copied_package_loads_its_own_models(site_packages: Path) -> None:
     (site_packages / ".git").mkdir()
     code = (
         "import gdrd_lab as gl\n"
-        "from gdrd_lab.io.provenance import commit\n"
+        "from gdrd_lab.io.paths import commit\n"
         "print(gl.__file__, gl.synthetic_faces(1, 1).size, repr(commit()))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=site_packages, capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gdrd_lab.io.provenance import commit
+from gdrd_lab.io.paths import commit
 
 
 @pytest.fixture

@@ -15,30 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks.layout import find_folder, must_exist
+from gdrd_lab.datasets.benchmarks import find_folder, must_exist
 from gdrd_lab.datasets.celeba import LandmarkedFaces
-from gdrd_lab.datasets.gallery import Enrolment
-from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.datasets.pairs import Enrolment, Pairs
 from gdrd_lab.errors import GdrdError
 
 WHERE = "Name the folder that holds loose_crop and meta"
+AGAIN = "Get the meta files again"
 
 
 @dataclass(frozen=True)
 class Templates:
-    """Sets of faces, each compared as one.
-
-    Args:
-        faces: N faces; a face in two templates occurs twice.
-        template: (N,) number of the template each face belongs to, 0 to T - 1.
-        medium: (N,) photograph or video it comes from; a video's frames count as one.
-        names: (T,) the templates' official numbers.
-    """
+    """N faces in T sets, each compared as one; a face in two templates occurs twice."""
 
     faces: LandmarkedFaces
-    template: np.ndarray
-    medium: np.ndarray
-    names: np.ndarray
+    template: np.ndarray  # (N,) number of the template each face belongs to, 0 to T - 1
+    medium: np.ndarray  # (N,) photograph or video it comes from; a video's frames count as one
+    names: np.ndarray  # (T,) the templates' official numbers
 
 
 def ijb(path: Path | str, name: str = "ijbc") -> Templates:
@@ -46,9 +39,8 @@ def ijb(path: Path | str, name: str = "ijbc") -> Templates:
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE)
     rows = _rows(folder / "meta" / f"{name}_face_tid_mid.txt", 3)
     points = {row[0]: row[1:11] for row in _rows(folder / "meta" / f"{name}_name_5pts_score.txt", 12)}
-    lost = [row[0] for row in rows if row[0] not in points]
-    if lost:
-        raise GdrdError(f"{len(lost)} faces have no landmarks, among them {lost[0]}", "Get the meta files again")
+    if lost := [row[0] for row in rows if row[0] not in points]:
+        raise GdrdError(f"{len(lost)} faces have no landmarks, among them {lost[0]}", AGAIN)
     files = [folder / "loose_crop" / row[0] for row in rows]
     must_exist(files, name.upper())
     try:
@@ -57,9 +49,7 @@ def ijb(path: Path | str, name: str = "ijbc") -> Templates:
             raise ValueError("a landmark is not finite")
         numbers, media = (np.array([int(row[column]) for row in rows]) for column in (1, 2))
     except ValueError as error:
-        raise GdrdError(
-            f"The lists of {name} have a value that is not a number ({error})", "Get the meta files again"
-        ) from error
+        raise GdrdError(f"The lists of {name} have a value that is not a number ({error})", AGAIN) from error
     names, template = np.unique(numbers, return_inverse=True)
     keys = [f"{number}/{row[0]}" for number, row in zip(numbers, rows, strict=True)]
     faces = LandmarkedFaces(files, landmarks, keys, np.full(len(files), -1), name.upper())
@@ -67,19 +57,15 @@ def ijb(path: Path | str, name: str = "ijbc") -> Templates:
 
 
 def template_embeddings(embeddings: np.ndarray, templates: Templates) -> np.ndarray:
-    """Average the faces of each medium, then the media of each template: (T, d) unit vectors.
+    """Average embeddings (N, d) by medium, then the media of each template: (T, d) unit vectors.
 
     e_T = normalise( sum_media mean_{faces of the medium} e )
-
-    Args:
-        embeddings: (N, d) of the faces.
     """
     both = np.stack([templates.template, templates.medium], 1)
-    pairs, medium = np.unique(both, axis=0, return_inverse=True)
-    medium = medium.reshape(-1)
+    pairs, medium, counts = np.unique(both, axis=0, return_inverse=True, return_counts=True)
     means = np.zeros((len(pairs), embeddings.shape[1]))
-    np.add.at(means, medium, embeddings)
-    means /= np.bincount(medium)[:, None]
+    np.add.at(means, medium.reshape(-1), embeddings)
+    means /= counts[:, None]
     out = np.zeros((len(templates.names), embeddings.shape[1]))
     np.add.at(out, pairs[:, 0], means)
     return (out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)).astype(np.float32)
@@ -93,7 +79,7 @@ def ijb_pairs(path: Path | str, templates: Templates, name: str = "ijbc") -> Pai
         rows = np.loadtxt(source, np.int64, ndmin=2)
         first, second, genuine = rows.T
     except (OSError, ValueError) as error:
-        raise GdrdError(f"{source} is not a list of pairs ({str(error)[:80]})", "Get the meta files again") from error
+        raise GdrdError(f"{source} is not a list of pairs ({str(error)[:80]})", AGAIN) from error
     places = [_places(templates, numbers, source) for numbers in (first, second)]
     return Pairs(places[0], places[1], genuine == 1, np.zeros(len(rows), np.int64))
 
@@ -103,9 +89,8 @@ def ijb_search(
 ) -> tuple[np.ndarray, Enrolment, np.ndarray]:
     """Return the 1:N protocol for one of the two galleries.
 
-    Returns:
-        Subjects of all templates (T,), -1 where the protocol does not name one; the gallery's templates with the mated
-        probes; and the non-mated probes, whose subject is not in the gallery.
+    It is the subject of each template (T,), -1 where none is named; the gallery's templates with the mated probes; and
+    the non-mated probes, whose subject is not in the gallery.
     """
     folder = find_folder(path, f"meta/{name}_face_tid_mid.txt", WHERE) / "meta"
     enrolled, shown = (
@@ -127,9 +112,8 @@ def _subjects(path: Path, templates: Templates) -> dict[int, int]:
             rows = list(csv.DictReader(file))
         numbers = [(int(row["TEMPLATE_ID"]), int(row["SUBJECT_ID"])) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GdrdError(
-            f"{path} is not a 1:N list ({error})", "It has the columns TEMPLATE_ID, SUBJECT_ID, FILENAME"
-        ) from error
+        do = "It has the columns TEMPLATE_ID, SUBJECT_ID, FILENAME"
+        raise GdrdError(f"{path} is not a 1:N list ({error})", do) from error
     places = _places(templates, np.array([number for number, _ in numbers]), path)
     return dict(zip(places.tolist(), [subject for _, subject in numbers], strict=True))
 
@@ -138,7 +122,7 @@ def _places(templates: Templates, numbers: np.ndarray, source: Path) -> np.ndarr
     places = np.minimum(np.searchsorted(templates.names, numbers), len(templates.names) - 1)
     wrong = templates.names[places] != numbers
     if wrong.any():
-        raise GdrdError(f"{source} names template {numbers[wrong][0]}, which has no face", "Get the meta files again")
+        raise GdrdError(f"{source} names template {numbers[wrong][0]}, which has no face", AGAIN)
     return places
 
 
@@ -149,5 +133,5 @@ def _rows(path: Path, count: int) -> list[list[str]]:
         raise GdrdError(f"{path} cannot be read", WHERE) from error
     wrong = next((number for number, row in enumerate(rows, 1) if len(row) != count), None)
     if wrong or not rows:
-        raise GdrdError(f"Line {wrong or 1} of {path} does not have {count} words", "Get the meta files again")
+        raise GdrdError(f"Line {wrong or 1} of {path} does not have {count} words", AGAIN)
     return rows

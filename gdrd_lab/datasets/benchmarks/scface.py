@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.alignment.yunet import align_many
-from gdrd_lab.datasets.aligned_cache.cache import aligned_copy
-from gdrd_lab.datasets.base import FaceDataset
-from gdrd_lab.datasets.benchmarks.layout import CropFaces, find_folder
-from gdrd_lab.datasets.gallery import Enrolment
+from gdrd_lab.alignment.template import TEMPLATE_SIZE
+from gdrd_lab.alignment.yunet import align_many, square
+from gdrd_lab.datasets.aligned_cache import aligned_copy
+from gdrd_lab.datasets.base import FaceDataset, resized
+from gdrd_lab.datasets.benchmarks import find_folder
+from gdrd_lab.datasets.pairs import Enrolment
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.images import read_image
 
 DISTANCES = (1, 2, 3)
 MUGSHOTS = "mugshot_frontal_original_all"
@@ -36,10 +38,10 @@ def scface(
     ``range(51, 131)``. Images in which no face is found (most are at 4.2 m) are used whole, so that every probe counts.
     """
     folder, wanted = find_folder(path, MUGSHOTS, WHERE), set(people)
-    found = [(file, int(match[1]), 0) for file, match in _named(folder / MUGSHOTS, r"(\d{3})_frontal") if match]
+    found = _named(folder / MUGSHOTS, r"(\d{3})_frontal", 0)
     for distance in DISTANCES:
-        named = _named(folder / f"surveillance_cameras_distance_{distance}", rf"(\d{{3}})_cam([1-5])_{distance}")
-        found += [(file, int(match[1]), distance) for file, match in named if match]
+        place = folder / f"surveillance_cameras_distance_{distance}"
+        found += _named(place, rf"(\d{{3}})_cam([1-5])_{distance}", distance)
     found = [row for row in found if row[1] in wanted]
     enrolled = {person for _, person, distance in found if distance == 0}
     missing = {person for _, person, _ in found} - enrolled
@@ -49,18 +51,19 @@ def scface(
     files = [file for file, _, _ in found]
     labels = np.unique([person for _, person, _ in found], return_inverse=True)[1].astype(np.int64)
     distances = np.array([distance for _, _, distance in found])
-    keys = [file.stem for file in files]
-    faces = aligned_copy(files, keys, labels, "SCface", partial(_align, progress=progress), "scface")
+    align = partial(_align, progress=progress)
+    faces = aligned_copy(files, [file.stem for file in files], labels, "SCface", align, "scface")
     gallery = np.flatnonzero(distances == 0)
     return faces, {distance: Enrolment(gallery, np.flatnonzero(distances == distance)) for distance in DISTANCES}
 
 
-def _named(folder: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str] | None]]:
+def _named(folder: Path, pattern: str, distance: int) -> list[tuple[Path, int, int]]:
+    """Return the images whose name fits, each with the number of its person and the distance."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    return ((file, re.fullmatch(pattern, file.stem)) for file in files)
+    matches = [re.fullmatch(pattern, file.stem) for file in files]
+    return [(file, int(match[1]), distance) for file, match in zip(files, matches, strict=True) if match]
 
 
 def _align(files: Sequence[Path], progress: bool) -> Iterator[np.ndarray | GdrdError]:
-    whole = CropFaces(files, [""] * len(files), np.full(len(files), -1), "SCface")
-    for index, face in enumerate(align_many(files, face_selection="central", progress=progress)):
-        yield whole[index] if isinstance(face, GdrdError) else face
+    for file, face in zip(files, align_many(files, face_selection="central", progress=progress), strict=True):
+        yield resized(square(read_image(file)), TEMPLATE_SIZE) if isinstance(face, GdrdError) else face

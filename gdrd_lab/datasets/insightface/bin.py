@@ -40,12 +40,7 @@ LATIN = ("_codecs", "encode")
 
 
 class BinFaces(EncodedFaces):
-    """The images of a verification file as a face set, two for each pair one after the other; identities are unknown.
-
-    Args:
-        path: the .bin file.
-        options: how images become faces.
-    """
+    """The images of a verification file as a face set, two for each pair one after the other, of unknown identity."""
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions()) -> None:
         self.path = Path(path)
@@ -58,7 +53,7 @@ class BinFaces(EncodedFaces):
         return self._images[index]
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face, from the checksum of the file; see ``datasets.fingerprint``."""
+        """Return a digest of each face, from the checksum of the file."""
         return place_digests([(checksum(self.path), self._salt())], np.zeros(len(self), int), np.arange(len(self)))
 
 

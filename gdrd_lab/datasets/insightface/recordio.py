@@ -41,13 +41,7 @@ class RecordTable:
 
 
 class RecordFaces(EncodedFaces):
-    """The faces of .rec files; only the place and identity of each stays in memory.
-
-    Args:
-        paths: the .rec file or files; the .idx of each is in the same folder. For equal labels in several files see
-            ``labels.number_parts``.
-        options: how images become faces.
-    """
+    """The faces of .rec files with an .idx beside each; only the place and identity of each face stays in memory."""
 
     def __init__(self, paths: Path | str | Sequence[Path], options: ReadOptions = ReadOptions()) -> None:
         self.paths = [Path(paths)] if isinstance(paths, Path | str) else list(paths)
@@ -77,7 +71,7 @@ class RecordFaces(EncodedFaces):
         return record[HEADER.size + 4 * flag :]
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face, from the checksums of the files; see ``datasets.fingerprint``."""
+        """Return a digest of each face, from the checksums of the files."""
         return place_digests([(checksum(path), self._salt()) for path in self.paths], self._files, self._places)
 
 

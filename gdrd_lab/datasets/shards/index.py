@@ -1,23 +1,21 @@
 """The index that `gdrd data pack` writes for each shard: position and identity of each face, a teacher's embeddings.
 
-A shard `faces-000012.tar` has `faces-000012.index.safetensors`, so that a set of millions opens without reading its
-tar files. The index is used only for the shard that it was made for: its size and time must be the recorded ones, or
-else its checksum.
+A set of millions opens without reading its tar files. An index is used only for the shard that it was made for: its
+size and time must be the recorded ones, or else its checksum.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from bisect import bisect_right
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import checksum
@@ -31,46 +29,16 @@ PARTS = ("offsets", "sizes", "labels", "resolutions")
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """The faces of one shard.
+    """The N faces of one shard."""
 
-    Args:
-        first: number of its first face in the whole set; the others follow without gaps.
-        offsets: (N,) uint64, where in the tar file each image starts.
-        sizes: (N,) uint32, bytes of each image.
-        labels: (N,) int64 identities of the whole set, -1 where unknown.
-        resolutions: (N,) uint16, in pixels.
-        identities: name of each identity number in ``labels``.
-        teacher: fingerprint of the recogniser whose embeddings are stored with the faces, or None.
-        sha256: checksum of the shard; ``index_content`` computes it.
-    """
-
-    first: int
-    offsets: np.ndarray
-    sizes: np.ndarray
-    labels: np.ndarray
-    resolutions: np.ndarray
-    identities: dict[int, str] = field(default_factory=dict)
-    teacher: str | None = None
-    sha256: str = ""
-
-
-class NumberedKeys(Sequence[str]):
-    """Keys "faces-000012/000024017", made when they are asked for: a list of ten million would take a gigabyte."""
-
-    def __init__(self, prefixes: Sequence[str], firsts: Sequence[int], counts: Sequence[int]) -> None:
-        self._prefixes, self._firsts = list(prefixes), list(firsts)
-        self._ends = list(accumulate(counts))
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        shard = bisect_right(self._ends, index)
-        start = self._ends[shard - 1] if shard else 0
-        return f"{self._prefixes[shard]}{self._firsts[shard] + index - start:0{DIGITS}d}"
+    first: int  # number of its first face in the whole set; the others follow without gaps
+    offsets: np.ndarray  # (N,) uint64, where in the tar file each image starts
+    sizes: np.ndarray  # (N,) uint32, bytes of each image
+    labels: np.ndarray  # (N,) int64 identities of the whole set, -1 where unknown
+    resolutions: np.ndarray  # (N,) uint16, in pixels
+    identities: dict[int, str] = field(default_factory=dict)  # name of each identity number in ``labels``
+    teacher: str | None = None  # fingerprint of the recogniser whose embeddings are stored with the faces
+    sha256: str = ""  # checksum of the shard; ``index_content`` computes it
 
 
 def index_path(shard: Path) -> Path:
@@ -79,12 +47,7 @@ def index_path(shard: Path) -> Path:
 
 
 def index_content(index: ShardIndex, shard: Path, embeddings: np.ndarray | None) -> bytes:
-    """Return the content of a shard's index file.
-
-    Embeddings (N, d) are stored as float16, which changes a cosine by less than 1e-3.
-    """
-    from safetensors.numpy import save
-
+    """Return a shard's index file; embeddings (N, d) become float16, which changes a cosine by less than 1e-3."""
     parts: dict[str, np.ndarray] = {name: getattr(index, name) for name in PARTS}
     if embeddings is not None:
         parts["embeddings"] = embeddings.astype(np.float16)
@@ -105,8 +68,6 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
 
     After a copy, which changes the time, the shard is read once and gets its recorded time back if it can be written.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(index_path(shard), "numpy") as file:
             metadata = json.loads((file.metadata() or {})["index"])
@@ -120,17 +81,14 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
             with suppress(OSError):
                 os.utime(shard, ns=(state.st_atime_ns, recorded))
         names = {int(label): str(name) for label, name in metadata["identities"].items()}
-        return ShardIndex(
-            int(metadata["first"]), **parts, identities=names, teacher=metadata["teacher"], sha256=metadata["sha256"]
-        )
+        first, teacher, sha256 = int(metadata["first"]), metadata["teacher"], metadata["sha256"]
+        return ShardIndex(first, **parts, identities=names, teacher=teacher, sha256=sha256)
     except (OSError, GdrdError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def read_shard_embeddings(shard: Path) -> Tensor:
     """Return the embeddings float16 (N, d) stored with a shard."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(index_path(shard), "pt") as file:
             return file.get_tensor("embeddings")

@@ -48,12 +48,7 @@ class FolderImages(EncodedFaces):
 
 @dataclass(frozen=True)
 class Source:
-    """Faces by name or path.
-
-    Args:
-        name_or_path: as for ``load_dataset``.
-        options: how images become faces.
-    """
+    """Faces by name or path, as for ``load_dataset``."""
 
     name_or_path: str
     options: ReadOptions = ReadOptions()
@@ -75,13 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class PackCheck:
-    """What ``check_pack`` found.
-
-    Args:
-        damaged: names of shards that are missing or differ from their checksum.
-        outdated: names of shards whose images have changed in the source.
-        compared: whether the source was there to compare with.
-    """
+    """What ``check_pack`` found."""
 
     damaged: tuple[str, ...]
     outdated: tuple[str, ...]

@@ -67,21 +67,12 @@ class PackConfig:
 def pack(
     source: Source | FaceDataset, out: Path, config: PackConfig = PackConfig(), workers: int = 1, progress: bool = True
 ) -> dict[str, Any]:
-    """Write faces to ``out/faces-000000.tar`` and so on, an index beside each, and ``out/manifest.json``.
+    """Write faces to ``out/faces-000000.tar`` and so on, an index beside each, and ``out/manifest.json``, the result.
 
     In a shard face number n is ``00000000n.jpg`` (or .png) with its identity in ``00000000n.cls`` (-1: unknown), in the
     order of the source. A shard appears under its name only when it is whole, and the manifest, written after each, has
-    its SHA-256. Faces that cannot be used are left out and named in the manifest.
-
-    The same call continues an interrupted one. Shards whose images, keys or identities have changed in the source since
-    they were packed are packed again, with a warning.
-
-    Args:
-        source: the faces; a ``Source`` is recorded, so that ``check_pack`` can compare the pack with it.
-        workers: processes, 1 or more; 1 works in this one.
-
-    Returns:
-        The manifest.
+    its SHA-256. Faces that cannot be used are left out and named in the manifest. The same call continues an earlier
+    one; shards whose images, keys or identities have changed in the source are packed again, with a warning.
     """
     from tqdm.auto import tqdm
 

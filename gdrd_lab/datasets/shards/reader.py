@@ -13,10 +13,11 @@ from PIL import Image
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import Aligner, is_crop
-from gdrd_lab.datasets.aligned_cache.cache import VERSION
+from gdrd_lab.datasets.aligned_cache import VERSION
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import place_digests
-from gdrd_lab.datasets.shards.index import NumberedKeys, ShardIndex, read_shard_embeddings, read_shard_index
+from gdrd_lab.datasets.labels import NumberedKeys
+from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, read_shard_embeddings, read_shard_index
 from gdrd_lab.datasets.shards.tar import read_tar
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import checksum
@@ -29,16 +30,7 @@ SAMPLE = 16  # images whose resolution is read when a set is opened
 
 
 class EncodedFaces(FaceDataset):
-    """A face set of encoded images (JPEG, PNG ...): subclasses give ``content`` and ``face_digests``.
-
-    Args:
-        name: what messages and tables call the set.
-        options: how images become faces, when they are asked for.
-        labels, keys, identities: see ``FaceDataset``.
-
-    Attributes:
-        checked: every image is known to be readable.
-    """
+    """A face set of encoded images (JPEG, PNG ...): subclasses give ``content`` and ``face_digests``."""
 
     def __init__(
         self,
@@ -85,16 +77,11 @@ class EncodedFaces(FaceDataset):
 
 
 class ShardFaces(EncodedFaces):
-    """Faces in WebDataset shards: tar files with ``key.jpg`` and ``key.cls`` or ``key.json`` for each.
+    """Faces in WebDataset shards: uncompressed tar files with ``key.jpg`` and ``key.cls`` or ``key.json`` for each.
 
     The tables of the tar files are read once, or their indices where `gdrd data pack` wrote them. Then a face is one
     seek and one read, in any order, and only the place of each face stays in memory. The identity is the text of .cls,
     or a field of .json: identity, label, cls, class, person or id; see ``labels.identity_name`` for unknown ones.
-
-    Args:
-        paths: tar files, not compressed.
-        options: how images become faces.
-        name: what messages and tables call the set; the first file's folder if None.
     """
 
     def __init__(
@@ -107,36 +94,26 @@ class ShardFaces(EncodedFaces):
         prefixes = [""] if len(self.paths) == 1 else [f"{path.stem}/" for path in self.paths]
         found = [read_shard_index(path) for path in self.paths]
         indices = [index for index in found if index]
-        self._indices = indices if len(indices) == len(found) else None
-        self.teacher: str | None = None
-        if self._indices is None:
-            tables = [read_tar(path) for path in self.paths]
-            keys: Sequence[str] = [
-                f"{prefix}{key}" for prefix, table in zip(prefixes, tables, strict=True) for key in table.keys
-            ]
-            labels: Any = [identity for table in tables for identity in table.identities]
-            self._place(tables)
-            notes = [note for table in tables for note in table.notes]
-            names = None
-        else:
-            keys = NumberedKeys(prefixes, [i.first for i in indices], [len(i.offsets) for i in indices])
-            labels, names = _renumbered(indices)
-            self._place(indices)
-            notes = []
-            if len({index.teacher for index in indices}) == 1:
-                self.teacher = indices[0].teacher
-        if not len(keys):
+        whole = len(indices) == len(found)  # a pack: every image was decoded when it was packed, and has not changed
+        tables: Sequence[Any] = indices if whole else [read_tar(path) for path in self.paths]
+        counts = [len(table.offsets) for table in tables]
+        if not sum(counts):
             raise GdrdError(f"{self.paths[0]} has no images in it", "Name WebDataset shards with .jpg or .png members")
-        super().__init__(name, options, labels, keys, names)
-        self.notes = notes
-        if self._indices is not None:  # a pack: every image was decoded when it was packed, and has not changed since
-            resolutions = np.unique(np.concatenate([index.resolutions for index in indices]))
-            self.size, self.mixed, self.checked = int(resolutions.max()), len(resolutions) > 1, True
-
-    def _place(self, tables: Sequence[Any]) -> None:
-        self._shards = np.repeat(np.arange(len(tables), dtype=np.uint32), [len(table.offsets) for table in tables])
+        self._shards = np.repeat(np.arange(len(tables), dtype=np.uint32), counts)
         self._offsets = np.concatenate([np.asarray(table.offsets, np.uint64) for table in tables])
         self._sizes = np.concatenate([np.asarray(table.sizes, np.uint32) for table in tables])
+        self._checksums = [index.sha256 for index in indices] if whole else None
+        self.teacher = indices[0].teacher if whole and len({index.teacher for index in indices}) == 1 else None
+        if whole:
+            keys = NumberedKeys(*counts, prefixes=prefixes, firsts=[index.first for index in indices], digits=DIGITS)
+            labels, people = _renumbered(indices)
+            super().__init__(name, options, labels, keys, people)
+            resolutions = np.unique(np.concatenate([index.resolutions for index in indices]))
+            self.size, self.mixed, self.checked = int(resolutions.max()), len(resolutions) > 1, True
+        else:
+            named = [f"{prefix}{key}" for prefix, table in zip(prefixes, tables, strict=True) for key in table.keys]
+            super().__init__(name, options, [person for table in tables for person in table.identities], named)
+            self.notes = [note for table in tables for note in table.notes]
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
@@ -146,13 +123,11 @@ class ShardFaces(EncodedFaces):
                 file.seek(int(self._offsets[index]))
                 return file.read(int(self._sizes[index]))
         except OSError as error:
-            raise GdrdError(
-                f"{path} cannot be read ({error.strerror})", "Leave it in place while it is used"
-            ) from error
+            raise GdrdError(f"{path} cannot be read ({error.strerror})", "Leave it in place while in use") from error
 
     def face_digests(self) -> np.ndarray:
-        """Return a digest of each face, from the checksums of the shards; see ``datasets.fingerprint``."""
-        found = [index.sha256 for index in self._indices] if self._indices else [checksum(path) for path in self.paths]
+        """Return a digest of each face, from the checksums of the shards."""
+        found = self._checksums or [checksum(path) for path in self.paths]
         return place_digests([(name, self._salt()) for name in found], self._shards, self._offsets)
 
     def cached_embeddings(self, teacher: str | None) -> Tensor | None:
@@ -181,6 +156,4 @@ def find_shards(path: Path) -> list[Path]:
 def files_of(path: Path, suffix: str) -> list[Path]:
     """Return the files of a suffix, in any capitals, that a path names: itself, or those in the folder."""
     found = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [
-        file for file in found if file.suffix.lower() == suffix and not file.name.startswith(".") and file.is_file()
-    ]
+    return [file for file in found if file.suffix.lower() == suffix and file.name[0] != "." and file.is_file()]

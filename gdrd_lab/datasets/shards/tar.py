@@ -34,12 +34,11 @@ class TarTable:
 
 
 def read_tar(path: Path) -> TarTable:
-    """Return the images of a tar file with their identities.
+    """Return the images of a tar file with their identities; a missing mark of the archive's end gives a warning.
 
     WebDataset's rule is kept: a sample's key is its name up to the first dot, so "a/7.left.jpg" and "a/7.cls" are the
     sample "a/7". Where several images share such a key ("ann.001.jpg", "ann.002.jpg") each is a face, and its key is
-    its name up to the last dot. Hidden members are left out, as in folders. A file that ends after a whole member, but
-    without the mark of an archive's end, is used with a warning.
+    its name up to the last dot. Hidden members are left out, as in folders.
     """
     images: dict[str, tuple[int, int]] = {}
     texts: dict[str, str | None] = {}

@@ -20,7 +20,7 @@ from gdrd_lab.experiments.benchmark.relational import relational_rows
 from gdrd_lab.experiments.benchmark.targets import target_rows
 from gdrd_lab.experiments.benchmark.training import training_rows
 from gdrd_lab.io.atomic import write_atomically
-from gdrd_lab.io.provenance import commit
+from gdrd_lab.io.paths import commit
 
 SUITES = ("networks", "relational", "training", "data", "sampler", "alignment", "targets", "growth")
 

@@ -10,8 +10,7 @@ from helpers.records import write_record
 
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.insightface.recordio import MAGIC, RecordFaces, find_records, read_index
-from gdrd_lab.datasets.registry import load_dataset
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import load_dataset, report
 from gdrd_lab.errors import GdrdError
 
 IDENTITIES = [7, 7, 3, 9]

@@ -16,8 +16,9 @@ from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.labels import NumberedKeys
 from gdrd_lab.datasets.registry import load_dataset
-from gdrd_lab.datasets.shards.index import NumberedKeys, index_path, read_shard_index
+from gdrd_lab.datasets.shards.index import index_path, read_shard_index
 from gdrd_lab.datasets.shards.manifest import FolderImages, PackCheck, Source, check_pack
 from gdrd_lab.datasets.shards.pack import PackConfig, pack
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
@@ -185,7 +186,7 @@ def test_no_face_at_all_and_no_pack(tmp_path: Path) -> None:
 
 
 def test_numbered_keys() -> None:
-    keys = NumberedKeys(["a/", "b/", "c/"], [0, 10, 20], [2, 0, 3])
+    keys = NumberedKeys(2, 0, 3, prefixes=["a/", "b/", "c/"], firsts=[0, 10, 20], digits=9)
     assert list(keys) == ["a/000000000", "a/000000001", "c/000000020", "c/000000021", "c/000000022"]
     assert keys[-1] == "c/000000022" and keys[1:3] == ["a/000000001", "c/000000020"] and len(keys) == 5
     with pytest.raises(IndexError):

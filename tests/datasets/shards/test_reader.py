@@ -16,7 +16,7 @@ from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
 from gdrd_lab.datasets.labels import number_identities
-from gdrd_lab.datasets.report import report
+from gdrd_lab.datasets.registry import report
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
 from gdrd_lab.errors import GdrdError
 

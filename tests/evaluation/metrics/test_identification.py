@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from gdrd_lab.datasets.gallery import enrol
+from gdrd_lab.datasets.pairs import enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.identification import clustered_error, cmc, rank_k, ranks
 from gdrd_lab.evaluation.metrics.retrieval import retrieve
