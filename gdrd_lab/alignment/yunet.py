@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE, TEMPLATE_SIZE, similarity, template
@@ -81,8 +82,7 @@ class Aligner:
         if longest > LARGEST:
             tries.append((min(longest, 1600), 0.0))
         for side, margin in tries:
-            found = self._detect_at(image, side / longest, margin)
-            if found:
+            if found := self._detect_at(image, side / longest, margin):
                 return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
         return []
 
@@ -124,11 +124,9 @@ class Aligner:
         faces = self.detect(image)
         if not faces:
             raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
+        options = f'"largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}'
         if face_selection is None and len(faces) > 1:
-            raise GdrdError(
-                f"{len(faces)} faces were found in the image",
-                f'Choose one: "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
-            )
+            raise GdrdError(f"{len(faces)} faces were found in the image", f"Choose one: {options}")
         if face_selection == "largest":
             return max(faces, key=lambda face: float(face.box[2] * face.box[3]))
         if face_selection == "central":
@@ -136,15 +134,10 @@ class Aligner:
             return min(faces, key=lambda face: float(np.linalg.norm(face.box[:2] + face.box[2:] / 2 - centre)))
         index = 0 if face_selection is None else face_selection
         if isinstance(index, str) or not 0 <= index < len(faces):
-            raise GdrdError(
-                f"There is no face {face_selection!r} among the {len(faces)} found",
-                f'Choose "largest", "central", or a number from 0 (leftmost) to {len(faces) - 1}',
-            )
+            raise GdrdError(f"There is no face {face_selection!r} among the {len(faces)} found", f"Choose {options}")
         return faces[index]
 
     def _detect_at(self, image: np.ndarray, scale: float, margin: float) -> list[Detection]:
-        import cv2
-
         height, width = (max(1, round(side * scale)) for side in image.shape[:2])
         seen = image
         if (height, width) != image.shape[:2]:
@@ -166,8 +159,6 @@ class Aligner:
         return found
 
     def _detector(self) -> Any:
-        import cv2
-
         # OpenCV's threads do not survive a fork, so a forked process makes its own detector.
         if getattr(self._local, "process", None) != os.getpid():
             self._local.detector = cv2.FaceDetectorYN.create(str(self._model), "", (0, 0), self.threshold, 0.3, 100)
@@ -191,10 +182,8 @@ def square(image: np.ndarray) -> np.ndarray:
 def check_image(image: np.ndarray) -> None:
     """Raise GdrdError unless the image is uint8 (H, W, 3)."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise GdrdError(
-            f"An image must be uint8 (height, width, 3), not {image.dtype} {image.shape}",
-            "Read it with gdrd_lab.io.images.read_image",
-        )
+        what = f"An image must be uint8 (height, width, 3), not {image.dtype} {image.shape}"
+        raise GdrdError(what, "Read it with gdrd_lab.io.images.read_image")
 
 
 def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
@@ -202,8 +191,6 @@ def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) ->
 
     If the image shrinks by a third or more, the face is drawn larger and averaged down, which avoids aliasing.
     """
-    import cv2
-
     matrix = similarity(landmarks, template(size))
     times = min(max(1, math.ceil(1 / np.hypot(*matrix[:, 0]) - 0.5)), 64)
     if times > 1:
@@ -243,8 +230,6 @@ def landmark_offset(faces: Iterable[np.ndarray], aligner: Aligner | None = None)
     The median over faces of the mean of |x - x'| and |y - y'| over five landmarks; None where fewer than three faces,
     or fewer than half, are found.
     """
-    import cv2
-
     aligner, offsets, count = aligner or Aligner(), [], 0
     for face in faces:
         check_image(face)

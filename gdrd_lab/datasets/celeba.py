@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,31 +17,23 @@ from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.folder import ImageFiles
 from gdrd_lab.datasets.labels import number_identities
+from gdrd_lab.datasets.listing import Listing
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 from gdrd_lab.io.text import read_text
 
-Partition = Literal["train", "valid", "test"]
-PARTITIONS: tuple[Partition, ...] = ("train", "valid", "test")
-
+PARTITIONS = ("train", "valid", "test")
 IDENTITIES, LANDMARKS, SPLIT = "identity_CelebA.txt", "list_landmarks_align_celeba.txt", "list_eval_partition.txt"
+AGAIN = "Get it again from the CelebA site"
 WHERE = f"Name the folder that holds img_align_celeba/ and {IDENTITIES}, in it or in Anno/"
 
 
 class LandmarkedFaces(FaceDataset):
     """N images with known landmarks (N, 5, 2), as in ``Detection``; each face is cut out when it is asked for."""
 
-    def __init__(
-        self,
-        files: Sequence[Path],
-        landmarks: np.ndarray,
-        keys: Sequence[str],
-        labels: np.ndarray,
-        name: str,
-        identities: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(name, TEMPLATE_SIZE, labels, keys, identities)
-        self.files, self.landmarks = files, landmarks
+    def __init__(self, listing: Listing, name: str, landmarks: np.ndarray) -> None:
+        super().__init__(name, TEMPLATE_SIZE, listing.labels, listing.keys, listing.identities)
+        self.files, self.landmarks = listing.files, landmarks
 
     def __getitem__(self, index: int) -> np.ndarray:
         return crop(read_image(self.files[index]), self.landmarks[index])
@@ -52,9 +43,7 @@ class LandmarkedFaces(FaceDataset):
         return file_digests(self.files, self.landmarks)
 
 
-def celeba(
-    path: Path | str, partition: Partition | None = None, *, options: ReadOptions = ReadOptions()
-) -> FaceDataset:
+def celeba(path: Path | str, partition: str | None = None, *, options: ReadOptions = ReadOptions()) -> FaceDataset:
     """Open CelebA with its identities: 202,599 aligned images of 10,177 people, or one official part of it.
 
     If list_landmarks_align_celeba.txt is beside the images, each face is cut out when it is asked for; without it YuNet
@@ -71,25 +60,18 @@ def celeba(
     if partition is not None:
         split = _list(root, SPLIT)
         if split is None or partition not in PARTITIONS:
-            raise GdrdError(
-                f"There is no part {partition!r} of CelebA in {root}",
-                f"Choose train, valid or test, with {SPLIT} in that folder",
-            )
+            do = f"Choose train, valid or test, with {SPLIT} in that folder"
+            raise GdrdError(f"There is no part {partition!r} of CelebA in {root}", do)
         parts = _read(split, 1)
         names = [name for name in names if parts.get(name) == [PARTITIONS.index(partition)]]
     if not names:
         raise GdrdError(f"{images} has no images that {lists} names", WHERE)
-    labels, people = number_identities([identity[name] for name in names])
     keys = [Path(name).stem for name in names]
-    files = [there[key] for key in keys]
+    listing = Listing([there[key] for key in keys], keys, *number_identities(identity[name] for name in names))
     title = "CelebA" if partition is None else f"CelebA {partition}"
     options = replace(options, face_selection=options.face_selection or "central")
-    landmarks = None if options.align == "never" else _landmarks(root, names, files[0])
-    faces: FaceDataset
-    if landmarks is None:
-        faces = ImageFiles(files, keys, labels, title, options, identities=people)
-    else:
-        faces = LandmarkedFaces(files, landmarks, keys, labels, title, people)
+    landmarks = None if options.align == "never" else _landmarks(root, names, listing.files[0])
+    faces = ImageFiles(listing, title, options) if landmarks is None else LandmarkedFaces(listing, title, landmarks)
     unnamed = sorted(set(there) - {Path(name).stem for name in identity})
     faces.left_out = [*faces.left_out, *((key, f"{IDENTITIES} does not name it") for key in unnamed)]
     return faces
@@ -128,7 +110,7 @@ def _read(file: Path, columns: int) -> dict[str, list[int]]:
     try:
         lines = read_text(file).splitlines()
     except (OSError, ValueError) as error:
-        raise GdrdError(f"{file} cannot be read as text", "Get it again from the CelebA site") from error
+        raise GdrdError(f"{file} cannot be read as text", AGAIN) from error
     for place, line in enumerate(lines):
         words = line.split()
         if not words or (place < 2 and not words[0].lower().endswith((".jpg", ".png"))):
@@ -138,6 +120,6 @@ def _read(file: Path, columns: int) -> dict[str, list[int]]:
         except ValueError:
             numbers = []
         if len(numbers) != columns:
-            raise GdrdError(f"Line {place + 1} of {file} is damaged: {line[:60]}", "Get it again from the CelebA site")
+            raise GdrdError(f"Line {place + 1} of {file} is damaged: {line[:60]}", AGAIN)
         found[name] = numbers
     return found

@@ -17,7 +17,7 @@ from gdrd_lab.alignment.yunet import align_many, is_crop, nameless, square
 from gdrd_lab.datasets.aligned_cache import VERSION, aligned_copy, report_failed
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
-from gdrd_lab.datasets.listing import list_images
+from gdrd_lab.datasets.listing import Listing, list_images
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write
 from gdrd_lab.io.cache import checksum
@@ -39,19 +39,9 @@ class ImageFiles(FaceDataset):
     """
 
     def __init__(
-        self,
-        files: Sequence[Path],
-        keys: Sequence[str],
-        labels: np.ndarray,
-        name: str,
-        options: ReadOptions = ReadOptions(),
-        *,
-        identities: Sequence[str] | None = None,
-        left_out: Sequence[tuple[str, str]] = (),
-        align: AlignFiles | None = None,
-        check: bool = True,
+        self, listing: Listing, name: str, options: ReadOptions, *, align: AlignFiles | None = None, check: bool = True
     ) -> None:
-        labels = np.asarray(labels)
+        files, keys, labels, left_out = listing.files, listing.keys, listing.labels, listing.left_out
         sides = [_side(file, options) for file in files]
         photographs = [index for index, side in enumerate(sides) if side is None]
         others = [index for index, side in enumerate(sides) if side is not None]
@@ -70,12 +60,11 @@ class ImageFiles(FaceDataset):
         report_failed(failed, len(files) + len(left_out), name, options.skip_unreadable and len(problems) < len(files))
         good = [index for index in range(len(files)) if index not in problems]
         found = {sides[index] or TEMPLATE_SIZE for index in good}
-        super().__init__(name, max(found), labels[good], [keys[index] for index in good], identities)
+        super().__init__(name, max(found), labels[good], [keys[index] for index in good], listing.identities)
         self.mixed, self.left_out = len(found) > 1, failed
         self.files, self._places = [files[index] for index in good], places[good]
         self._salt = zlib.crc32(repr((VERSION, options.face_selection)).encode())
-        if check:
-            self.notes = _repeated(self)
+        self.notes = [*listing.notes, *(_repeated(self) if check else [])]
 
     def __getitem__(self, index: int) -> np.ndarray:
         place = int(self._places[index])
@@ -90,10 +79,7 @@ class FolderFaces(ImageFiles):
     """The images of a folder as a face set, see ``listing.identities_of_folders`` for the person that each shows."""
 
     def __init__(self, path: Path | str, options: ReadOptions = ReadOptions(), *, check: bool = True) -> None:
-        found, name = list_images(Path(path)), Path(path).resolve().name
-        more = {"identities": found.identities, "left_out": found.left_out, "check": check}
-        super().__init__(found.files, found.keys, found.labels, name, options, **more)  # type: ignore[arg-type]
-        self.notes = [*found.notes, *self.notes]
+        super().__init__(list_images(Path(path)), Path(path).resolve().name, options, check=check)
 
 
 def write_faces(faces: FaceDataset, out: Path | str) -> None:
@@ -125,8 +111,10 @@ def align_folder(
     found = list_images(source)
     if out.resolve().is_relative_to(source.resolve()):
         raise GdrdError(f"{out} lies in {source}, whose images it would join", "Choose a folder elsewhere")
-    refused, how = [], {"face_selection": options.face_selection, "align": options.align, "progress": options.progress}
-    for key, face in zip(found.keys, align_many(found.files, size=size, **how), strict=True):  # type: ignore[arg-type]
+    refused = []
+    how, which = options.align, options.face_selection
+    faces = align_many(found.files, face_selection=which, align=how, size=size, progress=options.progress)
+    for key, face in zip(found.keys, faces, strict=True):
         if isinstance(face, GdrdError):
             refused.append((key, face.what))
         else:

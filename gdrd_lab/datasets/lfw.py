@@ -21,6 +21,7 @@ from gdrd_lab.alignment.yunet import align_many, crop
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
 from gdrd_lab.datasets.folder import ImageFiles
 from gdrd_lab.datasets.labels import number_identities
+from gdrd_lab.datasets.listing import Listing
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
@@ -47,16 +48,15 @@ def lfw(path: Path | str | None = None, *, options: ReadOptions = ReadOptions())
     images, protocol = find_lfw(path)
     files = {f"{file.parent.name}/{file.stem}": file for file in images.glob("*/*") if file.suffix.lower() in SUFFIXES}
     keys = view2_keys(protocol)
-    missing = [key for key in keys if key not in files]
-    if missing:
+    if missing := [key for key in keys if key not in files]:
         raise GdrdError(
             f"{len(missing)} of {len(keys)} images that {protocol} names are not in {images}, among them {missing[0]}",
             "Unpack all of LFW, or rename pairs.txt to use the folder without its protocol",
         )
-    labels, people = number_identities([key.split("/")[0] for key in keys], numeric=False)
+    people = number_identities([key.split("/")[0] for key in keys], numeric=False)
     options = replace(options, skip_unreadable=False, face_selection=options.face_selection or "central")
-    align = partial(_align, options=options)
-    faces = ImageFiles([files[key] for key in keys], keys, labels, "LFW", options, identities=people, align=align)
+    listing = Listing([files[key] for key in keys], keys, *people)
+    faces = ImageFiles(listing, "LFW", options, align=partial(_align, options=options))
     faces.left_out = [(key, "View 2 does not use it") for key in sorted(set(files) - set(keys))]
     return faces
 
@@ -67,14 +67,11 @@ def view2(path: Path | str | None = None, faces: FaceDataset | None = None) -> P
     keys = view2_keys(protocol) if faces is None else faces.keys
     places = {key: index for index, key in enumerate(keys)}
     pairs = read_pairs(protocol)
-    missing = [key for pair in pairs for key in pair[:2] if key not in places]
-    if missing:
-        raise GdrdError(
-            f"{len(missing)} images of {protocol} are not in the face set, among them {missing[0]}",
-            "Give the set that lfw() returns for the same folder",
-        )
-    first, second, genuine, fold = zip(*((places[a], places[b], same, fold) for a, b, same, fold in pairs), strict=True)
-    return Pairs(np.array(first), np.array(second), np.array(genuine), np.array(fold))
+    if missing := [key for pair in pairs for key in pair[:2] if key not in places]:
+        what = f"{len(missing)} images of {protocol} are not in the face set, among them {missing[0]}"
+        raise GdrdError(what, "Give the set that lfw() returns for the same folder")
+    columns = zip(*((places[a], places[b], same, fold) for a, b, same, fold in pairs), strict=True)
+    return Pairs(*map(np.array, columns))
 
 
 def view2_keys(protocol: Path) -> list[str]:
@@ -101,8 +98,8 @@ def read_pairs(protocol: Path) -> list[tuple[str, str, bool, int]]:
         genuine = number // count % 2 == 0
         if len(words) != (3 if genuine else 4) or not all(word.isdigit() for word in words[1 : 4 if genuine else 2]):
             raise GdrdError(f"Pair {number + 1} of {protocol} is damaged: {' '.join(words)[:60]}", AGAIN)
-        a, b = (words[0], words[1]), (words[0], words[2]) if genuine else (words[2], words[3])
-        pairs.append((_key(*a), _key(*b), genuine, number // (2 * count)))
+        a, b = _key(*words[:2]), _key(words[-2] if len(words) == 4 else words[0], words[-1])
+        pairs.append((a, b, genuine, number // (2 * count)))
     return pairs
 
 
@@ -115,15 +112,13 @@ def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
         home = Path(os.environ.get("SCIKIT_LEARN_DATA") or Path.home() / "scikit_learn_data") / "lfw_home"
         roots = ([Path(shared, "lfw")] if shared else []) + [home]
     for root in roots:
-        found = _find_below(root)
-        if found:
+        if found := _find_below(root):
             return found
     if path is not None:
         raise GdrdError(f"{path} is not a folder of LFW", WHERE)
-    found = _find_below(_download())
-    if not found:
-        raise GdrdError("The downloaded LFW is not whole", f"Delete {roots[-1]} and try again")
-    return found
+    if found := _find_below(_download()):
+        return found
+    raise GdrdError("The downloaded LFW is not whole", f"Delete {roots[-1]} and try again")
 
 
 def is_lfw(path: Path) -> bool:
@@ -164,9 +159,8 @@ def _is_name_of_lfw(name: str) -> bool:
 
 
 def _find_below(root: Path) -> tuple[Path, Path] | None:
-    protocol = next((file for file in (root / "pairs.txt", root.parent / "pairs.txt") if file.is_file()), None)
-    if protocol is None:
-        protocol = next(iter(sorted(root.glob("*/pairs.txt"))), None) if root.is_dir() else None
+    places = (root / "pairs.txt", root.parent / "pairs.txt", *sorted(root.glob("*/pairs.txt")))
+    protocol = next((file for file in places if file.is_file()), None)
     if protocol is None:
         return None
     for key in view2_keys(protocol)[:20]:  # some may be missing
@@ -188,9 +182,8 @@ def _download() -> Path:
             warnings.simplefilter("ignore")  # about trying again; the error below says what came of it
             fetch_lfw_people(min_faces_per_person=500, resize=0.1, n_retries=1)
     except (OSError, RuntimeError) as error:
-        raise GdrdError(
-            f"LFW is not on this machine and cannot be downloaded ({type(error).__name__})", WHERE
-        ) from error
+        what = f"LFW is not on this machine and cannot be downloaded ({type(error).__name__})"
+        raise GdrdError(what, WHERE) from error
     return Path(get_data_home()) / "lfw_home"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,16 +19,16 @@ SPLITS = ENROLLED | {"train", "training", "val", "valid", "validation", "dev", "
 DEEPEST = 12  # folders below the root; a circle of links could nest them without end
 
 
-@dataclass
+@dataclass(frozen=True)
 class Listing:
-    """The images of a folder."""
+    """N image files, their names and the person that each shows, and what a user should know about it."""
 
-    files: list[Path] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    identities: list[str] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    files: Sequence[Path]
+    keys: Sequence[str]
+    labels: np.ndarray  # (N,) identities, -1 where unknown
+    identities: Sequence[str] | None = None  # name of each identity number
+    left_out: Sequence[tuple[str, str]] = ()  # (name, reason) of what cannot be read
+    notes: Sequence[str] = ()  # how the folders were understood, where there is a choice
 
 
 def list_images(path: Path) -> Listing:
@@ -36,19 +36,18 @@ def list_images(path: Path) -> Listing:
     if not path.is_dir():
         problem = "is a file, not a folder of images" if path.exists() else "does not exist"
         raise GdrdError(f"{path} {problem}", "Name a folder of images, or of one folder per identity")
-    found = Listing()
-    found.files = sorted(_walk(path, "", (), found.left_out), key=lambda file: file.relative_to(path).as_posix())
-    if not found.files:
-        unread = "".join(f"; {name}: {reason}" for name, reason in found.left_out[:3])
-        raise GdrdError(
-            f"{path} has no images in it{unread}", "Name a folder of JPEG or PNG files, or of one folder per identity"
-        )
-    found.keys = [file.relative_to(path).with_suffix("").as_posix() for file in found.files]
-    if len(set(found.keys)) < len(found.keys):
-        found.keys = [file.relative_to(path).as_posix() for file in found.files]
-    names, found.notes = identities_of_folders([PurePosixPath(key).parent for key in found.keys])
-    found.labels, found.identities = number_identities(names, numeric=False)
-    return found
+    left_out: list[tuple[str, str]] = []
+    files = sorted(_walk(path, "", (), left_out), key=lambda file: file.relative_to(path).as_posix())
+    if not files:
+        unread = "".join(f"; {name}: {reason}" for name, reason in left_out[:3])
+        do = "Name a folder of JPEG or PNG files, or of one folder per identity"
+        raise GdrdError(f"{path} has no images in it{unread}", do)
+    inner = [file.relative_to(path) for file in files]
+    keys = [file.with_suffix("").as_posix() for file in inner]
+    if len(set(keys)) < len(keys):
+        keys = [file.as_posix() for file in inner]
+    names, notes = identities_of_folders([PurePosixPath(key).parent for key in keys])
+    return Listing(files, keys, *number_identities(names, numeric=False), left_out, notes)
 
 
 def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | None], list[str]]:

@@ -9,15 +9,19 @@ data/FACE_MODEL.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.config import check_ranges
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.transforms.degradation import blur
 
@@ -25,26 +29,26 @@ IDENTITY, VARIATION = 128, 64  # length of the two parts of a code
 NATIVE = 64  # size of the faces that the decoder draws, in pixels
 FORMAT = "gdrd-face-model-1"
 MODEL_FILE = "face_model.safetensors"
-SMALLEST, LARGEST = 8, 256
+SIZES = (8, 256)  # in which faces are drawn
 
 
 @dataclass(frozen=True)
 class SamplingScale:
-    """Scale of sampled codes, relative to the Gaussians fitted on photographs.
+    """Scale of sampled codes, relative to the Gaussians fitted on photographs, where each is 1.
 
     At scale 1, SFace's accuracy on the drawn people is near that on real people at 64 px, but lower at 16 px. The
     default values, chosen on 40 sampled people, bring its accuracy at 64 to 8 px near that on LFW.
     """
 
-    identity: float = 1.35
-    typical: float = 1.0
-    photograph: float = 0.85
+    identity: float = 1.35  # length of the identity's embedding
+    typical: float = 1.0  # scale of a person's typical variation (skin, hair)
+    photograph: float = 0.85  # scale of the variation from one photograph of a person to the next
 
 
 class _Block(nn.Module):
     """3 x 3 convolution whose channels are scaled and shifted by the code z: leaky_relu(conv(h) (1 + a(z)) + b(z))."""
 
-    def __init__(self, code: int, inputs: int, outputs: int, *, doubles: bool = False) -> None:
+    def __init__(self, code: int, inputs: int, outputs: int, doubles: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.modulation = nn.Linear(code, 2 * outputs)
@@ -64,14 +68,8 @@ class Decoder(nn.Module):
         super().__init__()
         self.linear = nn.Linear(code, 3 * 32 * 32)
         self.seed = nn.Linear(code, 48 * 8 * 8)
-        self.blocks = nn.ModuleList(
-            [
-                _Block(code, 48, 128),
-                _Block(code, 128, 96, doubles=True),
-                _Block(code, 96, 64, doubles=True),
-                _Block(code, 64 + 3, 64),
-            ]
-        )
+        widths = [(48, 128, False), (128, 96, True), (96, 64, True), (64 + 3, 64, False)]
+        self.blocks = nn.ModuleList(_Block(code, *width) for width in widths)
         self.narrow = nn.Conv2d(64, 24, 3, padding=1)
         self.refine = nn.Conv2d(24, 16, 3, padding=1)
         self.detail = nn.Conv2d(16, 3, 3, padding=1)
@@ -108,8 +106,6 @@ class FaceModel(nn.Module):
 
 def load_face_model(path: Path | str | None = None) -> FaceModel:
     """Load the face model shipped in data/, or one fitted by ``gdrd_lab.experiments.synthetic_faces.fit``."""
-    from safetensors import SafetensorError, safe_open
-
     place = data_folder() / MODEL_FILE if path is None else Path(path)
     remedy = "Restore data/face_model.safetensors, or fit it again: python -m gdrd_lab.experiments.synthetic_faces.fit"
     try:
@@ -117,14 +113,13 @@ def load_face_model(path: Path | str | None = None) -> FaceModel:
             kind = (file.metadata() or {}).get("format")
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except OSError as error:
-        raise GdrdError(
-            f"The face model {place} cannot be read ({error.strerror or 'no such file'})", remedy
-        ) from error
+        what = f"The face model {place} cannot be read ({error.strerror or 'no such file'})"
+        raise GdrdError(what, remedy) from error
     except SafetensorError as error:
         raise GdrdError(f"{place} is damaged or not a face model ({error})", remedy) from error
     model = FaceModel()
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if kind != FORMAT or {name: tensor.shape for name, tensor in state.items()} != wanted:
+    shapes = [{name: tensor.shape for name, tensor in found.items()} for found in (model.state_dict(), state)]
+    if kind != FORMAT or shapes[0] != shapes[1]:
         raise GdrdError(f"{place} is not a face model of the format {FORMAT}", remedy)
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
         raise GdrdError(f"The face model {place} is damaged: it holds values that are not finite", remedy)
@@ -149,13 +144,9 @@ def sample_photographs(
     model: FaceModel, people: Tensor, per_identity: int, seed: int = 0, scale: SamplingScale = SamplingScale()
 ) -> Tensor:
     """Sample codes (P, per_identity, 192) of photographs of people (P, 192); fixed by the seed."""
-    draws = torch.stack(
-        [
-            # Counted from 1, because NumPy ignores zeros at the end of a seed.
-            torch.stack([_normal(VARIATION, seed, person, photograph + 1) for photograph in range(per_identity)])
-            for person in range(len(people))
-        ]
-    )
+    # Photographs are counted from 1, because NumPy ignores zeros at the end of a seed.
+    places = product(range(len(people)), range(1, per_identity + 1))
+    draws = torch.stack([_normal(VARIATION, seed, *place) for place in places]).view(-1, per_identity, VARIATION)
     codes = people[:, None].repeat(1, per_identity, 1)
     codes[..., IDENTITY:] += scale.photograph * draws @ model.photograph_factor.T
     return codes
@@ -201,15 +192,9 @@ def synthetic_faces(identities: int = 60, per_identity: int = 5, size: int = NAT
         >>> faces.labels.tolist(), faces.identities[0], faces[0].shape
         ([0, 0, 1, 1, 2, 2], 'person_00000', (32, 32, 3))
     """
-    ranges = (
-        ("identities", identities, 1, 100_000),
-        ("per_identity", per_identity, 1, 10_000),
-        ("size", size, SMALLEST, LARGEST),
-        ("seed", seed, 0, 2**63 - 1),
-    )
-    for name, value, low, high in ranges:
-        if not low <= value <= high:
-            raise GdrdError(f"{name}={value} is out of range", f"Choose {name} between {low} and {high}")
+    asked = SimpleNamespace(identities=identities, per_identity=per_identity, size=size, seed=seed)
+    ranges = {"identities": (1, 100_000), "per_identity": (1, 10_000), "size": SIZES, "seed": (0, 2**63 - 1)}
+    check_ranges(asked, **ranges)
     model = load_face_model()
     people = sample_identities(model, identities, seed)
     codes = sample_photographs(model, people, per_identity, seed)

@@ -51,9 +51,8 @@ def checksum(path: Path) -> str:
         state = path.stat()
         return _checksum(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     except OSError as error:
-        raise GdrdError(
-            f"{path} cannot be read ({error.strerror})", "Check that it is there, and its permissions"
-        ) from error
+        do = "Check that it is there, and its permissions"
+        raise GdrdError(f"{path} cannot be read ({error.strerror})", do) from error
 
 
 def cached(

@@ -35,9 +35,7 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     known = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):
         raise GdrdError(f"{kind.__name__} has no setting {unknown[0]!r}", f"Use {', '.join(sorted(known))}")
-    required = {
-        n for n, f in known.items() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
+    required = {name for name, item in known.items() if item.default is item.default_factory is dataclasses.MISSING}
     if missing := sorted(required - set(values)):
         raise GdrdError(f"{kind.__name__} lacks the setting {missing[0]!r}", "Add it")
     return kind(**{name: _convert(hints[name], value, f"{kind.__name__}.{name}") for name, value in values.items()})
@@ -62,7 +60,6 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     kinds = typing.get_args(hint) if origin is types.UnionType else (hint,)
     allowed = (*kinds, int) if float in kinds else kinds
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in kinds):
-        raise GdrdError(
-            f"{where} is {value!r}, which is not of type {getattr(hint, '__name__', hint)}", "Correct the value"
-        )
+        what = f"{where} is {value!r}, which is not of type {getattr(hint, '__name__', hint)}"
+        raise GdrdError(what, "Correct the value")
     return value

@@ -28,20 +28,19 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
     The EXIF orientation is applied, transparency is laid on white, 16-bit grey is divided by 257, and of an animation
     the first frame is taken.
     """
-    _ignore_pillow_warnings()
+    _prepare_pillow()
     name, file = _opened(source)
     with file:
         try:
-            image = Image.open(file, formats=_formats())
+            image = Image.open(file, formats=[kind for kind in FORMATS if kind in Image.OPEN])
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_large(name, "") from error
         except Exception as error:  # decoders of damaged files raise nearly anything, here and below
             raise GdrdError(f"{name} cannot be read as an image", REPLACE) from error
         width, height = image.size
         if min(width, height) < MIN_SIDE:
-            raise GdrdError(
-                f"{name} is {width} x {height} pixels", f"Give an image of at least {MIN_SIDE} pixels a side"
-            )
+            do = f"Give an image of at least {MIN_SIDE} pixels a side"
+            raise GdrdError(f"{name} is {width} x {height} pixels", do)
         if width * height > MAX_PIXELS:
             raise _too_large(name, f"{width} x {height}, ")
         try:
@@ -52,12 +51,13 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _ignore_pillow_warnings() -> None:
-    """Ignore Pillow's warnings of damaged metadata, which do not matter here, and of size, which is checked.
+def _prepare_pillow() -> None:
+    """Load Pillow's readers; ignore its warnings of damaged metadata, and of size, which is checked here.
 
     The filter is set once and stays: several threads that set and restore filters around each image would leave the
     process's filters in disorder.
     """
+    Image.init()
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
@@ -66,15 +66,13 @@ def _opened(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:
         path = Path(source)
         try:
             if path.is_dir():
-                raise GdrdError(
-                    f"{path} is a folder, not an image", "Name a file in it, or use it as a folder of faces"
-                )
+                do = "Name a file in it, or use it as a folder of faces"
+                raise GdrdError(f"{path} is a folder, not an image", do)
             size = path.stat().st_size
             file: BinaryIO = path.open("rb")
         except (OSError, ValueError) as error:
-            raise GdrdError(
-                f"{path} cannot be read ({_reason(error)})", "Check the path and its permissions"
-            ) from error
+            do = "Check the path and its permissions"
+            raise GdrdError(f"{path} cannot be read ({_reason(error)})", do) from error
         name = str(path)
     else:
         content = source if isinstance(source, bytes) else source.read()
@@ -83,11 +81,6 @@ def _opened(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:
         file.close()
         raise GdrdError(f"{name} is an empty file", REPLACE)
     return name, file
-
-
-def _formats() -> list[str]:
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _reason(error: Exception) -> str:

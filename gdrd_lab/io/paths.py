@@ -31,10 +31,8 @@ def data_folder(package: Path = PACKAGE) -> Path:
     """Return the folder of the shipped data: ``data/`` of the checkout, or the copy inside the installed package."""
     root = checkout(package) or package
     if not (root / "data" / MARKER).is_file():
-        raise GdrdError(
-            f"The shipped models are not in {root / 'data'}",
-            "Restore the folder with git, or install the package again: pip install --force-reinstall gdrd-lab",
-        )
+        do = "Restore the folder with git, or install the package again: pip install --force-reinstall gdrd-lab"
+        raise GdrdError(f"The shipped models are not in {root / 'data'}", do)
     return root / "data"
 
 

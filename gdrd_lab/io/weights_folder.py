@@ -36,13 +36,11 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
         metadata = json.loads((folder / "facts.json").read_text())
         tensors = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
     except FileNotFoundError as error:
-        raise GdrdError(
-            f"{folder} is not a model or checkpoint: facts.json is missing", "Give a folder that `gdrd train` wrote"
-        ) from error
+        what = f"{folder} is not a model or checkpoint: facts.json is missing"
+        raise GdrdError(what, "Give a folder that `gdrd train` wrote") from error
     except (OSError, ValueError, SafetensorError) as error:
-        raise GdrdError(
-            f"{folder} is damaged ({str(error)[:120]})", "Delete it; training continues from the checkpoint before"
-        ) from error
+        do = "Delete it; training continues from the checkpoint before"
+        raise GdrdError(f"{folder} is damaged ({str(error)[:120]})", do) from error
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise GdrdError(f"{folder} has another format", "Train again with this version")
     return tensors, metadata
@@ -54,6 +52,5 @@ def load_into(module: torch.nn.Module, state: Mapping[str, Tensor], source: Path
         module.load_state_dict(dict(state))
     except RuntimeError as error:
         detail = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
-        raise GdrdError(
-            f"{source} belongs to another configuration ({detail[:160]})", "Use the configuration it was trained with"
-        ) from error
+        what = f"{source} belongs to another configuration ({detail[:160]})"
+        raise GdrdError(what, "Use the configuration it was trained with") from error

@@ -17,6 +17,7 @@ import numpy as np
 
 from gdrd_lab.datasets.benchmarks import find_folder, must_exist
 from gdrd_lab.datasets.celeba import LandmarkedFaces
+from gdrd_lab.datasets.listing import Listing
 from gdrd_lab.datasets.pairs import Enrolment, Pairs
 from gdrd_lab.errors import GdrdError
 
@@ -52,7 +53,7 @@ def ijb(path: Path | str, name: str = "ijbc") -> Templates:
         raise GdrdError(f"The lists of {name} have a value that is not a number ({error})", AGAIN) from error
     names, template = np.unique(numbers, return_inverse=True)
     keys = [f"{number}/{row[0]}" for number, row in zip(numbers, rows, strict=True)]
-    faces = LandmarkedFaces(files, landmarks, keys, np.full(len(files), -1), name.upper())
+    faces = LandmarkedFaces(Listing(files, keys, np.full(len(files), -1)), name.upper(), landmarks)
     return Templates(faces, template, media, names)
 
 

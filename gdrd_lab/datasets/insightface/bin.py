@@ -59,10 +59,9 @@ class BinFaces(EncodedFaces):
 
 def bin_pairs(faces: BinFaces, folds: int = 10) -> Pairs:
     """Return the file's pairs, in consecutive folds of equal size as InsightFace's evaluation makes them."""
-    count = len(faces.genuine)
-    first = np.arange(count) * 2
-    # scikit-learn's KFold without shuffling: the first count % folds folds have one more.
-    sizes = np.full(folds, count // folds) + (np.arange(folds) < count % folds)
+    first = np.arange(len(faces.genuine)) * 2
+    # As scikit-learn's KFold without shuffling, the first count % folds folds have one more.
+    sizes = [len(part) for part in np.array_split(first, folds)]
     return Pairs(first, first + 1, faces.genuine, np.repeat(np.arange(folds), sizes))
 
 
@@ -79,16 +78,15 @@ def read_bin(path: Path) -> tuple[list[bytes], np.ndarray]:
         if not all(isinstance(same, int) and same in (0, 1) for same in genuine):
             raise ValueError("a pair is neither genuine nor impostor")
     except (OSError, ValueError, TypeError) as error:
-        raise GdrdError(
-            f"{path} is not an InsightFace verification file ({str(error)[:100]})", "Name a whole file such as lfw.bin"
-        ) from error
+        what = f"{path} is not an InsightFace verification file ({str(error)[:100]})"
+        raise GdrdError(what, "Name a whole file such as lfw.bin") from error
     return list(images), np.array(genuine, bool)
 
 
 def load_plain(content: bytes, name: str) -> Any:
     """Unpickle lists, tuples, bytes, integers, booleans and strings, and refuse everything else."""
-    _refuse_anything_else(content, name)
     try:
+        _refuse_anything_else(content, name)
         return _Plain(io.BytesIO(content), encoding="bytes").load()
     except GdrdError:
         raise
@@ -101,20 +99,13 @@ def _refuse_anything_else(content: bytes, name: str) -> None:
 
     The old way to write bytes calls _codecs.encode; that one name, and the call after it, are let through to _Plain.
     """
-    try:
-        latin = False
-        for code, argument, _ in pickletools.genops(content):
-            if code.name == "GLOBAL" and argument == " ".join(LATIN):
-                latin = True
-            elif code.name not in ALLOWED and not (code.name == "REDUCE" and latin):
-                raise GdrdError(
-                    f"{name} holds a pickled {argument or code.name}, which could run a program",
-                    "Only lists of bytes and booleans are read; do not open this file with pickle either",
-                )
-    except GdrdError:
-        raise
-    except Exception as error:
-        raise ValueError(f"damaged: {error}") from error
+    latin = False
+    for code, argument, _ in pickletools.genops(content):
+        if code.name == "GLOBAL" and argument == " ".join(LATIN):
+            latin = True
+        elif code.name not in ALLOWED and not (code.name == "REDUCE" and latin):
+            do = "Only lists of bytes and booleans are read; do not open this file with pickle either"
+            raise GdrdError(f"{name} holds a pickled {argument or code.name}, which could run a program", do)
 
 
 class _Plain(pickle.Unpickler):

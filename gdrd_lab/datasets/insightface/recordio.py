@@ -137,9 +137,8 @@ def read_index(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if rows.shape[1] != 2 or (rows < 0).any() or (rows[:, 1] % 4).any():
             raise ValueError("not two columns of numbers and places")
     except (OSError, ValueError) as error:
-        raise GdrdError(
-            f"{path} is not the index of a .rec file ({str(error)[:80]})", "Put the .idx file beside the .rec file"
-        ) from error
+        what = f"{path} is not the index of a .rec file ({str(error)[:80]})"
+        raise GdrdError(what, "Put the .idx file beside the .rec file") from error
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     return rows[:, 0], rows[:, 1]
 

@@ -41,7 +41,7 @@ def read_tar(path: Path) -> TarTable:
     its name up to the last dot. Hidden members are left out, as in folders.
     """
     images: dict[str, tuple[int, int]] = {}
-    texts: dict[str, str | None] = {}
+    texts: dict[str, str] = {}
     table, repeated, unreadable = TarTable(), 0, 0
     try:
         end = path.stat().st_size
@@ -60,11 +60,10 @@ def read_tar(path: Path) -> TarTable:
                 elif name.suffix.lower() in (".cls", ".json") and member.size <= LARGEST_TEXT:
                     file = tar.extractfile(member)
                     try:
-                        found = _identity(file.read() if file else b"", name.suffix.lower())
+                        if found := _identity(file.read() if file else b"", name.suffix.lower()):
+                            texts[str(name.with_suffix(""))] = found
                     except (ValueError, TypeError):
                         unreadable += 1
-                    else:
-                        texts.update({str(name.with_suffix("")): found} if found is not None else {})
             table.notes += _check_end(path, tar.offset, len(images))
     except (OSError, tarfile.TarError, EOFError) as error:
         raise GdrdError(f"{path} cannot be read as a tar file ({error})", REMEDY) from error
@@ -75,7 +74,7 @@ def read_tar(path: Path) -> TarTable:
     return _filled(table, images, texts, path.name)
 
 
-def _filled(table: TarTable, images: dict[str, tuple[int, int]], texts: dict[str, str | None], file: str) -> TarTable:
+def _filled(table: TarTable, images: dict[str, tuple[int, int]], texts: dict[str, str], file: str) -> TarTable:
     """Give each image its key and its identity."""
     samples, stems = Counter(map(_sample, images)), Counter(str(PurePosixPath(name).with_suffix("")) for name in images)
     # The text of a sample with one image may have any further ending: "7.jpg" and "7.meta.json".
