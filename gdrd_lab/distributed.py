@@ -105,18 +105,15 @@ def all_equal(value: int) -> bool:
 @contextmanager
 def main_process_first() -> Iterator[bool]:
     """Run a block in process 0, with True, before the others: for files that one writes and all read."""
-    if world_size() == 1:
-        yield True
-        return
+    failed: list[Any] = [True]
     if rank() == 0:
-        failed: list[Any] = [True]
         try:
             yield True
             failed = [False]
         finally:
-            dist.broadcast_object_list(failed, src=0)
+            if world_size() > 1:
+                dist.broadcast_object_list(failed, src=0)
     else:
-        failed = [None]
         dist.broadcast_object_list(failed, src=0)
         if failed[0]:
             raise GdrdError("Process 0 failed", "Read its message")

@@ -17,10 +17,9 @@ from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.folder import ImageFiles
 from gdrd_lab.datasets.labels import number_identities
-from gdrd_lab.datasets.listing import Listing
+from gdrd_lab.datasets.listing import Listing, read_text
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
-from gdrd_lab.io.text import read_text
 
 PARTITIONS = ("train", "valid", "test")
 IDENTITIES, LANDMARKS, SPLIT = "identity_CelebA.txt", "list_landmarks_align_celeba.txt", "list_eval_partition.txt"

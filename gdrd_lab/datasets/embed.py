@@ -68,10 +68,8 @@ def comparable(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nd
     """Check two tables of embeddings, (N, d) and (M, d), with ``require_finite`` and for equal width d."""
     first, second = (require_finite(table, "the recogniser") for table in (first, second))
     if first.shape[1] != second.shape[1]:
-        raise GdrdError(
-            f"Embeddings of {first.shape[1]} and of {second.shape[1]} numbers cannot be compared",
-            "Embed both sides with one recogniser, or with a student and its teacher",
-        )
+        what = f"Embeddings of {first.shape[1]} and of {second.shape[1]} numbers cannot be compared"
+        raise GdrdError(what, "Embed both sides with one recogniser, or with a student and its teacher")
     return first, second
 
 
@@ -91,8 +89,7 @@ def embed_all(
     Args:
         recogniser: the network.
         dataset: N aligned faces.
-        degradation: applied to each face first, seeded by ``options.seed`` and the face's index; None leaves faces as
-            they are.
+        degradation: applied to each face first, seeded by ``options.seed`` and the face's index; none if None.
         options: mirror images, batch size, seed and progress bar.
 
     Returns:

@@ -31,12 +31,11 @@ class SavedDataset(EncodedFaces):
         try:
             found: Any = datasets.load_from_disk(str(path))
         except Exception as error:  # a damaged folder raises anything from JSON's errors to Arrow's
-            raise GdrdError(
-                f"{path} is not a saved dataset ({str(error)[:80]})", "Make it with save_to_disk"
-            ) from error
+            what = f"{path} is not a saved dataset ({str(error)[:80]})"
+            raise GdrdError(what, "Make it with save_to_disk") from error
         splits: list[str] = []
         self._rows: list[Any] = []
-        self._columns, identities, named = [], [], False
+        identities, named = [], False
         for split, rows in (found if isinstance(found, datasets.DatasetDict) else {"": found}).items():
             kinds = rows.features
             image = next((column for column, kind in kinds.items() if isinstance(kind, datasets.Image)), None)
@@ -45,7 +44,6 @@ class SavedDataset(EncodedFaces):
             splits.append(split)
             # Images are decoded by read_image, which reports damaged ones.
             self._rows.append(rows.select_columns([image]).cast_column(image, datasets.Image(decode=False)))
-            self._columns.append(image)
             field = next((column for column in IDENTITY_FIELDS if column in rows.column_names), None)
             values = rows.with_format(None)[field][:] if field else [None] * len(rows)
             if isinstance(kinds.get(field), datasets.ClassLabel):
@@ -56,22 +54,21 @@ class SavedDataset(EncodedFaces):
         if not sum(counts):
             lack = "rows" if counts else "column of images"
             raise GdrdError(f"{path} has no {lack}", "Give the dataset a column of type datasets.Image")
-        self._starts = np.cumsum([0, *counts])
+        self._parts = np.repeat(np.arange(len(counts)), counts)
+        self._places = np.concatenate([np.arange(count) for count in counts])
         if named:
-            labels, people = number_identities([value for part in identities for value in part])
+            labels, people = number_identities(value for part in identities for value in part)
             notes: list[str] = []
         else:
             labels, people, notes = number_parts(identities, splits)
-        keys = None
-        if len(counts) > 1:
-            keys = [f"{split}/{index}" for split, count in zip(splits, counts, strict=True) for index in range(count)]
+        places = zip(self._parts.tolist(), self._places.tolist(), strict=True)
+        keys = [f"{splits[part]}/{place}" for part, place in places] if len(counts) > 1 else None
         super().__init__(Path(path).resolve().name, options, labels, keys, people)
         self.notes = notes
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""
-        part = int(np.searchsorted(self._starts, index, "right")) - 1
-        row = self._rows[part][index - int(self._starts[part])][self._columns[part]]
+        (row,) = self._rows[self._parts[index]][int(self._places[index])].values()
         if row is None or row["bytes"] is None:
             raise GdrdError("The image itself is not in the dataset", "Save it with its images embedded")
         return row["bytes"]
@@ -79,12 +76,10 @@ class SavedDataset(EncodedFaces):
     def face_digests(self) -> np.ndarray:
         """Return a digest of each face, from the checksums of the Arrow files."""
         files = [[checksum(Path(file["filename"])) for file in rows.cache_files] for rows in self._rows]
-        parts = np.searchsorted(self._starts, np.arange(len(self)), "right") - 1
-        return place_digests([(found, self._salt()) for found in files], parts, np.arange(len(self)))
+        return place_digests([(found, self._salt()) for found in files], self._parts, np.arange(len(self)))
 
 
 def is_saved_dataset(path: Path) -> bool:
     """Whether a folder was written by ``save_to_disk`` of Hugging Face ``datasets``."""
-    return (path / "dataset_dict.json").is_file() or all(
-        (path / name).is_file() for name in ("state.json", "dataset_info.json")
-    )
+    parts = [(path / name).is_file() for name in ("dataset_dict.json", "state.json", "dataset_info.json")]
+    return parts[0] or all(parts[1:])

@@ -21,12 +21,11 @@ from gdrd_lab.alignment.yunet import align_many, crop
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
 from gdrd_lab.datasets.folder import ImageFiles
 from gdrd_lab.datasets.labels import number_identities
-from gdrd_lab.datasets.listing import Listing
+from gdrd_lab.datasets.listing import Listing, read_text
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import SUFFIXES, read_image
 from gdrd_lab.io.paths import data_folder
-from gdrd_lab.io.text import read_text
 
 # Mean landmarks of the faces in LFW's images, in pixels from the centre. They are used for the few images in which no
 # face is found (none of View 2), so that every pair of the protocol is scored.

@@ -1,7 +1,8 @@
-"""The image files below a folder and the person each of them shows, as its folders say."""
+"""The image files below a folder and the person each of them shows, as its folders say; and its text files."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,12 @@ def list_images(path: Path) -> Listing:
         keys = [file.as_posix() for file in inner]
     names, notes = identities_of_folders([PurePosixPath(key).parent for key in keys])
     return Listing(files, keys, *number_identities(names, numeric=False), left_out, notes)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8, or in UTF-16 or UTF-32 as its byte order mark or its zeros say."""
+    content = path.read_bytes()
+    return content.decode(json.detect_encoding(content))
 
 
 def identities_of_folders(folders: Sequence[PurePosixPath]) -> tuple[list[str | None], list[str]]:

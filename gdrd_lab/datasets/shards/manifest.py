@@ -7,11 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from gdrd_lab.datasets.base import ReadOptions, identities_of
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.registry import is_plain_folder, load_dataset
@@ -20,9 +21,6 @@ from gdrd_lab.datasets.shards.reader import EncodedFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.io.cache import checksum
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
 
 
 class FolderImages(EncodedFaces):
@@ -72,39 +70,34 @@ class Source:
 class PackCheck:
     """What ``check_pack`` found."""
 
-    damaged: tuple[str, ...]
-    outdated: tuple[str, ...]
-    compared: bool
+    damaged: tuple[str, ...]  # names of shards that are missing or differ from their checksum
+    outdated: tuple[str, ...]  # names of shards whose images have changed in the source
+    compared: bool  # whether the source was there to compare with
 
 
 def check_pack(out: Path, progress: bool = True) -> PackCheck:
     """Compare every shard with its checksum, and with the source if it is still there."""
-    from tqdm.auto import tqdm
-
     manifest = read_manifest(out)
     if manifest is None:
         raise GdrdError(f"{out} has no manifest.json", "Name a folder that `gdrd data pack` wrote")
     shards = manifest["shards"]
-    damaged = [
-        name
-        for name in tqdm(shards, desc="checking", unit="shard", disable=not progress)
-        if not _is_whole(out / name, shards[name])
-    ]
+    names = tqdm(shards, desc="checking", unit="shard", disable=not progress)
+    damaged = [name for name in names if not _is_whole(out / name, shards[name])]
     faces = _reopen(manifest.get("origin"))
     if faces is None:
         return PackCheck(tuple(damaged), (), False)
     ranges = shard_ranges(len(faces), manifest["config"]["faces_per_shard"])
-    outdated = list(set(shards) ^ {name_of(number) for number in range(len(ranges))})
-    for number, rows in enumerate(tqdm(ranges, desc="comparing", unit="shard", disable=not progress)):
-        entry = shards.get(name_of(number))
-        if entry and entry.get("source") != source_digest(faces, rows):
-            outdated.append(name_of(number))
+    outdated = set(shards) ^ set(ranges)
+    for name in tqdm(set(shards) & set(ranges), desc="comparing", unit="shard", disable=not progress):
+        if shards[name].get("source") != source_digest(faces, ranges[name]):
+            outdated.add(name)
     return PackCheck(tuple(damaged), tuple(sorted(outdated)), True)
 
 
-def shard_ranges(count: int, faces_per_shard: int) -> list[range]:
-    """Return the faces of each shard of a pack of ``count``."""
-    return [range(first, min(first + faces_per_shard, count)) for first in range(0, count, faces_per_shard)]
+def shard_ranges(count: int, faces_per_shard: int) -> dict[str, range]:
+    """Return the faces of each shard of a pack of ``count``, by the shard's file name."""
+    ranges = (range(first, min(first + faces_per_shard, count)) for first in range(0, count, faces_per_shard))
+    return {f"faces-{number:06d}.tar": rows for number, rows in enumerate(ranges)}
 
 
 def source_digest(faces: FaceDataset, rows: Sequence[int]) -> str:
@@ -117,8 +110,7 @@ def source_digest(faces: FaceDataset, rows: Sequence[int]) -> str:
             content = error.what.encode("utf-8", "surrogateescape")
         label = int(faces.labels[index])
         described = [faces.keys[index], label, names[label] if label >= 0 else None, len(content)]
-        digest.update(repr(described).encode())
-        digest.update(content)
+        digest.update(repr(described).encode() + content)
     return digest.hexdigest()[:32]
 
 
@@ -136,11 +128,6 @@ def _reopen(origin: dict[str, Any] | None) -> FaceDataset | None:
         return Source(origin["name_or_path"], ReadOptions(**origin["options"])).open()
     except GdrdError:
         return None
-
-
-def name_of(number: int) -> str:
-    """Return the file name of shard ``number``."""
-    return f"faces-{number:06d}.tar"
 
 
 def is_done(out: Path, name: str, manifest: dict[str, Any]) -> bool:
@@ -171,9 +158,8 @@ def open_manifest(out: Path, metadata: dict[str, Any]) -> dict[str, Any]:
     # A setting that an earlier version did not record cannot be compared; the shards themselves are, by their source.
     different = [name for name, value in metadata.items() if name in manifest and manifest[name] != value]
     if different:
-        raise GdrdError(
-            f"{out} holds a pack of other faces or settings ({', '.join(different)})", "Choose another folder"
-        )
+        what = f"{out} holds a pack of other faces or settings ({', '.join(different)})"
+        raise GdrdError(what, "Choose another folder")
     return {**manifest, **metadata}
 
 

@@ -12,18 +12,19 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
 
-from gdrd_lab.datasets.base import ReadOptions, identities_of
-from gdrd_lab.datasets.embed import EmbedOptions, embed_all
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
+from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.fingerprint import names_fingerprint
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
 from gdrd_lab.datasets.shards.manifest import (
     Source,
     is_done,
-    name_of,
     open_manifest,
     shard_ranges,
     source_digest,
@@ -34,10 +35,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import atomic_write, write_atomically
 from gdrd_lab.io.cache import checksum, keyed
 from gdrd_lab.io.images import read_image
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import load_model
 
 FORMAT = 1
 
@@ -74,19 +73,20 @@ def pack(
     its SHA-256. Faces that cannot be used are left out and named in the manifest. The same call continues an earlier
     one; shards whose images, keys or identities have changed in the source are packed again, with a warning.
     """
-    from tqdm.auto import tqdm
-
     if workers < 1:
         raise GdrdError(f"{workers} processes cannot pack", "Give 1 or more")
     faces = source.open(out) if isinstance(source, Source) else source
     recogniser = _load(config)
+    reading = None  # how images are aligned; where the set does not say, pixels are compared
+    if isinstance(faces, EncodedFaces):
+        reading = {"align": faces.options.align, "face_selection": faces.options.face_selection}
     metadata = {
         "format": FORMAT,
         "config": asdict(config),
         "source": faces.name,
         "tried": len(faces),
         "keys": names_fingerprint(faces),
-        "reading": _reading(faces),
+        "reading": reading,
         "teacher": keyed(recogniser) if recogniser is not None else None,
     }
     manifest = open_manifest(out, metadata)
@@ -95,13 +95,13 @@ def pack(
     ranges = shard_ranges(len(faces), config.faces_per_shard)
     todo = _todo(faces, out, manifest, ranges, progress)
     with tqdm(total=len(faces), desc="packing", unit="face", disable=not progress) as bar:
-        bar.update(len(faces) - sum(len(ranges[number]) for number in todo))
-        for number, entry in _work(_Worker(faces, out, config, recogniser), todo, workers):
-            manifest["shards"][name_of(number)] = entry
+        bar.update(len(faces) - sum(len(ranges[name]) for name in todo))
+        for name, entry in _work(_Worker(faces, out, config, recogniser), todo, workers):
+            manifest["shards"][name] = entry
             write_manifest(out, manifest)
-            bar.update(len(ranges[number]))
+            bar.update(len(ranges[name]))
     entries = manifest["shards"] = dict(sorted(manifest["shards"].items()))
-    manifest |= {name: sum(entry[name] for entry in entries.values()) for name in ("faces", "left_out")}
+    manifest |= {what: sum(entry[what] for entry in entries.values()) for what in ("faces", "left_out")}
     if not manifest["faces"]:
         reasons = [reason for entry in entries.values() for reason in entry["reasons"]]
         raise GdrdError(f"Not one of {len(faces)} images gave a face ({(reasons or ['none'])[0]})", "Name other images")
@@ -111,48 +111,32 @@ def pack(
 
 
 def _load(config: PackConfig) -> Recogniser | None:
-    from gdrd_lab.models.registry import load_model
-
     return load_model(config.embed) if config.embed else None
 
 
-def _reading(faces: FaceDataset) -> dict[str, Any] | None:
-    """How a set aligns its images; None where the pixels alone are compared."""
-    if not isinstance(faces, EncodedFaces):
-        return None
-    return {"align": faces.options.align, "face_selection": faces.options.face_selection}
-
-
 def _todo(
-    faces: FaceDataset, out: Path, manifest: dict[str, Any], ranges: Sequence[range], progress: bool
-) -> list[int]:
+    faces: FaceDataset, out: Path, manifest: dict[str, Any], ranges: dict[str, range], progress: bool
+) -> list[str]:
     """Return the shards that are missing or whose source has changed."""
-    from tqdm.auto import tqdm
-
-    done = [number for number in range(len(ranges)) if is_done(out, name_of(number), manifest)]
-    changed = [
-        number
-        for number in tqdm(done, desc="comparing with the source", unit="shard", disable=not progress or not done)
-        if manifest["shards"][name_of(number)].get("source") != source_digest(faces, ranges[number])
-    ]
+    done, shards = [name for name in ranges if is_done(out, name, manifest)], manifest["shards"]
+    bar = tqdm(done, desc="comparing with the source", unit="shard", disable=not progress or not done)
+    changed = [name for name in bar if shards[name].get("source") != source_digest(faces, ranges[name])]
     if changed:
-        warnings.warn(
-            f"Images of {faces.name} have changed since they were packed: {len(changed)} shards are packed again, "
-            f"among them {name_of(changed[0])}",
-            stacklevel=3,
-        )
-    return sorted(set(range(len(ranges))) - set(done) | set(changed))
+        again = f"{len(changed)} shards are packed again, among them {changed[0]}"
+        warnings.warn(f"Images of {faces.name} have changed since they were packed: {again}", stacklevel=3)
+    fresh = set(done) - set(changed)
+    return [name for name in ranges if name not in fresh]
 
 
-def _work(worker: _Worker, todo: Sequence[int], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _work(worker: _Worker, todo: Sequence[str], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
     if workers == 1:
-        yield from ((number, worker.pack(number)) for number in todo)
+        yield from ((name, worker.pack(name)) for name in todo)
         return
     # Fresh processes: forked ones would inherit the state of torch's and OpenCV's threads.
     context = multiprocessing.get_context("spawn")
     start = partial(_start_worker, worker.faces, worker.out, worker.config)
     with ProcessPoolExecutor(min(workers, len(todo) or 1), context, start) as pool:
-        jobs = {pool.submit(_run_worker, number): number for number in todo}
+        jobs = {pool.submit(_run_worker, name): name for name in todo}
         try:
             for job in as_completed(jobs):
                 yield jobs[job], job.result()
@@ -170,36 +154,35 @@ class _Worker:
         self.identities = identities_of(faces)
         self.ranges = shard_ranges(len(faces), config.faces_per_shard)
 
-    def pack(self, number: int) -> dict[str, Any]:
+    def pack(self, name: str) -> dict[str, Any]:
         """Write one shard and its index; return its entry in the manifest."""
-        path, first, rows = self.out / name_of(number), self.ranges[number].start, self.ranges[number]
+        path, rows = self.out / name, self.ranges[name]
         source = source_digest(self.faces, rows)
         offsets, sizes, resolutions, reasons = [], [], [], []
         labels: list[int] = []
         with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for index in rows:
+            for row in rows:
                 try:
-                    content, ending, resolution = self._encoded(index)
+                    content, ending, resolution = self._encoded(row)
                 except GdrdError as error:
-                    reasons.append(f"{self.faces.keys[index]}: {error.what}")
+                    reasons.append(f"{self.faces.keys[row]}: {error.what}")
                     continue
-                name, label = f"{first + len(labels):0{DIGITS}d}", int(self.faces.labels[index])
-                offsets.append(_add(tar, f"{name}{ending}", content))
-                _add(tar, f"{name}.cls", str(label).encode())
+                key, label = f"{rows.start + len(labels):0{DIGITS}d}", int(self.faces.labels[row])
+                offsets.append(_add(tar, f"{key}{ending}", content))
+                _add(tar, f"{key}.cls", str(label).encode())
                 sizes.append(len(content))
                 labels.append(label)
                 resolutions.append(resolution)
         names = {label: self.identities[label] for label in sorted(set(labels)) if label >= 0}
         places = np.array(offsets, np.uint64), np.array(sizes, np.uint32)
         parts = *places, np.array(labels, np.int64), np.array(resolutions, np.uint16)
-        embeddings = None
-        if self.recogniser is not None and labels:
-            packed = ShardFaces([path], ReadOptions(align="never"))
-            embeddings = embed_all(self.recogniser, packed, None, EmbedOptions(progress=False))
-        elif self.recogniser is not None:
-            embeddings = np.zeros((0, self.recogniser.embedding_size))
-        teacher = keyed(self.recogniser) if self.recogniser is not None else None
-        write_atomically(index_path(path), index_content(ShardIndex(first, *parts, names, teacher), path, embeddings))
+        embeddings, teacher = None, None
+        if self.recogniser is not None:
+            embeddings, teacher = np.zeros((0, self.recogniser.embedding_size)), keyed(self.recogniser)
+            if labels:
+                embeddings = embed_all(self.recogniser, ShardFaces([path], ReadOptions(align="never")), None, QUIET)
+        index = ShardIndex(rows.start, *parts, names, teacher)
+        write_atomically(index_path(path), index_content(index, path, embeddings))
         return {
             "faces": len(labels),
             "bytes": path.stat().st_size,
@@ -211,8 +194,6 @@ class _Worker:
 
     def _encoded(self, index: int) -> tuple[bytes, str, int]:
         """Return a face's image file, its ending and its resolution; a JPEG or PNG file of a face crop is copied."""
-        from PIL import Image
-
         if isinstance(self.faces, EncodedFaces):
             content = self.faces.content(index)
             if ending := _copied_ending(content, self.faces):
@@ -238,8 +219,8 @@ def _start_worker(faces: FaceDataset, out: Path, config: PackConfig) -> None:
     _worker[:] = [_Worker(faces, out, config, _load(config))]
 
 
-def _run_worker(number: int) -> dict[str, Any]:
-    return _worker[0].pack(number)
+def _run_worker(name: str) -> dict[str, Any]:
+    return _worker[0].pack(name)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
@@ -252,8 +233,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
 
 
 def _copied_ending(content: bytes, faces: EncodedFaces) -> str | None:
-    from PIL import Image
-
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
             upright = not image.getexif().get(0x0112, 1) > 1
