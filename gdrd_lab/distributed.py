@@ -20,14 +20,15 @@ from torch import Tensor
 from gdrd_lab.errors import GdrdError
 
 
-def init_process_group(hours: float = 3.0) -> None:
-    """Join the processes that accelerate launch or torchrun started, if any, which wait ``hours`` for each other."""
+def init_process_group() -> None:
+    """Join the processes that accelerate launch or torchrun started, if any."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         from accelerate import PartialState
         from accelerate.utils import InitProcessGroupKwargs
 
         # Under torchrun accelerate forms a CPU process group only when cpu=True is passed.
-        options = InitProcessGroupKwargs(timeout=timedelta(hours=hours)).to_kwargs()
+        # Processes wait hours for each other, for example while process 0 aligns photographs.
+        options = InitProcessGroupKwargs(timeout=timedelta(hours=3)).to_kwargs()
         PartialState(cpu=not torch.accelerator.is_available(), **options, **_store_of_this_attempt())
 
 

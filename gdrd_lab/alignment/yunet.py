@@ -63,11 +63,8 @@ class Aligner:
         self._model = find(YUNET, model)
         self._local = threading.local()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"threshold": self.threshold, "_model": self._model}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _local=threading.local())
+    def __reduce__(self) -> tuple[type[Aligner], tuple[float, Path]]:
+        return Aligner, (self.threshold, self._model)
 
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Find the faces of an image, uint8 (H, W, 3) RGB; from left to right.
@@ -95,10 +92,8 @@ class Aligner:
         is not square is padded, see ``square``.
 
         Args:
-            image: uint8 (H, W, 3) RGB.
             align: "auto" takes an image that ``is_crop`` as a face crop, "never" every image, "always" none.
-            face_selection: see ``align``, which gives the errors too.
-            size: side of the faces that are cut out, in pixels.
+            image, face_selection, size: see ``align``, which gives the errors too.
         """
         check_image(image)
         if align == "never" or (align == "auto" and is_crop(*image.shape[:2])):
@@ -191,11 +186,9 @@ def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) ->
 
     If the image shrinks by a third or more, the face is drawn larger and averaged down, which avoids aliasing.
     """
-    matrix = similarity(landmarks, template(size))
-    times = min(max(1, math.ceil(1 / np.hypot(*matrix[:, 0]) - 0.5)), 64)
-    if times > 1:
-        matrix = similarity(landmarks, template(size * times))
-    side = (size * times, size * times)
+    scale = np.hypot(*similarity(landmarks, template(size))[:, 0])
+    times = min(max(1, math.ceil(1 / scale - 0.5)), 64)
+    matrix, side = similarity(landmarks, template(size * times)), (size * times, size * times)
     drawn = cv2.warpAffine(image, matrix, side, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return drawn if times == 1 else cv2.resize(drawn, (size, size), interpolation=cv2.INTER_AREA)
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.fingerprint import place_digests
+from gdrd_lab.datasets.listing import Listing
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.cache import cached, checksum, fingerprint
 
@@ -22,6 +23,7 @@ REMEDY = (
     "the images as aligned faces (--aligned)"
 )
 VERSION = 1  # raise it when the same photograph is aligned in another way than before
+AlignFiles = Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]]
 HEADER = 4096  # bytes kept for the header of a file, which is only known when all faces are written
 
 
@@ -79,15 +81,9 @@ def write_store(
     file.write(HEADER.to_bytes(8, "little") + json.dumps(header).encode().ljust(HEADER))
 
 
-def aligned_copy(
-    files: Sequence[Path],
-    keys: Sequence[str],
-    labels: np.ndarray,
-    name: str,
-    align: Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]],
-    *settings: object,
-) -> StoredFaces:
-    """Open the aligned faces of N photographs; ``align`` them first if the cache does not have them."""
+def aligned_copy(listing: Listing, name: str, align: AlignFiles, *settings: object) -> StoredFaces:
+    """Open the aligned faces of listed photographs; ``align`` them first if the cache does not have them."""
+    files, keys, labels = listing.files, listing.keys, listing.labels
     key = fingerprint(VERSION, TEMPLATE_SIZE, keys, labels, [_content(file) for file in files], settings)
     return cached(
         "faces",

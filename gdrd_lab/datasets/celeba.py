@@ -45,9 +45,8 @@ class LandmarkedFaces(FaceDataset):
 def celeba(path: Path | str, partition: str | None = None, *, options: ReadOptions = ReadOptions()) -> FaceDataset:
     """Open CelebA with its identities: 202,599 aligned images of 10,177 people, or one official part of it.
 
-    If list_landmarks_align_celeba.txt is beside the images, each face is cut out when it is asked for; without it YuNet
-    aligns all of them once, into one file of the cache. Images without an identity in the list are left out, and so are
-    identities without images, so a part of CelebA can be used. Faces that are aligned already are taken as they are.
+    If list_landmarks_align_celeba.txt is there, each face is cut out when it is asked for; otherwise YuNet aligns all
+    of them once. Images without an identity, and identities without images, are left out: a part of CelebA can be used.
     """
     root = Path(path)
     images, lists = _images(root), _list(root, IDENTITIES)
@@ -79,9 +78,7 @@ def celeba(path: Path | str, partition: str | None = None, *, options: ReadOptio
 def _landmarks(root: Path, names: Sequence[str], first: Path) -> np.ndarray | None:
     """Return the listed landmarks (N, 5, 2); None if there are none, or if the images are faces already."""
     found = _list(root, LANDMARKS)
-    if found is None or is_crop(*read_image(first).shape[:2]):
-        return None
-    points = _read(found, 10)
+    points = {} if found is None or is_crop(*read_image(first).shape[:2]) else _read(found, 10)
     if any(name not in points for name in names):
         return None
     return np.array([points[name] for name in names], np.float32).reshape(-1, 5, 2)

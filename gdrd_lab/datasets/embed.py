@@ -46,10 +46,7 @@ QUIET = EmbedOptions(progress=False)
 
 
 def require_finite(embeddings: np.ndarray, name: str) -> np.ndarray:
-    """Check embeddings (N, d) before they are compared or written, and return them with rows of unit length.
-
-    Rows that have unit length already are returned unchanged, bit for bit; others are divided by their length.
-    """
+    """Check embeddings (N, d) and return them with rows of unit length; rows that have it already keep every bit."""
     embeddings = np.asarray(embeddings)
     squares = np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64)
     for bad, what in ((~np.isfinite(squares), "not finite"), (squares < 1e-24, "zero")):

@@ -15,10 +15,7 @@ DIGEST_BYTES = 16
 
 
 def dataset_fingerprint(faces: FaceDataset) -> str:
-    """Return 32 hexadecimal digits that change with any pixel, identity, key or the order of the faces.
-
-    A set in memory is read at each call, a set of files once in a process, and again when a size or time changes.
-    """
+    """Return 32 hexadecimal digits that change with any pixel, identity, key or the order of the faces."""
     return fingerprint(face_digests(faces), names_fingerprint(faces), faces.size)
 
 

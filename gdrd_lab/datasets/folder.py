@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import align_many, is_crop, nameless, square
-from gdrd_lab.datasets.aligned_cache import VERSION, aligned_copy, report_failed
+from gdrd_lab.datasets.aligned_cache import VERSION, AlignFiles, aligned_copy, report_failed
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions
 from gdrd_lab.datasets.fingerprint import file_digests
 from gdrd_lab.datasets.listing import Listing, list_images
@@ -26,8 +26,6 @@ from gdrd_lab.io.threads import in_threads
 
 # Text entry of the PNG files that this project writes: they are aligned, whatever their size.
 ALIGNED_ENTRY = "gdrd-aligned"
-
-AlignFiles = Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]]
 
 
 class ImageFiles(FaceDataset):
@@ -49,8 +47,9 @@ class ImageFiles(FaceDataset):
         problems: dict[int, str] = {}
         places = np.full(len(files), -1)
         if photographs:
-            chosen, names = [files[index] for index in photographs], [keys[index] for index in photographs]
-            self._aligned = aligned_copy(chosen, names, labels[photographs], name, align, options.face_selection)
+            names = [keys[index] for index in photographs]
+            chosen = Listing([files[index] for index in photographs], names, labels[photographs])
+            self._aligned = aligned_copy(chosen, name, align, options.face_selection)
             reasons = dict(self._aligned.failed)
             problems = {index: reasons[keys[index]] for index in photographs if keys[index] in reasons}
             places[[index for index in photographs if index not in problems]] = np.arange(len(self._aligned))

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 UNKNOWN_NAMES = frozenset(("", "unknown", "nan", "none", "null", "n/a", "<na>", "?"))
-_NEGATIVE = re.compile(r"-\d+(\.0*)?")
-_WHOLE = re.compile(r"(\d+)\.0*")
 
 
 def identity_name(value: Any) -> str | None:
@@ -22,10 +20,10 @@ def identity_name(value: Any) -> str | None:
     any capitals. Whole floats lose their fraction: 7.0 and "7.0" are "7".
     """
     name = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
-    if name.lower() in UNKNOWN_NAMES or _NEGATIVE.fullmatch(name):
+    number = re.fullmatch(r"(-?)(\d+)(\.0*)?", name)
+    if name.lower() in UNKNOWN_NAMES or (number and number[1]):
         return None
-    whole = _WHOLE.fullmatch(name)
-    return whole[1] if whole else name
+    return number[2] if number else name
 
 
 def number_identities(values: Iterable[Any], *, numeric: bool = True) -> tuple[np.ndarray, list[str]]:

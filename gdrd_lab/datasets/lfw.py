@@ -57,6 +57,7 @@ def lfw(path: Path | str | None = None, *, options: ReadOptions = ReadOptions())
     listing = Listing([files[key] for key in keys], keys, *people)
     faces = ImageFiles(listing, "LFW", options, align=partial(_align, options=options))
     faces.left_out = [(key, "View 2 does not use it") for key in sorted(set(files) - set(keys))]
+    faces.pairs = view2(path, faces)
     return faces
 
 
@@ -121,10 +122,7 @@ def find_lfw(path: Path | str | None = None) -> tuple[Path, Path]:
 
 
 def is_lfw(path: Path) -> bool:
-    """Whether a folder has a protocol like LFW's: a pairs.txt with images below it, or one beside it that fits them.
-
-    A pairs.txt in the folder itself counts even if it is damaged: ``find_lfw`` then says what is wrong with it.
-    """
+    """Whether a folder has a pairs.txt, damaged or not, and images, or one beside it that fits its images."""
     if (path / "pairs.txt").is_file():
         return any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
     if not (path.parent / "pairs.txt").is_file():

@@ -47,11 +47,9 @@ def enrol(labels: np.ndarray, per_identity: int = 1, *, seed: int = 0, distracto
     names, starts, counts = np.unique(labels[shuffled], return_index=True, return_counts=True)
     short = names[counts <= per_identity]
     if len(short) and not distractors:
-        raise GdrdError(
-            f"{len(short)} of {len(names)} identities have {per_identity} face(s) or fewer (the first: {short[0]}): "
-            "no probe is left of them",
-            "Add faces of them, remove them, or keep them as distractors (distractors=True)",
-        )
+        what = f"{len(short)} of {len(names)} identities have {per_identity} face(s) or fewer (the first: {short[0]})"
+        do = "Add faces of them, remove them, or keep them as distractors (distractors=True)"
+        raise GdrdError(f"{what}: no probe is left of them", do)
     # Position of each face within its identity, in the shuffled order.
     position = np.arange(len(shuffled)) - np.repeat(starts, counts)
     gallery, probes = shuffled[position < per_identity], shuffled[position >= per_identity]
@@ -92,12 +90,10 @@ def random_pairs(labels: np.ndarray, folds: int = 10, per_fold: int = 300, seed:
     several = random.permutation(identities[counts > 1])
     single = random.permutation(identities[counts == 1])
     if len(several) < folds or len(identities) < 2 * folds:
-        raise GdrdError(
-            f"{folds} folds of pairs need {folds} identities with two faces and {2 * folds} in all, "
-            f"but there are {len(several)} and {len(identities)}",
-            "Use fewer folds, or add images of the same identities",
-        )
-    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+        need = f"{folds} folds of pairs need {folds} identities with two faces and {2 * folds} in all"
+        do = "Use fewer folds, or add images of the same identities"
+        raise GdrdError(f"{need}, but there are {len(several)} and {len(identities)}", do)
+    parts = []
     for fold in range(folds):
         members = np.concatenate([several[fold::folds], single[folds - 1 - fold :: folds]])
         faces = np.flatnonzero(np.isin(labels, members))

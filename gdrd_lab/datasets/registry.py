@@ -15,9 +15,9 @@ from gdrd_lab.datasets.base import FaceDataset, ReadOptions, Uniform, concatenat
 from gdrd_lab.datasets.celeba import celeba, is_celeba
 from gdrd_lab.datasets.folder import FolderFaces
 from gdrd_lab.datasets.huggingface import SavedDataset, is_saved_dataset
-from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
+from gdrd_lab.datasets.insightface.bin import BinFaces
 from gdrd_lab.datasets.insightface.recordio import RecordFaces, find_records
-from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw, view2
+from gdrd_lab.datasets.lfw import is_lfw, lfw, shows_lfw
 from gdrd_lab.datasets.pairs import Pairs, folds_that_fit, random_pairs
 from gdrd_lab.datasets.readable import readable
 from gdrd_lab.datasets.shards.reader import EncodedFaces, ShardFaces, find_shards
@@ -73,19 +73,14 @@ def _open(name: str, path: Path, protocol: bool, options: ReadOptions) -> FaceDa
     if name == "training":
         return training_faces()
     if protocol:
-        root = None if name == "lfw" else path
-        faces = lfw(root, options=options)
-        faces.pairs = view2(root, faces)
-        return faces
+        return lfw(None if name == "lfw" else path, options=options)
     if not path.exists():
         do = "Use synthetic, lfw, training, or a path to a folder or .tar file"
         raise GdrdError(f"There are no faces named {name}", do)
     if records := find_records(path):
         return RecordFaces(records, options)
     if path.suffix == ".bin":
-        verified = BinFaces(path, options)
-        verified.pairs = bin_pairs(verified)
-        return verified
+        return BinFaces(path, options)
     if is_celeba(path):
         return celeba(path, options=options)
     if shards := find_shards(path):
@@ -132,7 +127,6 @@ class DatasetReport:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return all of it in one line."""
         faces, people = "face" if self.used == 1 else "faces", "person" if self.people == 1 else "people"
         parts = [f"{self.name}: {self.used:,} {faces} of {self.people:,} {people}"]
         if self.unknown:

@@ -51,10 +51,7 @@ def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tu
 
 
 def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: float = 0, seed: int = 0) -> dict:
-    """Return who was trained on and who was held out, as hashes of their names, for a student's metadata (JSON).
-
-    A part's text is the first 8 hexadecimal digits of SHA-256 of each name, one after the other.
-    """
+    """Return who was trained on and held out, for a student's metadata: 8 digits of the SHA-256 of each name."""
     parts: dict[str, Any] = {"data": trained.name.removesuffix(" (training part)"), "fraction": fraction, "seed": seed}
     for part, faces in (("trained", trained), ("held_out", held_out)):
         hashes = _hashes(faces) if faces is not None else {}

@@ -47,10 +47,7 @@ def atomic_write(path: Path | str, remedy: str = REMEDY, *, sync: bool = True) -
 
 @contextmanager
 def atomic_folder(path: Path | str, remedy: str = REMEDY) -> Iterator[Path]:
-    """Give an empty folder that takes the name ``path`` only when the block ends without an error.
-
-    Everything in it is flushed to disk first. An earlier folder of that name is replaced as a whole.
-    """
+    """Give an empty folder that takes the name ``path``, flushed to disk, only when the block ends without an error."""
     path = Path(path)
     with _temporary(path, remedy) as temporary:
         temporary.mkdir()

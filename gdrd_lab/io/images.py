@@ -114,9 +114,6 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:
     """Bring deep grey to uint8: 16-bit by its whole range, floats by 1, 255 or 65535, the rest by its maximum."""
     grey = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0).clip(min=0)
-    highest = grey.max()
-    if mode == "F":
-        white = next((limit for limit in (1.0, 255.0, 65535.0) if highest <= limit), highest)
-    else:
-        white = 65535.0 if highest <= 65535 else highest
+    limits = (1.0, 255.0, 65535.0) if mode == "F" else (65535.0,)
+    white = next((limit for limit in limits if grey.max() <= limit), grey.max())
     return np.rint(grey * (255 / white)).astype(np.uint8)

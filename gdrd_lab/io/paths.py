@@ -17,8 +17,7 @@ INPUTS = ("gdrd_lab", ":(glob)data/**/*.safetensors")  # what a result depends o
 def checkout(package: Path = PACKAGE) -> Path | None:
     """Return the folder of the source checkout that the package runs from; None for an installed copy.
 
-    A checkout has this project's pyproject.toml beside the package. Other folders beside an installed package
-    (``site-packages/data``, a repository that it was installed into) belong to somebody else.
+    A folder beside the package is a checkout only with this project's pyproject.toml in it.
     """
     try:
         text = (package.parent / "pyproject.toml").read_text(encoding="utf-8")

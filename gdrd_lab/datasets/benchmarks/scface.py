@@ -20,6 +20,7 @@ from gdrd_lab.alignment.yunet import align_many, square
 from gdrd_lab.datasets.aligned_cache import aligned_copy
 from gdrd_lab.datasets.base import FaceDataset, resized
 from gdrd_lab.datasets.benchmarks import find_folder
+from gdrd_lab.datasets.listing import Listing
 from gdrd_lab.datasets.pairs import Enrolment
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
@@ -51,8 +52,8 @@ def scface(
     files = [file for file, _, _ in found]
     labels = np.unique([person for _, person, _ in found], return_inverse=True)[1].astype(np.int64)
     distances = np.array([distance for _, _, distance in found])
-    align = partial(_align, progress=progress)
-    faces = aligned_copy(files, [file.stem for file in files], labels, "SCface", align, "scface")
+    listing = Listing(files, [file.stem for file in files], labels)
+    faces = aligned_copy(listing, "SCface", partial(_align, progress=progress), "scface")
     gallery = np.flatnonzero(distances == 0)
     return faces, {distance: Enrolment(gallery, np.flatnonzero(distances == distance)) for distance in DISTANCES}
 

@@ -47,6 +47,7 @@ class BinFaces(EncodedFaces):
         self._images, self.genuine = read_bin(self.path)
         keys = [f"{index:06d}" for index in range(len(self._images))]
         super().__init__(self.path.stem, options, np.full(len(keys), -1), keys)
+        self.pairs = bin_pairs(self)
 
     def content(self, index: int) -> bytes:
         """Return the image file's bytes of a face."""

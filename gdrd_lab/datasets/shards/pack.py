@@ -199,13 +199,10 @@ class _Worker:
             if ending := _copied_ending(content, self.faces):
                 # A damaged image is found here and not in the middle of a training.
                 return content, ending, max(read_image(content).shape)
-        file = io.BytesIO()
-        image = Image.fromarray(self.faces[index])
-        if self.config.quality:
-            image.save(file, "JPEG", quality=self.config.quality, subsampling=0)
-            return file.getvalue(), ".jpg", image.width
-        image.save(file, "PNG")
-        return file.getvalue(), ".png", image.width
+        file, image = io.BytesIO(), Image.fromarray(self.faces[index])
+        kind, ending = ("JPEG", ".jpg") if self.config.quality else ("PNG", ".png")
+        image.save(file, kind, quality=self.config.quality, subsampling=0)  # PNG ignores both
+        return file.getvalue(), ending, image.width
 
 
 _worker: list[_Worker] = []  # of this process, made once by the pool

@@ -30,17 +30,13 @@ SAMPLE = 16  # images whose resolution is read when a set is opened
 
 
 class EncodedFaces(FaceDataset):
-    """A face set of encoded images (JPEG, PNG ...): subclasses give ``content`` and ``face_digests``."""
+    """A face set of encoded images (JPEG, PNG ...): subclasses give ``content`` and ``face_digests``.
 
-    def __init__(
-        self,
-        name: str,
-        options: ReadOptions,
-        labels: Any,
-        keys: Sequence[str] | None = None,
-        identities: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(name, TEMPLATE_SIZE, labels, keys, identities)
+    ``names`` are the keys and the names of the identities, see ``FaceDataset``.
+    """
+
+    def __init__(self, name: str, options: ReadOptions, labels: Any, *names: Sequence[str] | None) -> None:
+        super().__init__(name, TEMPLATE_SIZE, labels, *names)
         self.options, self.checked = options, False
         self._aligner: Aligner | None = None
         if len(self):
