@@ -1,7 +1,4 @@
-"""Alignment of any photograph to the ArcFace template: YuNet finds five landmarks, a similarity maps them.
-
-Source of the detector: YuNet, Wu et al., Machine Intelligence Research 2023; weights from OpenCV Zoo, MIT.
-"""
+"""Alignment to the ArcFace template: YuNet (Wu et al., MIR 2023; weights of OpenCV Zoo, MIT) finds five landmarks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""CelebA in its official layout. For non-commercial research only.
-
-Source: Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015.
-"""
+"""CelebA (Liu et al., ICCV 2015) in its official layout. For non-commercial research only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Labeled Faces in the Wild and its View 2 protocol. For testing only: nothing is trained or chosen on it.
-
-Source: Huang et al., Labeled Faces in the Wild, University of Massachusetts, Technical Report 07-49, 2007, section IV.
-"""
+"""LFW (Huang et al., UMass Technical Report 07-49, 2007) and its View 2 protocol, section IV. For testing only."""
 
 from __future__ import annotations
 

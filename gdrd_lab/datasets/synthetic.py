@@ -1,9 +1,8 @@
-"""The synthetic faces, the default set: labelled faces of people who do not exist, sampled from a small model.
+"""The synthetic faces, the default set: labelled faces of people who do not exist (card: data/FACE_MODEL.md).
 
 A decoder draws a face from a code of two parts: an *identity* in the space of SFace's embedding, and a *variation*
 (light, pose, expression, hair, background). Both are sampled from Gaussians fitted on CelebA. A sampled person is an
-identity and a typical variation; each photograph of the person adds another variation. The model's card is
-data/FACE_MODEL.md.
+identity and a typical variation; each photograph of the person adds another variation.
 """
 
 from __future__ import annotations

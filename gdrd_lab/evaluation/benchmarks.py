@@ -55,12 +55,12 @@ def score_scface(path: Path, recogniser: Recogniser, options: EmbedOptions = Emb
 
 def score_survface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
     """QMUL-SurvFace: TPIR20 at four FPIRs, TAR at three FARs, AUC and mean accuracy."""
-    faces, task = qmul.survface_identification(path)
+    faces, enrolment, non_mated = qmul.survface_identification(path)
     found = embed_all(recogniser, faces, options=options)
-    gallery, mated = task.enrolment.gallery, task.enrolment.probes
+    gallery, mated = enrolment.gallery, enrolment.probes
     fpirs = (0.3, 0.2, 0.1, 0.01)
     tpirs = tpir_at_fpir(
-        found[mated], faces.labels[mated], found[task.non_mated], found[gallery], faces.labels[gallery], fpirs
+        found[mated], faces.labels[mated], found[non_mated], found[gallery], faces.labels[gallery], fpirs
     )
     metrics = _at_rates("TPIR20@FPIR", fpirs, tpirs, len(mated))
     faces, pairs = qmul.survface_verification(path)

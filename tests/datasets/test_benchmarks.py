@@ -137,12 +137,12 @@ def write_survface(root: Path) -> None:
 
 def test_survface(tmp_path: Path) -> None:
     write_survface(tmp_path)
-    faces, task = survface_identification(tmp_path)
-    assert faces.labels.tolist() == [0, 0, 1, 1, -1, -1] and task.non_mated.tolist() == [4, 5]
-    assert task.enrolment.gallery.tolist() == [0, 1, 2] and task.enrolment.probes.tolist() == [3]
+    faces, enrolment, non_mated = survface_identification(tmp_path)
+    assert faces.labels.tolist() == [0, 0, 1, 1, -1, -1] and non_mated.tolist() == [4, 5]
+    assert enrolment.gallery.tolist() == [0, 1, 2] and enrolment.probes.tolist() == [3]
     e = perfect(faces)
-    gallery, probes = task.enrolment.gallery, task.enrolment.probes
-    found = tpir_at_fpir(e[probes], faces.labels[probes], e[task.non_mated], e[gallery], faces.labels[gallery])
+    gallery, probes = enrolment.gallery, enrolment.probes
+    found = tpir_at_fpir(e[probes], faces.labels[probes], e[non_mated], e[gallery], faces.labels[gallery])
     assert found.tolist() == [1, 1, 1, 1]
     faces, pairs = survface_verification(tmp_path, folds=2)
     assert list(faces.keys) == ["p.jpg", "q.jpg", "r.jpg", "s.jpg"]

@@ -14,10 +14,10 @@ Source: Cheng, Zhu and Gong, Low-Resolution Face Recognition, ACCV 2018, and Sur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.io import loadmat
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import square
@@ -51,14 +51,6 @@ class CropFaces(FaceDataset):
         return file_digests(self.files)
 
 
-@dataclass(frozen=True)
-class OpenSet:
-    """An open-set identification task: gallery and mated probes, and the probes whose person is not in the gallery."""
-
-    enrolment: Enrolment
-    non_mated: np.ndarray
-
-
 def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, Enrolment]:
     """Return TinyFace's test faces and the enrolment; each of 153,428 distractors is an identity without a probe."""
     folder = find_folder(path, "gallery_match_img_ID_pairs.mat", TINYFACE)
@@ -76,8 +68,11 @@ def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, 
     return CropFaces(files, labels, "TinyFace"), Enrolment(np.concatenate([gallery, rest]), probes)
 
 
-def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
-    """Return the identification test. Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``)."""
+def survface_identification(path: Path | str) -> tuple[CropFaces, Enrolment, np.ndarray]:
+    """Return the open-set identification test: faces, gallery with mated probes, and the non-mated probes.
+
+    Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``).
+    """
     folder = find_folder(path, "Face_Identification_Test_Set", SURVFACE) / "Face_Identification_Test_Set"
     parts = ("gallery", "mated_probe", "unmated_probe")
     lists = [_read_list(folder / f"{part}_img_ID_pairs.mat", part, ids=part != "unmated_probe") for part in parts]
@@ -87,7 +82,7 @@ def survface_identification(path: Path | str) -> tuple[CropFaces, OpenSet]:
     known = labels >= 0
     labels[known] = np.unique(labels[known], return_inverse=True)[1]
     gallery, mated, non_mated = np.split(np.arange(len(files)), np.cumsum([len(names) for names, _ in lists[:2]]))
-    return CropFaces(files, labels, "QMUL-SurvFace"), OpenSet(Enrolment(gallery, mated), non_mated)
+    return CropFaces(files, labels, "QMUL-SurvFace"), Enrolment(gallery, mated), non_mated
 
 
 def survface_verification(path: Path | str, folds: int = 10) -> tuple[CropFaces, Pairs]:
@@ -112,8 +107,6 @@ def survface_verification(path: Path | str, folds: int = 10) -> tuple[CropFaces,
 
 def _array(path: Path, name: str) -> np.ndarray:
     """Return an array of a MATLAB file, row by row; MATLAB's format cannot hold programs."""
-    from scipy.io import loadmat
-
     try:
         arrays = loadmat(path)
     except NotImplementedError as error:

@@ -1,9 +1,7 @@
-"""SCface: 130 people, a mugshot each, and five surveillance cameras at three distances.
+"""SCface (Grgic et al., MTAP 2011): 130 people, a mugshot each, and five surveillance cameras at three distances.
 
 Layout: mugshot_frontal_original_all/001_frontal.jpg, surveillance_cameras_distance_1/cam_1/001_cam1_1.jpg (the folder
 of a camera may be missing), distances 1 (4.2 m), 2 (2.6 m) and 3 (1.0 m).
-
-Source: Grgic, Delac and Grgic, SCface - surveillance cameras face database, Multimedia Tools and Applications 2011.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""InsightFace's verification files (lfw.bin, cfp_fp.bin, agedb_30.bin ...): pairs of encoded images in one pickle.
+"""InsightFace's verification files (lfw.bin, cfp_fp.bin ...): a pickle of 2 P images as bytes and P bools.
 
-The pickle is (list of 2 P images as bytes, list of P bools). Opening a pickle can run any program, so the file is read
-by an unpickler that accepts lists, tuples, bytes, integers, booleans and strings only. Names of classes and functions
-are refused, so nothing in the file can be executed. NumPy arrays, which a few old files hold, are refused too.
-
-Source: InsightFace, recognition/arcface_torch/eval/verification.py.
+Opening a pickle can run any program, so the file is read by an unpickler that accepts lists, tuples, bytes, integers,
+booleans and strings only, and refuses the names of classes and functions. NumPy arrays of a few old files are refused
+too. Source: InsightFace, recognition/arcface_torch/eval/verification.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The index that `gdrd data pack` writes for each shard: position and identity of each face, a teacher's embeddings.
+"""The index of a packed shard: position and identity of each face, a teacher's embeddings.
 
-A set of millions opens without reading its tar files. An index is used only for the shard that it was made for: its
-size and time must be the recorded ones, or else its checksum.
+A set of millions opens without reading its tar files. An index is used only for the shard that it was made for.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -210,8 +211,6 @@ _worker: list[_Worker] = []  # of this process, made once by the pool
 
 def _start_worker(faces: FaceDataset, out: Path, config: PackConfig) -> None:
     if config.embed:
-        import torch
-
         torch.set_num_threads(1)  # one process per core
     _worker[:] = [_Worker(faces, out, config, _load(config))]
 

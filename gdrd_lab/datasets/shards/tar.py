@@ -1,7 +1,4 @@
-"""The table of a WebDataset shard: the position of each image in a tar file, and the person it shows.
-
-Only images and small texts are read: pickled members are never opened.
-"""
+"""The table of a WebDataset shard: images and persons in a tar file. Pickled members are never opened."""
 
 from __future__ import annotations
 
