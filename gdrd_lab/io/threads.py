@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from gdrd_lab.errors import GdrdError
 
-PART = 512  # items handed to the threads at once, so that a slow consumer does not fill the memory
+PART = 256  # items handed to the threads at once, so that a slow consumer does not fill the memory
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -88,7 +88,7 @@ def check_pack(out: Path, progress: bool = True) -> PackCheck:
         return PackCheck(tuple(damaged), (), False)
     ranges = shard_ranges(len(faces), manifest["config"]["faces_per_shard"])
     outdated = set(shards) ^ set(ranges)
-    for name in tqdm(set(shards) & set(ranges), desc="comparing", unit="shard", disable=not progress):
+    for name in tqdm(sorted(set(shards) & set(ranges)), desc="comparing", unit="shard", disable=not progress):
         if shards[name].get("source") != source_digest(faces, ranges[name]):
             outdated.add(name)
     return PackCheck(tuple(damaged), tuple(sorted(outdated)), True)
