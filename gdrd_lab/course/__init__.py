@@ -1,7 +1,4 @@
-"""What the lessons call: predictions, exercises and their checks, widgets, and small networks that train in a minute.
-
-The names below are imported at first use.
-"""
+"""What the lessons call: predictions, exercises and their checks, widgets, and networks that train in a minute."""
 
 import lazy_loader
 

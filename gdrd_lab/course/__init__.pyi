@@ -7,8 +7,8 @@ from .gpu_cost import total_hours as total_hours
 from .heads import KdAndRcd as KdAndRcd
 from .heads import evaluate_head as evaluate_head
 from .heads import fit_head as fit_head
-from .interruption import InterruptedFaces as InterruptedFaces
-from .interruption import Interruption as Interruption
+from .models import InterruptedFaces as InterruptedFaces
+from .models import Interruption as Interruption
 from .models import lesson_recipe as lesson_recipe
 from .models import losses as losses
 from .models import running_mean as running_mean

@@ -1,7 +1,5 @@
 """Exercises: a check runs the reader's function on small tensors and says what is wrong."""
 
-from __future__ import annotations
-
 import functools
 import html
 import traceback
@@ -12,30 +10,23 @@ from typing import Any
 import numpy as np
 import torch
 
+Attempt = Callable[..., Any]  # the reader's function
+
 
 class Wrong(Exception):
     """Raised by a check; the message says what is wrong without giving the answer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
-    """The result of a check.
-
-    Args:
-        exercise: name of the exercise.
-        passed: whether the reader's function is right.
-        message: one or two sentences for the reader.
-    """
+    """The result of a check: whether the reader's function is right, and one or two sentences for the reader."""
 
     exercise: str
     passed: bool
     message: str
 
-    def __str__(self) -> str:
-        return f"{'Right' if self.passed else 'Not yet'}: {self.exercise}. {self.message}"
-
     def __repr__(self) -> str:
-        return str(self)
+        return f"{'Right' if self.passed else 'Not yet'}: {self.exercise}. {self.message}"
 
     def _repr_html_(self) -> str:
         colour, word = ("#009E73", "Right") if self.passed else ("#D55E00", "Not yet")
@@ -48,25 +39,25 @@ class Verdict:
 def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
     """Turn a function that raises ``Wrong`` into a check that returns a ``Verdict``.
 
-    The check never raises: an empty stub and an error inside the attempt become verdicts too, so that a notebook with
-    unsolved exercises runs to its end.
+    It never raises, so that an unsolved notebook runs to its end: a stub and an error of the attempt get verdicts too.
     """
 
     def decorate(inspect: Callable[..., None]) -> Callable[..., Verdict]:
         @functools.wraps(inspect)
-        def run(attempt: Callable[..., Any]) -> Verdict:
+        def run(attempt: Attempt) -> Verdict:
             try:
                 inspect(attempt)
+                return Verdict(exercise, True, praise)
             except NotImplementedError:
-                return Verdict(exercise, False, "The function is still the stub: replace its last line by your answer.")
+                message = "The function is still the stub: replace its last line by your answer."
             except Wrong as wrong:
-                return Verdict(exercise, False, str(wrong))
+                message = str(wrong)
             except Exception as error:  # the reader's code may raise anything
                 name = getattr(attempt, "__name__", "")
                 own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == name]
                 where = f" in its line {(own[-1].lineno or 0) - attempt.__code__.co_firstlineno}" if own else ""
-                return Verdict(exercise, False, f"Your function stopped with {type(error).__name__}{where}: {error}.")
-            return Verdict(exercise, True, praise)
+                message = f"Your function stopped with {type(error).__name__}{where}: {error}."
+            return Verdict(exercise, False, message)
 
         return run
 
@@ -75,8 +66,13 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
 
 def need(condition: object, message: str) -> None:
     """Raise ``Wrong`` unless the condition holds."""
-    if not bool(condition):
+    if not condition:
         raise Wrong(message)
+
+
+def reject(answer: Any, mistake: Any, message: str, tolerance: float = 1e-4) -> None:
+    """Raise ``Wrong`` if the answer is that of a known mistake."""
+    need(not close(answer, mistake, tolerance), message)
 
 
 def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> torch.Tensor:
@@ -98,8 +94,12 @@ def number(value: Any, what: str = "Your function") -> float:
     return float(tensor(value, (), what).detach())
 
 
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Return vectors (..., d) at unit length."""
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
     """Return whether two numbers, arrays or tensors of one shape agree within an absolute and relative tolerance."""
-    a = torch.as_tensor(value).detach().double()
-    b = torch.as_tensor(expected).detach().double()
+    a, b = (torch.as_tensor(item).detach().double() for item in (value, expected))
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=tolerance, atol=tolerance))

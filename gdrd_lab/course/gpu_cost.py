@@ -1,7 +1,5 @@
 """The GPU hours of a training run, by arithmetic that is shown line by line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,41 +13,25 @@ from gdrd_lab.training.config import Recipe
 
 @dataclass(frozen=True)
 class Gpu:
-    """The speed and price of one GPU.
+    """The speed and price of one GPU."""
 
-    Args:
-        peak: floating-point operations per second at the precision used, from its data sheet.
-        utilisation: share of the peak that training reaches; measure it, 0.2 to 0.5 is common.
-        price: per GPU and hour, in any currency.
-    """
-
-    peak: float = 312e12
-    utilisation: float = 0.3
-    price: float = 2.0
+    peak: float = 312e12  # floating-point operations per second at the precision used, from its data sheet
+    utilisation: float = 0.3  # share of the peak that training reaches; measure it, 0.2 to 0.5 is common
+    price: float = 2.0  # per GPU and hour, in any currency
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """The cost of one stage.
-
-    Args:
-        name: of the stage.
-        trained: multiply-adds per face of the layers that are trained.
-        frozen: multiply-adds per face of the layers that only run forwards.
-        faces: steps times batch size.
-    """
+    """The cost of one stage."""
 
     name: str
-    trained: int
-    frozen: int
-    faces: int
+    trained: int  # multiply-adds per face of the layers that are trained
+    frozen: int  # multiply-adds per face of the layers that only run forwards
+    faces: int  # steps times batch size
 
     @property
     def operations(self) -> float:
-        """Floating-point operations: 2 per multiply-add; forward and backward cost three forward passes.
-
-        FLOP = faces * 2 * (3 * trained + frozen)
-        """
+        """FLOP = faces * 2 * (3 * trained + frozen): 2 per multiply-add; forward and backward cost three passes."""
         return self.faces * 2.0 * (3 * self.trained + self.frozen)
 
     def hours(self, gpu: Gpu) -> float:
@@ -67,10 +49,9 @@ class StageCost:
 
 
 def stage_costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
-    """Count the three stages of a recipe, without the discriminative teacher's one pass over the HR faces.
+    """Count the three stages of a recipe for a student's input of ``resolution`` pixels.
 
-    Args:
-        resolution: of the student's input in pixels.
+    The discriminative teacher's one pass over the HR faces is left out.
     """
     config = recipe.generative
     side, depth = config.size // config.unshuffle, 6 * config.unshuffle**2

@@ -1,7 +1,5 @@
 """Heads trained on the features of a frozen backbone, computed once: fast enough to compare losses in a lesson."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -46,11 +44,8 @@ def fit_head(
 ) -> list[float]:
     """Train a head, and the loss if it is a module with parameters; return the loss of every step.
 
-    Args:
-        head: features (N, C, g, g) to raw embeddings (N, d).
-        features: (N, C, g, g) of the frozen backbone.
-        targets: (N, d) embeddings of the HR faces by the discriminative teacher.
-        labels: (N,) identities.
+    The head maps features (N, C, g, g) of the frozen backbone to raw embeddings (N, d). ``targets`` (N, d) are the
+    discriminative teacher's embeddings of the HR faces, ``labels`` (N,) their identities.
     """
     own = list(loss.parameters()) if isinstance(loss, nn.Module) else []
     optimizer = torch.optim.AdamW([*head.parameters(), *own], lr=learning_rate, weight_decay=0.05)
@@ -70,10 +65,7 @@ def fit_head(
 
 @torch.no_grad()
 def evaluate_head(head: nn.Module, features: Tensor, targets: Tensor, labels: np.ndarray) -> dict[str, float]:
-    """Return a head's cosine to the teacher, correlation of its scores with the teacher's, and AUC over all pairs.
-
-    The faces should show people that the head was not trained on.
-    """
+    """Return cosine to the teacher, correlation of the scores with its scores, and AUC over all pairs of new people."""
     embeddings = F.normalize(head(features), dim=1)
     first, second = np.triu_indices(len(embeddings), 1)
     ours, theirs = ((e @ e.T).numpy()[first, second] for e in (embeddings, targets))

@@ -1,34 +1,29 @@
-"""The networks of the lessons: trained in a minute or two and kept in the cache folder."""
-
-from __future__ import annotations
+"""The networks of the lessons: trained in a minute or two, interrupted, and kept in the cache folder."""
 
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from gdrd_lab import __version__
+from gdrd_lab.datasets.base import FaceDataset, Subset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.paths import cache_folder
 from gdrd_lab.machine import keep_freed_memory
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
 from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.models.student.config import StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import pipeline
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
-    from gdrd_lab.models.student.model import Student
 
 
 def set_up(seed: int = 0) -> None:
     """Prepare this process for a lesson: seed PyTorch, and let the C library keep freed memory, which is faster."""
-    import torch
-
     torch.manual_seed(seed)
     keep_freed_memory()
 
@@ -51,9 +46,6 @@ def train_generative(
     recipe: Recipe, faces: FaceDataset, *, progress: bool = False
 ) -> tuple[SuperResolutionPipeline, Path]:
     """Return the lesson's generative teacher and its run's folder; it is trained once and kept."""
-    from gdrd_lab.models.diffusion.pipeline import load_generative
-    from gdrd_lab.training import pipeline
-
     # The other two stages do not change it.
     whole = replace(recipe, backbone=lesson_recipe().backbone, head=lesson_recipe().head)
     out = run_folder("generative", whole, faces)
@@ -64,14 +56,7 @@ def train_generative(
 def train_backbone(
     recipe: Recipe, faces: FaceDataset, generative: Path | None = None, *, progress: bool = False
 ) -> tuple[Student, Path]:
-    """Return a student after stage 1 and its run's folder; it is trained once and kept.
-
-    Args:
-        generative: folder of the generative teacher; the shipped one if None.
-    """
-    from gdrd_lab.models.student.model import Student
-    from gdrd_lab.training import pipeline
-
+    """Return a student after stage 1 and its run's folder; it is trained once and kept. None: the shipped teacher."""
     teacher = generative or shipped_generative()
     out = run_folder("backbone", recipe, faces, teacher)
     _once(out, "backbone", lambda: pipeline.train_backbone(recipe, faces, out, teacher, progress))
@@ -96,6 +81,24 @@ def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:
     end = np.arange(1, len(values) + 1)
     start = np.maximum(end - width, 0)
     return (sums[end] - sums[start]) / (end - start)
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a training run early."""
+
+
+class InterruptedFaces(Subset):
+    """The same faces as ``faces`` until ``reads`` of them have been read; then each read raises ``Interruption``."""
+
+    def __init__(self, faces: FaceDataset, reads: int) -> None:
+        super().__init__(faces, np.arange(len(faces)))
+        self.left = reads
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if self.left <= 0:
+            raise Interruption("the run was interrupted")
+        self.left -= 1
+        return super().__getitem__(index)
 
 
 def _once(out: Path, product: str, train: Callable[[], object]) -> None:

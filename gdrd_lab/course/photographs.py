@@ -1,11 +1,10 @@
 """The photographs of lesson 7: a reader's folder, or examples that show people who do not exist."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_with
@@ -20,28 +19,18 @@ FEWEST_TO_SPLIT = 4  # people: two to learn from and two to evaluate on
 
 @dataclass(frozen=True)
 class Photographs:
-    """Photographs and the faces found in them.
+    """Photographs and the faces found in them."""
 
-    Args:
-        files: N paths of photographs that show a face.
-        faces: the N aligned faces; photographs in one folder show one person.
-        left_out: (name, reason) of each photograph without a usable face.
-        examples: whether these are the example photographs.
-    """
-
-    files: Sequence[Path]
-    faces: FaceDataset
-    left_out: Sequence[tuple[str, str]]
-    examples: bool = False
+    files: Sequence[Path]  # of the N photographs that show a face
+    faces: FaceDataset  # the N aligned faces; photographs in one folder show one person
+    left_out: Sequence[tuple[str, str]]  # (name, reason) of each photograph without a usable face
+    examples: bool = False  # whether these are the example photographs
 
 
 def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
-    """Align the largest face of each photograph below a folder; print which photographs were left out, and why.
+    """Align the largest face of each photograph below a folder with a folder per person; print what was left out.
 
-    Where no photograph shows a face, a line says so and the example photographs take their place.
-
-    Args:
-        folder: one folder of photographs per person; None writes the example photographs.
+    Where no photograph shows a face, a line says so and the example photographs take their place, as for None.
     """
     if folder is None:
         write_photographs(work / "photographs")
@@ -76,13 +65,10 @@ def split_people(own: Photographs, work: Path, fraction: float = 0.4, seed: int 
 
 
 def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:
-    """Write one folder of JPEG photographs for each of several people who do not exist; return how many there are.
+    """Write a folder of JPEG photographs (240 x 320 px) for each of several made-up people; return their number.
 
-    Each is 240 x 320 pixels. The face is turned by up to 12 degrees and lies at its own place and scale on a blurred
-    background.
+    Each face is turned by up to 12 degrees and lies at its own place and scale on a blurred background.
     """
-    import cv2
-
     random = np.random.default_rng(seed)
     faces = synthetic_faces(people, per_person, size=112, seed=seed)
     for index in range(len(faces)):

@@ -1,60 +1,35 @@
 """Predict, then run: the reader guesses first; one figure then shows the guess and the result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from ipywidgets import HTML, FloatSlider, Layout, VBox
+from matplotlib.figure import Figure
 
 from gdrd_lab.course.display import show, show_text
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots import guesses
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 class Prediction:
     """Sliders for a guess. Each starts at a stated default, so that a notebook also runs without a reader.
 
-    Args:
-        question: text of the question.
-        defaults: a default guess for each quantity.
-        low: lowest guess.
-        high: highest guess.
-        step: of the sliders.
-        unit: label of the figure's axis.
+    ``defaults`` has a guess from ``low`` to ``high`` for each quantity; ``unit`` is the label of the figure's axis.
     """
 
     def __init__(
-        self,
-        question: str,
-        defaults: Mapping[str, float],
-        *,
-        low: float = 0.0,
-        high: float = 1.0,
-        step: float = 0.01,
-        unit: str = "",
-    ) -> None:
-        from ipywidgets import HTML, FloatSlider, Layout, VBox
-
+        self, question: str, defaults: Mapping[str, float], *,
+        low: float = 0.0, high: float = 1.0, step: float = 0.01, unit: str = "",
+    ) -> None:  # fmt: skip
         outside = [name for name, value in defaults.items() if not low <= value <= high]
         if not defaults or outside:
-            raise GdrdError(
-                f"The question has no default guess from {low:g} to {high:g}"
-                + (f" for {outside[0]}" if outside else ""),
-                "Give one for each quantity",
-            )
+            which = f" for {outside[0]}" if outside else ""
+            what = f"The question has no default guess from {low:g} to {high:g}{which}"
+            raise GdrdError(what, "Give one for each quantity")
         self.question, self.unit, self.defaults = question, unit, dict(defaults)
+        look = {"style": {"description_width": "12em"}, "layout": Layout(width="34em")}
         self.sliders = {
-            name: FloatSlider(
-                value=value,
-                min=low,
-                max=high,
-                step=step,
-                description=name,
-                style={"description_width": "12em"},
-                layout=Layout(width="34em"),
-            )
+            name: FloatSlider(value=value, min=low, max=high, step=step, description=name, **look)
             for name, value in defaults.items()
         }
         self.widget = VBox([HTML(f"<b>Predict:</b> {question}"), *self.sliders.values()])
@@ -77,10 +52,8 @@ class Prediction:
     def figure(self, result: Mapping[str, float]) -> Figure:
         """Return the figure of guess and result."""
         if set(result) != set(self.defaults):
-            raise GdrdError(
-                f"The result has {', '.join(result)} where the question asked for {', '.join(self.defaults)}",
-                "Measure each quantity that was asked for",
-            )
+            what = f"The result has {', '.join(result)} where the question asked for {', '.join(self.defaults)}"
+            raise GdrdError(what, "Measure each quantity that was asked for")
         return guesses(self.question, self.guess, result, unit=self.unit, moved=self.moved)
 
     def reveal(self, result: Mapping[str, float]) -> None:

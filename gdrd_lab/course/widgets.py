@@ -1,22 +1,19 @@
 """Sliders and films over figures, and a lasso on a map of embeddings. Each has a static form."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
+from ipywidgets import Box
+from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.projection import nearest
 from gdrd_lab.course.display import show, shown_width
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots import alt_text, face_strip, map_figure, map_plot, render
-
-if TYPE_CHECKING:
-    from ipywidgets import Box
-    from matplotlib.figure import Figure
 
 MOST_SHOWN = 8
 
@@ -25,8 +22,6 @@ def slider(
     label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *, start: int = 0, play: bool = False
 ) -> Box:
     """Return a slider over ``values`` above the figure that ``draw`` makes of each; a figure is drawn when needed."""
-    import ipywidgets as widgets
-
     if not values:
         raise GdrdError(f"The slider {label!r} has no values", "Give at least one")
 
@@ -35,8 +30,7 @@ def slider(
         figure = draw(values[index])
         return render(figure, "png"), _small(alt_text(figure)), f"{shown_width(figure)}px"
 
-    picture = widgets.Image(format="png")
-    said = widgets.HTML()
+    picture, said = widgets.Image(format="png"), widgets.HTML()
 
     def put(index: int) -> None:
         picture.value, said.value, picture.layout.width = drawn(index)
@@ -50,7 +44,6 @@ def slider(
         style={"description_width": "10em"},
         layout=widgets.Layout(width="38em"),
     )
-
     handle.observe(lambda change: put(change["new"]), names="value")
     controls: list[Any] = [handle]
     if play:
@@ -61,14 +54,9 @@ def slider(
 
 
 def show_slider(
-    label: str,
-    values: Sequence[Any],
-    draw: Callable[[Any], Figure],
-    *,
-    static: Figure | None = None,
-    start: int = 0,
-    play: bool = False,
-) -> None:
+    label: str, values: Sequence[Any], draw: Callable[[Any], Figure], *,
+    static: Figure | None = None, start: int = 0, play: bool = False,
+) -> None:  # fmt: skip
     """Display ``slider``; HTML and GitHub show ``static``, or the figure of the first value shown."""
     live = slider(label, values, draw, start=start, play=play)
     show(draw(values[start]) if static is None else static, live)
@@ -79,41 +67,25 @@ def film(frames: Sequence[np.ndarray], headings: Sequence[str], *, label: str = 
     if len(frames) != len(headings):
         raise GdrdError(f"{len(frames)} frames have {len(headings)} headings", "Give one for each")
     order = dict(enumerate(headings))
-    show_slider(
-        label,
-        list(order),
-        lambda k: face_strip({order[k]: [frames[k]]}, title=title),
-        static=face_strip({"face": list(frames)}, list(headings), title=title),
-        start=len(frames) - 1,
-        play=True,
-    )
+    static = face_strip({"face": list(frames)}, list(headings), title=title)
+
+    def draw(k: int) -> Figure:
+        return face_strip({order[k]: [frames[k]]}, title=title)
+
+    show_slider(label, list(order), draw, static=static, start=len(frames) - 1, play=True)
 
 
 class LassoMap:
     """A map of faces with a lasso: selected faces and their nearest neighbours appear below it.
 
-    Neighbours are found by cosine in the ORIGINAL embedding space, not on the map: a map of two dimensions separates
-    some neighbours.
-
-    Args:
-        points: (N, 2) positions on the map.
-        pictures: N faces (H, W, 3).
-        labels: (N,) identities, shown by colour and shape.
-        embeddings: (N, d) unit vectors, the original space.
-        title: of the map.
-        neighbours: number shown for each selected face.
+    Neighbours are found by cosine of the unit embeddings (N, d), not on the map with its points (N, 2): a map of two
+    dimensions separates some neighbours. Colours and shapes show the identities ``labels`` (N,).
     """
 
     def __init__(
-        self,
-        points: np.ndarray,
-        pictures: Sequence[np.ndarray],
-        labels: np.ndarray,
-        embeddings: np.ndarray,
-        *,
-        title: str = "",
-        neighbours: int = 3,
-    ) -> None:
+        self, points: np.ndarray, pictures: Sequence[np.ndarray], labels: np.ndarray, embeddings: np.ndarray, *,
+        title: str = "", neighbours: int = 3,
+    ) -> None:  # fmt: skip
         if len({len(points), len(pictures), len(labels), len(embeddings)}) != 1:
             raise GdrdError("Points, pictures, labels and embeddings differ in length", "Give one of each per face")
         self.points, self.pictures, self.labels = np.asarray(points), list(pictures), np.asarray(labels)
@@ -140,7 +112,6 @@ class LassoMap:
 
     def widget(self) -> Box:
         """Return the live map: a plotly FigureWidget with a lasso, and the gallery as a picture below it."""
-        import ipywidgets as widgets
         import plotly.graph_objects as go
 
         names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
@@ -150,8 +121,7 @@ class LassoMap:
         # axes. Opened again, the widget carries both from the start.
         figure.close()
         figure.open()
-        picture = widgets.Image(format="png")
-        said = widgets.HTML()
+        picture, said = widgets.Image(format="png"), widgets.HTML()
 
         def draw(selected: Sequence[int]) -> None:
             self.selected = [int(index) for index in selected]
@@ -169,8 +139,6 @@ class LassoMap:
 
     def show(self) -> None:
         """Display the live map; its static forms are the map and the gallery of the first faces."""
-        import ipywidgets as widgets
-
         show(self.scatter(), self.widget())
         # The live map has a gallery of its own, so an empty widget replaces this picture in JupyterLab.
         show(self.gallery(self.selected), widgets.HTML(""))

@@ -17,8 +17,7 @@ from gdrd_lab.course.display import VIEW, shown_width
 from gdrd_lab.course.exercises import check, close, need, number, tensor
 from gdrd_lab.course.gpu_cost import Gpu, StageCost, stage_costs
 from gdrd_lab.course.heads import KdAndRcd, evaluate_head, fit_head
-from gdrd_lab.course.interruption import InterruptedFaces, Interruption
-from gdrd_lab.course.models import lesson_recipe, run_folder, running_mean
+from gdrd_lab.course.models import InterruptedFaces, Interruption, lesson_recipe, run_folder, running_mean
 from gdrd_lab.course.photographs import read_photographs, split_people, with_pairs, write_photographs
 from gdrd_lab.course.prediction import Prediction
 from gdrd_lab.course.widgets import LassoMap, slider

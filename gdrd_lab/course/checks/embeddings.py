@@ -1,52 +1,40 @@
 """Checks of notebook 05: variance on a map, kept neighbours, CKA, and a deletion score."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-from gdrd_lab.course.exercises import check, close, need, number
+from gdrd_lab.course.exercises import Attempt, check, close, need, number, reject, unit
 
 
 @check("How much variance a map shows", "The share of the centred variance along the two main directions.")
-def check_shown_variance(attempt: Callable[..., Any]) -> None:
+def check_shown_variance(attempt: Attempt) -> None:
     """``attempt(embeddings (N, d))`` must be the share of variance on the two main directions."""
     random = np.random.default_rng(21)
     x = random.normal(size=(12, 5)) * [3, 2, 1, 0.5, 0.2] + [4, 0, 0, 0, 0]
     values = np.sort(np.linalg.eigvalsh(np.cov(x.T)))[::-1]
     answer = number(attempt(x.copy()))
     uncentred = np.sort(np.linalg.eigvalsh(x.T @ x))[::-1]
-    need(
-        not close(answer, uncentred[:2].sum() / uncentred.sum()), "Centre the embeddings first (subtract the mean row)."
-    )
+    reject(answer, uncentred[:2].sum() / uncentred.sum(), "Centre the embeddings first (subtract the mean row).")
     roots = np.sqrt(values)
-    need(not close(answer, roots[:2].sum() / roots.sum()), "Singular values are not variances: square them.")
-    need(not close(answer, values[0] / values.sum()), "That is one direction; a map has two.")
-    need(not close(answer, 1 - values[:2].sum() / values.sum()), "That is the share NOT shown.")
+    reject(answer, roots[:2].sum() / roots.sum(), "Singular values are not variances: square them.")
+    reject(answer, values[0] / values.sum(), "That is one direction; a map has two.")
+    reject(answer, 1 - values[:2].sum() / values.sum(), "That is the share NOT shown.")
     need(close(answer, values[:2].sum() / values.sum()), f"It should be {values[:2].sum() / values.sum():.3f}.")
 
 
 @check("Neighbours a map keeps", "A share of 1 would mean that the map tears no neighbours apart.")
-def check_kept_neighbours(attempt: Callable[..., Any]) -> None:
+def check_kept_neighbours(attempt: Attempt) -> None:
     """``attempt(embeddings (N, d) unit, points (N, 2), k)`` must be the mean share of kept k nearest neighbours."""
     random = np.random.default_rng(22)
-    e = random.normal(size=(9, 4))
-    e /= np.linalg.norm(e, axis=1, keepdims=True)
-    p = random.normal(size=(9, 2)) + 5
+    e, p = unit(random.normal(size=(9, 4))), random.normal(size=(9, 2)) + 5
 
     def share(k: int, own: bool, by_angle: bool) -> float:
-        total = 0.0
+        in_space, on_map = -(e @ e.T), -(p @ p.T) if by_angle else np.square(p[:, None] - p[None]).sum(2)
+        kept = 0
         for i in range(9):
             others = [j for j in range(9) if own or j != i]
-            in_space = sorted(others, key=lambda j: -float(e[i] @ e[j]))[:k]
-            far = (
-                (lambda j, i=i: -float(p[i] @ p[j])) if by_angle else (lambda j, i=i: float(np.sum((p[i] - p[j]) ** 2)))
-            )
-            on_map = sorted(others, key=far)[:k]
-            total += len(set(in_space) & set(on_map)) / k
-        return total / 9
+            first, second = (sorted(others, key=table[i].__getitem__)[:k] for table in (in_space, on_map))
+            kept += len(set(first) & set(second))
+        return kept / k / 9
 
     for k in (1, 3):
         answer, expected = number(attempt(e.copy(), p.copy(), k)), share(k, False, False)
@@ -63,7 +51,7 @@ def check_kept_neighbours(attempt: Callable[..., Any]) -> None:
 
 
 @check("Linear CKA", "Alike up to a turn, a scale and a shift; never above one.")
-def check_cka(attempt: Callable[..., Any]) -> None:
+def check_cka(attempt: Attempt) -> None:
     """``attempt(x (N, p), y (N, q))`` must be the linear CKA."""
     random = np.random.default_rng(23)
     x, y = random.normal(size=(10, 3)) + 2, random.normal(size=(10, 4)) - 1
@@ -73,21 +61,21 @@ def check_cka(attempt: Callable[..., Any]) -> None:
 
     a, b = x - x.mean(0), y - y.mean(0)
     answer = number(attempt(x.copy(), y.copy()))
-    need(not close(answer, direct(x, y)), "Centre the columns of both first: a shift must change nothing.")
-    need(not close(answer, np.sqrt(direct(a, b))), "The numerator is the SQUARED Frobenius norm.")
-    need(not close(answer, np.sum((b.T @ a) ** 2)), "Divide by the norms of X'X and Y'Y, so that equal ones give 1.")
+    reject(answer, direct(x, y), "Centre the columns of both first: a shift must change nothing.")
+    reject(answer, np.sqrt(direct(a, b)), "The numerator is the SQUARED Frobenius norm.")
+    reject(answer, np.sum((b.T @ a) ** 2), "Divide by the norms of X'X and Y'Y, so that equal ones give 1.")
     need(close(answer, direct(a, b)), f"It should be {direct(a, b):.4f}, not {answer:.4f}.")
     need(close(number(attempt(x * 5, x)), 1), "A representation and itself, scaled, must give 1.")
 
 
 @check("A deletion score", "Area under the curve by trapezoids; low means that the map found what mattered.")
-def check_deletion_score(attempt: Callable[..., Any]) -> None:
+def check_deletion_score(attempt: Attempt) -> None:
     """``attempt(fractions (K,), scores (K,))`` must be the area under the curve by the trapezoid rule."""
     fractions, scores = np.array([0.0, 0.1, 0.4, 1.0]), np.array([1.0, 0.7, 0.3, 0.1])
     wanted = sum((fractions[i + 1] - fractions[i]) * (scores[i] + scores[i + 1]) / 2 for i in range(3))
     answer = number(attempt(fractions, scores))
-    need(not close(answer, scores.mean()), "The steps are not equally wide: weigh each by its width.")
+    reject(answer, scores.mean(), "The steps are not equally wide: weigh each by its width.")
     left = sum((fractions[i + 1] - fractions[i]) * scores[i] for i in range(3))
-    need(not close(answer, left), "You take each step's left end; a trapezoid takes the mean of both ends.")
-    need(not close(answer, -wanted), "The area comes out negative: fractions rise from 0 to 1.")
+    reject(answer, left, "You take each step's left end; a trapezoid takes the mean of both ends.")
+    reject(answer, -wanted, "The area comes out negative: fractions rise from 0 to 1.")
     need(close(answer, wanted), f"It should be {wanted:.4f}, not {answer:.4f}.")

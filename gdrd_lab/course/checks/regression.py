@@ -1,31 +1,26 @@
 """Checks of notebook 02: the regression loss, the normalisation of its target, and freezing."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from gdrd_lab.course.exercises import check, close, need, number, tensor
+from gdrd_lab.course.exercises import Attempt, check, close, need, number, reject, tensor
 
 
 @check("The feature regression loss", "The right value, a gradient for the student, and none for the teacher.")
-def check_feature_loss(attempt: Callable[..., Any]) -> None:
+def check_feature_loss(attempt: Attempt) -> None:
     """``attempt(student, teacher)`` must be the mean of squared differences, the teacher detached."""
     generator = torch.Generator().manual_seed(5)
     student = torch.randn(2, 3, 2, 2, generator=generator, requires_grad=True)
     teacher = torch.randn(2, 3, 2, 2, generator=generator, requires_grad=True)
     answer = tensor(attempt(student, teacher), ())
     squares = (student - teacher).detach().double().square().numpy()
-    need(
-        not close(answer, squares.sum()), "You sum over everything: then the loss grows with the batch. Take the mean."
-    )
-    need(not close(answer, squares.sum((1, 2, 3)).mean()), "You sum over channels and places; average over these too.")
-    need(not close(answer, np.sqrt(squares).mean()), "These are absolute differences; square them.")
-    need(not close(answer, np.sqrt(squares.mean())), "That is the root of the loss; leave the root out.")
+    reject(answer, squares.sum(), "You sum over everything: then the loss grows with the batch. Take the mean.")
+    reject(answer, squares.sum((1, 2, 3)).mean(), "You sum over channels and places; average over these too.")
+    reject(answer, np.sqrt(squares).mean(), "These are absolute differences; square them.")
+    reject(answer, np.sqrt(squares.mean()), "That is the root of the loss; leave the root out.")
     need(close(answer, squares.mean()), f"The value should be {squares.mean():.4f}, not {answer.item():.4f}.")
     need(answer.requires_grad, "The student gets no gradient: do not detach the student, nor compute under no_grad.")
     answer.backward()
@@ -37,28 +32,28 @@ def check_feature_loss(attempt: Callable[..., Any]) -> None:
 
 
 @check("Standardise the target's channels", "No channel outweighs the others, whatever its scale in the teacher.")
-def check_standardise(attempt: Callable[..., Any]) -> None:
+def check_standardise(attempt: Attempt) -> None:
     """``attempt(features (N, C, H, W))`` must give each channel mean 0 and variance 1 over batch and space."""
     features = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(6))
     features = features * torch.tensor([1.0, 10.0, 0.1])[:, None, None] + torch.tensor([0.0, 5.0, -2.0])[:, None, None]
     answer = tensor(attempt(features.clone()), (4, 3, 5, 5)).double()
     values = answer.transpose(0, 1).flatten(1)
     whole = (features - features.mean()) / features.std()
-    need(
-        not close(answer, whole, 1e-2), "You standardise everything at once: loud channels stay loud. One channel each."
-    )
+    reject(answer, whole, "You standardise everything at once: loud channels stay loud. One channel each.", 1e-2)
     each = (features - features.mean((2, 3), keepdim=True)) / features.std((2, 3), keepdim=True, correction=0)
-    need(not close(answer, each, 1e-2), "You standardise each face by itself, which takes away how faces differ.")
+    reject(answer, each, "You standardise each face by itself, which takes away how faces differ.", 1e-2)
     need(close(values.mean(1), torch.zeros(3), 1e-3), "A channel's mean over batch and space is not 0.")
-    need(
-        not close(values.var(1, correction=0), 1 / features.transpose(0, 1).flatten(1).var(1, correction=0), 1e-2),
+    reject(
+        values.var(1, correction=0),
+        1 / features.transpose(0, 1).flatten(1).var(1, correction=0),
         "You divide by the variance; divide by its square root.",
+        1e-2,
     )
     need(close(values.var(1, correction=0), torch.ones(3), 1e-2), "A channel's variance over batch and space is not 1.")
 
 
 @check("Freeze a backbone", "Neither its weights nor its BatchNorm statistics move any more.")
-def check_freeze(attempt: Callable[..., Any]) -> None:
+def check_freeze(attempt: Attempt) -> None:
     """``attempt(module)`` must return the module with no gradients and in evaluation mode."""
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU(4))
     module.train()
@@ -81,7 +76,7 @@ def check_freeze(attempt: Callable[..., Any]) -> None:
 
 
 @check("How much of the target is explained", "1 means all of it, 0 no more than the mean.")
-def check_explained(attempt: Callable[..., Any]) -> None:
+def check_explained(attempt: Attempt) -> None:
     """``attempt(target, predicted, mean)`` must be R^2 against a mean that was fitted elsewhere."""
     random = np.random.default_rng(9)
     target, mean = random.normal(size=(5, 3)), np.array([0.5, -0.2, 0.1])
@@ -89,10 +84,11 @@ def check_explained(attempt: Callable[..., Any]) -> None:
     residual = sum(float((t - p) @ (t - p)) for t, p in zip(target, predicted, strict=True))
     total = sum(float((t - mean) @ (t - mean)) for t in target)
     answer = number(attempt(target, predicted, mean))
-    need(not close(answer, residual / total), "That is the share NOT explained; subtract it from one.")
+    reject(answer, residual / total, "That is the share NOT explained; subtract it from one.")
     own = float(np.square(target - target.mean(0)).sum())
-    need(
-        not close(answer, 1 - residual / own),
+    reject(
+        answer,
+        1 - residual / own,
         "You compare with the judged rows' own mean, which no model could know: use the mean that is given.",
     )
     need(close(answer, 1 - residual / total), f"It should be {1 - residual / total:.4f}, not {answer:.4f}.")
