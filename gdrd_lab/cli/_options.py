@@ -1,8 +1,7 @@
 """Flags that several commands share, each described once."""
 
-from __future__ import annotations
-
-import argparse
+from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,54 +11,41 @@ DATA = "synthetic, lfw, training (the folder in $GDRD_FACES), or a path to faces
 METHODS = "sface, dlib, student, paper-student, assistant, super-resolved, or [NAME=] a student's folder or .onnx file"
 
 
-def command(commands: Any, name: str, run: Any, help: str, description: str = "") -> argparse.ArgumentParser:
-    """Add a command whose help shows the defaults."""
-    formatter = argparse.ArgumentDefaultsHelpFormatter
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=help, description=description or help[:1].upper() + help[1:] + ".", formatter_class=formatter
+def command(commands: Any, name: str, run: Callable[[Namespace], None], help: str = "") -> ArgumentParser:
+    """Add a command. The docstring of ``run`` describes it and is its short help too, unless ``help`` is given."""
+    text = " ".join((run.__doc__ or help).split())
+    short = help or text[:1].lower() + text[1:].rstrip(".")
+    parser: ArgumentParser = commands.add_parser(
+        name, help=short, description=text, formatter_class=ArgumentDefaultsHelpFormatter
     )
     parser.set_defaults(run=run)
     return parser
 
 
-def add_data(parser: argparse.ArgumentParser, positional: bool = False, optional: bool = False) -> None:
+def add_data(parser: ArgumentParser, name: str = "--data", nargs: str | None = None) -> None:
     """Add the faces to read, and how images become faces."""
-    if optional:
-        parser.add_argument("data", nargs="?", default="synthetic", help=DATA)
-    elif positional:
-        parser.add_argument("data", help=DATA)
-    else:
-        parser.add_argument("--data", default="synthetic", help=DATA)
+    parser.add_argument(name, nargs=nargs, default="synthetic", help=DATA)
     add_reading(parser)
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add how images become faces."""
+def add_reading(parser: ArgumentParser) -> None:
     reading = parser.add_argument_group("reading images")
     how = reading.add_mutually_exclusive_group()
-    how.add_argument(
-        "--aligned", dest="align", action="store_const", const="never", default="auto",
-        help="take every image as an aligned face",
-    )  # fmt: skip
-    how.add_argument(
-        "--align", dest="align", action="store_const", const="always", default=argparse.SUPPRESS,
-        help="detect and align the face of every image",
-    )  # fmt: skip
+    const: dict[str, Any] = {"dest": "align", "action": "store_const"}
+    how.add_argument("--aligned", **const, const="never", default="auto", help="take every image as an aligned face")
+    text = "detect and align the face of every image"
+    how.add_argument("--align", **const, const="always", default=SUPPRESS, help=text)
     add_face_selection(reading)
     reading.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be used")
 
 
 def add_face_selection(parser: Any) -> None:
-    """Add which face of a photograph with several is taken."""
-    parser.add_argument(
-        "--face-selection",
-        choices=("refuse", "largest", "central"),
-        default="refuse",
-        help="the face to take from a photograph with several",
-    )
+    choices = ("refuse", "largest", "central")
+    text = "the face to take from a photograph with several"
+    parser.add_argument("--face-selection", choices=choices, default="refuse", help=text)
 
 
-def read_options(arguments: argparse.Namespace) -> gl.ReadOptions:
+def read_options(arguments: Namespace) -> gl.ReadOptions:
     """Return what ``add_reading`` asked for."""
     return gl.ReadOptions(
         align=arguments.align,
@@ -69,12 +55,12 @@ def read_options(arguments: argparse.Namespace) -> gl.ReadOptions:
     )
 
 
-def face_selection(arguments: argparse.Namespace) -> Any:
+def face_selection(arguments: Namespace) -> Any:
     """Return the choice of ``add_face_selection``: None refuses photographs with several faces."""
     return None if arguments.face_selection == "refuse" else arguments.face_selection
 
 
-def open_data(arguments: argparse.Namespace, training: bool = False) -> gl.FaceDataset:
+def open_data(arguments: Namespace, training: bool = False) -> gl.FaceDataset:
     """Open the faces of ``add_data`` and print what was found, unless ``--quiet``."""
     from gdrd_lab.datasets.registry import report
 
@@ -84,38 +70,30 @@ def open_data(arguments: argparse.Namespace, training: bool = False) -> gl.FaceD
     return faces
 
 
-def add_methods(parser: argparse.ArgumentParser, *default: str, flag: str = "--methods") -> None:
-    """Add the recognisers to score."""
-    parser.add_argument(
-        flag, nargs="*" if flag == "--baselines" else "+", default=list(default), metavar="METHOD", help=METHODS
-    )
+def add_methods(parser: ArgumentParser, *default: str, flag: str = "--methods") -> None:
+    nargs = "*" if flag == "--baselines" else "+"
+    parser.add_argument(flag, nargs=nargs, default=list(default), metavar="METHOD", help=METHODS)
 
 
-def add_generative(parser: argparse.ArgumentParser) -> None:
-    """Add the generative teacher."""
+def add_generative(parser: ArgumentParser) -> None:
     parser.add_argument("--generative", help="generative teacher: a folder or hub id; the shipped one if not given")
 
 
-def add_resolutions(parser: argparse.ArgumentParser, *default: int) -> None:
-    """Add the resolutions that faces are reduced to."""
-    parser.add_argument(
-        "--resolutions", type=int, nargs="+", default=list(default), metavar="PX", help="resolutions of the faces"
-    )
+def add_resolutions(parser: ArgumentParser, *default: int) -> None:
+    text = "resolutions of the faces"
+    parser.add_argument("--resolutions", type=int, nargs="+", default=list(default), metavar="PX", help=text)
 
 
-def add_validation_split(parser: argparse.ArgumentParser, help: str) -> None:
-    """Add the share of the identities that is kept from training."""
+def add_validation_split(parser: ArgumentParser, help: str) -> None:
     parser.add_argument("--validation-split", type=float, default=0.0, metavar="SHARE", help=help)
 
 
-def add_output(parser: argparse.ArgumentParser, default: str, help: str = "JSON file to write") -> None:
-    """Add the place of the results and the switch for progress bars."""
+def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:
     parser.add_argument("--out", type=Path, default=Path(default), help=help)
     add_quiet(parser)
 
 
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add the switch for progress bars."""
+def add_quiet(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 

@@ -1,7 +1,5 @@
 """`gdrd ablate`: train every row of the ablation with several seeds and print mean and deviation."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -11,22 +9,12 @@ from gdrd_lab.cli._options import add_data, add_generative, add_methods, add_out
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "ablate",
-        run,
-        "measure what each loss and each choice of generative features is worth",
-        "Train every row at the same budget with several seeds; score on identities that were not trained on. "
-        "Run the same command again to continue.",
-    )
+    parser = command(commands, "ablate", run, "measure what each loss and each choice of generative features is worth")
     parser.add_argument("--config", choices=("smoke", "cpu", "paper"), default="cpu", help="size of the ablation")
     add_data(parser)
     add_generative(parser)
-    parser.add_argument(
-        "--assistant",
-        type=Path,
-        help="second teacher of the rows that have one: a student's folder; the shipped one if not given",
-    )
+    second = "second teacher of the rows that have one: a student's folder; the shipped one if not given"
+    parser.add_argument("--assistant", type=Path, help=second)
     add_methods(parser, "sface", "super-resolved", flag="--baselines")
     parser.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows whose names contain one of these texts")
     parser.add_argument("--label", default="", help="added to the rows' names, as in ', other generative teacher'")
@@ -35,7 +23,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Ablate, write and print."""
+    """Train every row at the same budget with several seeds; score on identities that were not trained on.
+
+    Run the same command again to continue.
+    """
     from dataclasses import replace
 
     from gdrd_lab.evaluation.results import collect
@@ -45,24 +36,17 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.reports.ablation_table import columns
 
-    sizes = {"smoke": AblationConfig.smoke, "cpu": AblationConfig.cpu, "paper": AblationConfig.paper}
-    config = sizes[arguments.config]()
+    config: AblationConfig = getattr(AblationConfig, arguments.config)()
     if arguments.seeds:
         config = replace(config, seeds=tuple(arguments.seeds))
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
     baselines = gl.load_models(arguments.baselines, generative, steps=1)
     scores = ablate(
-        config,
-        faces,
-        generative,
-        load_sface(),
-        arguments.out,
-        assistant=arguments.assistant or shipped_assistant(),
-        baselines=baselines,
-        chosen=choose(config, arguments.rows or [""], arguments.label),
-        progress=not arguments.quiet,
-    )
+        config, faces, generative, load_sface(), arguments.out,
+        assistant=arguments.assistant or shipped_assistant(), baselines=baselines,
+        chosen=choose(config, arguments.rows or [""], arguments.label), progress=not arguments.quiet,
+    )  # fmt: skip
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
         cells = columns(scores, metric)

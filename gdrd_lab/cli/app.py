@@ -1,7 +1,5 @@
 """`gdrd app`: the app in the browser."""
 
-from __future__ import annotations
-
 import argparse
 import os
 
@@ -10,18 +8,12 @@ from gdrd_lab.cli._options import command
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(commands, "app", run, "open the app: teacher and student across resolutions, in the browser")
-    parser.add_argument(
-        "--host",
-        default=os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1",
-        help="address to listen on: $GRADIO_SERVER_NAME, or this machine only",
-    )
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=os.environ.get("GRADIO_SERVER_PORT") or None,
-        help="port to listen on: $GRADIO_SERVER_PORT, or the first free one from 7860",
-    )
+    parser = command(commands, "app", run)
+    address, number = os.environ.get("GRADIO_SERVER_NAME"), os.environ.get("GRADIO_SERVER_PORT")
+    text = "address to listen on: $GRADIO_SERVER_NAME, or this machine only"
+    parser.add_argument("--host", default=address or "127.0.0.1", help=text)
+    text = "port to listen on: $GRADIO_SERVER_PORT, or the first free one from 7860"
+    parser.add_argument("--port", type=port, default=number or None, help=text)
 
 
 def port(text: str) -> int:
@@ -32,7 +24,7 @@ def port(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve the app until it is interrupted."""
+    """Open the app: teacher and student across resolutions, in the browser."""
     from gdrd_lab.app.server import serve
 
     serve(arguments.host, arguments.port)

@@ -1,7 +1,5 @@
 """`gdrd benchmark`: what things cost on this machine, side by side."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -10,20 +8,9 @@ from gdrd_lab.cli._options import command
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "benchmark",
-        run,
-        "measure speed and memory side by side, as a table and JSON",
-        "Student against teacher, L_rcd against its naive form, our training step against a plain loop, "
-        "reading, sampling, aligning, embedding, and growth with the gallery. Cases take turns in every round; "
-        "the table gives the median and the spread.",
-    )
-    parser.add_argument(
-        "suites",
-        nargs="*",
-        help="networks, relational, training, data, sampler, alignment, targets, growth; all if none is named",
-    )
+    parser = command(commands, "benchmark", run, "measure speed and memory side by side, as a table and JSON")
+    suites = "networks, relational, training, data, sampler, alignment, targets, growth; all if none is named"
+    parser.add_argument("suites", nargs="*", help=suites)
     parser.add_argument("--smoke", action="store_true", help="the smallest size, to see that everything runs")
     parser.add_argument("--repeats", type=int, default=5, help="rounds")
     parser.add_argument("--cpu-time", action="store_true", help="measure processor time: for a busy machine")
@@ -32,7 +19,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, write and print."""
+    """Student against teacher, L_rcd against its naive form, our training step against a plain loop,
+    reading, sampling, aligning, embedding, and growth with the gallery. Cases take turns in every round;
+    the table gives the median and the spread.
+    """
     import torch
     from tqdm.auto import tqdm
 

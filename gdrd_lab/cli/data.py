@@ -1,7 +1,5 @@
 """`gdrd data`: pack any face source into shards for training at scale, and check packed shards."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -14,14 +12,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     group = commands.add_parser("data", help="pack faces into shards for large trainings, or check shards")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    pack = command(
-        actions,
-        "pack",
-        run_pack,
-        "write WebDataset shards of aligned faces",
-        "Write WebDataset shards of aligned faces with an index and a manifest of checksums. Run the same "
-        "command again to continue after an interruption.",
-    )
+    pack = command(actions, "pack", run_pack, "write WebDataset shards of aligned faces")
     pack.add_argument("data", help=DATA)
     pack.add_argument("out", type=Path, help="folder that receives the shards")
     pack.add_argument("--faces-per-shard", type=int, default=5000, help="images tried per shard")
@@ -31,13 +22,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_reading(pack)
     add_quiet(pack)
 
-    check = command(actions, "check", run_check, "compare shards with their checksums and with their source")
+    check = command(actions, "check", run_check)
     check.add_argument("folder", type=Path, help="folder that `gdrd data pack` wrote")
     add_quiet(check)
 
 
 def run_pack(arguments: argparse.Namespace) -> None:
-    """Pack and print what was written."""
+    """Write WebDataset shards of aligned faces with an index and a manifest of checksums.
+
+    Run the same command again to continue after an interruption.
+    """
     from gdrd_lab.datasets.shards.manifest import Source
     from gdrd_lab.datasets.shards.pack import PackConfig, pack
 
@@ -52,19 +46,15 @@ def run_pack(arguments: argparse.Namespace) -> None:
 
 
 def run_check(arguments: argparse.Namespace) -> None:
-    """Check and name what is wrong."""
+    """Compare shards with their checksums and with their source."""
     from gdrd_lab.datasets.shards.manifest import check_pack
 
     found = check_pack(arguments.folder, progress=not arguments.quiet)
     if found.damaged:
-        raise gl.GdrdError(
-            f"{len(found.damaged)} shards are missing or changed, among them {found.damaged[0]}",
-            "Delete them and run `gdrd data pack` again",
-        )
+        what = f"{len(found.damaged)} shards are missing or changed, among them {found.damaged[0]}"
+        raise gl.GdrdError(what, "Delete them and run `gdrd data pack` again")
     if found.outdated:
-        raise gl.GdrdError(
-            f"The images of {len(found.outdated)} shards have changed since, among them {found.outdated[0]}",
-            "Run `gdrd data pack` again: it packs these shards again",
-        )
+        what = f"The images of {len(found.outdated)} shards have changed since, among them {found.outdated[0]}"
+        raise gl.GdrdError(what, "Run `gdrd data pack` again: it packs these shards again")
     agrees = " and agrees with its source" if found.compared else "; its source cannot be opened to compare with"
     print(f"Every shard in {arguments.folder} is whole{agrees}")

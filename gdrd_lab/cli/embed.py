@@ -1,7 +1,5 @@
 """`gdrd embed`: a folder of faces in, a parquet file of embeddings out."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -11,8 +9,8 @@ from gdrd_lab.cli._options import METHODS, add_data, add_quiet, command, open_da
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(commands, "embed", run, "embed a folder of faces into a parquet file")
-    add_data(parser, positional=True)
+    parser = command(commands, "embed", run)
+    add_data(parser, "data")
     parser.add_argument("out", type=Path, help="parquet file to write: key, identity, embedding")
     parser.add_argument("--model", default="student", help=METHODS)
     parser.add_argument("--resolution", type=int, help="reduce the faces to this resolution first, 4 to 112")
@@ -21,7 +19,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Embed and write."""
+    """Embed a folder of faces into a parquet file."""
     from gdrd_lab.datasets.embedding_file import write_embeddings
 
     recogniser = gl.load_model(arguments.model)

@@ -1,21 +1,10 @@
 """`gdrd evaluate`: score recognisers on a face set across resolutions and degradations."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 import gdrd_lab as gl
-from gdrd_lab.cli._options import (
-    add_data,
-    add_generative,
-    add_methods,
-    add_output,
-    add_resolutions,
-    add_validation_split,
-    command,
-    open_data,
-)
+from gdrd_lab.cli import _options as flags
 
 # Degradations that can be swept besides resolution: type and help of their values.
 SWEEPS = {
@@ -25,58 +14,44 @@ SWEEPS = {
     "illumination": (float, "strength, -1 to 1"),
     "occlusion": (float, "share of the face, 0 to 0.9"),
 }
-
-# The members of evaluation.sweep.Setting, which would load torch here.
-SETTINGS = ("same", "gallery", "teacher")
+SETTINGS = ("same", "gallery", "teacher")  # the members of evaluation.sweep.Setting, which would load torch here
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "evaluate",
-        run,
-        "verification, identification and retrieval scores across resolutions",
-        "Score recognisers. LFW uses View 2 (10 folds); other sets use random pairs in 10 folds. "
-        "Writes results as JSON and CSV and prints a table.",
+    parser = flags.command(
+        commands, "evaluate", run, "verification, identification and retrieval scores across resolutions"
     )
-    add_data(parser)
-    add_resolutions(parser, 8, 16, 32, 112)
-    add_methods(parser, "sface", "super-resolved", "student")
-    add_validation_split(parser, "score only the identities that `gdrd train --validation-split` kept from training")
+    flags.add_data(parser)
+    flags.add_resolutions(parser, 8, 16, 32, 112)
+    flags.add_methods(parser, "sface", "super-resolved", "student")
+    flags.add_validation_split(
+        parser, "score only the identities that `gdrd train --validation-split` kept from training"
+    )
     parser.add_argument("--unseen", action="store_true", help="leave out the people that a student was trained on")
     parser.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
-    add_generative(parser)
+    flags.add_generative(parser)
     parser.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
-    parser.add_argument(
-        "--settings",
-        nargs="+",
-        choices=SETTINGS,
-        default=list(SETTINGS),
-        help="both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)",
-    )
+    text = "both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)"
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help=text)
     parser.add_argument("--identification", action="store_true", help="also closed-set rank-k")
     parser.add_argument("--retrieval", action="store_true", help="also mean average precision")
     for name, (kind, text) in SWEEPS.items():
-        parser.add_argument(
-            f"--{name}",
-            type=kind,
-            nargs="+",
-            default=[],
-            metavar="VALUE",
-            help=f"also sweep {name} at the first resolution: {text}",
-        )
+        text = f"also sweep {name} at the first resolution: {text}"
+        parser.add_argument(f"--{name}", type=kind, nargs="+", default=[], metavar="VALUE", help=text)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of a face and its mirror image")
     parser.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
     parser.add_argument("--figure", type=Path, help="also draw accuracy against resolution as PNG and SVG")
-    parser.add_argument(
-        "--compare-with", type=Path, nargs="+", default=[], metavar="JSON", help="earlier results in the same figure"
-    )
-    add_output(parser, "results/evaluation", "path of the results, without .json and .csv")
+    text = "earlier results in the same figure"
+    parser.add_argument("--compare-with", type=Path, nargs="+", default=[], metavar="JSON", help=text)
+    flags.add_output(parser, "results/evaluation", "path of the results, without .json and .csv")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Evaluate, write and print."""
+    """Score recognisers. LFW uses View 2 (10 folds); other sets use random pairs in 10 folds.
+
+    Writes results as JSON and CSV and prints a table.
+    """
     from gdrd_lab.datasets.base import identities_with
     from gdrd_lab.datasets.split import scored_part
     from gdrd_lab.evaluation.results import read_json
@@ -84,33 +59,22 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.tables import show
     from gdrd_lab.plots import accuracy_curves, curves, save
 
-    further = []
-    for name in SWEEPS:
-        if values := getattr(arguments, name):
-            further += severities(gl.Degradation(arguments.resolutions[0]), name, values)
+    start, swept = gl.Degradation(arguments.resolutions[0]), vars(arguments)
+    further = [one for name in SWEEPS if swept[name] for one in severities(start, name, swept[name])]
     compare_with = [score for path in arguments.compare_with for score in read_json(path)]
     recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
-    faces = open_data(arguments)
+    faces = flags.open_data(arguments)
     if arguments.validation_split:
         records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
         faces = scored_part(faces, arguments.validation_split, filter(None, records))
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
-    scores = gl.evaluate(
-        recognisers,
-        faces,
-        arguments.resolutions,
-        further=further,
-        settings=arguments.settings,
-        unseen=arguments.unseen,
-        identification=arguments.identification,
-        retrieval=arguments.retrieval,
-        options=gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet),
-    )
+    options = gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet)
+    chosen = {name: getattr(arguments, name) for name in ("settings", "unseen", "identification", "retrieval")}
+    scores = gl.evaluate(recognisers, faces, arguments.resolutions, further=further, options=options, **chosen)
     written = scores.save(arguments.out)
     if arguments.figure:
         shown = [score for score in [*scores, *compare_with] if score.setting == Setting.SAME]
-        figure = accuracy_curves(curves(shown), title="Both faces at the same resolution")
-        save(figure, arguments.figure)
+        save(accuracy_curves(curves(shown), title="Both faces at the same resolution"), arguments.figure)
     show(scores.scores, notes=scores.notes)
     print(f"Results: {written} and .csv")

@@ -1,7 +1,5 @@
 """`gdrd export`: a recogniser as one file for other runtimes."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -11,14 +9,8 @@ from gdrd_lab.cli._options import command
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "export",
-        run,
-        "write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision",
-        "Write a recogniser as one file and compare it with the original on the synthetic faces. "
-        "`gdrd embed` and `gdrd evaluate` accept the .onnx file as a model. A generative teacher becomes a folder.",
-    )
+    text = "write a student as ONNX, 8-bit ONNX, a torch.export program, or a folder in half precision"
+    parser = command(commands, "export", run, text)
     parser.add_argument("model", help="student (the shipped one), sface, or a student's or generative teacher's folder")
     parser.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
     parser.add_argument("--name", help="name in tables (students' folders)")
@@ -29,7 +21,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Export, and compare unless told not to."""
+    """Write a recogniser as one file and compare it with the original on the synthetic faces.
+
+    `gdrd embed` and `gdrd evaluate` accept the .onnx file as a model. A generative teacher becomes a folder.
+    """
     from gdrd_lab.export import onnx as write
     from gdrd_lab.export.check import compare, show
     from gdrd_lab.io.atomic import atomic_folder
@@ -59,10 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     elif kind == ".onnx":
         write.export_onnx(recogniser, out)
     else:
-        raise gl.GdrdError(
-            f"{out} is not a kind of file to export to",
-            "Name a .onnx file (also with --int8), a .pt2 file, or for a student or generative teacher a folder",
-        )
+        do = "Name a .onnx file (also with --int8), a .pt2 file, or for a student or generative teacher a folder"
+        raise gl.GdrdError(f"{out} is not a kind of file to export to", do)
     print(f"{recogniser.name}: {out}, {out.stat().st_size / 1e6:.1f} MB")
     if not arguments.quiet:
         show(compare(recogniser, out, arguments.resolution))

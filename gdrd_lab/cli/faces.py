@@ -1,7 +1,5 @@
 """`gdrd faces`: look at a face set, align photographs, write synthetic faces."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -14,15 +12,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     group = commands.add_parser("faces", help="describe a data set, align photographs, or write synthetic faces")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    info = command(actions, "info", run_info, "count faces and identities")
-    add_data(info, positional=True, optional=True)
+    add_data(command(actions, "info", run_info), "data", nargs="?")
 
-    align = command(actions, "align", run_align, "align a folder of photographs to 112 px faces")
+    align = command(actions, "align", run_align)
     align.add_argument("source", type=Path, help="folder of photographs or of identity folders")
     align.add_argument("out", type=Path, help="folder that receives the aligned faces as PNG")
     add_face_selection(align)
 
-    sample = command(actions, "sample", run_sample, "write synthetic faces, which are nobody's photograph")
+    sample = command(actions, "sample", run_sample)
     sample.add_argument("out", type=Path, help="folder that receives identity folders of PNG files")
     sample.add_argument("--identities", type=int, default=60, help="number of identities")
     sample.add_argument("--per-identity", type=int, default=5, help="faces of each")
@@ -31,7 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run_info(arguments: argparse.Namespace) -> None:
-    """Print what a data set holds."""
+    """Count faces and identities."""
     import numpy as np
 
     faces = open_data(arguments)
@@ -47,7 +44,7 @@ def run_info(arguments: argparse.Namespace) -> None:
 
 
 def run_align(arguments: argparse.Namespace) -> None:
-    """Align every photograph below a folder; those that cannot be aligned are named and left out."""
+    """Align a folder of photographs to 112 px faces."""
     from gdrd_lab.datasets.folder import align_folder
 
     options = gl.ReadOptions(align="always", face_selection=face_selection(arguments))
@@ -58,7 +55,7 @@ def run_align(arguments: argparse.Namespace) -> None:
 
 
 def run_sample(arguments: argparse.Namespace) -> None:
-    """Write synthetic faces as PNG files."""
+    """Write synthetic faces, which are nobody's photograph."""
     from gdrd_lab.datasets.folder import write_faces
 
     faces = gl.synthetic_faces(arguments.identities, arguments.per_identity, arguments.size, arguments.seed)

@@ -1,7 +1,5 @@
 """`gdrd failures`: the hardest pairs in words and numbers, and what other recognisers think of the same pairs."""
 
-from __future__ import annotations
-
 import argparse
 
 import gdrd_lab as gl
@@ -10,19 +8,12 @@ from gdrd_lab.cli._options import add_data, add_methods, add_output, command, op
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "failures",
-        run,
-        "list the hardest pairs in text and numbers, and the agreement with other recognisers",
-        "List the pairs on which a recogniser errs most, without showing a face, and correlate its scores "
-        "with those of other recognisers on the sharp faces.",
-    )
+    text = "list the hardest pairs in text and numbers, and the agreement with other recognisers"
+    parser = command(commands, "failures", run, text)
     add_data(parser)
     add_methods(parser, "student", "sface")
-    parser.add_argument(
-        "--references", nargs="+", default=["sface"], help="recognisers that see the sharp faces: sface, dlib"
-    )
+    text = "recognisers that see the sharp faces: sface, dlib"
+    parser.add_argument("--references", nargs="+", default=["sface"], help=text)
     parser.add_argument("--resolution", type=int, default=16, help="resolution of both faces")
     parser.add_argument("--count", type=int, default=5, help="pairs of each kind")
     parser.add_argument("--seed", type=int, default=0, help="seed of the pairs")
@@ -30,7 +21,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Find, write and print."""
+    """List the pairs on which a recogniser errs most, without showing a face, and correlate its scores
+    with those of other recognisers on the sharp faces.
+    """
     from gdrd_lab.datasets.registry import open_pairs
     from gdrd_lab.evaluation.evaluate import overlap_notes
     from gdrd_lab.evaluation.failures import describe, failures, image_statistics
@@ -39,10 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     faces = open_data(arguments)
     pairs = open_pairs(faces, arguments.seed)
     options = gl.EmbedOptions(progress=not arguments.quiet)
-    methods = gl.load_models(arguments.methods)
-    references = {
-        model.name: gl.embed_all(model, faces, options=options) for model in gl.load_models(arguments.references)
-    }
+    methods, others = gl.load_models(arguments.methods), gl.load_models(arguments.references)
+    references = {model.name: gl.embed_all(model, faces, options=options) for model in others}
     words = describe(image_statistics(faces), pairs)
     how: dict[str, int] = {"resolution": arguments.resolution, "count": arguments.count}
     found = []

@@ -1,7 +1,5 @@
 """`gdrd notebooks`: a copy of the course to work in."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from pathlib import Path
@@ -12,13 +10,13 @@ from gdrd_lab.cli._options import command
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(commands, "notebooks", run, "copy the notebooks of the course into a folder")
+    parser = command(commands, "notebooks", run)
     parser.add_argument("folder", type=Path, help="folder to write; it is made if it is missing")
     parser.add_argument("--force", action="store_true", help="replace files that you changed")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Copy the notebooks and the pages they link to, and say how to open them."""
+    """Copy the notebooks of the course into a folder."""
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.paths import PACKAGE, checkout
 

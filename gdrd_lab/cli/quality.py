@@ -1,51 +1,37 @@
 """`gdrd quality`: how true the generative teacher's faces are, against a plain enlargement."""
 
-from __future__ import annotations
-
 import argparse
 
 import gdrd_lab as gl
-from gdrd_lab.cli._options import (
-    add_data,
-    add_generative,
-    add_output,
-    add_resolutions,
-    add_validation_split,
-    command,
-    open_data,
-    print_table,
-)
+from gdrd_lab.cli import _options as flags
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "quality",
-        run,
-        "PSNR, SSIM and identity of super-resolved faces",
-        "Compare super-resolved faces with the sharp ones over several seeds: pixels (PSNR), structure "
-        "(SSIM) and identity (cosine of a recogniser's embeddings), with bicubic interpolation as the baseline.",
-    )
-    add_data(parser)
-    add_generative(parser)
-    add_resolutions(parser, 8, 16)
+    parser = flags.command(commands, "quality", run, "PSNR, SSIM and identity of super-resolved faces")
+    flags.add_data(parser)
+    flags.add_generative(parser)
+    flags.add_resolutions(parser, 8, 16)
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 4, 20], help="denoising steps to compare")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the generation")
     parser.add_argument("--faces", type=int, default=64, help="number of faces, a random subset of the data")
-    add_validation_split(parser, "use only the identities that `gdrd train --validation-split` kept from training")
+    flags.add_validation_split(
+        parser, "use only the identities that `gdrd train --validation-split` kept from training"
+    )
     parser.add_argument("--reference-model", default="sface", help="recogniser that measures identity: sface or dlib")
-    add_output(parser, "results/quality.json")
+    flags.add_output(parser, "results/quality.json")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compare, write and print."""
+    """Compare super-resolved faces with the sharp ones over several seeds: pixels (PSNR), structure
+    (SSIM) and identity (cosine of a recogniser's embeddings), with bicubic interpolation as the baseline.
+    """
     from gdrd_lab.datasets.base import random_subset
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.registry import shipped_generative
 
-    faces = open_data(arguments)
+    faces = flags.open_data(arguments)
     if arguments.validation_split:
         _, faces = gl.split_identities(faces, arguments.validation_split)
     rows = compare_steps(
@@ -59,7 +45,6 @@ def run(arguments: argparse.Namespace) -> None:
     )
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)
-    print_table(
-        f"{faces.name}: mean ± deviation over seeds", ["input", "method", "PSNR, dB", "SSIM", "identity"], cells
-    )
+    header = ["input", "method", "PSNR, dB", "SSIM", "identity"]
+    flags.print_table(f"{faces.name}: mean ± deviation over seeds", header, cells)
     print(f"Results: {written}")

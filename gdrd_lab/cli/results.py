@@ -1,7 +1,5 @@
 """`gdrd results`: the results page from the result files."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -10,20 +8,15 @@ from gdrd_lab.cli._options import command
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "results",
-        run,
-        "write the results page from result files",
-        "Make a Markdown page with tables and figures from the JSON files that evaluate, ablate, quality, "
-        "failures and benchmark wrote.",
-    )
+    parser = command(commands, "results", run, "write the results page from result files")
     parser.add_argument("folder", nargs="?", type=Path, default=Path("data/results"), help="folder of JSON files")
     parser.add_argument("--out", type=Path, default=Path("data/RESULTS.md"), help="Markdown file to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the page."""
+    """Make a Markdown page with tables and figures from the JSON files that evaluate, ablate, quality,
+    failures and benchmark wrote.
+    """
     from gdrd_lab.reports.page import write_page
 
     missing = write_page(arguments.folder, arguments.out)

@@ -1,7 +1,5 @@
 """`gdrd train`: the generative teacher, the student's backbone, its head, or all three in order."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -11,26 +9,15 @@ from gdrd_lab.cli._options import add_data, add_generative, add_output, add_vali
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = command(
-        commands,
-        "train",
-        run,
-        "train the generative teacher, the backbone, the head, or all",
-        "Train in the paper's order: generative teacher, backbone (then frozen), head. "
-        "Run the same command again to continue from the last checkpoint.",
-    )
+    parser = command(commands, "train", run, "train the generative teacher, the backbone, the head, or all")
     parser.add_argument("stage", choices=("generative", "backbone", "head", "all"), help="what to train")
-    parser.add_argument(
-        "--config",
-        default="cpu",
-        help="smoke (minutes), cpu, best or assistant (hours), paper (GPU), or a JSON file of a recipe",
-    )
+    text = "smoke (minutes), cpu, best or assistant (hours), paper (GPU), or a JSON file of a recipe"
+    parser.add_argument("--config", default="cpu", help=text)
     add_data(parser)
     add_validation_split(parser, "share of the identities kept from training, with the unlabelled faces like theirs")
     parser.add_argument("--seed", type=int, help="seed of everything random; the recipe's if not given")
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="change settings: head.loop.steps=2000"
-    )
+    text = "change settings: head.loop.steps=2000"
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=text)
     add_generative(parser)
     parser.add_argument(
         "--init-from",
@@ -38,21 +25,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="start from these weights: a folder of a student (head), pruned if the recipe's is smaller, or of a "
         "generative teacher",
     )
-    parser.add_argument(
-        "--assistant",
-        type=Path,
-        help="a larger student as second teacher, from which a student is pruned; the shipped one if not given (head)",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded",
-    )
+    text = "a larger student as second teacher, from which a student is pruned; the shipped one if not given (head)"
+    parser.add_argument("--assistant", type=Path, help=text)
+    text = "continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded"
+    parser.add_argument("--resume", action="store_true", help=text)
     add_output(parser, "runs/default", "folder of checkpoints, logs and models")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train what was asked for."""
+    """Train in the paper's order: generative teacher, backbone (then frozen), head.
+
+    Run the same command again to continue from the last checkpoint.
+    """
     from gdrd_lab import distributed
     from gdrd_lab.datasets.split import split_record
     from gdrd_lab.models.registry import shipped_assistant
@@ -62,9 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.training.run import RunOptions
     from gdrd_lab.training.teacher_targets import validation_split
 
-    recipe = load_recipe(arguments.config)
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
-    recipe = override(recipe, changes)
+    recipe = override(load_recipe(arguments.config), changes)
     stage, start = arguments.stage, Path(arguments.init_from) if arguments.init_from else None
     if start and stage not in ("generative", "head"):
         raise gl.GdrdError(f"--init-from cannot be used with {stage}", "Train generative or head")
