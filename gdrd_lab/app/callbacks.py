@@ -1,11 +1,9 @@
 """The functions behind the controls: plain functions of a session and the controls' values, called by Gradio."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import wraps
+from itertools import chain
 from typing import Any
 
 import gradio as gr
@@ -26,22 +24,11 @@ PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generat
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show a ``GdrdError`` raised in the block as one sentence in the app, without a traceback in the log."""
+    """Show a ``GdrdError`` of a block or function as one sentence in the app, without a traceback in the log."""
     try:
         yield
     except GdrdError as error:
         raise gr.Error(str(error), duration=12, print_exception=False) from error
-
-
-def safe(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with its errors shown, see ``errors_shown``."""
-
-    @wraps(function)
-    def call(*values: Any) -> Any:
-        with errors_shown():
-            return function(*values)
-
-    return call
 
 
 def faces_of(view: View, session: Session | None) -> tuple[Face, Face]:
@@ -67,17 +54,14 @@ def tab_content(view: View, session: Session | None) -> tuple[str, ...]:
 
 def refresh(view: View, session: Session | None) -> list[Any]:
     """Return the outputs of every tab: new content for the open tab, no change for the others."""
-    out: list[Any] = []
-    for tab, count in OUTPUTS.items():
-        out += tab_content(view, session) if tab == view.tab else [gr.skip()] * count
-    return out
+    unchanged = {tab: [gr.skip()] * count for tab, count in OUTPUTS.items()}
+    return list(chain(*(unchanged | {view.tab: tab_content(view, session)}).values()))
 
 
 def code(view: View, session: Session | None, tab: Tab | None = None) -> str:
     """Return the notebook cell of a tab (the open one if None)."""
     view = replace(view, tab=tab or view.tab)
-    own = bool(session and (session.gallery if view.tab == "map" else session.faces))
-    return cell(view, own)
+    return cell(view, bool(session and (session.gallery if view.tab == "map" else session.faces)))
 
 
 def generate_faces(view: View, session: Session | None) -> Iterator[tuple[str, str]]:
@@ -92,9 +76,9 @@ def upload(slot: int, session: Session | None, path: str | None) -> tuple[Sessio
         return session, None, uploads.found_html(session, slot), gr.skip()
     session = uploads.add_upload(session, slot, path)
     photograph = session.photographs[slot]
-    count = len(photograph.boxes)
-    chosen = photograph.largest + 1 if count else None
-    picker = gr.Radio(choices=list(range(1, count + 1)), value=chosen, visible=count > 1)
+    numbers = list(range(1, len(photograph.boxes) + 1))
+    chosen = photograph.largest + 1 if numbers else None
+    picker = gr.Radio(choices=numbers, value=chosen, visible=len(numbers) > 1)
     return session, None, uploads.found_html(session, slot), picker
 
 
@@ -130,7 +114,5 @@ def api_compare(first: int = 0, second: int = 1, resolution: int = 16) -> dict[s
     """Score two synthetic faces, for programs that call the app: score and threshold by method."""
     view = View(first=first, second=second, resolution=resolution)
     scores = compare.compared(view, *faces_of(view, None)).scores
-    return {
-        name: {"score": values[0], "threshold": calibrations()[name].threshold(view.resolution)}
-        for name, values in scores.items()
-    }
+    limits = {name: known.threshold(view.resolution) for name, known in calibrations().items()}
+    return {name: {"score": score, "threshold": limits[name]} for name, (score,) in scores.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, wraps
 from typing import Any, TypeVar
@@ -57,20 +58,12 @@ def examples() -> ArrayFaces:
 
 @dataclass(eq=False)
 class Face:
-    """An aligned face and the results computed for it. An uploaded face is kept in the session of its user only.
+    """An aligned face and the results computed for it. An uploaded face is kept in the session of its user only."""
 
-    Args:
-        image: uint8 (112, 112, 3), RGB.
-        name: its name in the app.
-        width: width of the face in its photograph, in pixels; None if unknown.
-        example: its number among the synthetic faces; None for an upload.
-        results: what was computed so far.
-    """
-
-    image: np.ndarray
+    image: np.ndarray  # uint8 (112, 112, 3), RGB
     name: str
-    width: int | None = None
-    example: int | None = None
+    width: int | None = None  # of the face in its photograph, in pixels; None if unknown
+    example: int | None = None  # number among the synthetic faces; None for an upload
     results: dict[Any, np.ndarray] = field(default_factory=dict, repr=False)
 
     def result(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -100,33 +93,26 @@ def example(number: int) -> Face:
 
 @dataclass(eq=False)
 class Gallery:
-    """N faces and their embeddings by each recogniser.
-
-    Args:
-        faces: the faces, 112 px.
-        known: embeddings at every calibrated resolution, by the recogniser's name.
-        maps: the maps made so far.
-    """
+    """N faces of 112 px, their embeddings by each recogniser, and the maps made so far."""
 
     faces: ArrayFaces
-    known: dict[str, Calibration]
+    known: dict[str, Calibration]  # embeddings at every calibrated resolution, by the recogniser's name
     maps: dict[tuple[str, str, int], EmbeddingMap] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def __deepcopy__(self, memo: object) -> Gallery:
-        """Return itself: Gradio copies the state of a session, but a lock cannot be copied."""
-        return self
+        return self  # Gradio copies the state of a session, but a lock cannot be copied
 
-    def map(self, name: str, method: str, seed: int) -> tuple[EmbeddingMap, np.ndarray]:
-        """Return one map of the faces at all R resolutions together, and its points (R, N, 2). It is computed once."""
+    def map(self, name: str, method: str, seed: int) -> np.ndarray:
+        """Return the points (R, N, 2) of one map of the faces at all R resolutions together, computed once."""
         table = self.known[name].embeddings
+        key = (name, method, seed if method == "UMAP" else 0)
         with self.lock:
-            key = (name, method, seed if method == "UMAP" else 0)
             if key not in self.maps:
                 flat = table.reshape(-1, table.shape[-1])
                 self.maps[key] = umap_map(flat, seed) if method == "UMAP" else pca_map(flat)
-            found = self.maps[key]
-        return found, found.points.reshape(*table.shape[:2], 2)
+            points = self.maps[key].points
+        return points.reshape(*table.shape[:2], 2)
 
     def at(self, name: str, resolution: int) -> np.ndarray:
         """Return the embeddings (N, d) at the calibrated resolution nearest to ``resolution``."""
@@ -134,22 +120,17 @@ class Gallery:
         return known.embeddings[known.resolutions.index(known.nearest(resolution))]
 
     def errors(self, name: str, resolution: int) -> np.ndarray:
-        """Return the rank-1 error (N,) of each face as a query among the high-resolution faces of the others.
-
-        1 where the first face shows another identity, 0 where it is right, -1 where the identity has no second face.
-        """
+        """Return the rank-1 error (N,) of each face among the HR faces of the others: 1, 0, or -1 without a second."""
         labels, out = self.faces.labels, np.full(len(self.faces), -1)
-        try:
+        with suppress(GdrdError):  # no identity has two faces
             found = retrieve(self.at(name, resolution), self.known[name].embeddings[-1], labels)
-        except GdrdError:  # no identity has two faces
-            return out
-        out[found.queries] = found.first_rank > 1
+            out[found.queries] = found.first_rank > 1
         return out
 
     @cached_property
     def thumbnails(self) -> list[str]:
         """Small pictures of the faces as data links."""
-        return [photograph_link(self.faces[index], 64) for index in range(len(self.faces))]
+        return [photograph_link(face, 64) for face in self.faces.images]
 
 
 @once

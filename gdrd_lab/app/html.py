@@ -1,7 +1,5 @@
 """HTML of the app. Pictures are data links inside the page, so no file of a face is written for the browser."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence
@@ -10,16 +8,11 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-LOSSLESS = 64  # pixels: larger pictures are sent as JPEG
-
 
 def picture_link(image: np.ndarray) -> str:
-    """Return an image, uint8 (H, W, 3), as a data link: up to 64 pixels lossless (PNG), above that as JPEG.
-
-    The browser enlarges a small picture, each pixel as a square, so little data is sent while a slider moves.
-    """
+    """Return an image, uint8 (H, W, 3), as a data link, which the browser enlarges; above 64 pixels as JPEG."""
     drawn = Image.fromarray(np.ascontiguousarray(image))
-    return _link(drawn, "PNG" if max(drawn.size) <= LOSSLESS else "JPEG")
+    return _link(drawn, "PNG" if max(drawn.size) <= 64 else "JPEG")
 
 
 def photograph_link(image: np.ndarray, longest: int = 480) -> str:
@@ -58,8 +51,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str =
     """Return a table of text; the first cell of each row is its heading."""
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = ""
-    for name, *cells in rows:
-        # In a narrow window every cell is a line of its own, with its label in front.
+    for name, *cells in rows:  # in a narrow window every cell is a line of its own, with its label in front
         labelled = zip(headings[1:], cells, strict=True)
         values = "".join(f'<td data-label="{escape(label)}: ">{escape(cell)}</td>' for label, cell in labelled)
         body += f'<tr><th scope="row">{escape(name)}</th>{values}</tr>'
@@ -69,9 +61,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str =
 
 def notes(lines: Sequence[str]) -> str:
     """Return warnings as a list that screen readers announce; "" if there are none."""
-    if not lines:
-        return ""
-    return f'<ul class="gdrd-notes" role="status">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>'
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="gdrd-notes" role="status">{items}</ul>' if lines else ""
 
 
 def _link(drawn: Image.Image, form: str) -> str:

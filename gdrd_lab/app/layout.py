@@ -1,7 +1,5 @@
 """The page of the app: its components and the events that connect them to ``callbacks``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,9 +8,8 @@ from typing import Any
 import gradio as gr
 
 from gdrd_lab.app import callbacks
-from gdrd_lab.app.callbacks import safe
-from gdrd_lab.app.chart import chart
-from gdrd_lab.app.controls import controls
+from gdrd_lab.app.callbacks import errors_shown
+from gdrd_lab.app.components import chart, controls
 from gdrd_lab.app.state import MAX_SELECTED, Tab, View, from_text
 from gdrd_lab.app.tabs.download import FIGURES
 
@@ -35,42 +32,33 @@ TABS: dict[Tab, str] = {
     "download": "Download",
 }
 SLOTS = ("first", "second")
-# Quick events show no spinner; of a dragged slider only the last position counts.
-QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last", "api_visibility": "private"}
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-# "always_last" would repeat the first payload of a custom event.
-CUSTOM: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
+# Quick events show no spinner; of a dragged slider only the last position counts.
+QUICK = PRIVATE | {"show_progress": "hidden", "trigger_mode": "always_last"}
+CUSTOM = QUICK | {"trigger_mode": "multiple"}  # "always_last" would repeat the first payload of a custom event
 
 
 @dataclass
 class _Page:
-    """The page under construction.
-
-    Args:
-        controls: the component of each setting except the tab, by name.
-        parts: the other components that events need.
-        outputs: what a redraw fills, in the order of ``callbacks.OUTPUTS``.
-    """
+    """The page under construction."""
 
     session: gr.State
     tab: gr.State
-    controls: dict[str, Any] = field(default_factory=dict)
-    parts: dict[Any, Any] = field(default_factory=dict)
-    outputs: list[Any] = field(default_factory=list)
+    controls: dict[str, Any] = field(default_factory=dict)  # of each setting except the tab, by name
+    parts: dict[Any, Any] = field(default_factory=dict)  # the other components that events need
+    outputs: list[Any] = field(default_factory=list)  # what a redraw fills, in the order of ``callbacks.OUTPUTS``
 
     def inputs(self, *first: Any) -> list[Any]:
-        """Return the inputs of an event: the session, ``first`` and the settings."""
         return [self.session, *first, *self.controls.values()]
 
     def view(self, tab: str, values: tuple[Any, ...]) -> View:
-        """Return the view that the values of the controls make."""
         return View(tab=tab, **dict(zip(self.controls, values, strict=True)))  # type: ignore[arg-type]
 
     @cached_property
     def redraw(self) -> dict[str, Any]:
         """The arguments of the event that draws the open tab again."""
 
-        @safe
+        @errors_shown()
         def refresh(session: Any, tab: str, *values: Any) -> list[Any]:
             return callbacks.refresh(self.view(tab, values), session)
 
@@ -98,7 +86,7 @@ def build() -> gr.Blocks:
         _connect_map(page)
         _connect_buttons(page)
         _connect_links(page, blocks)
-        gr.api(safe(callbacks.api_compare), api_name="compare")
+        gr.api(errors_shown()(callbacks.api_compare), api_name="compare")
     return blocks
 
 
@@ -110,16 +98,12 @@ def _compare(page: _Page) -> list[Any]:
             with gr.Column(min_width=280):
                 page.controls |= controls(which)
                 with gr.Accordion(f"Your own {which} face", open=False, elem_id=f"gdrd-own-{which}"):
-                    parts["file", slot] = gr.File(
-                        label=f"{which.capitalize()} photograph (up to 20 MB)", height=160, elem_id=f"gdrd-file-{which}"
-                    )
+                    label = f"{which.capitalize()} photograph (up to 20 MB)"
+                    parts["file", slot] = gr.File(label=label, height=160, elem_id=f"gdrd-file-{which}")
+                    label = f"{which.capitalize()} face from camera or clipboard"
+                    camera: dict[str, Any] = {"sources": ["webcam", "clipboard"], "type": "filepath", "height": 220}
                     with gr.Accordion("Camera or clipboard", open=False):
-                        parts["camera", slot] = gr.Image(
-                            label=f"{which.capitalize()} face from camera or clipboard",
-                            sources=["webcam", "clipboard"],
-                            type="filepath",
-                            height=220,
-                        )
+                        parts["camera", slot] = gr.Image(label=label, **camera)
                     parts["found", slot] = gr.HTML()
                     parts["picker", slot] = gr.Radio([], label="Which face, from left to right", visible=False)
                     parts["remove", slot] = gr.Button("Back to the synthetic face", size="sm")
@@ -140,12 +124,11 @@ def _generate(page: _Page) -> list[Any]:
     with gr.Row():
         page.controls |= controls("whose", "steps", "noise_seed")
     page.parts["generate"] = gr.Button("Generate", variant="primary", elem_id="gdrd-generate")
+    page.parts["generated"] = []
     with gr.Row():
-        with gr.Column(scale=3, min_width=300):
-            seeds = gr.HTML(elem_id="gdrd-seeds")
-        with gr.Column(scale=2, min_width=280):
-            curtain = gr.HTML(elem_id="gdrd-curtain")
-    page.parts["generated"] = [seeds, curtain]
+        for name, scale, width in (("gdrd-seeds", 3, 300), ("gdrd-curtain", 2, 280)):
+            with gr.Column(scale=scale, min_width=width):
+                page.parts["generated"].append(gr.HTML(elem_id=name))
     return page.parts["generated"]
 
 
@@ -164,9 +147,8 @@ def _map(page: _Page) -> list[Any]:
     parts["gallery"] = gr.HTML(html_template="${value}", js_on_load=script, elem_id="gdrd-gallery")
     parts["clear"] = gr.Button("Clear the selection (Escape)", size="sm")
     with gr.Accordion("Your own photographs", open=False):
-        parts["folder"] = gr.File(
-            file_count="multiple", label="Up to 60 photographs, named PERSON_NUMBER", height=160, elem_id="gdrd-folder"
-        )
+        label = "Up to 60 photographs, named PERSON_NUMBER"
+        parts["folder"] = gr.File(file_count="multiple", label=label, height=160, elem_id="gdrd-folder")
         parts["use_folder"] = gr.Button("Show them (without files: the synthetic faces again)", size="sm")
         parts["folder_message"] = gr.Markdown()
     return [*shown, parts["gallery"]]
@@ -204,7 +186,7 @@ def _connect_settings(page: _Page) -> None:
     changes = [item.change for item in page.controls.values() if not isinstance(item, gr.State)]
     gr.on(changes, **page.redraw)
 
-    @safe
+    @errors_shown()
     def opened(name: Tab, session: Any, *values: Any) -> list[Any]:
         return [name, *callbacks.refresh(page.view(name, values), session)]
 
@@ -216,9 +198,8 @@ def _connect_uploads(page: _Page) -> None:
     session, parts = page.session, page.parts
     for slot, which in enumerate(SLOTS):
         found, picker = parts["found", slot], parts["picker", slot]
-        upload, pick, remove = (
-            partial(safe(function), slot) for function in (callbacks.upload, callbacks.pick, callbacks.remove)
-        )
+        plain = (callbacks.upload, callbacks.pick, callbacks.remove)
+        upload, pick, remove = (partial(errors_shown()(function), slot) for function in plain)
         for kind, event in (("file", "upload"), ("camera", "input")):
             source = parts[kind, slot]
             shown = {"api_name": f"{which}_{kind}"} if kind == "file" else PRIVATE
@@ -244,12 +225,8 @@ def _connect_map(page: _Page) -> None:
         source.face(choose, None, chosen, **CUSTOM).success(**page.redraw)
     for button in (parts["escape"], parts["clear"]):
         button.click(lambda: (), None, selected, **QUICK).success(**page.redraw)
-    used = parts["use_folder"].click(
-        safe(callbacks.use_photographs),
-        [page.session, parts["folder"]],
-        [page.session, parts["folder"], parts["folder_message"]],
-        **PRIVATE,
-    )
+    shown = [page.session, parts["folder"], parts["folder_message"]]
+    used = parts["use_folder"].click(errors_shown()(callbacks.use_photographs), shown[:2], shown, **PRIVATE)
     used.success(lambda: ((), 0), None, [selected, chosen], **QUICK).success(**page.redraw)
 
 
@@ -261,13 +238,13 @@ def _connect_buttons(page: _Page) -> None:
 
     parts["generate"].click(generate, page.inputs(), parts["generated"], show_progress="minimal", **PRIVATE)
 
-    @safe
+    @errors_shown()
     def figure(session: Any, name: str, *values: Any) -> str:
         return callbacks.make_figure(page.view("download", values), session, name)
 
     parts["make"].click(figure, page.inputs(parts["figure"]), parts["files"], **PRIVATE)
 
-    @safe
+    @errors_shown()
     def code(session: Any, tab: Tab, *values: Any) -> str:
         return callbacks.code(page.view("download", values), session, tab)
 
@@ -278,13 +255,13 @@ def _connect_links(page: _Page, blocks: gr.Blocks) -> None:
     def settings(view: View) -> list[Any]:
         return [gr.Tabs(selected=view.tab), view.tab, *(getattr(view, name) for name in page.controls)]
 
-    @safe
+    @errors_shown()
     def open_link(request: gr.Request) -> list[Any]:
         query = request.query_params.get("view")
         # Without a view in the link nothing is set: the user may have moved a control already.
         return settings(from_text(query)) if query else [gr.skip()] * (2 + len(page.controls))
 
-    @safe
+    @errors_shown()
     def open_text(text: str) -> list[Any]:
         return settings(from_text(text))
 

@@ -1,7 +1,5 @@
 """The notebook cell that computes the numbers of a view again, with the public functions of the package."""
 
-from __future__ import annotations
-
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.cam import STEPS, sizes
 from gdrd_lab.app.tabs.generate import SEEDS

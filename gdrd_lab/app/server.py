@@ -1,7 +1,5 @@
 """The server of the app: it listens on this machine by default, limits uploads and deletes them all at the end."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -10,7 +8,6 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from types import FrameType
 
 from gdrd_lab.errors import GdrdError
 
@@ -19,40 +16,32 @@ USERS = 8  # served at once; more wait in a queue
 
 
 def serve(host: str, port: int | None = None) -> None:
-    """Serve the app until it is interrupted.
-
-    Args:
-        port: port to listen on; the first free port from 7860 if None.
-    """
-    _check_address(host, port)
-    # Gradio reads these on import. Uploads go to a folder of this process, which is deleted however the process ends.
-    uploads = tempfile.mkdtemp(prefix="gdrd-uploads-")
-    os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
-    os.environ.pop("GRADIO_SERVER_PORT", None)  # read by `gdrd app`; an invalid one would end the import of Gradio
-    signal.signal(signal.SIGTERM, _end)
-    try:
-        _serve(host, port)
-    finally:
-        shutil.rmtree(uploads, ignore_errors=True)
-
-
-def _check_address(host: str, port: int | None) -> None:
+    """Serve the app until it is interrupted, on the first free port from 7860 if ``port`` is None."""
     try:
         family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
     except OSError as error:
         place = f"{host}, port {port}" if port else host
         raise GdrdError(f"The app cannot listen on {place}", "Choose another --port or --host") from error
+    # Gradio reads these on import. Uploads go to a folder of this process, which is deleted however the process ends.
+    uploads = tempfile.mkdtemp(prefix="gdrd-uploads-")
+    os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
+    os.environ.pop("GRADIO_SERVER_PORT", None)  # read by `gdrd app`; an invalid one would end the import of Gradio
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        _serve(host, port)
+    finally:
+        shutil.rmtree(uploads, ignore_errors=True)
 
 
 def _serve(host: str, port: int | None) -> None:
     import gradio as gr
 
-    from gdrd_lab.app.chart import plotly_file
+    from gdrd_lab.app.components import PLOTLY
     from gdrd_lab.app.layout import build
     from gdrd_lab.app.uploads import MAX_BYTES
 
-    gr.set_static_paths([plotly_file()])
+    gr.set_static_paths([PLOTLY])
     app = build()
     app.queue(default_concurrency_limit=USERS, max_size=64)
     app.launch(
@@ -84,7 +73,3 @@ def _warm_up() -> None:
     generate.generative()
     embeddings = synthetic_gallery().at(recognisers()[0].name, 16)
     trustworthiness(embeddings, embeddings[:, :2])
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)

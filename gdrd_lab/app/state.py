@@ -1,7 +1,5 @@
 """The state of the app as one frozen value, which JSON files, links and notebook cells are made from."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace

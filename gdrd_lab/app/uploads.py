@@ -1,9 +1,8 @@
 """Uploads: each file is read once, aligned and deleted at once. Only the face stays, in the session of its user."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -21,64 +20,41 @@ from gdrd_lab.evaluation.calibration import RESOLUTIONS, Calibration, embeddings
 from gdrd_lab.io.images import read_image
 from gdrd_lab.models.recogniser import Recogniser
 
-MAX_BYTES = 20_000_000
-MAX_FILES = 60
-MAX_FACES = 30
-MIN_FILES = 4
-
+MAX_BYTES, MAX_FACES = 20_000_000, 30  # of one photograph
+MIN_FILES, MAX_FILES = 4, 60  # of a gallery
 aligner = once(Aligner)
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """What is kept of an uploaded photograph: its faces, and a small picture to choose among them.
+    """What is kept of an uploaded photograph: its faces, and a small picture to choose among them."""
 
-    Args:
-        preview: data link of the small picture.
-        boxes: (K, 4) left, top, width and height of each face as shares of the picture, from left to right.
-        faces: the K aligned faces; one face without a box if the picture was taken as aligned.
-        largest: number of the largest face.
-    """
-
-    preview: str
-    boxes: np.ndarray
-    faces: tuple[Face, ...]
-    largest: int = 0
+    preview: str  # data link of the small picture
+    boxes: np.ndarray  # (K, 4) left, top, width and height of each face as shares of the picture, from left to right
+    faces: tuple[Face, ...]  # the K aligned faces; one face without a box if the picture was taken as aligned
+    largest: int = 0  # number of the largest face
 
 
 @dataclass(frozen=True)
 class Session:
-    """The faces of one user. Other users cannot reach them. Gradio deletes them an hour after the page is closed.
+    """The faces of one user. Other users cannot reach them. Gradio deletes them an hour after the page is closed."""
 
-    Args:
-        faces: uploaded faces by slot (0 or 1).
-        photographs: the photographs they come from.
-        gallery: the user's own faces for the map.
-    """
-
-    faces: dict[int, Face] = field(default_factory=dict)
-    photographs: dict[int, Photograph] = field(default_factory=dict)
-    gallery: Gallery | None = None
-
-
-def upload_folder() -> Path:
-    """Return the folder that receives uploads."""
-    from gradio.utils import get_upload_folder
-
-    return Path(get_upload_folder()).resolve()
+    faces: dict[int, Face] = field(default_factory=dict)  # by slot (0 or 1)
+    photographs: dict[int, Photograph] = field(default_factory=dict)  # that the faces come from, by slot
+    gallery: Gallery | None = None  # of the user's own faces, for the map
 
 
 def forget(path: str | Path) -> None:
     """Delete an uploaded file, and its folder if that is then empty. A file elsewhere is not deleted."""
-    file = Path(path)
-    if not file.resolve().is_relative_to(upload_folder()):
+    from gradio.utils import get_upload_folder
+
+    file, folder = Path(path), Path(get_upload_folder()).resolve()
+    if not file.resolve().is_relative_to(folder):
         return
     file.unlink(missing_ok=True)
-    if file.parent.resolve() != upload_folder():
-        try:
+    if file.parent.resolve() != folder:
+        with suppress(OSError):  # the folder holds another file
             file.parent.rmdir()
-        except OSError:  # the folder holds another file
-            return
 
 
 def read_upload(path: str | Path) -> np.ndarray:
@@ -90,9 +66,8 @@ def read_upload(path: str | Path) -> np.ndarray:
         except (OSError, ValueError) as error:
             raise GdrdError("The file cannot be read", "Give one image file such as JPEG or PNG") from error
         if size > MAX_BYTES:
-            raise GdrdError(
-                f"The file has {size / 1e6:.0f} MB; the limit is {MAX_BYTES // 1_000_000} MB", "Give a smaller copy"
-            )
+            what = f"The file has {size / 1e6:.0f} MB; the limit is {MAX_BYTES // 1_000_000} MB"
+            raise GdrdError(what, "Give a smaller copy")
         image = read_image(content)
     finally:
         forget(path)
@@ -109,11 +84,10 @@ def find_faces(image: np.ndarray) -> Photograph:
         return Photograph(preview, np.zeros((0, 4)), (Face(image, "your picture, taken as aligned"),))
     if not found:
         raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
-    boxes = np.array([face.box for face in found])
-    faces = [
-        Face(crop(image, face.landmarks), "your photograph", width=round(float(max(face.box[2:])))) for face in found
-    ]
-    height, width = image.shape[:2]
+    boxes, (height, width) = np.array([face.box for face in found]), image.shape[:2]
+    crops = [crop(image, face.landmarks) for face in found]
+    sides = [round(float(max(face.box[2:]))) for face in found]
+    faces = [Face(cut, "your photograph", width=side) for cut, side in zip(crops, sides, strict=True)]
     largest = int(np.argmax(boxes[:, 2] * boxes[:, 3]))
     return Photograph(preview, boxes / [width, height, width, height], tuple(faces), largest)
 
@@ -137,8 +111,6 @@ def add_upload(session: Session | None, slot: int, path: str) -> Session:
 
 def pick_face(session: Session, slot: int, number: int) -> Session:
     """Return the session with another face of the photograph in ``slot``."""
-    if slot not in session.photographs:
-        raise GdrdError("There is no photograph to choose from", "Upload one first")
     faces = session.photographs[slot].faces
     if not 0 <= number < len(faces):
         raise GdrdError(f"There is no face {number + 1}", f"Choose one from 1 to {len(faces)}")
@@ -148,16 +120,17 @@ def pick_face(session: Session, slot: int, number: int) -> Session:
 def remove_upload(session: Session | None, slot: int) -> Session:
     """Return the session without the upload in ``slot``."""
     session = session or Session()
-    faces = {key: face for key, face in session.faces.items() if key != slot}
-    photographs = {key: photograph for key, photograph in session.photographs.items() if key != slot}
+    faces, photographs = session.faces.copy(), session.photographs.copy()
+    faces.pop(slot, None)
+    photographs.pop(slot, None)
     return replace(session, faces=faces, photographs=photographs)
 
 
 def found_html(session: Session | None, slot: int) -> str:
     """Return the photograph with a numbered frame around every face; "" without a photograph."""
-    photograph = session.photographs.get(slot) if session else None
-    if photograph is None:
+    if session is None or slot not in session.photographs:
         return ""
+    photograph = session.photographs[slot]
     count = len(photograph.boxes)
     message = {0: "Taken as an aligned face", 1: "1 face found"}.get(count, f"{count} faces found; choose one below")
     frames = "".join(
@@ -173,11 +146,7 @@ def found_html(session: Session | None, slot: int) -> str:
 def own_gallery(
     paths: Sequence[str], names: Sequence[str], recognisers: Sequence[Recogniser]
 ) -> tuple[Gallery, list[str]]:
-    """Align and embed a user's photographs. The files are deleted as soon as they are read.
-
-    Returns:
-        The gallery, and a line for each photograph that was left out.
-    """
+    """Align and embed a user's photographs, deleting each file once read; return them and a line for each left out."""
     found: dict[bytes, str] = {}
     images, refused = [], []
     try:
@@ -189,8 +158,8 @@ def own_gallery(
             except GdrdError as error:
                 refused.append(f"{name} was left out: {error.what}.")
                 continue
-            if image.tobytes() in found:
-                refused.append(f"{name} was left out: it shows the same picture as {found[image.tobytes()]}.")
+            if (other := found.get(image.tobytes())) is not None:
+                refused.append(f"{name} was left out: it shows the same picture as {other}.")
                 continue
             found[image.tobytes()] = name
             images.append(image)
@@ -199,24 +168,14 @@ def own_gallery(
             forget(path)
     if len(images) < MIN_FILES:
         reason = f" ({refused[0].rstrip('.')})" if refused else ""
-        raise GdrdError(
-            f"Only {len(images)} of {len(paths)} files can be used{reason}", f"Give at least {MIN_FILES} photographs"
-        )
+        what = f"Only {len(images)} of {len(paths)} files can be used{reason}"
+        raise GdrdError(what, f"Give at least {MIN_FILES} photographs")
     keys = list(found.values())
-    owners = [_owner(key) for key in keys]
-    order = {owner: label for label, owner in enumerate(dict.fromkeys(o for o in owners if o))}
-    labels = np.array([order.get(owner, -1) for owner in owners])
+    # The identity is the file's folder, or the part of its name before the last "_"; unknown if there is neither.
+    owners = [path.parent.name or path.stem.rpartition("_")[0] for path in map(Path, keys)]
+    order = list(dict.fromkeys(filter(None, owners)))
+    labels = np.array([order.index(owner) if owner else -1 for owner in owners])
     faces = ArrayFaces(np.stack(images), labels, keys, "your photographs")
-    known = {
-        recogniser.name: Calibration(RESOLUTIONS, embeddings_at(recogniser, faces, options=QUIET), labels)
-        for recogniser in recognisers
-    }
+    tables = {model.name: embeddings_at(model, faces, options=QUIET) for model in recognisers}
+    known = {name: Calibration(RESOLUTIONS, table, labels) for name, table in tables.items()}
     return Gallery(faces, known), refused
-
-
-def _owner(name: str) -> str:
-    """Return the identity in a file's name: its folder, or the part before its last "_"; "" if there is neither."""
-    path = Path(name)
-    if path.parent.name:
-        return path.parent.name
-    return path.stem.rsplit("_", 1)[0] if "_" in path.stem else ""

@@ -3,8 +3,7 @@
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 
 from gdrd_lab import __version__
@@ -37,9 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 success, 2 user error, 130 interrupted, 143 terminated."""
     arguments = parser().parse_args(argv)
     keep_freed_memory()
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"gdrd: {message}\n"  # type: ignore[assignment]
     try:
-        with _one_line_warnings():
-            arguments.run(arguments)
+        arguments.run(arguments)
     except GdrdError as error:
         print(f"gdrd: {error}", file=sys.stderr)
         return 2
@@ -49,15 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("gdrd: interrupted; run the same command again to continue.", file=sys.stderr)
         return 130
-    return 0
-
-
-@contextmanager
-def _one_line_warnings() -> Iterator[None]:
-    """Print warnings within the block as one line, without file and source."""
-    before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"gdrd: {message}\n"  # type: ignore[assignment]
-    try:
-        yield
     finally:
-        warnings.formatwarning = before
+        warnings.formatwarning = usual
+    return 0

@@ -47,12 +47,8 @@ def add_face_selection(parser: Any) -> None:
 
 def read_options(arguments: Namespace) -> gl.ReadOptions:
     """Return what ``add_reading`` asked for."""
-    return gl.ReadOptions(
-        align=arguments.align,
-        face_selection=face_selection(arguments),
-        skip_unreadable=arguments.skip_unreadable,
-        progress=not getattr(arguments, "quiet", False),
-    )
+    quiet = getattr(arguments, "quiet", False)
+    return gl.ReadOptions(arguments.align, face_selection(arguments), arguments.skip_unreadable, not quiet)
 
 
 def face_selection(arguments: Namespace) -> Any:

@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gdrd_lab as gl
 from gdrd_lab.cli._options import command, print_table
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import cache_folder, commit
+from gdrd_lab.io.pretrained import YUNET, find
 from gdrd_lab.machine import keep_freed_memory
 
 PACKAGES = ("torch", "diffusers", "accelerate", "gradio", "jupyterlab", "umap-learn", "plotly")
@@ -31,10 +33,10 @@ def checkup() -> list[Check]:
         ("Python", sys.version_info >= (3, 11), platform.python_version()),
         *(_try(name, partial(importlib.metadata.version, name), hint) for name, hint in hints.items()),
         _try("discriminative teacher (SFace)", _sface),
-        _try("face detector (YuNet)", _yunet),
+        _try("face detector (YuNet)", lambda: f"SHA-256 as pinned; {find(YUNET).name}"),
         _try("generative teacher (shipped)", _generative),
         _try("student (shipped)", _student),
-        _try("synthetic faces", _synthetic),
+        _try("synthetic faces", lambda: f"{len(gl.synthetic_faces(2, 2))} faces sampled"),
         ("real faces ($GDRD_FACES)", found, faces if found else "optional; set it to a folder of face sets"),
         *_machine(),
     ]
@@ -61,12 +63,6 @@ def _sface() -> str:
     return f"SHA-256 as pinned; {32 / (time.perf_counter() - began):.0f} faces/s"
 
 
-def _yunet() -> str:
-    from gdrd_lab.io.pretrained import YUNET, find
-
-    return f"SHA-256 as pinned; {find(YUNET).name}"
-
-
 def _generative() -> str:
     from gdrd_lab.models.diffusion.pipeline import load_generative
     from gdrd_lab.models.registry import shipped_generative
@@ -85,12 +81,6 @@ def _student() -> str:
 
 def _size(network: Any) -> str:
     return f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.1f} M parameters"
-
-
-def _synthetic() -> str:
-    from gdrd_lab.datasets.synthetic import synthetic_faces
-
-    return f"{len(synthetic_faces(2, 2))} faces sampled"
 
 
 def _machine() -> list[Check]:

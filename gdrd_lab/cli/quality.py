@@ -34,15 +34,11 @@ def run(arguments: argparse.Namespace) -> None:
     faces = flags.open_data(arguments)
     if arguments.validation_split:
         _, faces = gl.split_identities(faces, arguments.validation_split)
-    rows = compare_steps(
-        gl.load_generative(arguments.generative or shipped_generative()),
-        random_subset(faces, arguments.faces),
-        gl.load_model(arguments.reference_model),
-        resolutions=arguments.resolutions,
-        steps=arguments.steps,
-        seeds=arguments.seeds,
-        options=gl.EmbedOptions(batch_size=32, progress=not arguments.quiet),
-    )
+    generative, judge = arguments.generative or shipped_generative(), gl.load_model(arguments.reference_model)
+    options = gl.EmbedOptions(batch_size=32, progress=not arguments.quiet)
+    chosen = {name: getattr(arguments, name) for name in ("resolutions", "steps", "seeds")}
+    pictures = random_subset(faces, arguments.faces)
+    rows = compare_steps(gl.load_generative(generative), pictures, judge, options=options, **chosen)
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)
     header = ["input", "method", "PSNR, dB", "SSIM", "identity"]

@@ -25,19 +25,14 @@ def shown_width(figure: Figure) -> int:
 def show(figure: Figure, widget: DOMWidget | None = None) -> None:
     """Display a figure as a picture with alt text; JupyterLab shows ``widget`` instead, if given."""
     text, picture = alt_text(figure), base64.b64encode(render(figure, "png")).decode()
-    data = {"image/png": picture, "text/plain": text} | ({VIEW: view(widget)} if widget else {})
+    data = {"image/png": picture, "text/plain": text} | ({VIEW: widget._repr_mimebundle_()[VIEW]} if widget else {})
     ipython.display(data, metadata={"image/png": {"width": shown_width(figure), "alt": text}}, raw=True)
 
 
 def show_text(widget: DOMWidget, text: str) -> None:
     """Display a widget that has no picture; HTML and GitHub show ``text`` instead."""
     page = f"<p>{html.escape(text)}</p>"
-    ipython.display({VIEW: view(widget), "text/html": page, "text/plain": text}, raw=True)
-
-
-def view(widget: DOMWidget) -> dict[str, Any]:
-    """Return the data by which a notebook shows a widget."""
-    return dict(widget._repr_mimebundle_()[VIEW])
+    ipython.display({VIEW: widget._repr_mimebundle_()[VIEW], "text/html": page, "text/plain": text}, raw=True)
 
 
 def source(function: Callable[..., Any] | type) -> None:

@@ -64,6 +64,16 @@ ROWS = (
         "alignment/test_yunet.py::test_similarity_is_the_least_squares_one"),
 )
 # fmt: on
+HEAD = """\
+# Equations
+
+Paper: arXiv [2409.06371](https://arxiv.org/abs/2409.06371). Its equation numbers could not be read from
+public text, so the names are those of the paper or of the works that it builds on (see the docstrings).
+`make notebooks` writes this page from `gdrd_lab/course/equations.py`, and `tests/course/test_equations.py`
+checks each row.
+
+| equation | formula | function | test | notebook cell |
+|---|---|---|---|---|"""
 
 
 def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
@@ -79,17 +89,7 @@ def cell_of(row: Equation, cells: list[Mapping[str, str]]) -> int | None:
 
 def table(notebooks: Mapping[str, list[Mapping[str, str]]]) -> str:
     """Return notebooks/EQUATIONS.md."""
-    lines = [
-        "# Equations",
-        "",
-        "Paper: arXiv [2409.06371](https://arxiv.org/abs/2409.06371). Its equation numbers could not be read from",
-        "public text, so the names are those of the paper or of the works that it builds on (see the docstrings).",
-        "`make notebooks` writes this page from `gdrd_lab/course/equations.py`, and `tests/course/test_equations.py`",
-        "checks each row.",
-        "",
-        "| equation | formula | function | test | notebook cell |",
-        "|---|---|---|---|---|",
-    ]
+    lines = [HEAD]
     for row in ROWS:
         number = cell_of(row, notebooks[row.notebook])
         cell = f"[{row.notebook}]({row.notebook}.ipynb), `cell-{number:02d}`"

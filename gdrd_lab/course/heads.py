@@ -31,17 +31,9 @@ class KdAndRcd(nn.Module):
 
 
 def fit_head(
-    head: nn.Module,
-    features: Tensor,
-    targets: Tensor,
-    labels: Tensor,
-    loss: Loss,
-    *,
-    steps: int = 100,
-    batch_size: int = 48,
-    learning_rate: float = 2e-3,
-    seed: int = 0,
-) -> list[float]:
+    head: nn.Module, features: Tensor, targets: Tensor, labels: Tensor, loss: Loss, *,
+    steps: int = 100, batch_size: int = 48, learning_rate: float = 2e-3, seed: int = 0,
+) -> list[float]:  # fmt: skip
     """Train a head, and the loss if it is a module with parameters; return the loss of every step.
 
     The head maps features (N, C, g, g) of the frozen backbone to raw embeddings (N, d). ``targets`` (N, d) are the

@@ -28,10 +28,7 @@ class Photographs:
 
 
 def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
-    """Align the largest face of each photograph below a folder with a folder per person; print what was left out.
-
-    Where no photograph shows a face, a line says so and the example photographs take their place, as for None.
-    """
+    """Align the largest face of each photograph in a folder per person; without any, as for None, use the examples."""
     if folder is None:
         write_photographs(work / "photographs")
     source, out = (work / "photographs", work / "examples") if folder is None else (Path(folder), work / "aligned")

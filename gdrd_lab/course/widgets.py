@@ -36,14 +36,9 @@ def slider(
         picture.value, said.value, picture.layout.width = drawn(index)
 
     put(start)
-    handle = widgets.SelectionSlider(
-        options=[(str(value), index) for index, value in enumerate(values)],
-        index=start,
-        description=label,
-        continuous_update=False,
-        style={"description_width": "10em"},
-        layout=widgets.Layout(width="38em"),
-    )
+    options = [(str(value), index) for index, value in enumerate(values)]
+    look = {"style": {"description_width": "10em"}, "layout": widgets.Layout(width="38em")}
+    handle = widgets.SelectionSlider(options=options, index=start, description=label, continuous_update=False, **look)
     handle.observe(lambda change: put(change["new"]), names="value")
     controls: list[Any] = [handle]
     if play:

@@ -170,7 +170,7 @@ def test_csv_holds_the_selection() -> None:
     head, *rows = [line.split(",") for line in map_tab.selection_csv(view, gallery).splitlines()]
     assert [row[0] for row in rows] == ["2", "9"]
     x = float(rows[1][head.index("SFace x")])
-    assert x == pytest.approx(gallery.map("SFace", "PCA", 0)[1][3, 9, 0], rel=1e-4)
+    assert x == pytest.approx(gallery.map("SFace", "PCA", 0)[3, 9, 0], rel=1e-4)
     assert len(map_tab.selection_csv(View(), gallery).splitlines()) == 61
 
 

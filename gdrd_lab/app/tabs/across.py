@@ -1,15 +1,14 @@
 """Tab "Across resolutions": the score of the pair by every method as a curve, and the inputs as a strip."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from gdrd_lab.app.chart import chart_value
+from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, calibrations, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
 from gdrd_lab.app.state import View
@@ -21,9 +20,6 @@ from gdrd_lab.evaluation.compare import Comparison, compare
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.super_resolved import SuperResolved
 from gdrd_lab.plots import Curve, accuracy_curves, curve_plot, face_strip
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TITLE = "Score of this pair across resolutions"
 

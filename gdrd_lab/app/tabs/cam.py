@@ -1,23 +1,15 @@
 """Tab "Where it looks": class activation maps (HiResCAM) of teacher and student, trained and with random weights."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
-from gdrd_lab.analysis.cam import (
-    ScoreCurve,
-    class_activation_map,
-    deletion,
-    insertion,
-    rank_agreement,
-    with_random_weights,
-)
-from gdrd_lab.app.chart import chart_value
+from gdrd_lab.analysis import cam
+from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, recognisers
 from gdrd_lab.app.html import columns, picture, picture_link, row, table
 from gdrd_lab.app.state import View
@@ -26,47 +18,27 @@ from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.plots import curves_figure, face_strip, fraction_plot, overlay
 from gdrd_lab.transforms.degradation import Degradation
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 SIZES = (8, 16, 32, 112)
 STEPS = 8  # of the curves; more steps make them smoother and the tab slower
 CHANGES = {"Deletion": "removed", "Insertion": "inserted"}
-HEADINGS = (
-    "map of",
-    "deletion (lower is better)",
-    "insertion (higher is better)",
-    "rank agreement, trained and random",
-)
+HEADS = ("map of", "deletion (lower is better)", "insertion (higher is better)", "rank agreement, trained and random")
 
 
 @lru_cache(maxsize=4)
 def untrained(number: int) -> Any:
     """Return recogniser ``number`` with random weights."""
-    return with_random_weights(recognisers()[number])
+    return cam.with_random_weights(recognisers()[number])
 
 
 @dataclass(frozen=True)
 class NetworkMaps:
-    """The maps of one network for one face at several resolutions, and their quality at the view's resolution.
-
-    Args:
-        name: of the network.
-        faces: the inputs by resolution, uint8 (r, r, 3).
-        maps: the maps by resolution, (h, w).
-        deletion: deletion curve.
-        insertion: insertion curve.
-    """
+    """The maps of one network for one face at several resolutions, and their quality at the view's resolution."""
 
     name: str
-    faces: dict[int, np.ndarray]
-    maps: dict[int, torch.Tensor]
-    deletion: ScoreCurve
-    insertion: ScoreCurve
-
-    def curve(self, kind: str) -> ScoreCurve:
-        """Return the curve called "Deletion" or "Insertion"."""
-        return self.deletion if kind == "Deletion" else self.insertion
+    faces: dict[int, np.ndarray]  # the inputs by resolution, uint8 (r, r, 3)
+    maps: dict[int, torch.Tensor]  # by resolution, (h, w)
+    deletion: cam.ScoreCurve
+    insertion: cam.ScoreCurve
 
 
 def network_maps(view: View, first: Face, second: Face) -> list[NetworkMaps]:
@@ -74,14 +46,14 @@ def network_maps(view: View, first: Face, second: Face) -> list[NetworkMaps]:
     face, seed = chosen(view, first, second)
     other = (second, view.seeds[1]) if face is first else (first, view.seeds[0])
     towards = None if view.target == "itself" else other
+    settings = {size: replace(view.degradation, resolution=size) for size in sizes(view)}
     found = []
     for number, trained in enumerate(recognisers()):
         for network, name in ((trained, trained.name), (untrained(number), f"{trained.name}, random weights")):
-            settings = {size: replace(view.degradation, resolution=size) for size in sizes(view)}
             faces = {size: face.degraded(at, seed) for size, at in settings.items()}
             maps = {size: _map(network, name, face, at, seed, towards) for size, at in settings.items()}
             lr, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
-            curves = (curve(trained, lr, here, STEPS) for curve in (deletion, insertion))
+            curves = (curve(trained, lr, here, STEPS) for curve in (cam.deletion, cam.insertion))
             found.append(NetworkMaps(name, faces, maps, *curves))
     return found
 
@@ -96,7 +68,7 @@ def _map(
         if towards is not None:
             with torch.no_grad():
                 target = network.embed(reduced(towards[0].image, at, towards[1]))
-        return class_activation_map(network, reduced(face.image, at, seed), target)[0].numpy()
+        return cam.class_activation_map(network, reduced(face.image, at, seed), target)[0].numpy()
 
     if towards is not None and towards[0].example is None:
         return torch.from_numpy(make())
@@ -114,26 +86,23 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
     found = network_maps(view, first, second)
     rows = []
     for one in found:
-        pictures = [
-            picture(
-                picture_link(overlay(one.faces[size], one.maps[size], 112)),
-                f"{size} px",
-                104,
-                "marked" if size == view.resolution else "",
-            )
-            for size in one.maps
-        ]
-        rows.append(row(pictures, one.name))
-    return columns(rows), scores(view, found), *(_chart(view, found, kind) for kind in CHANGES)
+        links = {size: picture_link(overlay(one.faces[size], one.maps[size], 112)) for size in one.maps}
+        css = {view.resolution: "marked"}
+        rows.append(row([picture(links[size], f"{size} px", 104, css.get(size, "")) for size in links], one.name))
+    charts = []
+    for shown in (_curves(view, found, kind) for kind in CHANGES):
+        areas = ", ".join(f"{name} {curve.area:.2f}" for name, curve in shown["curves"].items())
+        charts.append(chart_value(fraction_plot(**shown), f"{shown['title']}; areas under the curves: {areas}."))
+    return columns(rows), scores(view, found), *charts
 
 
 def scores(view: View, found: list[NetworkMaps]) -> str:
     """Return the areas under the curves, and the rank correlation of each map with that of the other weights."""
     lines = []
     for one, pair in zip(found, [found[1], found[0], found[3], found[2]], strict=True):
-        agreement = rank_agreement(one.maps[view.resolution], pair.maps[view.resolution])
+        agreement = cam.rank_agreement(one.maps[view.resolution], pair.maps[view.resolution])
         lines.append([one.name, f"{one.deletion.area:.3f}", f"{one.insertion.area:.3f}", f"{agreement:.2f}"])
-    return table(HEADINGS, lines, f"How well the maps explain the scores at {view.resolution} px")
+    return table(HEADS, lines, f"How well the maps explain the scores at {view.resolution} px")
 
 
 def maps_figure(view: View, first: Face, second: Face) -> Figure:
@@ -145,13 +114,9 @@ def maps_figure(view: View, first: Face, second: Face) -> Figure:
 
 def curve_figure(view: View, first: Face, second: Face, kind: str) -> Figure:
     """Draw the deletion or insertion curves as a file."""
-    curves = {one.name: one.curve(kind) for one in network_maps(view, first, second)}
-    return curves_figure(curves, title=f"{kind} at {view.resolution} px", change=CHANGES[kind])
+    return curves_figure(**_curves(view, network_maps(view, first, second), kind))
 
 
-def _chart(view: View, found: list[NetworkMaps], kind: str) -> str:
-    curves = {one.name: one.curve(kind) for one in found}
-    title = f"{kind} at {view.resolution} px"
-    areas = ", ".join(f"{name} {curve.area:.2f}" for name, curve in curves.items())
-    figure = fraction_plot(curves, title=title, change=CHANGES[kind])
-    return chart_value(figure, f"{title}; areas under the curves: {areas}.")
+def _curves(view: View, found: list[NetworkMaps], kind: str) -> dict[str, Any]:
+    curves = {one.name: getattr(one, kind.lower()) for one in found}
+    return {"curves": curves, "title": f"{kind} at {view.resolution} px", "change": CHANGES[kind]}

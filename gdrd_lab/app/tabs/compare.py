@@ -1,10 +1,10 @@
 """Tab "Compare": two faces as the networks receive them, their scores, and the pairs that give a score its meaning."""
 
-from __future__ import annotations
+from typing import Any
 
-from typing import TYPE_CHECKING
+from matplotlib.figure import Figure
 
-from gdrd_lab.app.chart import chart_value
+from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, calibrations, recognisers
 from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
 from gdrd_lab.app.state import View
@@ -14,9 +14,6 @@ from gdrd_lab.evaluation.compare import Comparison, compare, reduced
 from gdrd_lab.export.onnx import input_size
 from gdrd_lab.plots import histogram_plot, score_histogram
 from gdrd_lab.transforms.resize import resize
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HEADINGS = ("method", "score", "threshold", "difference", "impostor pairs ≥ score", "genuine pairs ≥ score")
 OUTSIDE = "Outside the calibrated range"
@@ -41,8 +38,7 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
 
 def score_rows(comparison: Comparison, view: View, known: dict[str, Calibration]) -> list[list[str]]:
     """Return a row of the table per method; a score is put beside known pairs and is never called a yes or a no."""
-    place = comparison.resolutions.index(view.resolution)
-    rows = []
+    place, rows = comparison.resolutions.index(view.resolution), []
     for name, scores in comparison.scores.items():
         score = scores[place]
         if name not in known:
@@ -50,8 +46,7 @@ def score_rows(comparison: Comparison, view: View, known: dict[str, Calibration]
             continue
         threshold = known[name].threshold(view.resolution)
         impostors, genuine = known[name].shares(view.resolution, score)
-        side = "above" if score >= threshold else "below"
-        difference = f"{abs(score - threshold):.3f} {side} the threshold"
+        difference = f"{abs(score - threshold):.3f} {'above' if score >= threshold else 'below'} the threshold"
         rows.append([name, f"{score:.3f}", f"{threshold:.3f}", difference, f"{impostors:.1%}", f"{genuine:.1%}"])
     return rows
 
@@ -87,40 +82,33 @@ def inputs(view: View, first: Face, second: Face) -> str:
     parts = []
     for title, face, seed in zip(("First face", "Second face"), (first, second), view.seeds, strict=True):
         lr = reduced(face.image, view.degradation, seed)
-        size = f"at {view.resolution} x {view.resolution} pixels"
-        pictures = [
-            picture(picture_link(face.image), f"{title}, aligned ({face.name})"),
-            picture(picture_link(to_images(lr)[0]), size, css="pixelated"),
-        ]
-        for recogniser in recognisers():
-            resized = to_images(resize(lr, input_size(recogniser)))[0]
-            pictures.append(
-                picture(picture_link(resized), f"{recogniser.name} receives {len(resized)} px", css="pixelated")
-            )
-        parts.append(row(pictures, title))
+        shown = {f"at {view.resolution} x {view.resolution} pixels": lr}
+        for model in recognisers():
+            shown[f"{model.name} receives {input_size(model)} px"] = resize(lr, input_size(model))
+        pictures = [picture(picture_link(to_images(x)[0]), text, css="pixelated") for text, x in shown.items()]
+        parts.append(row([picture(picture_link(face.image), f"{title}, aligned ({face.name})"), *pictures], title))
     return columns(parts)
 
 
 def histogram(view: View, comparison: Comparison, name: str) -> str:
     """Return the chart of the known pairs of one method with this pair marked."""
-    known, (score,) = calibrations()[name], comparison.scores[name]
-    threshold, title = known.threshold(view.resolution), _title(view, name)
-    impostors, genuine = known.shares(view.resolution, score)
+    (score,), shown = comparison.scores[name], _pairs(view, comparison, name)
+    impostors, genuine = calibrations()[name].shares(view.resolution, score)
     description = (
-        f"{title}. This pair scores {score:.2f}; {impostors:.0%} of impostor pairs and {genuine:.0%} of genuine pairs "
-        "have this score or a higher one."
+        f"{shown['title']}. This pair scores {score:.2f}; {impostors:.0%} of impostor pairs and {genuine:.0%} of "
+        "genuine pairs have this score or a higher one."
     )
-    plot = histogram_plot(*known.pairs(view.resolution), threshold, marked=score, title=title)
-    return chart_value(plot, description)
+    return chart_value(histogram_plot(**shown), description)
 
 
 def histogram_figure(view: View, first: Face, second: Face, number: int) -> Figure:
     """Draw the histogram of recogniser ``number`` as a file."""
-    name, (score,) = list(compared(view, first, second).scores.items())[number]
-    known = calibrations()[name]
-    threshold = known.threshold(view.resolution)
-    return score_histogram(*known.pairs(view.resolution), threshold, marked=score, title=_title(view, name))
+    comparison = compared(view, first, second)
+    return score_histogram(**_pairs(view, comparison, list(comparison.scores)[number]))
 
 
-def _title(view: View, name: str) -> str:
-    return f"{name}: synthetic pairs at {calibrations()[name].nearest(view.resolution)} px"
+def _pairs(view: View, comparison: Comparison, name: str) -> dict[str, Any]:
+    known, (score,) = calibrations()[name], comparison.scores[name]
+    scores, genuine = known.pairs(view.resolution)
+    title = f"{name}: synthetic pairs at {known.nearest(view.resolution)} px"
+    return dict(scores=scores, genuine=genuine, threshold=known.threshold(view.resolution), marked=score, title=title)

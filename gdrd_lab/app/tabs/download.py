@@ -1,11 +1,10 @@
 """Tab "Download": figures, the selection, the settings and a notebook cell, made in memory and linked in the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from gdrd_lab.app.gallery import Face, Gallery
 from gdrd_lab.app.html import file_link
@@ -13,9 +12,6 @@ from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across, cam, compare, generate
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.plots import alt_text, render
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PAIR_FIGURES: dict[str, Callable[[View, Face, Face], Figure]] = {
     "Scores across resolutions": across.curves_figure,
@@ -34,14 +30,11 @@ FIGURES = (*PAIR_FIGURES, *MAPS)
 def figure_links(view: View, first: Face, second: Face, gallery: Gallery, name: str) -> str:
     """Return a figure as a picture with links that save it as PNG and as SVG."""
     drawn = map_tab.figure(view, gallery, MAPS[name]) if name in MAPS else PAIR_FIGURES[name](view, first, second)
-    png, svg = render(drawn, "png"), render(drawn, "svg")
-    stem = name.lower().replace(" ", "-")
-    links = [
-        download_link(png, "image/png", f"{stem}.png", "Save as PNG"),
-        download_link(svg, "image/svg+xml", f"{stem}.svg", "Save as SVG"),
-    ]
+    png, svg, stem = render(drawn, "png"), render(drawn, "svg"), name.lower().replace(" ", "-")
+    links = download_link(png, "image/png", f"{stem}.png", "Save as PNG")
+    links += download_link(svg, "image/svg+xml", f"{stem}.svg", "Save as SVG")
     shown = f'<img class="gdrd-figure" src="{file_link(png, "image/png")}" alt="{escape(alt_text(drawn))}">'
-    return f'<div class="gdrd-links">{"".join(links)}</div>{shown}'
+    return f'<div class="gdrd-links">{links}</div>{shown}'
 
 
 def state_links(view: View, gallery: Gallery) -> str:

@@ -1,13 +1,11 @@
 """Tab "Super-resolution": what the generative teacher makes of one small face, step by step, from four seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 
 from gdrd_lab.app.gallery import Face, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
@@ -20,9 +18,6 @@ from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_gen
 from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.plots import face_strip
 from gdrd_lab.transforms.resize import downscale, resize
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SEEDS = 4
 TRAINED = (8, 32)  # resolutions that the shipped generative teacher was trained on
@@ -37,22 +32,12 @@ def generative() -> SuperResolutionPipeline:
 
 @dataclass(frozen=True)
 class Generated:
-    """Four super-resolved faces after ``step`` of ``steps`` steps.
-
-    Args:
-        step: number of steps done.
-        steps: number of steps in all.
-        faces: (4, 3, S, S) in [0, 1].
-        bicubic: (1, 3, S, S), the bicubic enlargement.
-        agreement: (4,) cosine of SFace's embeddings of each face and of the high-resolution face.
-        bicubic_agreement: the same for the bicubic enlargement.
-    """
+    """Four super-resolved faces after ``step`` steps."""
 
     step: int
-    steps: int
-    faces: torch.Tensor
-    bicubic: torch.Tensor
-    agreement: np.ndarray
+    faces: torch.Tensor  # (4, 3, S, S) in [0, 1]
+    bicubic: torch.Tensor  # (1, 3, S, S), the bicubic enlargement
+    agreement: np.ndarray  # (4,) cosine of SFace's embeddings of each face and of the high-resolution face
     bicubic_agreement: float
 
 
@@ -66,17 +51,15 @@ def generated(view: View, first: Face, second: Face) -> Iterator[Generated]:
     face, seed = chosen(view, first, second)
     pipeline, reference_model = generative(), recognisers()[0]
     if view.resolution >= pipeline.size:
-        raise GdrdError(
-            f"A face of {view.resolution} px is not smaller than the output of super-resolution ({pipeline.size} px)",
-            "Move the resolution slider to 32 px or below",
-        )
+        what = f"A face of {view.resolution} px is not smaller than the output of super-resolution ({pipeline.size} px)"
+        raise GdrdError(what, "Move the resolution slider to 32 px or below")
     lr, hr = reduced(face.image, view.degradation, seed), to_tensor([face.image])
     bicubic = resize(lr, pipeline.size)
     baseline = float(identity(reference_model, hr, bicubic)[0])
     seeds = [view.noise_seed + k for k in range(SEEDS)]
     for step, faces in enumerate(pipeline.denoise(lr.expand(SEEDS, -1, -1, -1), view.steps, seeds), 1):
         agreement = identity(reference_model, hr.expand(SEEDS, -1, -1, -1), faces)
-        yield Generated(step, view.steps, faces, bicubic, agreement, baseline)
+        yield Generated(step, faces, bicubic, agreement, baseline)
 
 
 def show(view: View, first: Face, second: Face) -> Iterator[tuple[str, str]]:
@@ -95,10 +78,8 @@ def before(view: View, first: Face, second: Face) -> tuple[str, str]:
 def remarks(view: View) -> list[str]:
     """Return the warnings at this resolution."""
     low, high = TRAINED
-    lines = [INVENTED]
-    if not low <= view.resolution <= high:
-        lines.append(f"Outside the trained range: the generative teacher was trained on {low} to {high} px.")
-    return lines
+    outside = f"Outside the trained range: the generative teacher was trained on {low} to {high} px."
+    return [INVENTED] if low <= view.resolution <= high else [INVENTED, outside]
 
 
 def seeds_html(view: View, found: Generated, inputs: str) -> str:
@@ -107,10 +88,10 @@ def seeds_html(view: View, found: Generated, inputs: str) -> str:
         picture(picture_link(image), f"seed {view.noise_seed + k}: identity agreement {value:.2f}")
         for k, (image, value) in enumerate(zip(to_images(found.faces), found.agreement, strict=True))
     ]
-    share = round(100 * found.step / found.steps)
+    share = round(100 * found.step / view.steps)
     progress = (
         f'<div class="gdrd-progress" role="progressbar" aria-valuenow="{share}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-label="Denoising"><span style="width:{share}%"></span></div><p>Step {found.step} of {found.steps}</p>'
+        f'aria-label="Denoising"><span style="width:{share}%"></span></div><p>Step {found.step} of {view.steps}</p>'
     )
     title = f"Four seeds: mean agreement {found.agreement.mean():.2f}; bicubic {found.bicubic_agreement:.2f}"
     return notes(remarks(view)) + inputs + progress + row(pictures, title)

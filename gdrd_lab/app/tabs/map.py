@@ -1,24 +1,21 @@
 """Tab "Embedding map": teacher and student side by side, with neighbours, one face's path and the map's quality."""
 
-from __future__ import annotations
-
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.projection import nearest, seed_agreement, trustworthiness
-from gdrd_lab.app.chart import chart_value
+from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Gallery
 from gdrd_lab.app.html import columns, notes, picture, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.plots import map_figure, map_plot
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SIZES = (8, 16, 32, 112)  # shown together when resolution is the colour
 NEIGHBOURS = 5
@@ -27,50 +24,34 @@ GROUPS = {0: "right identity first", 1: "wrong identity first", -1: "identity ha
 
 @dataclass(frozen=True)
 class MapPoints:
-    """The M points of one map that are shown.
+    """The M points of one map that are shown."""
 
-    Args:
-        points: (M, 2).
-        faces: (M,) number of each point's face.
-        values: (M,) groups or numbers that colour the points.
-        colourbar_label: name of the scale of the values, "" for groups.
-        path: (R, 2) the chosen face at every resolution.
-        embeddings: (M, d) of the points.
-        second: (M, 2) the same faces in the map of the next seed; None if the method has no seed.
-    """
-
-    points: np.ndarray
-    faces: np.ndarray
-    values: np.ndarray
-    colourbar_label: str
-    path: np.ndarray
-    embeddings: np.ndarray
-    second: np.ndarray | None
+    points: np.ndarray  # (M, 2)
+    faces: np.ndarray  # (M,) number of each point's face
+    values: np.ndarray  # (M,) groups or numbers that colour the points
+    colourbar_label: str  # name of the scale of the values, "" for groups
+    path: np.ndarray  # (R, 2) the chosen face at every resolution
+    embeddings: np.ndarray  # (M, d) of the points
+    second: np.ndarray | None  # (M, 2) the same faces in the map of the next seed; None if the method has no seed
 
 
 def map_points(view: View, gallery: Gallery, name: str) -> MapPoints:
     """Return the points of one map: each face at the view's resolution, or at four if that is the colour."""
     known, count = gallery.known[name], len(gallery.faces)
-    by_resolution = view.colour == "resolution"
-    sizes = SIZES if by_resolution else (known.nearest(view.resolution),)
-    places = [known.resolutions.index(size) for size in sizes]
-    _, points = gallery.map(name, view.method, view.map_seed)
-    second = None
-    if view.method == "UMAP":
-        second = gallery.map(name, view.method, view.map_seed + 1)[1][places].reshape(-1, 2)
-    if by_resolution:
+    sizes: tuple[int, ...] = (known.nearest(view.resolution),)
+    label, second = "", None
+    if view.colour == "resolution":
+        sizes, label = SIZES, "log2 of the resolution"
         values = np.repeat(np.log2(sizes), count)
     else:
         values = gallery.faces.labels if view.colour == "identity" else gallery.errors(name, view.resolution)
-    return MapPoints(
-        points[places].reshape(-1, 2),
-        np.tile(np.arange(count), len(sizes)),
-        np.asarray(values),
-        "log2 of the resolution" if by_resolution else "",
-        points[:, chosen(view, gallery)],
-        known.embeddings[places].reshape(len(sizes) * count, -1),
-        second,
-    )
+    places = [known.resolutions.index(size) for size in sizes]
+    points, faces = gallery.map(name, view.method, view.map_seed), np.tile(np.arange(count), len(sizes))
+    if view.method == "UMAP":
+        second = gallery.map(name, view.method, view.map_seed + 1)[places].reshape(-1, 2)
+    shown, path = points[places].reshape(-1, 2), points[:, chosen(view, gallery)]
+    embeddings = known.embeddings[places].reshape(len(faces), -1)
+    return MapPoints(shown, faces, np.asarray(values), label, path, embeddings, second)
 
 
 def chosen(view: View, gallery: Gallery) -> int:
@@ -116,11 +97,9 @@ def neighbours_html(view: View, gallery: Gallery) -> str:
         lr, hr = gallery.at(name, view.resolution), known.embeddings[-1]
         pictures = [picture(gallery.thumbnails[face], f"{keys[face]} (query)", 84)]
         for other in nearest(hr, face, NEIGHBOURS, lr):
-            same = (
-                "" if labels[face] < 0 else ", same identity" if labels[other] == labels[face] else ", other identity"
-            )
-            score = float(lr[face] @ hr[other])
-            pictures.append(picture(gallery.thumbnails[other], f"{keys[other]}: {score:.2f}{same}", 84))
+            whose = f", {'same' if labels[other] == labels[face] else 'other'} identity" if labels[face] >= 0 else ""
+            caption = f"{keys[other]}: {float(lr[face] @ hr[other]):.2f}{whose}"
+            pictures.append(picture(gallery.thumbnails[other], caption, 84))
         parts.append(row(pictures, f"Nearest faces at {known.resolutions[-1]} px in {name}'s embedding space"))
     return columns(parts)
 
@@ -140,21 +119,20 @@ def gallery_html(view: View, gallery: Gallery) -> str:
 
 def selection_csv(view: View, gallery: Gallery) -> str:
     """Return the selected faces, or all of them, as CSV: number, key, identity, and the point and error in each map."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    heads = [f"{name} {column}" for name in gallery.known for column in ("x", "y", "rank-1 error")]
-    writer.writerow(["face", "key", "identity", "resolution", *heads])
-    size = _nearest(view, gallery)
-    points, errors = {}, {}
+    chosen_faces = selected(view, gallery) or list(range(len(gallery.faces)))
+    size, faces = _nearest(view, gallery), gallery.faces
+    cells: dict[str, Sequence[object]] = {
+        "face": chosen_faces,
+        "key": [faces.keys[face] for face in chosen_faces],
+        "identity": faces.labels[chosen_faces].tolist(),
+        "resolution": [size] * len(chosen_faces),
+    }
     for name, known in gallery.known.items():
-        points[name] = gallery.map(name, view.method, view.map_seed)[1][known.resolutions.index(size)]
-        errors[name] = gallery.errors(name, view.resolution)
-    for face in selected(view, gallery) or range(len(gallery.faces)):
-        cells: list[object] = [face, gallery.faces.keys[face], int(gallery.faces.labels[face]), size]
-        for name in gallery.known:
-            x, y = points[name][face]
-            cells += [f"{x:.6g}", f"{y:.6g}", int(errors[name][face])]
-        writer.writerow(cells)
+        points = gallery.map(name, view.method, view.map_seed)[known.resolutions.index(size), chosen_faces]
+        cells |= {f"{name} {axis}": [f"{v:.6g}" for v in points[:, k]] for k, axis in enumerate("xy")}
+        cells[f"{name} rank-1 error"] = gallery.errors(name, view.resolution)[chosen_faces].tolist()
+    out = io.StringIO()
+    csv.writer(out).writerows([cells, *zip(*cells.values(), strict=True)])
     return out.getvalue()
 
 
@@ -162,46 +140,30 @@ def figure(view: View, gallery: Gallery, number: int) -> Figure:
     """Draw the map of recogniser ``number`` as a file."""
     name = list(gallery.known)[number]
     item = map_points(view, gallery, name)
-    return map_figure(
-        item.points,
-        item.values,
-        title=f"{view.method} of {name}",
-        names=GROUPS if view.colour == "error" else None,
-        colourbar_label=item.colourbar_label,
-        path=item.path,
-        selected=_selected_points(view, item),
-    )
+    names = GROUPS if view.colour == "error" else None
+    return map_figure(item.points, item.values, names=names, **_options(view, name, item))
 
 
 def _nearest(view: View, gallery: Gallery) -> int:
     return next(iter(gallery.known.values())).nearest(view.resolution)
 
 
-def _selected_points(view: View, item: MapPoints) -> list[int]:
-    picked = set(view.selected)
-    return [k for k, face in enumerate(item.faces) if face in picked]
-
-
-def _path_names(resolutions: tuple[int, ...], here: int) -> list[str]:
-    """Name the ends of the path and the point nearest to the view's resolution, so that names do not overlap."""
-    named = {resolutions[0], resolutions[-1], min(resolutions, key=lambda size: abs(size - here))}
-    return [f"{size} px" if size in named else "" for size in resolutions]
+def _options(view: View, name: str, item: MapPoints) -> dict[str, Any]:
+    """Return what the map in the page and the map as a file share."""
+    selected = np.flatnonzero(np.isin(item.faces, view.selected)).tolist()
+    title = f"{view.method} of {name}"
+    return {"title": title, "colourbar_label": item.colourbar_label, "path": item.path, "selected": selected}
 
 
 def _chart(view: View, gallery: Gallery, name: str, item: MapPoints) -> str:
     names = [gallery.faces.keys[face] for face in item.faces]
     if view.colour == "error":
         names = [f"{key}: {GROUPS[int(value)]}" for key, value in zip(names, item.values, strict=True)]
-    plot = map_plot(
-        item.points,
-        item.values,
-        names,
-        title=f"{view.method} of {name}",
-        colourbar_label=item.colourbar_label,
-        path=item.path,
-        path_names=_path_names(gallery.known[name].resolutions, view.resolution),
-        selected=_selected_points(view, item),
-        ids=item.faces.tolist(),
-    )
+    # Only the ends of the path and the point nearest to the view's resolution are named, so that names do not overlap.
+    sizes = gallery.known[name].resolutions
+    named = {sizes[0], sizes[-1], min(sizes, key=lambda size: abs(size - view.resolution))}
+    path_names = [f"{size} px" if size in named else "" for size in sizes]
+    ids, options = item.faces.tolist(), _options(view, name, item)
+    plot = map_plot(item.points, item.values, names, path_names=path_names, ids=ids, **options)
     count = len(selected(view, gallery))
     return chart_value(plot, f"{view.method} map of {len(item.points)} embeddings of {name}; {count} faces selected")

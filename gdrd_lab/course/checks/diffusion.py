@@ -42,9 +42,8 @@ def check_clean_estimate(attempt: Attempt) -> None:
         answer = tensor(attempt(noisy, velocity, torch.tensor(abar)), (2, 1, 2, 2))
         reject(answer, noise, "That is the noise e. Exchange the roles of the two square roots.")
         reject(answer, a * noisy + b * velocity, "The sign of the velocity is wrong: v holds MINUS sqrt(1-abar) x_0.")
-        need(
-            bool(answer.isfinite().all()), "At abar = 0 (pure noise) the answer is not finite: nothing needs dividing."
-        )
+        finite = answer.isfinite().all()
+        need(finite, "At abar = 0 (pure noise) the answer is not finite: nothing needs dividing.")
         need(close(answer, clean), f"At abar = {abar} the answer is not x_0. Insert x_t and v and see what cancels.")
 
 

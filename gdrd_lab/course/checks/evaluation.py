@@ -17,9 +17,8 @@ def check_rates(attempt: Attempt) -> None:
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise Wrong("Return two numbers: FAR first, TAR second.")
         far, tar = number(found[0]), number(found[1])
-        hits = [(s >= threshold, g) for s, g in zip(SCORES, GENUINE, strict=True)]
-        false = sum(1 for a, g in hits if a and not g)
-        true = sum(1 for a, g in hits if a and g)
+        accepted = threshold <= SCORES
+        false, true = (int(np.sum(accepted & kind)) for kind in (~GENUINE, GENUINE))
         need(not (close(far, true / 5) and close(tar, false / 5)), "The two are exchanged: FAR first, TAR second.")
         reject(far, false / 10, "FAR is a share of the IMPOSTOR pairs, not of all pairs.")
         reject(far, false / (false + true), "That is the share of accepted pairs that are wrong, not the FAR.")
@@ -51,11 +50,8 @@ def check_held_out_accuracy(attempt: Attempt) -> None:
         np.mean([right(fold == f, best(fold >= 0)) for f in range(3)]),
         "The threshold is chosen on all pairs, the judged ones among them. Leave the judged fold out.",
     )
-    reject(
-        answer,
-        np.mean([right(fold != f, best(fold == f)) for f in range(3)]),
-        "You choose on one fold and judge on the others: turn it around.",
-    )
+    turned = np.mean([right(fold != f, best(fold == f)) for f in range(3)])
+    reject(answer, turned, "You choose on one fold and judge on the others: turn it around.")
     need(close(answer, honest), f"It should be {honest:.4f}, not {answer:.4f}.")
 
 

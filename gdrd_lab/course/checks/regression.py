@@ -43,13 +43,9 @@ def check_standardise(attempt: Attempt) -> None:
     each = (features - features.mean((2, 3), keepdim=True)) / features.std((2, 3), keepdim=True, correction=0)
     reject(answer, each, "You standardise each face by itself, which takes away how faces differ.", 1e-2)
     need(close(values.mean(1), torch.zeros(3), 1e-3), "A channel's mean over batch and space is not 0.")
-    reject(
-        values.var(1, correction=0),
-        1 / features.transpose(0, 1).flatten(1).var(1, correction=0),
-        "You divide by the variance; divide by its square root.",
-        1e-2,
-    )
-    need(close(values.var(1, correction=0), torch.ones(3), 1e-2), "A channel's variance over batch and space is not 1.")
+    variance, given = (rows.var(1, correction=0) for rows in (values, features.transpose(0, 1).flatten(1)))
+    reject(variance, 1 / given, "You divide by the variance; divide by its square root.", 1e-2)
+    need(close(variance, torch.ones(3), 1e-2), "A channel's variance over batch and space is not 1.")
 
 
 @check("Freeze a backbone", "Neither its weights nor its BatchNorm statistics move any more.")

@@ -121,11 +121,8 @@ def check_embedding_loss(attempt: Attempt) -> None:
     student, teacher = torch.from_numpy(s).requires_grad_(True), torch.from_numpy(t).requires_grad_(True)
     answer = tensor(attempt(student, teacher), ())
     wanted = float(np.mean([1 - unit(a) @ unit(b) for a, b in zip(s, t, strict=True)]))
-    reject(
-        answer,
-        np.mean([1 - a @ b for a, b in zip(s, t, strict=True)]),
-        "The length of an embedding changes your loss: normalise both first.",
-    )
+    unscaled = np.mean([1 - a @ b for a, b in zip(s, t, strict=True)])
+    reject(answer, unscaled, "The length of an embedding changes your loss: normalise both first.")
     reject(answer, 1 - wanted, "That is the mean cosine: a loss must FALL as the student gets nearer.")
     need(close(answer, wanted), f"For the test it should be {wanted:.4f}, not {answer.item():.4f}.")
     need(answer.requires_grad, "The student gets no gradient.")
