@@ -1,5 +1,7 @@
 """Flags that several commands share, each described once."""
 
+from __future__ import annotations  # gl.ReadOptions would load numpy before it is needed
+
 from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
