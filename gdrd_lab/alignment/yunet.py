@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from gdrd_lab.alignment.template import TEMPLATE, TEMPLATE_SIZE, similarity, template
@@ -130,6 +129,8 @@ class Aligner:
         return faces[index]
 
     def _detect_at(self, image: np.ndarray, scale: float, margin: float) -> list[Detection]:
+        import cv2
+
         height, width = (max(1, round(side * scale)) for side in image.shape[:2])
         seen = image
         if (height, width) != image.shape[:2]:
@@ -151,6 +152,8 @@ class Aligner:
         return found
 
     def _detector(self) -> Any:
+        import cv2
+
         # OpenCV's threads do not survive a fork, so a forked process makes its own detector.
         if getattr(self._local, "process", None) != os.getpid():
             self._local.detector = cv2.FaceDetectorYN.create(str(self._model), "", (0, 0), self.threshold, 0.3, 100)
@@ -183,6 +186,8 @@ def crop(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) ->
 
     If the image shrinks by a third or more, the face is drawn larger and averaged down, which avoids aliasing.
     """
+    import cv2
+
     scale = np.hypot(*similarity(landmarks, template(size))[:, 0])
     times = min(max(1, math.ceil(1 / scale - 0.5)), 64)
     matrix, side = similarity(landmarks, template(size * times)), (size * times, size * times)
@@ -220,6 +225,8 @@ def landmark_offset(faces: Iterable[np.ndarray], aligner: Aligner | None = None)
     The median over faces of the mean of |x - x'| and |y - y'| over five landmarks; None where fewer than three faces,
     or fewer than half, are found.
     """
+    import cv2
+
     aligner, offsets, count = aligner or Aligner(), [], 0
     for face in faces:
         check_image(face)
