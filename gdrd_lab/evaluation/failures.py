@@ -15,8 +15,6 @@ from gdrd_lab.evaluation.protocol import pair_scores
 from gdrd_lab.evaluation.results import read_rows
 from gdrd_lab.transforms.resize import luma
 
-UNUSUAL = 0.9  # a difference is mentioned when it is larger than in nine of ten pairs
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -70,7 +68,7 @@ def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
     for name, values in found.items():
         one, two = values[pairs.first], values[pairs.second]
         difference = np.abs(one - two)
-        limit = np.quantile(difference, UNUSUAL)
+        limit = np.quantile(difference, 0.9)
         ranks.append(difference.argsort().argsort() / len(difference))
         for k in np.flatnonzero(difference > limit):
             texts[k].append(f"{name} {one[k]:.2f} against {two[k]:.2f}")

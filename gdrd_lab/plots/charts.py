@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from gdrd_lab.evaluation.metrics.verification import Roc
     from gdrd_lab.evaluation.sweep import Score
 
-MOST_POINTS_WITH_MARKERS = 25
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -155,7 +153,6 @@ def lines(
     x_label: str,
     y_label: str,
     title: str = "",
-    log_y: bool = False,
 ) -> Figure:
     """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own."""
     figure, axes = new_figure()
@@ -165,11 +162,9 @@ def lines(
         values = np.asarray(values, float)
         if len(places) != len(values):
             raise GdrdError(f"{name} has {len(values)} values at {len(places)} positions", "Give one value for each")
-        marks = ("marker",) if len(values) <= MOST_POINTS_WITH_MARKERS else ()
+        marks = ("marker",) if len(values) <= 25 else ()
         axes.plot(places, values, label=name, linewidth=1.8, markersize=6, **style(i, "linestyle", *marks))
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
-    if log_y:
-        axes.set_yscale("log")
     finalise_axes(figure, axes, title, x_label, fill(y_label, 40))
     return set_alt_text(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 

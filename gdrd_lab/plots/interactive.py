@@ -17,13 +17,7 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 
 def curve_plot(
-    curves: Sequence[Curve],
-    *,
-    limits: Sequence[Curve] = (),
-    marked: int | None = None,
-    title: str = "",
-    metric: str = "Cosine score",
-    height: int = 380,
+    curves: Sequence[Curve], *, limits: Sequence[Curve] = (), marked: int | None = None, title: str = ""
 ) -> go.Figure:
     """Plot scores against resolution, each method's thresholds as thin dotted lines, and mark one resolution."""
     traces = [_line(i, curve.resolutions, curve.values, curve.label) for i, curve in enumerate(curves)]
@@ -32,7 +26,7 @@ def curve_plot(
         line = {"color": COLOURS[names.index(limit.method) % len(COLOURS)], "dash": "dot", "width": 1}
         points = {"x": list(limit.resolutions), "y": list(limit.values)}
         traces.append(go.Scatter(**points, name=f"{limit.method}: {limit.data}", line=line, mode="lines"))
-    figure = _figure(traces, title, height, "Resolution (pixels)", metric)
+    figure = _figure(traces, title, 380, "Resolution (pixels)", "Cosine score")
     sizes = sorted({int(r) for curve in (*curves, *limits) for r in curve.resolutions})
     ticks = [size for size in (6, 8, 12, 16, 24, 32, 64, 112) if not sizes or sizes[0] <= size <= sizes[-1]]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(size) for size in ticks])
@@ -73,15 +67,13 @@ def histogram_plot(
     return figure
 
 
-def fraction_plot(
-    curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed", height: int = 340
-) -> go.Figure:
+def fraction_plot(curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed") -> go.Figure:
     """Plot deletion (or insertion) curves by name; ``change`` says what happens to the pixels."""
     traces = [
         _line(i, (100 * curve.fractions).tolist(), curve.scores.tolist(), f"{name}: area {curve.area:.2f}")
         for i, (name, curve) in enumerate(curves.items())
     ]
-    return _figure(traces, title, height, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
+    return _figure(traces, title, 340, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
 
 
 def _line(i: int, x: Sequence[float], y: Sequence[float], name: str) -> Any:
