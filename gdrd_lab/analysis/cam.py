@@ -12,8 +12,6 @@ Sources: HiResCAM, Draelos and Carin (arXiv 2011.08891), section 3; deletion and
 (arXiv 1806.07421), section 4.2; random weights as a check, Adebayo et al. (arXiv 1810.03292), section 3.
 """
 
-from __future__ import annotations
-
 import copy
 import threading
 from dataclasses import dataclass
@@ -27,6 +25,8 @@ from torch.nn import functional as F
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.recogniser import check_faces, require_evaluation_mode
 from gdrd_lab.models.student.model import Student
+
+REMEDY = "Name a layer whose output is (N, C, h, w)"
 
 
 @dataclass(frozen=True)
@@ -62,29 +62,17 @@ def spatial_layer(recogniser: nn.Module) -> nn.Module:
         for hook in hooks:
             hook.remove()
     if not seen:
-        raise GdrdError(
-            f"{type(recogniser).__name__} has no layer with a spatial map", "Name a layer whose output is (N, C, h, w)"
-        )
+        raise GdrdError(f"{type(recogniser).__name__} has no layer with a spatial map", REMEDY)
     return seen[-1]
 
 
 def class_activation_map(
     recogniser: nn.Module, faces: Tensor, targets: Tensor | None = None, *, layer: nn.Module | None = None
 ) -> Tensor:
-    """Compute the class activation map of each face.
+    """Compute the class activation map of each face (N, 3, r, r), RGB in [0, 1]: (N, h, w), at least 0, not normalised.
 
-    Args:
-        recogniser: a network whose call gives raw embeddings (N, d), such as SFace and Student.
-        faces: (N, 3, r, r), RGB in [0, 1].
-        targets: t, (N, d) unit embeddings; each face's own if None.
-        layer: the layer whose output is A (N, C, h, w); ``spatial_layer`` if None.
-
-    Returns:
-        (N, h, w), non-negative, not normalised.
-
-    Example:
-        >>> class_activation_map(Student().eval(), torch.rand(2, 3, 16, 16)).shape
-        torch.Size([2, 8, 8])
+    The recogniser's call gives raw embeddings, as those of SFace and Student do. ``targets`` are t, (N, d) unit
+    embeddings (each face's own if None), and the output of ``layer`` is A (``spatial_layer`` if None).
     """
     return contributions(recogniser, faces, targets, layer=layer).clamp_min(0)
 
@@ -112,9 +100,7 @@ def contributions(
             raw = recogniser(faces.clone())
             goal = F.normalize(raw.detach(), dim=1) if targets is None else targets.detach().clone()
             if not kept or kept[-1].dim() != 4:
-                raise GdrdError(
-                    "The layer has no spatial map in this network", "Name a layer whose output is (N, C, h, w)"
-                )
+                raise GdrdError("The layer has no spatial map in this network", REMEDY)
             (gradient,) = torch.autograd.grad((raw * goal).sum(), kept[-1])
     finally:
         hook.remove()
@@ -122,10 +108,7 @@ def contributions(
 
 
 def with_random_weights(recogniser: nn.Module, seed: int = 0) -> Any:
-    """Return a copy of a network with random weights, as a sanity check: its maps must differ from the network's.
-
-    Convolutions and linear layers are initialised by Kaiming's normal distribution, other layers by their default.
-    """
+    """Return a copy with random weights (Kaiming's or the layer's default): a sanity check, as its maps must differ."""
     model = copy.deepcopy(recogniser)
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
@@ -145,15 +128,9 @@ def resized(maps: Tensor, size: int) -> Tensor:
 
 
 def deletion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -> ScoreCurve:
-    """Delete pixels, the most salient first, and compute the cosine to the embedding of the unchanged face.
+    """Delete pixels of a face (3, r, r), the most salient (h, w) first; the score is the cosine to the whole face.
 
-    A deleted pixel has the face's mean colour.
-
-    Args:
-        recogniser: has ``embed``.
-        face: (3, r, r), RGB in [0, 1].
-        saliency: (h, w), such as a class activation map.
-        steps: number of equal parts in which the pixels are deleted.
+    They are deleted in ``steps`` equal parts. A deleted pixel has the face's mean colour.
     """
     return _curve(recogniser, face, saliency, steps, insert=False)
 

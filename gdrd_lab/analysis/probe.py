@@ -1,7 +1,5 @@
 """Linear probes: how well a linear map of features predicts a target on faces that it was not fitted on."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,19 +17,13 @@ def pooled(features: Tensor, grid: int = 4) -> np.ndarray:
 def linear_probe(
     features: np.ndarray, targets: np.ndarray, train: np.ndarray, *, penalty: float = 1.0, components: int = 64
 ) -> float:
-    """Return R^2 of ridge regression on test rows: 1 is best, 0 is as good as the mean of the training rows.
+    """Return R^2 on test rows of ridge regression from features (N, D) to targets (N, d); 0 is as good as their mean.
 
     R^2 = 1 - sum (y - y')^2 / sum (y - mean of the training rows)^2, over the test rows and all columns of y
 
-    The features are standardised and reduced to ``components`` principal components of the training rows, so that wide
-    and narrow features have the same number of parameters.
-
-    Args:
-        features: (N, D).
-        targets: (N, d), such as the discriminative teacher's embeddings.
-        train: (N,) bool, the training rows; the others are test rows. A person's faces must be in one part.
-
-    Source: linear probes, Alain and Bengio (arXiv 1610.01644).
+    ``train`` (N,) bool marks the training rows; a person's faces must be in one part. The features are standardised and
+    reduced to ``components`` principal components of the training rows, so that wide and narrow features have the same
+    number of parameters. Source: linear probes, Alain and Bengio (arXiv 1610.01644).
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import Ridge
@@ -44,11 +36,8 @@ def linear_probe(
     if not (np.isfinite(features).all() and np.isfinite(targets).all()):
         raise GdrdError("The features or the targets are not finite", "Check the weights of the networks")
     count = min(components, int(train.sum()) - 1, features.shape[1])
-    model = make_pipeline(
-        StandardScaler(),
-        PCA(count, whiten=True, svd_solver="full"),
-        Ridge(alpha=penalty * float(train.sum())),
-    )
+    reduce = PCA(count, whiten=True, svd_solver="full")
+    model = make_pipeline(StandardScaler(), reduce, Ridge(alpha=penalty * float(train.sum())))
     model.fit(features[train], targets[train])
     error = np.square(targets[~train] - model.predict(features[~train])).sum()
     total = np.square(targets[~train] - targets[train].mean(0)).sum()
@@ -60,12 +49,9 @@ def adapter_errors(
 ) -> tuple[float, float]:
     """Return the mean squared errors (training, test) of the best linear adapter from features to a target.
 
-    The adapter is a bilinear resize and a 1 x 1 convolution with bias, as in stage 1, fitted by least squares. Targets
-    are standardised by the channel statistics of the training part, so that the mean has a training error of 1.
-
-    Args:
-        train: features (N, C, g, g) and target (N, D, h, w) to fit.
-        test: features and target of other faces.
+    Each part holds features (N, C, g, g) and their target (N, D, h, w). The adapter is a bilinear resize and a 1 x 1
+    convolution with bias, as in stage 1, fitted by least squares. Targets are standardised by the channel statistics of
+    the training part, so that the mean has a training error of 1.
     """
     deviation, mean = torch.std_mean(train[1].double(), dim=(0, 2, 3), correction=0)
 

@@ -1,37 +1,27 @@
 """Maps of embeddings: PCA and UMAP to two dimensions, and measures of how faithful such a map is."""
 
-from __future__ import annotations
-
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.resize import downscale
-
-if TYPE_CHECKING:
-    from gdrd_lab.models.recogniser import Recogniser
 
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """A map of N embeddings.
+    """A map of N embeddings."""
 
-    Args:
-        method: "PCA" or "UMAP".
-        points: float32 (N, 2).
-        seed: seed of the layout; PCA does not depend on it.
-        model: the fitted model of scikit-learn or umap-learn.
-    """
-
-    method: str
-    points: np.ndarray
-    seed: int
-    model: Any = field(repr=False)
+    method: str  # "PCA" or "UMAP"
+    points: np.ndarray  # float32 (N, 2)
+    seed: int  # of the layout; PCA does not depend on it
+    model: Any = field(repr=False)  # the fitted model of scikit-learn or umap-learn
 
     def place(self, embeddings: np.ndarray) -> np.ndarray:
         """Place further embeddings (M, d) in the same map: float32 (M, 2)."""
@@ -39,12 +29,7 @@ class EmbeddingMap:
 
 
 def pca_map(embeddings: np.ndarray) -> EmbeddingMap:
-    """Project embeddings (N, d) onto their two directions of largest variance.
-
-    Example:
-        >>> pca_map(np.random.default_rng(0).normal(size=(9, 4))).points.shape
-        (9, 2)
-    """
+    """Project embeddings (N, d) onto their two directions of largest variance."""
     from sklearn.decomposition import PCA
 
     model = PCA(2, svd_solver="full").fit(_checked(embeddings))
@@ -54,43 +39,26 @@ def pca_map(embeddings: np.ndarray) -> EmbeddingMap:
 def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_dist: float = 0.1) -> EmbeddingMap:
     """Map unit embeddings (N, d) by UMAP on their cosine distances; the same seed gives the same map.
 
-    Args:
-        embeddings: (N, d), rows of unit length.
-        neighbours: size of the neighbourhood; at most N - 1 are used.
-        min_dist: smallest distance between points of the map, 0 to 1.
-
-    Source: McInnes, Healy and Melville (arXiv 1802.03426); umap-learn.
+    ``neighbours`` is the size of the neighbourhood; ``min_dist``, 0 to 1, the smallest distance in the map.
     """
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # warnings of numba and umap-learn about their own code
         from umap import UMAP
 
         count = len(_checked(embeddings, 4))
         # Spectral initialisation fails for few points; PCA works for any number.
-        model = UMAP(
-            n_neighbors=min(neighbours, count - 1),
-            min_dist=min_dist,
-            metric="cosine",
-            init="pca",
-            random_state=seed,
-            n_jobs=1,
-        ).fit(np.ascontiguousarray(embeddings, np.float32))
+        how = {"metric": "cosine", "init": "pca", "random_state": seed, "n_jobs": 1}
+        model = UMAP(min(neighbours, count - 1), min_dist=min_dist, **how)
+        model.fit(np.ascontiguousarray(embeddings, np.float32))
     return EmbeddingMap("UMAP", np.asarray(model.embedding_, np.float32), seed, model)
 
 
 def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int = 5) -> float:
-    """Return the trustworthiness of a map in [0, 1]: 1 if all neighbours in the map are neighbours in the space.
+    """Return the trustworthiness in [0, 1] of a map (N, 2): 1 if its neighbours are all neighbours in the space (N, d).
 
     T = 1 - 2 / (N k (2N - 3k - 1)) sum_i sum_{j a neighbour of i in the map only} (rank_i(j) - k)
 
-    Args:
-        embeddings: (N, d), cosine distances.
-        points: (N, 2).
-        neighbours: k; at most N / 2 are used.
-
-    Source: Venna and Kaski, ICANN 2001; scikit-learn.
+    Distances in the space are cosines; ``neighbours`` k is N / 2 at most. Source: Venna and Kaski, ICANN 2001.
     """
     from sklearn.manifold import trustworthiness
 
@@ -99,25 +67,20 @@ def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int 
 
 
 def seed_agreement(first: np.ndarray, second: np.ndarray, neighbours: int = 5) -> float:
-    """Return the mean share of a point's k nearest in one map (N, 2) that are also nearest in the other.
+    """Return the mean share of a point's k nearest in one map (N, 2) that are also nearest in the other."""
+    from sklearn.neighbors import NearestNeighbors
 
-    It is invariant to rotation, reflection and scale of either map.
-    """
     if first.shape != second.shape:
         raise GdrdError(f"Maps of {len(first)} and {len(second)} points", "Compare two maps of the same faces")
     k = max(1, min(neighbours, len(first) - 1))
-    near = [_nearest_in_map(points, k) for points in (first, second)]
+    near = [NearestNeighbors(n_neighbors=k).fit(p).kneighbors(return_distance=False) for p in (first, second)]
     return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(*near, strict=True)]))
 
 
 def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndarray | None = None) -> np.ndarray:
-    """Return the ``count`` most similar faces in the original space (cosine), without the face itself: int64 (count,).
+    """Return the ``count`` faces most similar to face ``index`` in the original space (cosine), without itself: int64.
 
-    Args:
-        embeddings: (N, d) unit embeddings of the gallery.
-        index: the face.
-        count: at most N - 1 are returned.
-        queries: (N, d) embeddings of the probes, for example at low resolution; ``embeddings`` if None.
+    ``queries`` (N, d) are embeddings of the probes, for example at low resolution; ``embeddings`` (N, d) if None.
     """
     if not 0 <= index < len(embeddings):
         raise GdrdError(f"There is no face {index}", f"Choose one from 0 to {len(embeddings) - 1}")
@@ -131,12 +94,6 @@ def across_resolutions(recogniser: Recogniser, face: np.ndarray, resolutions: Se
     """Embed one face, uint8 (S, S, 3), at R resolutions: float32 (R, d), a path for ``EmbeddingMap.place``."""
     hr = to_tensor([face])
     return np.concatenate([recogniser.embed(downscale(hr, r)).float().cpu().numpy() for r in resolutions])
-
-
-def _nearest_in_map(points: np.ndarray, k: int) -> np.ndarray:
-    from sklearn.neighbors import NearestNeighbors
-
-    return NearestNeighbors(n_neighbors=k).fit(points).kneighbors(return_distance=False)
 
 
 def _checked(embeddings: np.ndarray, least: int = 3) -> np.ndarray:

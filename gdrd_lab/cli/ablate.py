@@ -30,11 +30,10 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from gdrd_lab.evaluation.results import collect
-    from gdrd_lab.experiments.ablation.rows import AblationConfig, choose
-    from gdrd_lab.experiments.ablation.run import ablate
+    from gdrd_lab.experiments.ablation import AblationConfig, ablate, choose
     from gdrd_lab.models.registry import shipped_assistant, shipped_generative
     from gdrd_lab.models.sface import load_sface
-    from gdrd_lab.reports.ablation_table import columns
+    from gdrd_lab.reports.markdown import columns
 
     config: AblationConfig = getattr(AblationConfig, arguments.config)()
     if arguments.seeds:

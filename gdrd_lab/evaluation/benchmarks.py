@@ -1,7 +1,5 @@
 """The published metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C and InsightFace's .bin files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ import numpy as np
 from gdrd_lab.datasets.benchmarks import ijb, qmul, scface
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
@@ -20,10 +18,7 @@ from gdrd_lab.models.recogniser import Recogniser
 
 @dataclass(frozen=True)
 class Metric:
-    """One published number: its name, its value, and the number of probes or pairs.
-
-    The value is in [0, 1], or NaN where there are too few impostors for a FAR.
-    """
+    """One published number in [0, 1] of ``n`` probes or pairs; NaN where impostors are too few for a FAR."""
 
     name: str
     value: float

@@ -1,31 +1,31 @@
 """What a score means at each resolution: thresholds and error shares measured on labelled faces.
 
-The shipped file holds the embeddings of the calibration faces by the shipped teacher and student, so that the app
-starts without computing them. Those of other networks are computed once and kept in the cache. After a change of a
-shipped network, ``python -m gdrd_lab.evaluation.calibration`` writes the file again.
+After a change of the shipped teacher or student, ``python -m gdrd_lab.evaluation.calibration`` writes their embeddings
+of the calibration faces, a shipped file, again. Those of other networks are kept in the cache.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
+from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.metrics.verification import require_finite_scores, threshold_at_far
 from gdrd_lab.io.atomic import atomic_write
 from gdrd_lab.io.cache import cached, fingerprint
 from gdrd_lab.io.paths import data_folder
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.transforms.degradation import Degradation
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import ArrayFaces, FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
 
 RESOLUTIONS = (6, 8, 12, 16, 24, 32, 64, 112)
 FAR = 0.01
@@ -34,13 +34,7 @@ SHIPPED = "known_faces.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Embeddings of N labelled faces at R resolutions by one recogniser.
-
-    Args:
-        resolutions: in pixels, rising.
-        embeddings: float32 (R, N, d), rows of unit length.
-        labels: (N,) identities.
-    """
+    """Embeddings, float32 (R, N, d) of unit length, of N labelled faces at R rising resolutions by one recogniser."""
 
     resolutions: tuple[int, ...]
     embeddings: np.ndarray
@@ -79,8 +73,6 @@ class Calibration:
 @lru_cache(maxsize=1)
 def calibration_faces() -> ArrayFaces:
     """Return the synthetic faces of the shipped calibration: 20 identities with 3 faces each, 112 px."""
-    from gdrd_lab.datasets.synthetic import synthetic_faces
-
     return synthetic_faces(identities=20, per_identity=3, size=112, seed=0)
 
 
@@ -90,20 +82,13 @@ def calibrate(
     resolutions: Sequence[int] = RESOLUTIONS,
     options: EmbedOptions = EmbedOptions(),
 ) -> Calibration:
-    """Embed labelled faces at every resolution, or read what an earlier call with the same inputs kept.
-
-    Args:
-        recogniser: the network; results are kept for what ``io.cache.fingerprint`` can name, such as a torch module.
-        faces: labelled faces; ``calibration_faces`` if None.
-        resolutions: in pixels.
-    """
+    """Embed labelled faces at every resolution, or read what an earlier call with the same inputs kept."""
     faces = calibration_faces() if faces is None else faces
     resolutions, labels, how = tuple(sorted(resolutions)), np.asarray(faces.labels), (options.flip, options.seed)
     try:
         if faces is calibration_faces() and (resolutions, how) == (RESOLUTIONS, (False, 0)):
-            shipped = _read(data_folder() / SHIPPED, shipped_key(recogniser))
-            if shipped is not None:
-                return Calibration(resolutions, shipped, labels)
+            with suppress(OSError, SafetensorError):
+                return Calibration(resolutions, _read(shipped_key(recogniser), data_folder() / SHIPPED), labels)
         key = fingerprint(recogniser, dataset_fingerprint(faces), resolutions, how)
     except TypeError:  # somebody's own recogniser, whose weights cannot be named
         return Calibration(resolutions, embeddings_at(recogniser, faces, resolutions, options), labels)
@@ -111,13 +96,7 @@ def calibrate(
     def make() -> dict[str, np.ndarray]:
         return {key: embeddings_at(recogniser, faces, resolutions, options)}
 
-    def read(path: Path) -> np.ndarray:
-        found = _read(path, key)
-        if found is None:
-            raise ValueError("it holds another calibration")
-        return found
-
-    return Calibration(resolutions, cached("calibration", key, make, read, _write), labels)
+    return Calibration(resolutions, cached("calibration", key, make, partial(_read, key), _write), labels)
 
 
 def embeddings_at(
@@ -131,37 +110,22 @@ def embeddings_at(
 
 
 def shipped_key(recogniser: object) -> str:
-    """Return the name of a recogniser's table in the shipped file: its weights and the model of the synthetic faces.
-
-    The pixels of the faces are not part of it, because they differ by rounding between processors.
-    """
+    """Return a recogniser's key in the shipped file: its weights and the face model; pixels vary between processors."""
     return fingerprint(recogniser, data_folder() / "face_model.safetensors")
 
 
 def _write(file: BinaryIO, tables: dict[str, np.ndarray]) -> None:
-    from safetensors.numpy import save
-
-    # Half precision moves a cosine by less than 0.001.
-    file.write(save({key: table.astype(np.float16) for key, table in tables.items()}))
+    file.write(save({key: table.astype(np.float16) for key, table in tables.items()}))  # moves a cosine by < 0.001
 
 
-def _read(place: Path, key: str) -> np.ndarray | None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(place, "np") as file:
-            if key not in file.keys():  # noqa: SIM118 (no mapping)
-                return None
-            table = file.get_tensor(key).astype(np.float32)
-            return table / np.linalg.norm(table, axis=-1, keepdims=True)
-    except (OSError, SafetensorError):
-        return None
+def _read(key: str, place: Path) -> np.ndarray:
+    with safe_open(place, "np") as file:
+        table = file.get_tensor(key).astype(np.float32)
+    return table / np.linalg.norm(table, axis=-1, keepdims=True)
 
 
 def main() -> None:
     """Write the shipped file for the shipped teacher and student."""
-    from gdrd_lab.models.registry import load_model
-
     shipped = [load_model(name) for name in ("sface", "student")]
     tables = {shipped_key(recogniser): embeddings_at(recogniser, calibration_faces()) for recogniser in shipped}
     with atomic_write(data_folder() / SHIPPED) as file:

@@ -1,10 +1,8 @@
 """Comparison of two faces across resolutions, for the app and the notebooks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,21 +10,14 @@ import torch
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.embed import embed_faces
 from gdrd_lab.evaluation.sweep import require_unique_names
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
-
-if TYPE_CHECKING:
-    from gdrd_lab.models.recogniser import Recogniser
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Cosine scores of one pair of faces.
-
-    Args:
-        resolutions: in pixels.
-        scores: one score in [-1, 1] per resolution, by the name of the recogniser.
-    """
+    """Cosine scores of one pair of faces, one per resolution (in pixels), by the name of the recogniser."""
 
     resolutions: tuple[int, ...]
     scores: dict[str, tuple[float, ...]]
@@ -71,8 +62,7 @@ def compare(
     Example:
         >>> from gdrd_lab.datasets.synthetic import synthetic_faces
         >>> from gdrd_lab.models.registry import load_model
-        >>> faces = synthetic_faces(1, 2)
-        >>> scores = compare(faces[0], faces[1], [load_model("student")], [8, 64]).scores["student"]
+        >>> scores = compare(*synthetic_faces(1, 2).images, [load_model("student")], [8, 64]).scores["student"]
         >>> scores[0] < scores[1]
         True
     """

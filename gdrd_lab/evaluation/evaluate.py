@@ -1,15 +1,13 @@
 """Evaluation in one call: recognisers, faces and resolutions in, a table of scores out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdrd_lab.datasets.base import identities_of, subset
+from gdrd_lab.datasets.base import FaceDataset, identities_of, subset
 from gdrd_lab.datasets.embed import EmbedOptions
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.registry import open_pairs
 from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
@@ -17,11 +15,8 @@ from gdrd_lab.evaluation.protocol import SHARP
 from gdrd_lab.evaluation.results import Scores, collect
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, sweep
 from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.transforms.degradation import Degradation
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.datasets.pairs import Pairs
 
 
 def evaluate(
@@ -45,7 +40,7 @@ def evaluate(
             ``embed(faces)``, which turns faces (N, 3, H, W), RGB in [0, 1], into embeddings (N, embedding_size).
         dataset: N aligned faces with identities.
         resolutions: in pixels; those above the size of the faces are left out, and a note says so.
-        degradation: blur, noise, JPEG, illumination and occlusion at every resolution; its own resolution is not used.
+        degradation: what else happens to the faces at every resolution; its own resolution is not used.
         further: degradations to measure after them.
         settings: which of the two faces is degraded; a ``Setting`` or its name in lower case: "same", "gallery" or
             "teacher" (for students of SFace).
@@ -67,38 +62,23 @@ def evaluate(
         >>> from gdrd_lab.datasets.synthetic import synthetic_faces
         >>> from gdrd_lab.models.registry import load_model
         >>> scores = evaluate(load_model("student"), synthetic_faces(10, 2), [8, 16], options=QUIET)
-        >>> frame = scores.to_frame()
-        >>> sorted(frame[frame.metric == "accuracy"].resolution.unique().tolist())
+        >>> sorted({score.resolution for score in scores if score.metric == "accuracy"})
         [8, 16]
     """
-    from gdrd_lab.models.registry import load_model
-
     several = list(recognisers) if isinstance(recognisers, Sequence) else [recognisers]
     if unseen:
         dataset = unseen_part(several, dataset)
     sizes = [size for size in dict.fromkeys(resolutions) if size <= dataset.size]
-    above = ", ".join(str(size) for size in sorted(set(resolutions) - set(sizes)))
-    if above and not sizes:
-        raise GdrdError(
-            f"The faces of {dataset.name} have {dataset.size} px, too few for {above} px",
-            f"Choose resolutions up to {dataset.size}",
-        )
-    chosen = [_setting(setting) for setting in settings]
-    metrics = MetricConfig(
-        open_pairs(dataset, options.seed) if pairs is None else pairs,
-        identification=identification,
-        retrieval=retrieval,
-        distractors=True,
-    )
-    scores = sweep(
-        several,
-        dataset,
-        [*(replace(degradation, resolution=size) for size in sizes), *further],
-        metrics,
-        options,
-        settings=chosen,
-        teacher=load_model("sface") if Setting.TEACHER in chosen else None,
-    )
+    above = ", ".join(map(str, sorted(set(resolutions) - set(sizes))))
+    known = {name: member for member in Setting for name in (member.name.lower(), member.value)}
+    if unknown := [setting for setting in settings if setting not in known]:
+        raise GdrdError(f"There is no setting called {unknown[0]}", "Choose among same, gallery and teacher")
+    chosen = [known[setting] for setting in settings]
+    teacher = load_model("sface") if Setting.TEACHER in chosen else None
+    pairs = open_pairs(dataset, options.seed) if pairs is None else pairs
+    metrics = MetricConfig(pairs, identification=identification, retrieval=retrieval, distractors=True)
+    degradations = [replace(degradation, resolution=size) for size in sizes or resolutions]
+    scores = sweep(several, dataset, [*degradations, *further], metrics, options, settings=chosen, teacher=teacher)
     remarks = overlap_notes(several, dataset, " --unseen (in Python unseen=True) leaves them out.")
     if above:
         remarks.append(f"{above} px left out: the faces of {dataset.name} have {dataset.size} px.")
@@ -106,13 +86,8 @@ def evaluate(
 
 
 def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset, remedy: str = "") -> list[str]:
-    """Return a sentence for each recogniser that was trained on people of the face set, or may have been.
-
-    A student's metadata record who was trained on (``datasets.split.split_record``). Students from before that record
-    name their training sets only.
-    """
-    out = []
-    total = len(np.unique(dataset.labels[dataset.labels >= 0]))
+    """Return a sentence for each recogniser that was trained on people of the face set, or may have been."""
+    out, total = [], len(np.unique(dataset.labels[dataset.labels >= 0]))
     for recogniser in recognisers:
         metadata = getattr(recogniser, "metadata", {})
         record = metadata.get("split")
@@ -135,13 +110,4 @@ def unseen_part(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> Face
     seen = {name for record in records if record for name in overlap(record, dataset)}
     names = identities_of(dataset)
     kept = [k for k, label in enumerate(dataset.labels) if label < 0 or names[label] not in seen]
-    if len(kept) == len(dataset):
-        return dataset
-    return subset(dataset, kept, f"{dataset.name} (held out)")
-
-
-def _setting(setting: Setting | str) -> Setting:
-    known = {member.name.lower(): member for member in Setting} | {member.value: member for member in Setting}
-    if setting not in known:
-        raise GdrdError(f"There is no setting called {setting}", "Choose among same, gallery and teacher")
-    return known[setting]
+    return dataset if len(kept) == len(dataset) else subset(dataset, kept, f"{dataset.name} (held out)")

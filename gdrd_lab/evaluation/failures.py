@@ -1,53 +1,32 @@
-"""The hardest pairs of a recogniser, described in numbers, and its agreement with other recognisers.
-
-No face is shown: statistics of the native images describe each pair.
-"""
-
-from __future__ import annotations
+"""The hardest pairs of a recogniser in numbers and words (no face is shown), and its agreement with other networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from gdrd_lab.datasets.base import FaceDataset, batches
+from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
+from gdrd_lab.evaluation.metrics.verification import Array, lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.results import current_name, read_rows
+from gdrd_lab.evaluation.results import read_rows
 from gdrd_lab.transforms.resize import luma
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.datasets.pairs import Pairs
-
-Array = np.ndarray
-# A difference is mentioned when it is larger than in nine of ten pairs.
-UNUSUAL = 0.9
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A pair that a recogniser decides wrongly.
+    """A pair that a recogniser decides wrongly."""
 
-    Args:
-        kind: "genuine" (rejected) or "impostor" (accepted).
-        pair: number of the pair in the protocol, from 0.
-        fold: its fold, from 0.
-        score: of the recogniser under test.
-        threshold: of the fold, chosen on the other folds.
-        sharp: score of the native faces by the reference model.
-        words: description of the pair, see ``describe``.
-    """
-
-    kind: str
-    pair: int
-    fold: int
+    kind: str  # "genuine" (rejected) or "impostor" (accepted)
+    pair: int  # its number in the protocol, from 0
+    fold: int  # from 0
     score: float
-    threshold: float
-    sharp: float
-    words: str
+    threshold: float  # of the fold, chosen on the other folds
+    sharp: float  # score of the native faces by the reference model
+    words: str  # see ``describe``
 
 
 @dataclass(frozen=True)
@@ -64,18 +43,12 @@ class Failures:
 
 
 def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
-    """Measure every face: brightness and contrast (mean and standard deviation of the luma, 0 to 1), detail (mean
-    absolute Laplacian), side light (mean of the right half minus that of the left), asymmetry (mean absolute difference
-    from the mirror image).
-
-    Returns:
-        {name: (N,)}.
+    """Measure every face, (N,) by name: brightness and contrast (mean and standard deviation of the luma, 0 to 1),
+    detail (mean absolute Laplacian), side light (mean of the right half minus that of the left), asymmetry (mean
+    absolute difference from the mirror image).
     """
-    from gdrd_lab.datasets.base import batches
-
-    out: dict[str, Array] = {
-        name: np.zeros(len(dataset)) for name in ("brightness", "contrast", "detail", "side light", "asymmetry")
-    }
+    names = ("brightness", "contrast", "detail", "side light", "asymmetry")
+    out: dict[str, Array] = {name: np.zeros(len(dataset)) for name in names}
     for indices, faces in batches(dataset, 256):
         light = luma(faces)[:, 0]
         half = light.shape[-1] // 2
@@ -89,20 +62,13 @@ def image_statistics(dataset: FaceDataset) -> dict[str, Array]:
 
 
 def describe(found: Mapping[str, Array], pairs: Pairs) -> list[str]:
-    """Describe each pair by the statistics in which its two faces differ more than those of nine in ten pairs do.
-
-    Args:
-        found: what ``image_statistics`` returns.
-
-    Returns:
-        P texts.
-    """
+    """Describe each pair by the ``image_statistics`` in which its faces differ more than those of nine in ten pairs."""
     texts: list[list[str]] = [[] for _ in range(len(pairs))]
     ranks = []
     for name, values in found.items():
         one, two = values[pairs.first], values[pairs.second]
         difference = np.abs(one - two)
-        limit = np.quantile(difference, UNUSUAL)
+        limit = np.quantile(difference, 0.9)
         ranks.append(difference.argsort().argsort() / len(difference))
         for k in np.flatnonzero(difference > limit):
             texts[k].append(f"{name} {one[k]:.2f} against {two[k]:.2f}")
@@ -122,13 +88,10 @@ def failures(
     resolution: int,
     count: int = 5,
 ) -> Failures:
-    """Find the pairs that a recogniser decides most wrongly.
+    """Find the pairs that a recogniser decides most wrongly, described by ``words`` (see ``describe``).
 
-    Args:
-        embeddings: (N, d) embeddings of the degraded faces.
-        references: {name: (N, d)} embeddings of the native faces by reference models; the score of the first is
-            reported for each pair.
-        words: P descriptions of pairs, see ``describe``.
+    ``embeddings`` (N, d) are of the degraded faces. ``references`` are those of the native faces by reference models;
+    the score of the first is reported for each pair.
     """
     from scipy.stats import spearmanr
 
@@ -156,8 +119,7 @@ def failures(
 def read_failures(path: Path | str) -> list[Failures]:
     """Read the rows that ``results.write_rows`` wrote."""
 
-    def build(row: dict[str, Any]) -> Failures:
-        hardest = tuple(Failure(**failure) for failure in row["hardest"])
-        return Failures(**{**row, "data": current_name(row["data"]), "hardest": hardest})
+    def build(hardest: Sequence[dict[str, Any]], **row: Any) -> Failures:
+        return Failures(**row, hardest=tuple(Failure(**failure) for failure in hardest))
 
     return read_rows(path, build, "failures", "gdrd failures")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 from gdrd_lab import __version__
 from gdrd_lab.errors import GdrdError
@@ -27,34 +27,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FORMAT = 1
+REMEDY = "Give a file that `gdrd evaluate` wrote"
 COLUMNS = [f.name for f in fields(Score)]
-SEVERITIES = [f.name for f in fields(Degradation)]
 # The degradation's resolution has its own name in a CSV, where Score.resolution is a column too (112 for "native").
-FLAT = {name: f"degradation_{name}" for name in SEVERITIES}
-_TYPES: dict[str, type] = {
-    f.name: {"str": str, "int": int, "float": float}.get(str(f.type), dict) for f in fields(Score)
-}
-# What files of earlier versions call the synthetic faces.
-EARLIER = re.compile(r"\bembedded( faces)?\b")
+FLAT = {f.name: f"degradation_{f.name}" for f in fields(Degradation)}
+_TYPES: dict[str, Any] = {f.name: get_origin(f.type) or f.type for f in fields(Score)}
+EARLIER = re.compile(r"\bembedded( faces)?\b")  # what files of earlier versions call the synthetic faces
 
 
 @dataclass(frozen=True, repr=False)
 class Scores:
-    """Scores and where they come from; prints as a table in a terminal and in a notebook.
-
-    Args:
-        scores: the results.
-        command: the command line that made them.
-        date: UTC, ISO 8601, to the second.
-        version: of this package.
-        notes: what a reader should know, such as why a value is missing.
-    """
+    """Scores and where they come from; prints as a table in a terminal and in a notebook."""
 
     scores: tuple[Score, ...]
-    command: str
-    date: str
-    version: str
-    notes: tuple[str, ...]
+    command: str  # the command line that made them
+    date: str  # UTC, ISO 8601, to the second
+    version: str  # of this package
+    notes: tuple[str, ...]  # what a reader should know, such as why a value is missing
 
     def __iter__(self) -> Iterator[Score]:
         return iter(self.scores)
@@ -102,10 +91,10 @@ def write_rows(path: Path | str, rows: Sequence[Any]) -> Path:
     return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
-def read_rows(path: Path | str, build: Callable[[dict[str, Any]], T], what: str, command: str) -> list[T]:
+def read_rows(path: Path | str, build: Callable[..., T], what: str, command: str) -> list[T]:
     """Read what ``write_rows`` wrote."""
     try:
-        return [build(row) for row in json.loads(_text(path))["rows"]]
+        return [build(**{**row, "data": current_name(row["data"])}) for row in json.loads(_text(path))["rows"]]
     except (ValueError, KeyError, TypeError) as error:
         raise GdrdError(f"{path} holds no {what} ({error})", f"Write it with `{command}`") from error
 
@@ -152,7 +141,7 @@ def read_json(path: Path | str) -> Scores:
         remarks = tuple(_typed(note, str, "notes") for note in _typed(document["notes"], list, "notes"))
         return Scores(scores, document["command"], document["date"], document["version"], remarks)
     except ValueError as error:
-        raise _unreadable(path, error) from error
+        raise GdrdError(f"{path} is no result file or is damaged ({str(error)[:120]})", REMEDY) from error
 
 
 def current_name(data: str) -> str:
@@ -161,18 +150,17 @@ def current_name(data: str) -> str:
 
 
 def _plain(score: Score) -> dict[str, Any]:
-    """Return a score as JSON types, NaN as None."""
+    """NaN becomes None."""
     return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in asdict(score).items()}
 
 
 def _flat(score: Score) -> dict[str, Any]:
-    """Return a score as one row: the degradation's fields stand beside the others, NaN is None."""
+    """The degradation's fields stand beside the others, NaN becomes None."""
     row = _plain(score)
     return row | {FLAT[name]: value for name, value in row.pop("degradation").items()}
 
 
 def _score(row: Any) -> Score:
-    """Return a score from JSON types; ValueError where a field is missing, unknown or of another type."""
     if not isinstance(row, dict) or set(row) != set(COLUMNS):
         raise ValueError("a score with missing or unknown fields")
     values = {
@@ -187,7 +175,6 @@ def _score(row: Any) -> Score:
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:
-    """Return ``value`` if it is of its type (whole numbers pass as float); ValueError otherwise."""
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
@@ -199,12 +186,4 @@ def _text(path: Path | str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise GdrdError(
-            f"{path} cannot be read ({error.strerror})", "Give a file that `gdrd evaluate` wrote"
-        ) from error
-
-
-def _unreadable(path: Path | str, error: Exception) -> GdrdError:
-    return GdrdError(
-        f"{path} is no result file or is damaged ({str(error)[:120]})", "Give a file that `gdrd evaluate` wrote"
-    )
+        raise GdrdError(f"{path} cannot be read ({error.strerror})", REMEDY) from error

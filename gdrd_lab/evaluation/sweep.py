@@ -1,39 +1,31 @@
 """Sweeps over recognisers, degradations and settings; each face is embedded once per recogniser and degradation."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
+from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
-from gdrd_lab.datasets.pairs import Enrolment, enrol
+from gdrd_lab.datasets.pairs import Enrolment, Pairs, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
 from gdrd_lab.evaluation.metrics.identification import clustered_error
-from gdrd_lab.evaluation.metrics.retrieval import retrieve
+from gdrd_lab.evaluation.metrics.retrieval import Array, retrieve
 from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings, verify_embeddings
+from gdrd_lab.io.paths import commit
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.datasets.pairs import Pairs
-    from gdrd_lab.models.recogniser import Recogniser
-
-Array = np.ndarray
 Row = tuple[str, float, float, int]  # metric, value, spread and n
 
 
 class Setting(StrEnum):
-    """Which faces are degraded: both, or the probe only, the gallery having its native resolution.
-
-    In the last setting the teacher embeds the gallery: a student shares its teacher's embedding space, so that a
-    gallery enrolled by the teacher need not be enrolled again.
-    """
+    """Which faces are degraded: both, or the probe only, with a native gallery by the recogniser or by its teacher."""
 
     SAME = "same resolution"
     GALLERY = "sharp gallery"
@@ -42,61 +34,34 @@ class Setting(StrEnum):
 
 @dataclass(frozen=True)
 class Score:
-    """One number, with everything needed to interpret and to reproduce it.
+    """One number, with everything needed to interpret and to reproduce it."""
 
-    Args:
-        method: the recogniser's name.
-        data: the face set's name.
-        setting: see ``Setting``.
-        resolution: of the degraded faces, in pixels.
-        degradation: the fields of ``Degradation``.
-        metric: accuracy, AUC, EER, TAR@FAR=0.001, rank-1, mAP, recall@5 and so on.
-        value: in [0, 1]; NaN where the data are too few to measure it.
-        spread: its standard error (folds for accuracy, bootstrap over pairs for AUC, EER and TAR, clustered by person
-            for the rest).
-        n: comparisons (pairs, probes or queries) behind it; impostor pairs for TAR@FAR.
-        seed: of degradations, enrolment and bootstrap.
-        commit: of the code.
-        seconds: spent embedding the degraded faces and scoring this setting.
-    """
-
-    method: str
-    data: str
-    setting: str
-    resolution: int
-    degradation: dict[str, Any]
-    metric: str
-    value: float
-    spread: float
-    n: int
-    seed: int
-    commit: str
-    seconds: float
+    method: str  # the recogniser's name
+    data: str  # the face set's name
+    setting: str  # see ``Setting``
+    resolution: int  # of the degraded faces, in pixels
+    degradation: dict[str, Any]  # the fields of ``Degradation``
+    metric: str  # accuracy, AUC, EER, TAR@FAR=0.001, rank-1, mAP, recall@5 and so on
+    value: float  # in [0, 1]; NaN where the data are too few to measure it
+    spread: float  # standard error: of folds for accuracy, by bootstrap for AUC, EER and TAR, else clustered by person
+    n: int  # comparisons (pairs, probes or queries) behind it; impostor pairs for TAR@FAR
+    seed: int  # of degradations, enrolment and bootstrap
+    commit: str  # of the code
+    seconds: float  # spent embedding the degraded faces and scoring this setting
 
 
 @dataclass(frozen=True)
 class MetricConfig:
-    """What a sweep measures.
+    """What a sweep measures."""
 
-    Args:
-        pairs: pairs to verify; None leaves verification out.
-        fars: false accept rates to report a TAR for.
-        both_ways: in the settings with a sharp gallery, also score each pair with its faces exchanged.
-        identification: measure rank-k; one face of each identity is enrolled.
-        distractors: enrol identities with a single face instead of raising an error.
-        retrieval: measure mAP and recall@k.
-        ks: the k of rank-k and recall@k.
-        bootstrap: number of resamplings for the spread of AUC, EER and TAR@FAR; with 0 it is NaN.
-    """
-
-    pairs: Pairs | None = None
-    fars: tuple[float, ...] = (0.01, 0.001)
-    both_ways: bool = False
-    identification: bool = False
-    distractors: bool = False
-    retrieval: bool = False
-    ks: tuple[int, ...] = (1, 5)
-    bootstrap: int = 100
+    pairs: Pairs | None = None  # pairs to verify; None leaves verification out
+    fars: tuple[float, ...] = (0.01, 0.001)  # false accept rates to report a TAR for
+    both_ways: bool = False  # with a sharp gallery, also score each pair with its faces exchanged
+    identification: bool = False  # measure rank-k; one face of each identity is enrolled
+    distractors: bool = False  # enrol identities with a single face instead of raising an error
+    retrieval: bool = False  # measure mAP and recall@k
+    ks: tuple[int, ...] = (1, 5)  # the k of rank-k and recall@k
+    bootstrap: int = 100  # resamplings for the spread of AUC, EER and TAR@FAR; with 0 it is NaN
 
 
 def resolutions(sizes: Iterable[int], base: Degradation = SHARP) -> list[Degradation]:
@@ -125,24 +90,15 @@ def sweep(
 ) -> list[Score]:
     """Measure every recogniser on every degradation in every setting.
 
-    Args:
-        dataset: N aligned faces.
-        degradations: see ``resolutions`` and ``severities``.
-        options: how faces are embedded; its seed is that of degradations, enrolment and bootstrap too. With ``flip``
-            the methods' names end in ", flips averaged".
-        teacher: embeds the gallery of ``Setting.TEACHER``, which only its own students have (``teacher_name``).
+    ``options.seed`` is that of degradations, enrolment and bootstrap too. With ``options.flip`` the methods' names end
+    in ", flips averaged". ``teacher`` embeds the gallery of ``Setting.TEACHER``, which only its own students have.
     """
-    from tqdm.auto import tqdm
-
-    from gdrd_lab.io.paths import commit
-
     seed = options.seed
     enrolment = _prepare(recognisers, dataset, degradations, metrics, seed)
     labels, code, scores = np.asarray(dataset.labels), commit(), []
     known: dict[tuple[type, str], Array] = {}  # another class of the same name is another network
 
     def hr(recogniser: Recogniser) -> Array:
-        """Embed the native faces, once for each recogniser and for a student's teacher."""
         key = (type(recogniser), recogniser.name)
         if key not in known:
             known[key] = embed_all(recogniser, dataset, SHARP, options)
@@ -184,23 +140,20 @@ def _prepare(
     seed: int,
 ) -> Enrolment | None:
     """Raise every error that the inputs allow to foresee; return who is enrolled."""
-    names = [recogniser.name for recogniser in recognisers]
-    if not names or not degradations or not (metrics.pairs is not None or metrics.identification or metrics.retrieval):
+    measures = metrics.pairs is not None or metrics.identification or metrics.retrieval
+    if not recognisers or not degradations or not measures:
         raise GdrdError("There is nothing to measure", "Give recognisers, degradations and at least one measure")
     require_unique_names(recognisers)
-    for degradation in degradations:
-        if degradation.resolution is not None and degradation.resolution > dataset.size:
-            raise GdrdError(
-                f"The faces of {dataset.name} have {dataset.size} px, too few for {degradation.resolution} px",
-                f"Choose resolutions up to {dataset.size}",
-            )
-    constant = np.ones((len(dataset), 1), np.float32)
-    enrolment = None
-    if metrics.identification:
-        enrolment = enrol(dataset.labels, seed=seed, distractors=metrics.distractors)
+    above = sorted({d.resolution for d in degradations if d.resolution is not None and d.resolution > dataset.size})
+    if above:
+        what = f"The faces of {dataset.name} have {dataset.size} px, too few for {', '.join(map(str, above))} px"
+        raise GdrdError(what, f"Choose resolutions up to {dataset.size}")
+    labels = np.asarray(dataset.labels)
+    enrolment = enrol(labels, seed=seed, distractors=metrics.distractors) if metrics.identification else None
     if metrics.pairs is not None:
         check_pairs(dataset, metrics.pairs)
-    _measure(constant, constant, np.asarray(dataset.labels), replace(metrics, bootstrap=0), enrolment, seed)
+    constant = np.ones((len(dataset), 1), np.float32)
+    _measure(constant, constant, labels, replace(metrics, bootstrap=0), enrolment, seed)
     return enrolment
 
 
@@ -208,10 +161,8 @@ def require_unique_names(recognisers: Sequence[Recogniser]) -> None:
     """Raise GdrdError if two recognisers have one name, because results are found by it."""
     names = [recogniser.name for recogniser in recognisers]
     if len(set(names)) < len(names):
-        raise GdrdError(
-            f"Recognisers share a name: {', '.join(names)}",
-            "Set the attribute name of each, or load them with load_models and NAME=PATH",
-        )
+        remedy = "Set the attribute name of each, or load them with load_models and NAME=PATH"
+        raise GdrdError(f"Recognisers share a name: {', '.join(names)}", remedy)
 
 
 def _measure(

@@ -1,23 +1,18 @@
 """Scores as tables: in a terminal, in a notebook, and as the cells that other formats share."""
 
-from __future__ import annotations
-
 import html
 import io
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.transforms.degradation import Degradation
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from gdrd_lab.evaluation.sweep import Score
-
-# What a summary shows; ``show`` prints every metric.
-MAIN = ("accuracy", "rank-1", "mAP")
+MAIN = ("accuracy", "rank-1", "mAP")  # what a summary shows; ``show`` prints every metric
 
 
 def cells(scores: Sequence[Score], digits: int = 2) -> tuple[list[str], list[list[str]]]:
@@ -31,12 +26,8 @@ def cells(scores: Sequence[Score], digits: int = 2) -> tuple[list[str], list[lis
 def table(scores: Sequence[Score], metric: str = "accuracy") -> Table:
     """One table of one metric: methods as rows, degradations as columns, value and standard error in percent.
 
-    More than five degradations, or long names of them, become the rows, which fits a narrow screen. ``scores`` should
-    be of one data set and one setting; rows and columns are in the order given.
+    More than five degradations, or long names of them, become the rows, which fits a narrow screen.
     """
-    from rich import box
-    from rich.table import Table
-
     chosen = [score for score in scores if score.metric == metric]
     header, rows = cells(chosen)
     if len(header) > 6 or sum(map(len, header[1:])) > 50:
@@ -57,8 +48,6 @@ def show(
     console: Console | None = None,
 ) -> None:
     """Print a table for each data set, setting and metric, then the notes; ``metrics`` None prints all."""
-    from rich.console import Console
-
     console = console or Console()
     for part in _parts(scores, metrics):
         console.print(table(part, part[0].metric))
@@ -68,8 +57,6 @@ def show(
 
 def as_text(scores: Sequence[Score], notes: Sequence[str] = ()) -> str:
     """Return the tables of the main metrics as text, and which other metrics there are."""
-    from rich.console import Console
-
     file = io.StringIO()
     show(scores, MAIN, notes, Console(file=file))
     others = dict.fromkeys(score.metric for score in scores if score.metric not in MAIN)
@@ -82,9 +69,8 @@ def as_html(scores: Sequence[Score], notes: Sequence[str] = ()) -> str:
     for part in _parts(scores):
         header, rows = cells(part)
         lines = [("th", header), *(("td", row) for row in rows)]
-        body = "".join(
-            f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in line)}</tr>" for tag, line in lines
-        )
+        drawn = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line) for tag, line in lines)
+        body = "".join(f"<tr>{line}</tr>" for line in drawn)
         out.append(f"<table><caption>{html.escape(_title(part, part[0].metric))}</caption>{body}</table>")
     return "".join([*out, *(f"<p>Note: {html.escape(note)}</p>" for note in notes)])
 
@@ -108,7 +94,6 @@ def _title(scores: Sequence[Score], metric: str) -> str:
 
 
 def _parts(scores: Sequence[Score], metrics: Sequence[str] | None = None) -> list[list[Score]]:
-    """Return the scores of each data set, setting and metric, in their order."""
     parts: dict[tuple[str, str, str], list[Score]] = {}
     for score in scores:
         if metrics is None or score.metric in metrics:

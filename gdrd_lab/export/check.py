@@ -1,7 +1,5 @@
 """What an exported file costs in accuracy: its embeddings and scores against the original's, on the synthetic faces."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,21 +19,13 @@ from gdrd_lab.transforms.resize import resize
 
 @dataclass(frozen=True)
 class Comparison:
-    """An exported recogniser against the original.
+    """An exported recogniser against the original."""
 
-    Args:
-        resolution: resolution of the faces compared.
-        difference: largest difference of any value of any embedding.
-        cosine: lowest cosine between both embeddings of a face.
-        accuracy: (original, exported) verification accuracy over 10 folds, or as many as the faces fill.
-        error: standard error of the original's accuracy.
-    """
-
-    resolution: int
-    difference: float
-    cosine: float
-    accuracy: tuple[float, float]
-    error: float
+    resolution: int  # of the faces compared
+    difference: float  # the largest of any value of any embedding
+    cosine: float  # the lowest between both embeddings of a face
+    accuracy: tuple[float, float]  # (original, exported), of verification over 10 folds or as many as the faces fill
+    error: float  # standard error of the original's accuracy
 
 
 def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities: int = 60) -> Comparison:
@@ -45,14 +35,9 @@ def compare(recogniser: Recogniser, path: Path, resolution: int = 16, identities
     degradation = Degradation(resolution)
     original, other = (embed_all(model, faces, degradation, QUIET) for model in (recogniser, exported))
     pairs = open_pairs(faces)
-    scores = [verify_embeddings(found, found, pairs).accuracy for found in (original, other)]
-    return Comparison(
-        resolution,
-        float(np.abs(original - other).max()),
-        float((original * other).sum(1).min()),
-        (scores[0].mean, scores[1].mean),
-        scores[0].standard_error,
-    )
+    before, after = (verify_embeddings(found, found, pairs).accuracy for found in (original, other))
+    difference, cosine = np.abs(original - other).max(), (original * other).sum(1).min()
+    return Comparison(resolution, float(difference), float(cosine), (before.mean, after.mean), before.standard_error)
 
 
 def show(comparison: Comparison) -> None:

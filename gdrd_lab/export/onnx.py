@@ -1,7 +1,5 @@
 """A recogniser as one file for other runtimes: ONNX, 8-bit ONNX, or a torch.export program."""
 
-from __future__ import annotations
-
 import json
 import logging
 import warnings
@@ -10,23 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 import torch
+from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gdrd_lab.datasets.base import batches
+from gdrd_lab.datasets.base import FaceDataset, batches
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.models.onnx import require_onnxruntime
-from gdrd_lab.models.recogniser import require_finite
+from gdrd_lab.models.recogniser import Recogniser, require_finite
 from gdrd_lab.transforms.resize import downscale, resize
-
-if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
-    from gdrd_lab.models.recogniser import Recogniser
 
 OPSET = 18
 LARGEST_BATCH = 65_536
@@ -35,8 +31,7 @@ LARGEST_BATCH = 65_536
 class EmbeddingNetwork(nn.Module):
     """What is exported: faces (N, 3, s, s), RGB in [0, 1], at the network's input size s, to unit embeddings (N, d).
 
-    The caller resizes faces to s (bicubic, with antialias where it shrinks), because ONNX has no such operator;
-    ``OnnxRecogniser`` does it.
+    The caller resizes faces to s (bicubic, with antialias where it shrinks), as ``OnnxRecogniser`` does: ONNX cannot.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -51,10 +46,8 @@ class EmbeddingNetwork(nn.Module):
 def input_size(recogniser: Any) -> int:
     """Return the resolution s to which a recogniser resizes every face."""
     if not isinstance(recogniser, nn.Module) or not hasattr(recogniser, "input_size"):
-        raise GdrdError(
-            f"{getattr(recogniser, 'name', recogniser)} cannot be exported",
-            "Export a student or SFace: one network with an input size",
-        )
+        name = getattr(recogniser, "name", recogniser)
+        raise GdrdError(f"{name} cannot be exported", "Export a student or SFace: one network with an input size")
     return int(recogniser.input_size)  # type: ignore[arg-type]
 
 
@@ -63,18 +56,7 @@ def export_onnx(recogniser: Any, path: Path, *, scale_prelu: bool = True) -> Pat
 
     BatchNorm is folded into the convolutions, and ``split_prelu`` rewrites PReLU. The metadata hold name, input size
     and embedding size.
-
-    Raises:
-        GdrdError: it is not one network, a weight is not finite, or the file cannot be written.
-
-    Example:
-        >>> from gdrd_lab.models.student.model import Student
-        >>> with TemporaryDirectory() as folder:
-        ...     export_onnx(Student(), Path(folder, "student.onnx")).name
-        'student.onnx'
     """
-    import onnx
-
     size = input_size(recogniser)
     require_finite(recogniser.state_dict(), recogniser.name)
     network = EmbeddingNetwork(recogniser).eval()
@@ -82,16 +64,9 @@ def export_onnx(recogniser: Any, path: Path, *, scale_prelu: bool = True) -> Pat
         # The exporter that is built on torch.export needs onnxscript, a further dependency. This one warns that the
         # branches on the resolution are fixed, which is intended.
         temporary = Path(folder, "model.onnx")
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, size, size),),
-            str(temporary),
-            input_names=["faces"],
-            output_names=["embeddings"],
-            dynamic_axes={"faces": {0: "n"}, "embeddings": {0: "n"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        how: dict[str, Any] = {"input_names": ["faces"], "output_names": ["embeddings"], "opset_version": OPSET}
+        how |= {"dynamic_axes": {"faces": {0: "n"}, "embeddings": {0: "n"}}, "dynamo": False}
+        torch.onnx.export(network, (torch.zeros(2, 3, size, size),), str(temporary), **how)
         model = onnx.load(str(temporary))
     split_prelu(model.graph, scale_prelu)
     onnx.helper.set_model_props(model, {"gdrd": json.dumps(_metadata(recogniser, size))})
@@ -105,8 +80,6 @@ def split_prelu(graph: Any, scale: bool = True) -> None:
     With ``scale``, a convolution whose slopes are all below 0.99 is scaled to y = (1 - a) x, and the sum becomes
     a / (1 - a) y + relu(y). This saves a multiplication, but y has a wider range, which costs accuracy in 8 bits.
     """
-    from onnx import helper, numpy_helper
-
     weights = {item.name: item for item in graph.initializer}
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in weights:  # the exporter stores equal weights once
@@ -146,20 +119,12 @@ def split_prelu(graph: Any, scale: bool = True) -> None:
 
 
 def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int = 128) -> Path:
-    """Write an 8-bit copy of an ONNX file: weights per channel, activations by the range of some faces.
+    """Write an 8-bit copy, a quarter of the size, of a file of ``export_onnx``, best with ``scale_prelu=False``.
 
-    Static quantisation in QDQ form; a range covers 99.99 percent of the activations. The calibration faces are resized
-    to 8, 16 and 32 pixels and their own resolution in turn. The file has a quarter of the size; `gdrd export` prints
-    what it costs in accuracy.
-
-    Args:
-        source: a file of ``export_onnx``, best with ``scale_prelu=False``.
-        path: the file to write.
-        calibration: faces whose activations set the ranges, such as the synthetic faces.
-        faces: number of calibration faces.
+    Quantisation is static, in QDQ form: weights per channel, activations by the range of 99.99 percent of them over
+    ``faces`` faces of ``calibration``, resized to 8, 16 and 32 pixels and their own resolution in turn.
     """
     require_onnxruntime()
-    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -169,7 +134,7 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    metadata = read_metadata(onnx.load(str(source)), source)
+    metadata = _read_metadata(onnx.load(str(source)), source)
     rows = list(_calibration_batches(calibration, faces, metadata["input_size"]))
 
     class Reader(CalibrationDataReader):  # one batch at a time: onnxruntime keeps all activations of a range
@@ -202,7 +167,7 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int
 
 
 def export_int8(recogniser: Any, path: Path, calibration: FaceDataset, faces: int = 128) -> Path:
-    """Write a recogniser as 8-bit ONNX; arguments and errors as for ``export_onnx`` and ``quantise_onnx``."""
+    """Write a recogniser as 8-bit ONNX, see ``export_onnx`` and ``quantise_onnx``."""
     require_onnxruntime()
     with TemporaryDirectory() as folder:
         whole = export_onnx(recogniser, Path(folder, "float.onnx"), scale_prelu=False)
@@ -212,8 +177,7 @@ def export_int8(recogniser: Any, path: Path, calibration: FaceDataset, faces: in
 def export_program(recogniser: Any, path: Path) -> Path:
     """Write a recogniser as a torch.export program (.pt2) with the input and output of the ONNX file.
 
-    `torch.export.load` runs it without this project. Opening such a file can run a program hidden in it, so `gdrd`
-    opens none.
+    Opening such a file can run code hidden in it, so `gdrd` opens none.
     """
     size = input_size(recogniser)
     network = EmbeddingNetwork(recogniser).eval()
@@ -226,15 +190,12 @@ def export_program(recogniser: Any, path: Path) -> Path:
         return write_atomically(path, temporary.read_bytes())
 
 
-def read_metadata(model: Any, source: Path) -> dict[str, Any]:
-    """Return name, input_size and embedding_size of an ONNX model that ``export_onnx`` wrote."""
+def _read_metadata(model: Any, source: Path) -> dict[str, Any]:
     found = next((entry.value for entry in model.metadata_props if entry.key == "gdrd"), None)
     try:
         metadata = json.loads(found or "")
-        return {
-            "name": str(metadata["name"]),
-            **{name: int(metadata[name]) for name in ("input_size", "embedding_size")},
-        }
+        sizes = {name: int(metadata[name]) for name in ("input_size", "embedding_size")}
+        return {"name": str(metadata["name"]), **sizes}
     except (ValueError, KeyError, TypeError) as error:
         raise GdrdError(f"{source} does not say which recogniser it is", "Write it with `gdrd export`") from error
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from gdrd_lab.evaluation.metrics.verification import Roc
     from gdrd_lab.evaluation.sweep import Score
 
-MOST_POINTS_WITH_MARKERS = 25
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -50,24 +48,15 @@ class Curve:
 
 
 def curves(scores: Iterable[Score], metric: str = "accuracy") -> list[Curve]:
-    """Return a curve over resolution for each method and data set, of one metric.
-
-    Args:
-        scores: of one setting and of degradations that differ in resolution only.
-        metric: the metric.
-
-    Raises:
-        GdrdError: a method has two scores at one resolution.
-    """
+    """Return a curve over resolution for each method and data set, of one metric in one setting."""
     grouped: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
     for score in scores:
         if score.metric == metric:
             points = grouped.setdefault((score.method, score.data), {})
             if score.resolution in points:
-                raise GdrdError(
-                    f"{score.method} on {score.data} has two scores at {score.resolution} px",
-                    "Choose the scores of one setting and one severity",
-                )
+                name = f"{score.method} on {score.data}"
+                remedy = "Choose the scores of one setting and one severity"
+                raise GdrdError(f"{name} has two scores at {score.resolution} px", remedy)
             points[score.resolution] = (score.value, score.spread)
     out = []
     for (method, data), points in grouped.items():
@@ -126,9 +115,7 @@ def roc_figure(rocs: Mapping[str, Roc], *, title: str = "") -> Figure:
         axes.plot(far, tar, label=name, linewidth=1.8, **style(i, "linestyle"))
     shares = np.geomspace(lowest, 1, 200)
     axes.plot(shares, shares, color=INK, linewidth=1, linestyle=":", label="chance", zorder=1)
-    axes.set_xscale("log")
-    axes.set_xlim(lowest, 1)
-    axes.set_ylim(0, 1.02)
+    axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02))
     finalise_axes(figure, axes, title, "False accept rate", "True accept rate")
     points = (f"{name}: TAR {_tar(r, 0.1):.3f} at FAR 0.1 and {_tar(r, 0.01):.3f} at 0.01" for name, r in rocs.items())
     return set_alt_text(figure, f"{title or 'ROC curves'}. " + "; ".join(points) + ".")
@@ -166,7 +153,6 @@ def lines(
     x_label: str,
     y_label: str,
     title: str = "",
-    log_y: bool = False,
 ) -> Figure:
     """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own."""
     figure, axes = new_figure()
@@ -176,11 +162,9 @@ def lines(
         values = np.asarray(values, float)
         if len(places) != len(values):
             raise GdrdError(f"{name} has {len(values)} values at {len(places)} positions", "Give one value for each")
-        marks = ("marker",) if len(values) <= MOST_POINTS_WITH_MARKERS else ()
+        marks = ("marker",) if len(values) <= 25 else ()
         axes.plot(places, values, label=name, linewidth=1.8, markersize=6, **style(i, "linestyle", *marks))
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
-    if log_y:
-        axes.set_yscale("log")
     finalise_axes(figure, axes, title, x_label, fill(y_label, 40))
     return set_alt_text(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 
@@ -197,16 +181,16 @@ def bars(
     figure, axes = new_figure()
     names = list(values)
     numbers = np.array([values[name] for name in names], float)
-    spread = None if errors is None else np.array([errors.get(name, np.nan) for name in names], float)
+    spread = np.array([(errors or {}).get(name, np.nan) for name in names], float)
     places = np.arange(len(names))[::-1]
     axes.barh(places, numbers, 0.62, color=COLOURS[0], alpha=0.85, zorder=2)
-    if spread is not None:
+    if errors is not None:
         axes.errorbar(numbers, places, xerr=np.nan_to_num(spread), fmt="none", ecolor=INK, capsize=3, zorder=3)
     low, high = min(0.0, float(np.nanmin(numbers))), max(0.0, float(np.nanmax(numbers)))
     reach = (high - low) or 1.0
-    for place, number, error in zip(places, numbers, np.zeros(len(names)) if spread is None else spread, strict=True):
+    for place, number, error in zip(places, numbers, spread, strict=True):
         edge = max(number, 0) + np.nan_to_num(error)
-        text = f"{number:.3g}" + (f" ± {error:.2g}" if spread is not None and np.isfinite(error) else "")
+        text = f"{number:.3g}" + (f" ± {error:.2g}" if np.isfinite(error) else "")
         axes.text(edge + reach * 0.02, place, text, va="center", fontsize=SMALL, color=INK, zorder=4)
     axes.set_xlim(low - (0.02 * reach if low < 0 else 0), high + reach * 0.3)
     axes.set_yticks(places, labels=names)
@@ -215,9 +199,8 @@ def bars(
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
     finalise_axes(figure, axes, title, fill(y_label, 52), "", handles or None)
     figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
-    said = "; ".join(f"{name}: {values[name]:.3g}" for name in names)
-    said += f"; {reference[0]}: {reference[1]:.3g}" if reference else ""
-    return set_alt_text(figure, f"{title or y_label}. {said}.")
+    told = [*values.items(), *([reference] if reference else [])]
+    return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {value:.3g}' for name, value in told)}.")
 
 
 def guesses(
@@ -252,20 +235,17 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
     for axes, (name, matrix) in zip(grid, named.items(), strict=True):
         drawn = axes.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest")
         axes.set_title(name, fontsize=SMALL, color=INK)
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=list(grid), label=scale, shrink=0.8)
     if title:
         figure.suptitle(title, fontsize=SMALL + 2, color=INK)
     off = {name: matrix[~np.eye(len(matrix), dtype=bool)] for name, matrix in named.items()}
-    said = "; ".join(
-        f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items()
-    )
-    return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {said}.")
+    said = (f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items())
+    return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {'; '.join(said)}.")
 
 
 def _keys(places: Mapping[str, int], sets: Sequence[str], chance: bool) -> list[Any]:
-    """Return the legend of ``accuracy_curves``: an entry for each method, and for each of several data sets."""
+    """An entry for each method, and for each of several data sets."""
     from matplotlib.lines import Line2D
 
     single = len(sets) == 1

@@ -1,7 +1,6 @@
 """The style of the static figures: colours that colour-blind readers can tell apart, a marker and a dash for each line.
 
-Every function returns a matplotlib ``Figure`` that belongs to no global state, so that the threads of an app can draw
-at the same time. ``alt_text(figure)`` describes it in words; ``save`` writes PNG and SVG.
+A ``Figure`` belongs to no global state, so that the threads of an app can draw at the same time.
 """
 
 from __future__ import annotations
@@ -38,11 +37,7 @@ def style(index: int, *properties: str) -> dict[str, Any]:
 
 
 def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] = (), *, title: str = "") -> Figure:
-    """Draw rows of faces without interpolation between pixels.
-
-    Args:
-        rows: by row label, images (H, W, 3) as uint8 or floats in [0, 1], of any sizes; as many in each row.
-    """
+    """Draw rows of faces without interpolation: images (H, W, 3), uint8 or in [0, 1], of any sizes, by row label."""
     from matplotlib.figure import Figure
 
     width = max((len(images) for images in rows.values()), default=0)
@@ -57,8 +52,7 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
         for c, image in enumerate(images):
             axes = grid[r, c]
             axes.imshow(np.asarray(image), interpolation="nearest", vmin=0, vmax=1)
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if r == 0 and columns:
                 axes.set_title(columns[c], fontsize=SMALL, color=INK, pad=3)

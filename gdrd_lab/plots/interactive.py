@@ -1,20 +1,15 @@
 """Interactive figures (plotly) in the colours of ``plots.figures``: scores, their curves, and embedding maps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from plotly import graph_objects as go
 
+from gdrd_lab.analysis.cam import ScoreCurve
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.plots.charts import Curve
 from gdrd_lab.plots.figures import COLOURS
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
-    from gdrd_lab.analysis.cam import ScoreCurve
-    from gdrd_lab.plots.charts import Curve
 
 DASHES = ("solid", "dash", "dot", "dashdot")
 TOP, BOTTOM = 36, 105  # margins in pixels
@@ -22,34 +17,18 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 
 def curve_plot(
-    curves: Sequence[Curve],
-    *,
-    limits: Sequence[Curve] = (),
-    marked: int | None = None,
-    title: str = "",
-    metric: str = "Cosine score",
-    height: int = 380,
-) -> Figure:
-    """Plot scores against resolution, the thresholds of each method as thin dotted lines, and mark one resolution.
-
-    Args:
-        marked: a resolution in pixels.
-        height: in pixels.
-    """
-    from plotly import graph_objects as go
-
-    traces = []
+    curves: Sequence[Curve], *, limits: Sequence[Curve] = (), marked: int | None = None, title: str = ""
+) -> go.Figure:
+    """Plot scores against resolution, each method's thresholds as thin dotted lines, and mark one resolution."""
+    traces = [_line(i, curve.resolutions, curve.values, curve.label) for i, curve in enumerate(curves)]
     names = [curve.method for curve in curves]
-    for i, curve in enumerate(curves):
-        traces.append(_line(i, curve.resolutions, curve.values, curve.label))
     for limit in limits:
         line = {"color": COLOURS[names.index(limit.method) % len(COLOURS)], "dash": "dot", "width": 1}
         points = {"x": list(limit.resolutions), "y": list(limit.values)}
         traces.append(go.Scatter(**points, name=f"{limit.method}: {limit.data}", line=line, mode="lines"))
-    figure = go.Figure(traces)
+    figure = _figure(traces, title, 380, "Resolution (pixels)", "Cosine score")
     sizes = sorted({int(r) for curve in (*curves, *limits) for r in curve.resolutions})
     ticks = [size for size in (6, 8, 12, 16, 24, 32, 64, 112) if not sizes or sizes[0] <= size <= sizes[-1]]
-    _lay_out(figure, title, "Resolution (pixels)", metric, height)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(size) for size in ticks])
     if marked is not None:
         figure.add_vline(marked, line={"color": "#888888", "width": 1.5})
@@ -64,10 +43,8 @@ def histogram_plot(
     marked: float | None = None,
     title: str = "",
     height: int = 300,
-) -> Figure:
+) -> go.Figure:
     """Plot the scores of genuine and impostor pairs as shares in %, the threshold, and the score of one marked pair."""
-    from plotly import graph_objects as go
-
     ends = [*np.percentile(scores, [0, 100]), threshold] + ([] if marked is None else [marked])
     edges = np.linspace(min(ends), max(ends) + 1e-9, 41)
     middles, traces = ((edges[1:] + edges[:-1]) / 2).tolist(), []
@@ -85,47 +62,39 @@ def histogram_plot(
     for place, label, colour, dash in lines:
         line = {"color": colour, "dash": dash, "width": 3}
         traces.append(go.Scatter(x=[place, place], y=[0, top], name=label, mode="lines", line=line))
-    figure = go.Figure(traces)
-    _lay_out(figure, title, "Cosine score", "Share of pairs (%)", height)
+    figure = _figure(traces, title, height, "Cosine score", "Share of pairs (%)")
     figure.update_layout(barmode="overlay", bargap=0)
     return figure
 
 
-def fraction_plot(
-    curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed", height: int = 340
-) -> Figure:
+def fraction_plot(curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed") -> go.Figure:
     """Plot deletion (or insertion) curves by name; ``change`` says what happens to the pixels."""
-    from plotly import graph_objects as go
-
-    figure = go.Figure(
-        [
-            _line(i, (100 * curve.fractions).tolist(), curve.scores.tolist(), f"{name}: area {curve.area:.2f}")
-            for i, (name, curve) in enumerate(curves.items())
-        ]
-    )
-    _lay_out(figure, title, f"Pixels {change} (%), most salient first", "Cosine to the whole face", height)
-    return figure
+    traces = [
+        _line(i, (100 * curve.fractions).tolist(), curve.scores.tolist(), f"{name}: area {curve.area:.2f}")
+        for i, (name, curve) in enumerate(curves.items())
+    ]
+    return _figure(traces, title, 340, f"Pixels {change} (%), most salient first", "Cosine to the whole face")
 
 
 def _line(i: int, x: Sequence[float], y: Sequence[float], name: str) -> Any:
-    from plotly import graph_objects as go
-
     line = {"color": COLOURS[i % len(COLOURS)], "dash": DASHES[i % len(DASHES)], "width": 2.5}
     marker = {"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8}
     return go.Scatter(x=list(x), y=list(y), name=name, line=line, marker=marker, mode="lines+markers")
 
 
-def _lay_out(figure: Figure, title: str, x: str, y: str, height: int) -> None:
-    figure.update_layout(
-        template="none",
-        title={"text": title, "font": {"size": 14}, "x": 0.02},
-        height=height,
-        margin={"l": 55, "r": 12, "t": TOP, "b": BOTTOM},
-        # Below the title of the axis at any height.
-        legend={"orientation": "h", "y": -50 / (height - TOP - BOTTOM), "yanchor": "top", "x": 0},
-        xaxis_title={"text": x, "standoff": 8},
-        yaxis_title={"text": y, "standoff": 8},
-    )
+def _figure(traces: Sequence[Any], title: str, height: int, x: str, y: str) -> go.Figure:
+    figure = _titled(traces, title, height)
+    # The legend is below the title of the axis at any height.
+    legend = {"orientation": "h", "y": -50 / (height - TOP - BOTTOM), "yanchor": "top", "x": 0}
+    figure.update_layout(margin={"l": 55, "r": 12, "t": TOP, "b": BOTTOM}, legend=legend)
+    figure.update_xaxes(title={"text": x, "standoff": 8})
+    figure.update_yaxes(title={"text": y, "standoff": 8})
+    return figure
+
+
+def _titled(traces: Sequence[Any], title: str, height: int) -> go.Figure:
+    layout = {"template": "none", "title": {"text": title, "font": {"size": 14}, "x": 0.02}, "height": height}
+    return go.Figure(traces, layout)
 
 
 def map_plot(
@@ -140,21 +109,12 @@ def map_plot(
     selected: Sequence[int] = (),
     ids: Sequence[int] = (),
     height: int = 420,
-) -> Figure:
-    """Plot an embedding map with a lasso: one trace of N points, then the path.
+) -> go.Figure:
+    """Plot an embedding map (N, 2) with a lasso: one trace of N points, then the ``path`` (R, 2) of one face.
 
-    Args:
-        points: (N, 2).
-        values: (N,) groups (integers), or numbers if ``colourbar_label`` names their scale.
-        names: (N,) texts shown under the pointer.
-        colourbar_label: name of the scale of ``values``; "" if they are groups.
-        path: (R, 2) positions of one face across resolutions.
-        path_names: (R,) texts along it.
-        ids: (N,) the customdata of each point, by which events name it.
-        height: in pixels.
+    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". ``names``
+    are shown under the pointer; by ``ids``, the customdata, events name the points.
     """
-    from plotly import graph_objects as go
-
     if not len(points) == len(values) == len(names):
         raise GdrdError(f"{len(points)} points, {len(values)} values, {len(names)} names", "Give one of each per face")
     marker: dict[str, Any] = {"size": 9, "line": {"width": 0.5, "color": "white"}}
@@ -167,30 +127,17 @@ def map_plot(
         # 36 groups differ in colour or symbol.
         marker["symbol"] = [SYMBOLS[(i // len(COLOURS) + i) % len(SYMBOLS)] for i in codes]
     x, y = np.asarray(points).T.tolist()
-    faces = go.Scatter(
-        x=x,
-        y=y,
-        mode="markers",
-        text=list(names),
-        customdata=list(ids) or None,
-        hovertemplate="%{text}<extra></extra>",
-        marker=marker,
-        selectedpoints=list(selected) or None,
-        unselected={"marker": {"opacity": 0.25}},
-        name="faces",
-    )
-    traces = [faces]
+    shown = {"text": list(names), "hovertemplate": "%{text}<extra></extra>", "customdata": list(ids) or None}
+    chosen = {"selectedpoints": list(selected) or None, "unselected": {"marker": {"opacity": 0.25}}}
+    traces = [go.Scatter(x=x, y=y, mode="markers", marker=marker, name="faces", **shown, **chosen)]
     if path is not None and len(path):
         x, y = np.asarray(path).T.tolist()
         text = {"text": list(path_names), "textposition": "top center", "hovertemplate": "%{text}<extra></extra>"}
         look = {"line": {"color": "#888888", "width": 2}, "marker": {"size": 6, "color": "#888888"}}
         name = "one face across resolutions"
         traces.append(go.Scatter(x=x, y=y, mode="lines+markers+text", name=name, **text, **look))
-    figure = go.Figure(traces)
+    figure = _titled(traces, title, height)
     figure.update_layout(
-        template="none",
-        title={"text": title, "font": {"size": 14}, "x": 0.02},
-        height=height,
         margin={"l": 12, "r": 12, "t": 40, "b": 12},
         showlegend=False,
         dragmode="lasso",

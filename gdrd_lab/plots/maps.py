@@ -22,12 +22,10 @@ COLOUR_MAP = "viridis"  # its lightness rises evenly, so that colour-blind reade
 
 
 def overlay(face: np.ndarray, saliency: np.ndarray | torch.Tensor, side: int = 224) -> np.ndarray:
-    """Blend a map with its face: uint8 (side, side, 3), the face in grey, the map from dark to bright.
+    """Blend a map (h, w), scaled to a maximum of 1, with its face in grey: uint8 (side, side, 3).
 
-    Args:
-        face: uint8 (r, r, 3), RGB; its pixels stay squares.
-        saliency: (h, w), non-negative; it is scaled to a maximum of 1, and a map of zeros stays zero.
-        side: of the result, in pixels.
+    The pixels of the face, uint8 (r, r, 3), stay squares. The map is drawn from dark to bright; one of zeros stays
+    zero.
     """
     from matplotlib import colormaps
 
@@ -38,11 +36,7 @@ def overlay(face: np.ndarray, saliency: np.ndarray | torch.Tensor, side: int = 2
 
 
 def curves_figure(curves: Mapping[str, ScoreCurve], *, title: str = "", change: str = "removed") -> Figure:
-    """Draw deletion (or insertion) curves with their areas in the legend.
-
-    Args:
-        change: what happens to the pixels, "removed" or "restored".
-    """
+    """Draw deletion (or insertion) curves with their areas; ``change`` says what happens to the pixels."""
     series = {f"{name}: area {curve.area:.3f}": curve.scores for name, curve in curves.items()}
     places = {name: 100 * curve.fractions for name, curve in zip(series, curves.values(), strict=True)}
     x_label, y_label = f"Pixels {change} (%), most salient first", "Cosine to the whole face"
@@ -61,40 +55,33 @@ def map_figure(
     path: np.ndarray | None = None,
     selected: Sequence[int] = (),
 ) -> Figure:
-    """Draw an embedding map.
+    """Draw an embedding map (N, 2), with the positions ``path`` (R, 2) of one face across resolutions as a line.
 
-    Args:
-        points: (N, 2).
-        values: (N,) groups (integers) that set the colours, or numbers if ``colourbar_label`` names their scale.
-        names: of the groups, for the legend; without it a legend is drawn for up to 6 groups only.
-        colourbar_label: name of the scale of ``values``; "" if they are groups.
-        path: (R, 2) positions of one face across resolutions, drawn as a line with its end marked.
+    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". Without
+    their ``names`` a legend is drawn for up to 6 groups only.
     """
     if len(points) != len(values):
         raise GdrdError(f"{len(points)} points came with {len(values)} values", "Give one value per point")
     figure, axes = new_figure()
+    x, y = np.asarray(points).T
     axes.grid(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
+    edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.4}
     if colourbar_label:
-        drawn = axes.scatter(
-            points[:, 0], points[:, 1], c=values, cmap=COLOUR_MAP, s=26, edgecolors="white", linewidths=0.4
-        )
+        drawn = axes.scatter(x, y, c=values, cmap=COLOUR_MAP, s=26, **edge)
         figure.colorbar(drawn, ax=axes, label=colourbar_label)
     else:
         groups = np.unique(values)
         for i, group in enumerate(groups):
             label = (names or {}).get(int(group), str(group)) if names or len(groups) <= 6 else None
             marker = MARKERS[(i // len(COLOURS) + i) % len(MARKERS)]  # 36 groups differ in colour or marker
-            look: dict[str, Any] = style(i) | {"marker": marker, "edgecolors": "white", "linewidths": 0.4}
-            chosen = points[values == group]
-            axes.scatter(chosen[:, 0], chosen[:, 1], s=30, label=label, **look)
+            axes.scatter(x[values == group], y[values == group], s=30, label=label, marker=marker, **style(i), **edge)
     if path is not None and len(path):
-        axes.plot(path[:, 0], path[:, 1], color=INK, linewidth=1.4, label="one face across resolutions")
+        axes.plot(*path.T, color=INK, linewidth=1.4, label="one face across resolutions")
         axes.scatter(path[-1, 0], path[-1, 1], marker="*", s=120, color=INK, zorder=4)
     if len(selected):
         ring: dict[str, Any] = {"facecolors": "none", "edgecolors": INK, "linewidths": 1.5, "label": "selected"}
-        axes.scatter(points[list(selected), 0], points[list(selected), 1], s=90, **ring)
+        axes.scatter(x[list(selected)], y[list(selected)], s=90, **ring)
     finalise_axes(figure, axes, title, "First dimension of the map", "Second dimension of the map")
     picked = f" {len(selected)} are selected." if len(selected) else ""
     return set_alt_text(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")

@@ -1,24 +1,18 @@
 """The sentence above each results table, computed from the scores in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import hypot, isnan
-from typing import TYPE_CHECKING
 
+from gdrd_lab.evaluation.failures import Failures
+from gdrd_lab.evaluation.metrics.image_quality import QualityRow
+from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.evaluation.tables import label
-
-if TYPE_CHECKING:
-    from gdrd_lab.evaluation.failures import Failures
-    from gdrd_lab.evaluation.metrics.image_quality import QualityRow
-    from gdrd_lab.evaluation.sweep import Score
 
 
 def best(scores: Sequence[Score]) -> str:
-    """Name the best method at each degradation, and the methods that cannot be told from it.
+    """Name the best method at each degradation, and the methods that differ from it by less than two standard errors.
 
-    Degradations at which less than two thirds of the methods were measured are left out. A method cannot be told from
-    the best if they differ by less than two standard errors of the difference.
+    Degradations at which less than two thirds of the methods were measured are left out.
     """
     methods = {score.method for score in scores}
     columns: dict[str, list[Score]] = {}
@@ -55,11 +49,7 @@ def change(scores: Sequence[Score], others: Sequence[Score]) -> str:
 
 
 def loss(scores: Sequence[Score], name: str) -> str:
-    """Say what the strongest degradation of a kind costs each method.
-
-    Args:
-        name: the field of ``Degradation``.
-    """
+    """Say what the strongest degradation of a kind (a field of ``Degradation``) costs each method."""
     ends: dict[str, list[Score]] = {}
     for score in scores:
         ends.setdefault(score.method, []).append(score)
@@ -73,10 +63,8 @@ def loss(scores: Sequence[Score], name: str) -> str:
 def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:
     """Name the best trained rows, and the best of the models that were not trained here."""
     parts = []
-    for kind, names in (
-        ("rows trained here", [name for name in rows if name not in baselines]),
-        ("baselines", [name for name in rows if name in baselines]),
-    ):
+    trained = [name for name in rows if name not in baselines]
+    for kind, names in (("rows trained here", trained), ("baselines", [name for name in rows if name in baselines])):
         columns = dict.fromkeys(column for name in names for column in rows[name])
         winners: dict[str, list[float]] = {}
         for column in columns:
@@ -96,12 +84,9 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
     parts = []
     for resolution in dict.fromkeys(row.resolution for row in rows):
         winners: dict[str, list[str]] = {}
+        chosen = [row for row in rows if row.resolution == resolution]
         for measure, field in (("PSNR", "psnr"), ("SSIM", "ssim"), ("identity", "identity")):
-            found = [
-                (getattr(row.quality, field), getattr(row.quality, f"{field}_spread"), row.method)
-                for row in rows
-                if row.resolution == resolution
-            ]
+            found = [(getattr(r.quality, field), getattr(r.quality, f"{field}_spread"), r.method) for r in chosen]
             top, spread, _ = max(found)
             near = [name for value, other, name in found if value == top or top - value < _two_errors(spread, other)]
             winners.setdefault(" or ".join(near), []).append(measure)
@@ -112,12 +97,7 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
 
 
 def cheaper(work: Mapping[str, float], speeds: Mapping[str, float]) -> str:
-    """Say how much less work and how many more images a second each method takes than the first.
-
-    Args:
-        work: {method: multiply-adds}.
-        speeds: {method: images per second}.
-    """
+    """Say how each method compares with the first in ``work`` (multiply-adds) and ``speeds`` (images per second)."""
     (first, full), *others = work.items()
     parts = [
         f"{name}: {100 * cost / full:.0f} % of its multiply-adds, {speeds[name] / speeds[first]:.1f} times its images/s"
@@ -137,12 +117,7 @@ def failed(found: Failures) -> str:
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:
-    """Join parts as English does.
-
-    Example:
-        >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-        ('a', 'a and b', 'a, b and c')
-    """
+    """Join parts as English does: "a, b and c"."""
     return f" {word} ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 

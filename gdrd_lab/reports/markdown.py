@@ -1,23 +1,32 @@
 """Scores as Markdown tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+from matplotlib.figure import Figure
+
+from gdrd_lab.evaluation.failures import Failures
+from gdrd_lab.evaluation.metrics.image_quality import QualityRow
+from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.evaluation.tables import cells, percent
 from gdrd_lab.plots import alt_text, save
-from gdrd_lab.reports.ablation_table import columns
 from gdrd_lab.transforms.degradation import Degradation
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-    from gdrd_lab.evaluation.failures import Failures
-    from gdrd_lab.evaluation.metrics.image_quality import QualityRow
-    from gdrd_lab.evaluation.sweep import Score
+@dataclass(frozen=True)
+class Cell:
+    """A metric over the seeds of one row: mean, standard deviation (NaN for one run) and the number of runs."""
+
+    mean: float
+    deviation: float
+    runs: int
+
+    def __str__(self) -> str:
+        """In percent."""
+        spread = "" if self.runs < 2 else f" ± {100 * self.deviation:.1f}"
+        return f"{100 * self.mean:.1f}{spread}"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -58,6 +67,22 @@ def severity_table(scores: Sequence[Score], name: str) -> str:
     return grid(["%", *heads], [[m, *(found.get((m, value), "") for value in values)] for m in methods])
 
 
+def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
+    """Return {row: {"setting, N px": cell}} of one metric of an ablation, setting by setting."""
+    settings = list(dict.fromkeys(score.setting for score in scores))
+    values: dict[str, dict[str, list[float]]] = {}
+    for score in sorted(scores, key=lambda score: settings.index(score.setting)):
+        if score.metric == metric:
+            row = values.setdefault(score.method, {})
+            row.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
+    return {row: {name: _cell(found) for name, found in cells.items()} for row, cells in values.items()}
+
+
+def _cell(values: Sequence[float]) -> Cell:
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Cell(float(np.mean(values)), deviation, len(values))
+
+
 def ablation_table(scores: Sequence[Score], metric: str) -> str:
     """The ablation: one line a row, mean and standard deviation over the seeds in percent."""
     found = columns(scores, metric)
@@ -73,16 +98,10 @@ def quality_table(rows: Sequence[QualityRow]) -> str:
 
 def failures_table(found: Failures) -> str:
     """The hardest pairs, described in numbers."""
-    lines = [
-        [
-            f"{item.kind}, fold {item.fold}, pair {item.pair}",
-            f"{item.score:.2f}",
-            f"{item.threshold:.2f}",
-            f"{item.sharp:.2f}",
-            item.words,
-        ]
-        for item in found.hardest
-    ]
+    lines = []
+    for item in found.hardest:
+        numbers = (f"{value:.2f}" for value in (item.score, item.threshold, item.sharp))
+        lines.append([f"{item.kind}, fold {item.fold}, pair {item.pair}", *numbers, item.words])
     return grid(["pair", "score", "threshold", "native faces", "what is unusual"], lines)
 
 

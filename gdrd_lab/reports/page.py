@@ -1,12 +1,11 @@
 """The results page, written from the result files of one folder."""
 
-from __future__ import annotations
-
 import json
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import read_failures
@@ -15,10 +14,9 @@ from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
+from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
 from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.ablation_table import columns
-from gdrd_lab.reports.cost import cost_section
-from gdrd_lab.reports.markdown import files_of
+from gdrd_lab.reports.markdown import answered, columns, files_of
 
 SETTINGS = {
     Setting.SAME: "both faces at the same resolution",
@@ -34,27 +32,13 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class Section:
-    """A section of the page: its result file, its title, and the function that writes it from the files found."""
-
-    file: str
-    title: str
-    write: Callable[[Sequence[Path], Path], str]
+Writer = Callable[[Sequence[Path], Path], str]  # writes a section of the page from its result files
 
 
 def write_page(folder: Path, page: Path) -> list[str]:
-    """Write ``page`` (Markdown) and its figures beside it from the result files in ``folder``.
-
-    Args:
-        folder: holds some of the files that ``sections`` names.
-        page: the Markdown file; figures go into ``figures/`` beside it.
-
-    Returns:
-        The names of the files that were not there.
-    """
-    found = {section: files_of(folder / section.file) for section in sections()}
-    missing = [section.file for section, files in found.items() if not files]
+    """Write ``page`` (Markdown) and ``figures/`` beside it from the files in ``folder``; return the missing ones."""
+    found = {name: files_of(folder / name) for name in SECTIONS}
+    missing = [name for name, files in found.items() if not files]
     if len(missing) == len(found):
         raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(missing)} there")
     text = [
@@ -66,31 +50,15 @@ def write_page(folder: Path, page: Path) -> list[str]:
         "then: `--beside` is now `--compare-with` or `--baselines`, `--hold-out` is `--validation-split`, `--judge` is "
         "`--reference-model`.",
     ]
-    for section, files in found.items():
+    for name, files in found.items():
         if files:
-            text += [f"## {section.title}", section.write(files, page)]
+            title, write = SECTIONS[name]
+            text += [f"## {title}", write(files, page)]
     write_atomically(page, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return missing
 
 
-def sections() -> list[Section]:
-    """Return the sections in the order of the page."""
-    ranking = _of_scores(_ranking)
-    return [
-        Section("lfw.json", "Verification on LFW View 2", _of_scores(_verification)),
-        Section("flips.json", "LFW View 2 with the mirror image of each face averaged in, at twice the cost", _flips),
-        Section("bench.json", "Accuracy against cost", cost_section),
-        Section("heldout.json", "Held-out CelebA identities: verification, identification, retrieval", ranking),
-        Section("lfw5.json", "LFW people with at least five images: identification and retrieval", ranking),
-        Section("robustness.json", "Robustness at 16 px", _of_scores(_robustness)),
-        Section("ablation.json", "Ablation", _of_scores(_ablation)),
-        Section("quality.json", "Super-resolved faces; reference model: SFace", _quality),
-        Section("dlib-quality.json", "Super-resolved faces; reference model: dlib's network", _quality),
-        Section("failures.json", "Failures", _failures),
-    ]
-
-
-def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Sequence[Path], Path], str]:
+def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Writer:
     """Return a section's writer from what writes its parts; notes and commands follow them."""
 
     def write(files: Sequence[Path], page: Path) -> str:
@@ -105,7 +73,7 @@ def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Callable[[Seq
 def _table(scores: list[Score], metric: str, setting: str) -> str:
     chosen = [score for score in scores if (score.metric, score.setting) == (metric, setting)]
     question = f"Which method {METRICS[metric]} ({metric}), {SETTINGS[Setting(setting)]}?"
-    return markdown.answered(question, answers.best(chosen), markdown.scores_table(chosen))
+    return answered(question, answers.best(chosen), markdown.scores_table(chosen))
 
 
 def _verification(scores: list[Score], page: Path) -> list[str]:
@@ -130,10 +98,65 @@ def _flips(files: Sequence[Path], page: Path) -> str:
             )
             if chosen:
                 question = f"What does averaging over the mirror image bring in accuracy, {title}?"
-                out.append(markdown.answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
+                out.append(answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
         return out
 
     return _of_scores(parts)(files, page)
+
+
+def _cost(files: Sequence[Path], page: Path) -> str:
+    """Write a table for each machine's `gdrd benchmark networks`, and a figure with the LFW scores beside them."""
+    out: list[str] = []
+    work: dict[str, float] = {}
+    for file in files:
+        costs, text = _cost_table(file)
+        work |= costs
+        out += text
+    scores = [score for path in files_of(files[0].with_name("lfw.json")) for score in read_json(path)]
+    wanted = (16, "accuracy", Setting.SAME)
+    at_16 = {score.method: score for score in scores if (score.resolution, score.metric, score.setting) == wanted}
+    points = {name: (cost, at_16[name]) for name, cost in work.items() if name in at_16}
+    if points:
+        out.append(markdown.picture(_cost_figure(points), page, "cost"))
+    return "\n\n".join(out)
+
+
+def _cost_table(file: Path) -> tuple[dict[str, float], list[str]]:
+    """Return the multiply-adds, in millions, of a benchmark's networks, and its table with where it was measured."""
+    try:
+        document = json.loads(file.read_text())
+        values = {row["case"]: row["value"] for row in document["rows"] if row["suite"] == "networks"}
+        machine, config = document["machine"], document["config"]
+        batch = max(int(case.rsplit(" ", 1)[1]) for case in values if case.startswith("SFace, batch "))
+        costs = {
+            case.removesuffix(" multiply-adds"): (value, values[case.replace("multiply-adds", "parameters")])
+            for case, value in values.items()
+            if case.endswith(" multiply-adds")
+        }
+        speeds = {name: values[f"{name}, batch {batch}"] for name in costs}
+    except (ValueError, KeyError, TypeError) as error:
+        raise GdrdError(f"{file} holds no benchmark ({error})", "Write it with `gdrd benchmark networks`") from error
+    clock = "processor seconds" if config["cpu_time"] else "wall-clock seconds"
+    said = f"batch {batch}, median of {config['repeats']} rounds, {machine['threads']} threads, {clock}"
+    where = f"`gdrd benchmark networks`: {said}, {machine['processor']}, {machine['gpu'] or 'no GPU'}."
+    work = {name: cost for name, (cost, _) in costs.items()}
+    question = f"How much cheaper than SFace is each method, at batch {batch}?"
+    return work, [answered(question, answers.cheaper(work, speeds), markdown.cost_table(costs, speeds)), where]
+
+
+def _cost_figure(points: Mapping[str, tuple[float, Score]]) -> Figure:
+    """Draw accuracy against millions of multiply-adds on a logarithmic axis."""
+    figure, axes = new_figure()
+    for i, (name, (cost, score)) in enumerate(points.items()):
+        look = style(i, "marker") | {"linestyle": "", "label": name}
+        axes.errorbar([cost], [score.value], [score.spread], markersize=8, capsize=3, **look)
+    axes.set_xscale("log")
+    for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        set_formatter("{x:.0f}")
+    title = "LFW View 2, both faces at 16 px"
+    finalise_axes(figure, axes, title, "Multiply-adds per face (millions)", "Verification accuracy")
+    told = (f"{name}: {score.value:.3f} at {cost:.0f} million" for name, (cost, score) in points.items())
+    return set_alt_text(figure, f"{title}. " + "; ".join(told) + ".")
 
 
 def _ranking(scores: list[Score], page: Path) -> list[str]:
@@ -148,9 +171,7 @@ def _robustness(scores: list[Score], page: Path) -> list[str]:
             chosen = markdown.of_severity([score for score in scores if score.setting == setting], name)
             if len({score.degradation[name] for score in chosen}) > 1:
                 question = f"How much accuracy does {name} cost, {title}?"
-                out.append(
-                    markdown.answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name))
-                )
+                out.append(answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name)))
     return out
 
 
@@ -168,15 +189,10 @@ def _ablation(scores: list[Score], page: Path) -> list[str]:
     scores = sorted(scores, key=lambda score: score.method not in baselines)
     out = [text]
     for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
-        means = {
-            row: {name: cell.mean for name, cell in found.items()} for row, found in columns(scores, metric).items()
-        }
-        answer = answers.ablated(means, baselines)
-        out.append(
-            markdown.answered(
-                f"Which row {METRICS[metric]} ({metric})?", answer, markdown.ablation_table(scores, metric)
-            )
-        )
+        table = columns(scores, metric).items()
+        means = {row: {name: cell.mean for name, cell in found.items()} for row, found in table}
+        question = f"Which row {METRICS[metric]} ({metric})?"
+        out.append(answered(question, answers.ablated(means, baselines), markdown.ablation_table(scores, metric)))
     return out
 
 
@@ -188,24 +204,16 @@ def _quality(files: Sequence[Path], page: Path) -> str:
         "between the reference model's embeddings of the output and of the high-resolution face. Whatever differs "
         "between seeds is invented."
     )
-    answer = markdown.answered(
-        "Which output is nearest to the high-resolution face?",
-        answers.super_resolved(rows),
-        markdown.quality_table(rows),
-    )
+    question = "Which output is nearest to the high-resolution face?"
+    answer = answered(question, answers.super_resolved(rows), markdown.quality_table(rows))
     return "\n\n".join([text, answer, *_commands(files)])
 
 
 def _failures(files: Sequence[Path], page: Path) -> str:
-    out = [
-        markdown.answered(
-            f"How many pairs of {found.data} does {found.method} decide wrongly at {found.resolution} px?",
-            answers.failed(found),
-            markdown.failures_table(found),
-        )
-        for file in files
-        for found in read_failures(file)
-    ]
+    out = []
+    for found in (found for file in files for found in read_failures(file)):
+        question = f"How many pairs of {found.data} does {found.method} decide wrongly at {found.resolution} px?"
+        out.append(answered(question, answers.failed(found), markdown.failures_table(found)))
     return "\n\n".join([*out, *_commands(files)])
 
 
@@ -217,3 +225,18 @@ def _commands(files: Sequence[Path]) -> list[str]:
 def _command(command: str, date: str) -> str:
     """Return a command and its day; of an absolute path only the last name is shown."""
     return f"`{re.sub(r'(?<![^ =])/[^ ]*/', '', command)}`, {date[:10]}"
+
+
+# The sections in the order of the page, by their result file: title and writer.
+SECTIONS: dict[str, tuple[str, Writer]] = {
+    "lfw.json": ("Verification on LFW View 2", _of_scores(_verification)),
+    "flips.json": ("LFW View 2 with the mirror image of each face averaged in, at twice the cost", _flips),
+    "bench.json": ("Accuracy against cost", _cost),
+    "heldout.json": ("Held-out CelebA identities: verification, identification, retrieval", _of_scores(_ranking)),
+    "lfw5.json": ("LFW people with at least five images: identification and retrieval", _of_scores(_ranking)),
+    "robustness.json": ("Robustness at 16 px", _of_scores(_robustness)),
+    "ablation.json": ("Ablation", _of_scores(_ablation)),
+    "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
+    "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
+    "failures.json": ("Failures", _failures),
+}

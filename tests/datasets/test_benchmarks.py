@@ -20,7 +20,7 @@ from gdrd_lab.datasets.benchmarks.scface import scface
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.benchmarks import score_tinyface
-from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
 

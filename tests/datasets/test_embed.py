@@ -12,8 +12,7 @@ from gdrd_lab.datasets.pairs import Enrolment, Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import failures
 from gdrd_lab.evaluation.metrics.groups import group_errors
-from gdrd_lab.evaluation.metrics.identification import ranks
-from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.identification import ranks, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import retrieve, search
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
 from gdrd_lab.transforms.degradation import Degradation

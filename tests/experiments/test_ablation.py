@@ -13,10 +13,9 @@ from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
-from gdrd_lab.experiments.ablation.rows import AblationConfig, choose, rows
-from gdrd_lab.experiments.ablation.run import ablate
+from gdrd_lab.experiments.ablation import AblationConfig, ablate, choose, rows
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.reports.ablation_table import columns
+from gdrd_lab.reports.markdown import columns
 from gdrd_lab.training import recipes
 from gdrd_lab.training.stages.diffusion import build_pipeline
 

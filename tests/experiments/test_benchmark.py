@@ -9,7 +9,7 @@ import torch
 
 from gdrd_lab.cli import main
 from gdrd_lab.experiments.benchmark.measure import Row, peak_megabytes, rows, side_by_side
-from gdrd_lab.experiments.benchmark.relational import naive_loss, prepare
+from gdrd_lab.experiments.benchmark.training import naive_loss, prepare
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 
 

@@ -14,7 +14,7 @@ from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.reports.answers import ablated, best, change, cheaper, loss, super_resolved
 from gdrd_lab.reports.markdown import grid, of_severity, scores_table, severity_table
-from gdrd_lab.reports.page import sections, write_page
+from gdrd_lab.reports.page import SECTIONS, write_page
 from gdrd_lab.transforms.degradation import Degradation
 
 
@@ -86,7 +86,7 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
     ):
         assert fact in text, fact
     assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
-    assert text.count("\n## ") == len(sections())
+    assert text.count("\n## ") == len(SECTIONS)
     for name in ("lfw-same", "lfw-gallery", "cost"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 

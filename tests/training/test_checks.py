@@ -11,7 +11,7 @@ import torch
 
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.experiments.ablation.rows import AblationConfig
+from gdrd_lab.experiments.ablation import AblationConfig
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.training import pipeline, recipes
 from gdrd_lab.training.checks import check_run

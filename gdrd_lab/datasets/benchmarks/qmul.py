@@ -71,7 +71,7 @@ def tinyface(path: Path | str, *, distractors: bool = True) -> tuple[CropFaces, 
 def survface_identification(path: Path | str) -> tuple[CropFaces, Enrolment, np.ndarray]:
     """Return the open-set identification test: faces, gallery with mated probes, and the non-mated probes.
 
-    Published is TPIR20 at a FPIR (``evaluation.metrics.open_set.tpir_at_fpir``).
+    Published is TPIR20 at a FPIR (``metrics.identification.tpir_at_fpir``).
     """
     folder = find_folder(path, "Face_Identification_Test_Set", SURVFACE) / "Face_Identification_Test_Set"
     parts = ("gallery", "mated_probe", "unmated_probe")

@@ -1,20 +1,16 @@
 """Error rates of groups of people at one common threshold."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.verification import require_finite_scores
-
-Array = np.ndarray
+from gdrd_lab.evaluation.metrics.verification import Array, require_finite_scores
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of ``count`` pairs with its 95 percent Wilson interval; NaN where there are no pairs."""
+    """A share of ``count`` pairs with its 95 percent interval (Wilson, JASA 1927); NaN where there are no pairs."""
 
     value: float
     low: float
@@ -32,25 +28,17 @@ class GroupErrors:
 
 
 def pair_groups(groups: Array, first: Array, second: Array) -> Array:
-    """Return the group of each pair whose faces share one, -1 for mixed pairs and unknown groups (-1): (P,)."""
+    """Return the group of each pair whose faces share one: (P,), -1 for mixed pairs and unknown groups (-1)."""
     a, b = np.asarray(groups)[first], np.asarray(groups)[second]
     return np.where(a == b, a, -1)
 
 
 def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float) -> list[GroupErrors]:
-    """Measure each group's errors at one common threshold, as a deployed system has one.
-
-    Args:
-        scores: (P,).
-        genuine: (P,) bool.
-        groups: (P,) integers; pairs with -1 are left out.
-
-    Source of the interval: Wilson, JASA 1927; scipy.
-    """
+    """Measure each group's errors at one common threshold; ``groups`` (P,) is -1 for pairs that are left out."""
     scores, genuine, groups = np.asarray(scores), np.asarray(genuine, bool), np.asarray(groups)
     if not len(scores) == len(genuine) == len(groups):
         raise GdrdError(
-            f"{len(scores)} scores, {len(genuine)} kinds and {len(groups)} groups", "Give one of each per pair"
+            f"{len(scores)} scores, {len(genuine)} kinds, {len(groups)} groups", "Give one of each per pair"
         )
     require_finite_scores(scores)
     present = np.unique(groups[groups >= 0])

@@ -1,33 +1,36 @@
-"""Closed-set identification: which of the enrolled people is this probe?"""
+"""Identification: which of the enrolled people is this probe? In an open set some probes show other people."""
 
-from __future__ import annotations
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.retrieval import scores_in_chunks
+from gdrd_lab.evaluation.metrics.retrieval import Array, scores_in_chunks
 
-Array = np.ndarray
+
+@dataclass(frozen=True)
+class IdentificationResult:
+    """The rank (P,) of the right identity for each probe, the probes' labels, and how many identities are enrolled."""
+
+    ranks: Array
+    labels: Array
+    enrolled: int
+
+    def rank_k(self, k: int = 1) -> float:
+        """Share of probes whose identity is among the ``k`` best."""
+        return float(np.mean(self.ranks <= k))
+
+    def cmc(self, highest: int = 20) -> Array:
+        """Cumulative match characteristic: rank-k accuracy for k = 1 ... ``highest``, or the number of identities."""
+        return np.array([self.rank_k(k + 1) for k in range(min(highest, self.enrolled))])
 
 
 def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Array, chunk: int = 1024) -> Array:
-    """Rank of the right identity for each probe, 1 being best.
+    """Return the rank from 1, int64 (P,), of the right identity of each probe (P, d) in a gallery (G, d) of embeddings.
 
     An identity's score is the best score of its enrolled faces. Ties count against the recogniser (rank = number of
     identities that score at least as much), so that constant embeddings come last and not first.
-
-    Args:
-        probes: (P, d) embeddings.
-        probe_labels: (P,) identities, each of them enrolled.
-        gallery: (G, d) embeddings.
-        gallery_labels: (G,) identities.
-
-    Returns:
-        (P,) int64, 1 to the number of identities enrolled.
-
-    Example:
-        >>> ranks(np.eye(2), np.array([7, 7]), np.eye(2), np.array([7, 8])).tolist()
-        [1, 2]
     """
     return ranks_and_scores(probes, probe_labels, gallery, gallery_labels, chunk)[0]
 
@@ -35,7 +38,7 @@ def ranks(probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Ar
 def ranks_and_scores(
     probes: Array, probe_labels: Array, gallery: Array, gallery_labels: Array, chunk: int = 1024
 ) -> tuple[Array, Array]:
-    """Return ``ranks`` and the score (P,) of each probe's own identity; the arguments are those of ``ranks``."""
+    """Return ``ranks`` and the score (P,) of each probe's own identity."""
     probe_labels, gallery_labels = np.asarray(probe_labels), np.asarray(gallery_labels)
     if not len(probe_labels):
         raise GdrdError("There is no probe to identify", "Give at least one identity with two faces")
@@ -56,24 +59,41 @@ def ranks_and_scores(
     return found, own
 
 
-def rank_k(ranks: Array, k: int = 1) -> float:
-    """Share of the probes whose right identity is among the ``k`` best."""
-    return float(np.mean(np.asarray(ranks) <= k))
+def tpir_at_fpir(
+    mated: Array,
+    mated_labels: Array,
+    non_mated: Array,
+    gallery: Array,
+    gallery_labels: Array,
+    fpirs: Sequence[float] = (0.3, 0.2, 0.1, 0.01),
+    rank: int = 20,
+) -> Array:
+    """Return the TPIR at each FPIR, (len(fpirs),) in [0, 1], of embeddings (P, d), (U, d) and a gallery (G, d).
 
+    FPIR(t) = share of non-mated probes for which some gallery face scores t or more
+    TPIR(t) = share of mated probes whose own identity scores t or more and is among the ``rank`` best identities
 
-def cmc(ranks: Array, highest: int) -> Array:
-    """Cumulative match characteristic: rank-k accuracy (highest,) for k = 1 ... ``highest``."""
-    found = np.bincount(np.minimum(ranks, highest + 1), minlength=highest + 2)[1 : highest + 1]
-    return np.cumsum(found) / len(ranks)
+    The threshold t is the lowest with FPIR(t) at or under the one asked for; QMUL-SurvFace reports ``rank`` 20.
+    Source: Cheng, Zhu and Gong, Surveillance Face Recognition Challenge (arXiv 1804.09691), section 3.
+    """
+    if not len(non_mated):
+        raise GdrdError("Open-set identification needs non-mated probes", "Give probes of people who are not enrolled")
+    found, own = ranks_and_scores(mated, mated_labels, gallery, gallery_labels)
+    best = [scores.max(axis=1) for _, scores in scores_in_chunks(non_mated, gallery)]
+    highest = np.sort(np.concatenate(best))[::-1]
+    out = []
+    for fpir in fpirs:
+        allowed = int(np.floor(fpir * len(highest) + 1e-9))
+        # Just above the (allowed + 1)-th highest non-mated score; below everything where all may pass.
+        threshold = -np.inf if allowed >= len(highest) else np.nextafter(highest[allowed], np.inf)
+        out.append(float(np.mean((found <= rank) & (own >= threshold))))
+    return np.array(out)
 
 
 def clustered_error(values: Array, groups: Array) -> float:
     """Standard error of the mean of ``values`` (N,) when values of one group (a person's faces) are correlated.
 
-    sqrt( sum_g ( sum_{i in g} (x_i - mean) )^2 ) / N
-
-    Source: Liang and Zeger, Longitudinal data analysis using generalized linear models (Biometrika 1986), the
-    sandwich estimator of a mean.
+    sqrt( sum_g ( sum_{i in g} (x_i - mean) )^2 ) / N   (the sandwich estimator: Liang and Zeger, Biometrika 1986)
     """
     values = np.asarray(values, np.float64)
     _, codes = np.unique(np.asarray(groups), return_inverse=True)

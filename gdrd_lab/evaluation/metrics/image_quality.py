@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
-from gdrd_lab.datasets.base import batches
+from gdrd_lab.datasets.base import FaceDataset, batches
 from gdrd_lab.datasets.embed import EmbedOptions, embed_faces, face_seeds
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.results import current_name, read_rows
+from gdrd_lab.evaluation.results import read_rows
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale, resize
 
 if TYPE_CHECKING:
-    from gdrd_lab.datasets.base import FaceDataset
     from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
-    from gdrd_lab.models.recogniser import Recogniser
 
 # Generates faces (N, 3, S, S) from low-resolution faces (N, 3, r, r) and one seed per face.
 Generate = Callable[[Tensor, Sequence[int]], Tensor]
@@ -51,36 +51,22 @@ class Quality:
 
 
 def psnr(hr: Tensor, output: Tensor) -> np.ndarray:
-    """Peak signal-to-noise ratio in dB of each face, -10 log10(mean squared error), at most 100 dB.
-
-    Args:
-        hr: (N, 3, S, S) in [0, 1].
-        output: (N, 3, S, S) in [0, 1].
-    """
+    """Return the peak signal-to-noise ratio of each face, -10 log10(mean squared error), at most 100 dB."""
     _same_shape(hr, output)
     error = (hr.double() - output.double()).square().mean(dim=(1, 2, 3))
     return (-10 * error.clamp_min(10 ** (-HIGHEST_PSNR / 10)).log10()).cpu().numpy()
 
 
 def ssim(hr: Tensor, output: Tensor) -> np.ndarray:
-    """Structural similarity of each face, -1 to 1, with the Gaussian window of the paper, averaged over the channels.
-
-    Source: Wang et al., Image quality assessment (IEEE TIP 2004), section III.
-    """
+    """Return the structural similarity of each face, -1 to 1 (Wang et al., IEEE TIP 2004, section III)."""
     from skimage.metrics import structural_similarity
 
     _same_shape(hr, output)
     if hr.shape[-1] < 11:
         raise GdrdError(f"SSIM needs faces of 11 px or more, not {hr.shape[-1]}", "Compare larger outputs")
-    options = {
-        "channel_axis": 0,
-        "data_range": 1.0,
-        "gaussian_weights": True,
-        "sigma": 1.5,
-        "use_sample_covariance": False,
-    }
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}  # the paper's
     pairs = zip(hr.double().cpu().numpy(), output.double().cpu().numpy(), strict=True)
-    return np.array([structural_similarity(a, b, **options) for a, b in pairs])
+    return np.array([structural_similarity(a, b, channel_axis=0, data_range=1.0, **window) for a, b in pairs])
 
 
 def identity(recogniser: Recogniser, hr: Tensor, output: Tensor) -> np.ndarray:
@@ -105,13 +91,9 @@ def quality(
 ) -> Quality:
     """Compare generated faces with the high-resolution ones, over several seeds.
 
-    Args:
-        generate: for example ``lambda lr, seeds: pipeline(lr, steps=4, seeds=seeds)``.
-        degradation: gives the input of ``generate``, the same for every seed.
-        options: faces at a time, the seed of the degradation and the progress bar; ``flip`` is not used.
+    ``generate`` is for example ``lambda lr, seeds: pipeline(lr, steps=4, seeds=seeds)``. Its input is the same for
+    every seed; ``options`` give the batch size, the seed of the degradation and the progress bar.
     """
-    from tqdm.auto import tqdm
-
     if not len(dataset) or not seeds:
         raise GdrdError("There are no faces or no seeds", "Give at least one of each")
     values = np.zeros((3, len(seeds), len(dataset)))
@@ -153,29 +135,25 @@ def compare_steps(
     options: EmbedOptions = EmbedOptions(batch_size=32),
 ) -> list[QualityRow]:
     """Compare the generative teacher's faces, by number of denoising steps, with bicubic resizing to its size."""
-    size = pipeline.size
+
+    def sampled(count: int) -> Generate:
+        return lambda lr, of: pipeline(lr, steps=count, seeds=of)
+
+    methods = [("bicubic", bicubic(pipeline.size), seeds[:1])]
+    methods += [(f"{count} step" + "s" * (count > 1), sampled(count), seeds) for count in steps]
     out = []
     for resolution in resolutions:
-        degradation = Degradation(resolution)
-        plain = quality(bicubic(size), dataset, degradation, recogniser, seeds=seeds[:1], options=options)
-        out.append(QualityRow(dataset.name, resolution, "bicubic", plain))
-        for count in steps:
-
-            def generate(lr: Tensor, of: Sequence[int], count: int = count) -> Tensor:
-                return pipeline(lr, steps=count, seeds=of)
-
-            found = quality(generate, dataset, degradation, recogniser, seeds=seeds, options=options)
-            out.append(QualityRow(dataset.name, resolution, f"{count} step" + "s" * (count > 1), found))
+        for name, generate, chosen in methods:
+            found = quality(generate, dataset, Degradation(resolution), recogniser, seeds=chosen, options=options)
+            out.append(QualityRow(dataset.name, resolution, name, found))
     return out
 
 
 def read_quality(path: Path | str) -> list[QualityRow]:
     """Read the rows that ``results.write_rows`` wrote."""
 
-    def build(row: dict[str, Any]) -> QualityRow:
-        values = row["quality"]
-        found = Quality(**{**values, "seeds": tuple(values["seeds"])})
-        return QualityRow(**{**row, "data": current_name(row["data"]), "quality": found})
+    def build(quality: dict[str, Any], **row: Any) -> QualityRow:
+        return QualityRow(**row, quality=Quality(**{**quality, "seeds": tuple(quality["seeds"])}))
 
     return read_rows(path, build, "quality results", "gdrd quality")
 

@@ -1,7 +1,5 @@
 """Retrieval: order all other faces by similarity; faces of the same person should come first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,14 +29,8 @@ class RetrievalResult:
         return float(np.mean(self.first_rank <= k))
 
 
-def scores_in_chunks(queries: Array, database: Array, chunk: int) -> Iterator[tuple[slice, Array]]:
-    """Yield the cosine scores (c, N) of ``chunk`` queries at a time with the whole database, and which queries.
-
-    Args:
-        queries: (Q, d) embeddings.
-        database: (N, d) embeddings.
-        chunk: c; memory is c x N.
-    """
+def scores_in_chunks(queries: Array, database: Array, chunk: int = 1024) -> Iterator[tuple[slice, Array]]:
+    """Yield the cosines (c, N) of ``chunk`` rows of ``queries`` (Q, d) with ``database`` (N, d), and which rows."""
     queries, database = comparable(queries, database)
     for start in range(0, len(queries), chunk):
         rows = slice(start, start + chunk)
@@ -46,32 +38,20 @@ def scores_in_chunks(queries: Array, database: Array, chunk: int) -> Iterator[tu
 
 
 def search(
-    queries: Array,
-    query_labels: Array,
-    database: Array,
-    labels: Array,
-    own: Array | None = None,
-    chunk: int = 256,
+    queries: Array, query_labels: Array, database: Array, labels: Array, own: Array | None = None, chunk: int = 256
 ) -> RetrievalResult:
-    """Search a database for each query; a result is relevant when it shows the query's identity.
+    """Search a database (N, d) for each query (Q, d); a result is relevant when it shows the query's identity.
 
     AP = 1/R sum_{r relevant} (relevant faces up to r's rank) / (r's rank)
 
-    Ties count against the recogniser: an irrelevant face precedes a relevant one of the same score.
-
-    Args:
-        queries: (Q, d) embeddings.
-        query_labels: (Q,) identities, each with a face in the database.
-        database: (N, d) embeddings.
-        labels: (N,) identities.
-        own: (Q,) index of each query's own face in the database, which is left out of its result; None: none has one.
+    Ties count against the recogniser: an irrelevant face precedes a relevant one of the same score. ``own`` (Q,) is the
+    index of each query's own face in the database, which is left out of its result; None where it has none.
     """
     query_labels, labels = np.asarray(query_labels), np.asarray(labels)
     missing = ~np.isin(query_labels, labels)
     if missing.any() or not len(query_labels):
-        raise GdrdError(
-            f"{int(missing.sum())} of {len(query_labels)} probes have no face in the gallery", "Enrol each of them"
-        )
+        what = f"{int(missing.sum())} of {len(query_labels)} probes have no face in the gallery"
+        raise GdrdError(what, "Enrol each of them")
     precision, first = np.zeros(len(query_labels)), np.zeros(len(query_labels), np.int64)
     for rows, scores in scores_in_chunks(queries, database, chunk):
         for place, row in enumerate(scores, rows.start):
@@ -91,27 +71,19 @@ def search(
 def retrieve(
     queries: Array, database: Array, labels: Array, *, indices: Sequence[int] | Array | None = None, chunk: int = 256
 ) -> RetrievalResult:
-    """Search each face among all the others, see ``search``.
+    """Search each face of ``queries`` (N, d) among all the others of ``database`` (N, d), see ``search``.
 
     The face itself is left out of its own result, whatever its resolution in the database. Faces without identity
-    (label -1) are in the database but are not queries, and neither are identities with a single face.
-
-    Args:
-        queries: (N, d) embeddings of the faces as shown (low resolution).
-        database: (N, d) embeddings of the same faces as stored; the same array for one resolution.
-        labels: (N,) identities.
-        indices: faces used as queries; None takes all that have a relevant face.
-        chunk: queries scored at a time; memory is chunk x N.
+    (label -1) are in the database but are not queries, and neither are identities with a single face. ``indices``
+    chooses the queries; None takes all that have a relevant face.
     """
     labels = np.asarray(labels)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     answerable = (counts[codes] > 1) & (labels >= 0)
     chosen = np.flatnonzero(answerable) if indices is None else np.asarray(indices)
     if not len(chosen) or not answerable[chosen].all():
-        raise GdrdError(
-            "An identity with one image cannot be searched for, or no face has an identity",
-            "Give identities with two faces or more",
-        )
+        what = "An identity with one image cannot be searched for, or no face has an identity"
+        raise GdrdError(what, "Give identities with two faces or more")
     if len(counts) < 2:
         raise GdrdError("All faces show one person, so every search succeeds", "Add faces of a second person")
     return search(np.asarray(queries)[chosen], labels[chosen], database, labels, chosen, chunk)

@@ -4,8 +4,6 @@ A pair is accepted if score >= threshold. FAR is the share of impostor pairs acc
 accepted. Scores are cosine similarities here; any score that is larger for more similar faces can be used.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,8 +40,7 @@ class Roc:
 def best_threshold(scores: Array, genuine: Array) -> float:
     """Return the threshold that decides most pairs correctly, by exact search over every distinct decision.
 
-    Candidates lie half-way between neighbouring distinct scores, and at both ends. Of several equally good ones the
-    middle one is returned.
+    Candidates are half-way between neighbouring scores, and at both ends; of equally good ones the middle is returned.
     """
     scores, genuine = _checked(scores, genuine)
     order = np.argsort(scores)
@@ -62,25 +59,19 @@ def best_threshold(scores: Array, genuine: Array) -> float:
 
 
 def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
-    """Accuracy under the LFW protocol: each fold is scored at the threshold that is best on the other folds.
+    """Accuracy (View 2 of LFW): each fold is scored at the threshold that is best on the other folds.
 
     mean = sum_f a_f / F,   standard error = std(a_f, F - 1 degrees of freedom) / sqrt(F)
 
-    Args:
-        scores: (P,) similarity of each pair.
-        genuine: (P,) True where both faces are one person.
-        fold: (P,) fold of each pair; any integers, at least two different ones.
-
-    Source: Huang et al., Labeled Faces in the Wild (UMass TR 07-49), section 2 (View 2).
+    ``scores``, ``genuine`` and ``fold`` (any integers, at least two different) are (P,).
+    Source: Huang et al., Labeled Faces in the Wild (UMass TR 07-49), section 2.
     """
     scores, genuine = _checked(scores, genuine)
     fold = np.asarray(fold)
     folds = np.unique(fold)
     if fold.shape != scores.shape or len(folds) < 2:
-        raise GdrdError(
-            f"{len(folds)} fold(s) in {fold.shape} for {len(scores)} pairs",
-            "Give one fold number per pair, at least two folds",
-        )
+        what = f"{len(folds)} fold(s) in {fold.shape} for {len(scores)} pairs"
+        raise GdrdError(what, "Give one fold number per pair, at least two folds")
     per_fold, thresholds = np.zeros(len(folds)), np.zeros(len(folds))
     for i, number in enumerate(folds):
         held_out = fold == number
@@ -100,10 +91,7 @@ def roc(scores: Array, genuine: Array) -> Roc:
 
 
 def auc(scores: Array, genuine: Array) -> float:
-    """Area under the ROC curve: the probability that a genuine pair outscores an impostor pair; a tie counts one half.
-
-    AUC = mean over genuine g and impostor i of [s_g > s_i] + [s_g = s_i] / 2
-    """
+    """Area under the ROC curve: mean over genuine g and impostor i of [s_g > s_i] + [s_g = s_i] / 2."""
     scores, genuine = _checked(scores, genuine)
     impostors = np.sort(scores[~genuine])
     beaten = np.searchsorted(impostors, scores[genuine], "left") + np.searchsorted(impostors, scores[genuine], "right")
@@ -120,11 +108,7 @@ def eer(scores: Array, genuine: Array) -> float:
 
 
 def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
-    """Return the lowest score that, as a threshold, accepts at most a share ``far`` of the impostor pairs.
-
-    Returns:
-        The threshold; NaN with fewer than 1 / ``far`` impostor pairs, because these cannot show so low a rate.
-    """
+    """Return the lowest threshold with a FAR of at most ``far``; NaN with fewer than 1 / ``far`` impostor pairs."""
     scores, genuine = _checked(scores, genuine)
     if not 0 < far <= 1:
         raise GdrdError(f"{far} is not a false accept rate", "Choose one above 0 and at most 1, such as 0.001")
@@ -139,14 +123,7 @@ def threshold_at_far(scores: Array, genuine: Array, far: float) -> float:
 
 
 def tar_at_far(scores: Array, genuine: Array, fars: Sequence[float]) -> Array:
-    """True accept rate at given false accept rates.
-
-    Nothing is interpolated: the TAR is that at ``threshold_at_far``, the highest at any threshold whose measured FAR
-    does not exceed the requested one. Impostor pairs that are tied at the threshold are accepted or rejected together.
-
-    Returns:
-        (len(fars),) in [0, 1]; NaN where there are fewer than 1 / FAR impostor pairs.
-    """
+    """Return the TAR at the ``threshold_at_far`` of each of ``fars``, without interpolation; NaN where that is NaN."""
     scores, genuine = _checked(scores, genuine)
     accepted = scores[genuine]
     thresholds = [threshold_at_far(scores, genuine, far) for far in fars]
@@ -162,19 +139,11 @@ def bootstrap(
     samples: int = 200,
     seed: int = 0,
 ) -> Array:
-    """Return ``statistic(scores, genuine)`` on resampled pairs; the spread is the uncertainty of the statistic.
+    """Return ``statistic(scores, genuine)`` on resampled pairs: (samples,), NaN where one kind of pair is missing.
 
-    Args:
-        scores: (P,).
-        genuine: (P,).
-        identities: (P, 2) the two people of each pair. If given, people are resampled (w_a copies of person a, so that
-            a pair of a and b appears w_a w_b times, and w_a times where a = b), because pairs that share people are
-            correlated. None resamples genuine and impostor pairs, each as many as there are.
-
-    Returns:
-        (samples,); NaN where a resampling lacks one kind of pair.
-
-    Source: the vertex bootstrap of Fogliato, Patil and Perona (arXiv 2306.01198).
+    ``identities`` (P, 2) are the two people of each pair. If given, people are resampled (w_a copies of person a, so
+    that a pair of a and b appears w_a w_b times, and w_a times where a = b), because pairs that share people are
+    correlated: the vertex bootstrap of Fogliato, Patil and Perona (arXiv 2306.01198). None resamples each kind of pair.
     """
     scores, genuine = _checked(scores, genuine)
     random = np.random.default_rng(seed)
@@ -200,9 +169,7 @@ def bootstrap(
 def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
     """Percentile confidence interval of bootstrap ``values`` without NaN."""
     kept = values[~np.isnan(values)]
-    if not len(kept):
-        return math.nan, math.nan
-    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(kept) else (math.nan, math.nan)
     return float(low), float(high)
 
 
@@ -214,20 +181,17 @@ def spread(values: Array) -> float:
 
 def require_finite_scores(scores: Array) -> None:
     """Raise GdrdError unless every score is finite."""
-    if not np.isfinite(scores).all():
-        raise GdrdError(
-            f"{int((~np.isfinite(scores)).sum())} of {len(scores)} scores are not finite",
-            "Check the recogniser: its embeddings hold NaN or infinity",
-        )
+    if bad := int((~np.isfinite(scores)).sum()):
+        what = f"{bad} of {len(scores)} scores are not finite"
+        raise GdrdError(what, "Check the recogniser: its embeddings hold NaN or infinity")
 
 
 def _checked(scores: Any, genuine: Any) -> tuple[Array, Array]:
     """Return scores as float64 and genuine as bool, both (P,); raise GdrdError where nothing can be measured."""
     scores, genuine = np.asarray(scores, np.float64), np.asarray(genuine).astype(bool)
     if scores.ndim != 1 or scores.shape != genuine.shape:
-        raise GdrdError(
-            f"Scores {scores.shape} and genuine {genuine.shape} differ in shape", "Give one of each per pair"
-        )
+        what = f"Scores {scores.shape} and genuine {genuine.shape} differ in shape"
+        raise GdrdError(what, "Give one of each per pair")
     if not genuine.any():
         raise GdrdError("There are no genuine pairs", "Add a second face of at least one person")
     if genuine.all():

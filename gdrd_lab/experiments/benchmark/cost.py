@@ -1,7 +1,5 @@
 """What a network costs whatever the machine: multiply-adds and parameters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -12,18 +10,12 @@ from gdrd_lab.errors import GdrdError
 
 
 def multiply_adds(module: nn.Module, input_size: int | tuple[int, ...], *further: Any) -> int:
-    """Count the multiply-adds of one face's forward pass: of convolutions, matrix products and attention.
+    """Count the multiply-adds of one face's forward pass, half of what is called FLOPs elsewhere.
 
-    A convolution costs h w k^2 c_in c_out / groups at an output of h x w, a linear layer inputs x outputs. Element-wise
-    work (BatchNorm, activations, resizing) is not counted, as is usual. The pass runs in evaluation mode without
-    gradients and leaves the module as it was.
-
-    Args:
-        input_size: side r of a face (1, 3, r, r), or a whole shape without the batch: (C, H, W) or (d,).
-        further: more arguments of ``forward``, such as a diffusion model's timestep.
-
-    Returns:
-        Multiply-adds; half of what is called FLOPs elsewhere.
+    Convolutions, matrix products and attention count; element-wise work (BatchNorm, activations, resizing) does not, as
+    is usual. The pass runs in evaluation mode without gradients and leaves the module as it was. ``input_size`` is the
+    side r of a face (1, 3, r, r), or a shape without the batch: (C, H, W) or (d,). ``further`` are more arguments of
+    ``forward``, such as a diffusion model's timestep.
     """
     shape = (3, input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
     sample = next(iter(module.parameters()), torch.zeros(()))
@@ -34,10 +26,8 @@ def multiply_adds(module: nn.Module, input_size: int | tuple[int, ...], *further
         with torch.no_grad(), counter:
             module(torch.zeros(1, *shape, device=sample.device, dtype=sample.dtype), *further)
     except RuntimeError as error:
-        raise GdrdError(
-            f"{type(module).__name__} takes no input of shape (1, {', '.join(map(str, shape))}) ({str(error)[:100]})",
-            "Give the side of a face or the input's whole shape",
-        ) from error
+        what = f"{type(module).__name__} takes no input of shape {(1, *shape)} ({str(error)[:100]})"
+        raise GdrdError(what, "Give the side of a face or the input's whole shape") from error
     finally:
         for part in was_training:
             part.training = True

@@ -1,7 +1,5 @@
 """Measuring side by side: cases take turns, so that whatever else the machine does meets them all alike."""
 
-from __future__ import annotations
-
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping
@@ -19,27 +17,16 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Row:
-    """One number of a suite.
-
-    Args:
-        suite: which suite.
-        case: what was measured.
-        value: the median of the repeats.
-        unit: of the value, such as "images/s", "ms" or "MB".
-        low: smallest of the repeats.
-        high: largest of the repeats.
-        ratio: of this case's value to the first case's, from the same rounds; 1 for the first, 0 where there is none.
-        repeats: how often it was measured; 1 for what does not vary.
-    """
+    """One number of a suite."""
 
     suite: str
-    case: str
-    value: float
-    unit: str
-    low: float
-    high: float
-    ratio: float = 0.0
-    repeats: int = 1
+    case: str  # what was measured
+    value: float  # the median of the repeats
+    unit: str  # such as "images/s", "ms" or "MB"
+    low: float  # smallest of the repeats
+    high: float  # largest of the repeats
+    ratio: float = 0.0  # of this case's value to the first case's, from the same rounds; 0 where there is none
+    repeats: int = 1  # 1 for what does not vary
 
 
 def fixed(suite: str, case: str, value: float, unit: str, ratio: float = 0.0) -> Row:
@@ -52,9 +39,7 @@ def side_by_side(
 ) -> dict[str, list[float]]:
     """Return the seconds of each case in each of ``repeats`` rounds; one round before them warms up.
 
-    Args:
-        clock: time.process_time counts this process's seconds on the processors (over all its threads), for a machine
-            that others use too; time.perf_counter counts those on the wall.
+    With time.process_time as ``clock`` they are this process's seconds on the processors, for a machine that is shared.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for turn in range(repeats + 1):
@@ -81,6 +66,13 @@ def rows(
     return out
 
 
+def memory_rows(suite: str, cases: Mapping[str, tuple[Any, ...]]) -> list[Row]:
+    """Return the ``peak_megabytes`` of each case's function and arguments, with the ratio to the first case's."""
+    peaks = {name: peak_megabytes(*call) for name, call in cases.items()}
+    first = next(iter(peaks.values()))
+    return [fixed(suite, name, peak, "MB", peak / first if first else 0) for name, peak in peaks.items()]
+
+
 def peak_megabytes(function: Callable[..., Any], *arguments: Any) -> float:
     """Return the memory a call takes at its highest above what was there before it, in MB (of 10^6 bytes).
 
@@ -90,7 +82,7 @@ def peak_megabytes(function: Callable[..., Any], *arguments: Any) -> float:
     if not Path("/proc/self/clear_refs").exists():
         return float("nan")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gdrd_lab.training.pipeline", "gdrd_lab.experiments.benchmark.measure"])
+    context.set_forkserver_preload(["gdrd_lab.experiments.benchmark.suite"])
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_peak, args=(theirs, function, arguments))
     process.start()
@@ -114,6 +106,6 @@ def _peak(pipe: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -
 
 
 def _status(name: str) -> int:
-    """A memory figure of this process in units of 1000 bytes."""
+    """Return a memory figure of this process in units of 1000 bytes."""
     line = next(row for row in Path("/proc/self/status").read_text().splitlines() if row.startswith(name))
     return int(line.split()[1]) * 1024 // 1000

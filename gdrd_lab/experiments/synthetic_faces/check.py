@@ -1,10 +1,8 @@
 """Measure the synthetic faces: ``python -m gdrd_lab.experiments.synthetic_faces.check [--faces FOLDER]``.
 
-It prints SFace's pair accuracy against resolution over several seeds. Given the photographs that the model was fitted
-on, it also prints how near samples come to them, and how near photographs of other people come to one another.
+It prints SFace's pair accuracy at several resolutions and, given the photographs that the model was fitted on, how near
+samples come to them, and how near photographs of other people come to one another.
 """
-
-from __future__ import annotations
 
 import argparse
 from pathlib import Path
@@ -17,6 +15,7 @@ from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.pairs import random_pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.protocol import verify_embeddings
 from gdrd_lab.experiments.synthetic_faces.fit import Photographs, read_photographs
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.sface import load_sface
@@ -26,20 +25,14 @@ RESOLUTIONS = (64, 32, 16, 8)
 
 
 def pair_accuracy(recogniser: Recogniser, faces: ArrayFaces, resolution: int, seed: int = 0) -> float:
-    """Mean accuracy over 10 folds without a common identity, each at the best threshold of the other folds."""
-    from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
-    from gdrd_lab.evaluation.protocol import pair_scores
-
+    """Return the mean accuracy over 10 folds without a common identity."""
     pairs = random_pairs(faces.labels, folds=10, per_fold=60, seed=seed)
     embeddings = embed_all(recogniser, faces, Degradation(resolution=resolution), QUIET)
-    return lfw_accuracy(pair_scores(embeddings, embeddings, pairs), pairs.genuine, pairs.fold).mean
+    return verify_embeddings(embeddings, embeddings, pairs).accuracy.mean
 
 
 def nearest(queries: np.ndarray, others: np.ndarray, forbidden: np.ndarray | None = None) -> np.ndarray:
-    """Return the Euclidean distance (Q,) from each row of ``queries`` (Q, D) to the nearest of ``others`` (N, D).
-
-    ``forbidden`` (Q, N) marks rows that do not count.
-    """
+    """Return the distance (Q,) of each row (Q, D) to the nearest of ``others`` (N, D) not in ``forbidden`` (Q, N)."""
     squared = (queries**2).sum(1)[:, None] + (others**2).sum(1) - 2 * queries @ others.T
     if forbidden is not None:
         squared = np.where(forbidden, np.inf, squared)
@@ -47,7 +40,7 @@ def nearest(queries: np.ndarray, others: np.ndarray, forbidden: np.ndarray | Non
 
 
 def _pixels(faces: np.ndarray) -> np.ndarray:
-    """Return the centre 44 x 44 of faces uint8 (N, 64, 64, 3), rows scaled so that distances are RMS in grey levels."""
+    """Return the centre 44 x 44 of faces uint8 (N, 64, 64, 3) as rows whose distances are RMS grey levels."""
     rows = faces[:, 14:58, 10:54].reshape(len(faces), -1).astype(np.float32)
     return rows / rows.shape[1] ** 0.5
 

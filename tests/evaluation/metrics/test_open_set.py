@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.open_set import tpir_at_fpir
+from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
 
 

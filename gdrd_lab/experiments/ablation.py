@@ -1,0 +1,229 @@
+"""The ablation: losses, generative features, frozen or trained backbone, with the same number of steps in every row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import torch
+from tqdm.auto import tqdm
+
+from gdrd_lab import __version__
+from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.fingerprint import dataset_fingerprint
+from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
+from gdrd_lab.datasets.split import split_identities, split_record
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation import results, sweep
+from gdrd_lab.io.cache import fingerprint
+from gdrd_lab.io.config import check_ranges
+from gdrd_lab.models.diffusion.pipeline import load_generative
+from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
+from gdrd_lab.models.student.model import Student
+from gdrd_lab.training import pipeline, recipes
+from gdrd_lab.training.checks import check_run
+from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
+from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
+from gdrd_lab.training.teacher_targets import teacher_embeddings
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """Size of the ablation."""
+
+    student: StudentConfig | SeparableConfig  # of every row
+    loop: LoopConfig  # of every row; ``steps`` counts both stages together
+    stage_one: float = 1 / 3  # share of the steps for stage 1, in rows that have it
+    seeds: tuple[int, ...] = (0, 1, 2)  # of the runs: initial weights, order of faces, augmentation
+    resolutions: tuple[int, ...] = (8, 16)  # of training and of scoring
+    timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
+    blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
+    hold_out: float = 0.2  # share of the identities that are scored and not trained on
+
+    def __post_init__(self) -> None:
+        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), hold_out=(0.0, 1.0))
+        if not self.seeds:
+            raise GdrdError("The ablation has no seeds", "Give at least one")
+
+    @classmethod
+    def smoke(cls) -> Self:
+        """Return the smallest ablation that trains every row; its scores mean nothing."""
+        smoke = recipes.smoke()
+        loop = replace(smoke.head.loop, steps=3)
+        return cls(smoke.student, loop, seeds=(0, 1), timesteps=(250,), blocks=("down_blocks.1",), hold_out=0.3)
+
+    @classmethod
+    def cpu(cls) -> Self:
+        """Return three seeds of 240 steps of 64 faces with a third of the usual student: some 40 minutes."""
+        student = StudentConfig(backbone_channels=(48, 96), backbone_blocks=(1, 2), head_channels=192, head_blocks=1)
+        loop = replace(
+            recipes.cpu().head.loop, steps=240, batch_size=64, precision="no", ema=0.99, checkpoint_every=120
+        )
+        return cls(student, loop)
+
+    @classmethod
+    def paper(cls) -> Self:
+        """Return three seeds at the size of ``recipes.paper()``, for GPUs; give it a generative teacher of 112 px."""
+        return cls(recipes.paper().student, recipes.paper().head.loop, resolutions=(16,))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to train the student: its name in the table, stage 2, and stage 1 (None: random weights)."""
+
+    name: str
+    head: HeadConfig
+    backbone: BackboneConfig | None = None
+
+    def recipe(self, config: AblationConfig, seed: int) -> Recipe:
+        """Return the row's recipe; one without a stage 1 gives all its steps to stage 2."""
+        first = round(config.loop.steps * config.stage_one) if self.backbone else 0
+        head = replace(self.head, loop=replace(config.loop, steps=config.loop.steps - first))
+        backbone = replace(self.backbone or _plain_backbone(config), loop=replace(config.loop, steps=max(1, first)))
+        return Recipe(GenerativeConfig(config.loop), backbone, head, config.student, seed=seed)
+
+
+def _plain_backbone(config: AblationConfig) -> BackboneConfig:
+    return BackboneConfig(config.loop, resolutions=config.resolutions)
+
+
+def rows(config: AblationConfig) -> list[Row]:
+    """Return every row of the ablation in the order of the table."""
+    paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
+    distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
+    alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
+    no_kd = partial(replace, alone, weight_kd=0.0)
+    plain = _plain_backbone(config)
+    return [
+        # Adam is invariant to the scale of a single loss.
+        Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
+        Row("L_kd only", alone),
+        Row("RKD only", no_kd(weight_rkd=10.0)),
+        Row("CRD only (in the batch)", no_kd(weight_crd=1.0)),
+        Row("CRD only (against the whole training set)", no_kd(weight_crd_memory=1.0)),
+        Row("L_rcd only", no_kd(weight_rcd=1.0)),
+        Row("L_kd + an assistant's embedding", replace(alone, weight_kd=2.0, weight_assistant=10.0)),
+        Row("L_kd + L_rcd + L_cls, no L_gen", whole),
+        Row("L_gen, frozen, then L_kd", distilled, plain),
+        Row("L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)", paper, plain),
+        Row("... features of the sharp image", paper, replace(plain, hr=True)),
+        Row("... target not normalised", paper, replace(plain, normalise=False)),
+        *(Row(f"... features of {block}", paper, replace(plain, block=block)) for block in config.blocks),
+        *(Row(f"... features at t = {step}", paper, replace(plain, timestep=step)) for step in config.timesteps),
+        Row("random frozen backbone, then the same", paper),
+        Row("L_gen, not frozen, then the same", whole, plain),
+    ]
+
+
+def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
+    """Return the rows whose names contain one of the texts, with ``label`` added to their names."""
+    chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
+    if not chosen:
+        raise GdrdError(f"No row's name contains one of {list(texts)}", "Use words of the table's first column")
+    return chosen
+
+
+def ablate(
+    config: AblationConfig,
+    faces: FaceDataset,
+    generative: Path,
+    teacher: Recogniser,
+    out: Path,
+    *,
+    assistant: Path | None = None,
+    baselines: Sequence[Recogniser] = (),
+    chosen: Sequence[Row] | None = None,
+    progress: bool = True,
+) -> list[sweep.Score]:
+    """Train every row of ``chosen`` (None: all) with every seed on most identities and score it on the others.
+
+    Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
+    ``generative`` is the folder or hub id of the generative teacher. Of the scores ``method`` is the row's name and
+    ``seed`` the run's.
+    """
+    trained, held_out = split_identities(faces, config.hold_out)
+    chosen = rows(config) if chosen is None else chosen
+    for row in chosen:
+        if row.head.weight_assistant and assistant is None:
+            raise GdrdError(f"There is no assistant, which the row {row.name!r} needs", "Give the folder of one")
+        check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
+    prints: dict[str, str | None] = {"faces": dataset_fingerprint(trained)}
+    prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
+    if any(row.backbone for row in chosen):
+        prints["generative"] = generative_fingerprint(load_generative(generative))
+    if assistant is not None and any(row.head.weight_assistant for row in chosen):
+        prints["assistant"] = weights_fingerprint(Student.load(assistant))
+    split = split_record(trained, held_out, config.hold_out)
+    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints)
+    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(_itself, item)) for item in baselines]
+    jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
+    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, __version__)
+    files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
+    kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
+    if progress:
+        tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
+    pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
+    metrics = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
+    scores: list[sweep.Score] = []
+    for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
+        bar.set_postfix_str(f"{job.name}, seed {job.seed}")
+        if job.key is None or not file.exists():
+            measured = sweep.sweep([job.make()], held_out, sweep.resolutions(config.resolutions), metrics, QUIET)
+            named = [replace(score, method=job.name, seed=job.seed) for score in measured]
+            results.write_json(file, results.collect(named))
+        scores += [replace(score, method=job.name) for score in results.read_json(file)]
+    return scores
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the rows learn from, and the fingerprints of it by role."""
+
+    faces: FaceDataset
+    teacher: Recogniser
+    generative: Path
+    assistant: Path | None
+    options: RunOptions
+    prints: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it."""
+
+    name: str
+    seed: int
+    key: str | None  # None: it cannot be known again, and its scores are not kept
+    folder: Path
+    make: Callable[[], Recogniser]
+
+
+def _itself(recogniser: Recogniser) -> Recogniser:
+    return recogniser
+
+
+def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
+    """Describe the training of a row; rows with the same stage 1 share its backbone."""
+    folder, prints = out / f"seed-{recipe.seed}", inputs.prints
+    first = (recipe.backbone, prints["generative"]) if row.backbone else "random"
+    backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first)
+    second = prints["assistant"] if row.head.weight_assistant else ""
+    head = fingerprint(backbone, recipe.head, prints["teacher"], second)
+    places = folder / f"backbone-{backbone[:16]}", folder / f"head-{head[:16]}"
+    return _Job(row.name, recipe.seed, head, folder, partial(_train, row, recipe, inputs, *places))
+
+
+def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> Student:
+    """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
+    if not (first / "backbone").is_dir():
+        if row.backbone:
+            pipeline.train_backbone(recipe, inputs.faces, first, inputs.generative, False, inputs.options)
+        else:
+            torch.manual_seed(recipe.seed)
+            Student(recipe.student).save(first / "backbone")
+    assistant = inputs.assistant if row.head.weight_assistant else None
+    start = first / "backbone"
+    return pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, inputs.options)
