@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     Writes results as JSON and CSV and prints a table.
     """
     from gdrd_lab.datasets.base import identities_with
-    from gdrd_lab.datasets.split import scored_part
+    from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     faces = flags.open_data(arguments)
     if arguments.validation_split:
         records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
-        faces = scored_part(faces, arguments.validation_split, filter(None, records))
+        faces = split_identities(faces, arguments.validation_split, records=filter(None, records))[1]
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
     options = gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet)

@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.models.registry import shipped_assistant
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
+    from gdrd_lab.training.checkpoint import read_metadata
     from gdrd_lab.training.recipes import load_recipe, override
     from gdrd_lab.training.run import RunOptions
     from gdrd_lab.training.teacher_targets import validation_split
@@ -56,15 +57,17 @@ def run(arguments: argparse.Namespace) -> None:
         faces = open_data(arguments, training=True)
     show, out = main and not arguments.quiet, arguments.out
     report = print if main else lambda text: None
+    assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
     split = None
     if arguments.validation_split:
         every = len(faces)
-        faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show)
+        upstream = [read_metadata(Path(source)) for source in (start, assistant) if source]
+        records = [metadata["split"] for metadata in upstream if metadata and metadata.get("split")]
+        faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show, records)
         split = split_record(faces, held_out, arguments.validation_split)
         alike = every - len(held_out) - len(faces)
         report(f"{len(held_out)} faces kept for validation, and {alike} unlabelled faces like theirs left out")
     generative = Path(arguments.generative) if arguments.generative else None
-    assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
     options = RunOptions(arguments.resume, split)
     if stage == "generative":
         pipeline.train_generative(recipe, faces, out, show, start, options)

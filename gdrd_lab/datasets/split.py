@@ -17,13 +17,18 @@ DIGITS = 8  # hexadecimal digits of a recorded name
 MOST_RECORDED = 20_000  # names of each part; of larger parts those with the smallest hashes are recorded
 
 
-def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tuple[FaceDataset, FaceDataset]:
+def split_identities(
+    dataset: FaceDataset, fraction: float, seed: int = 0, records: Iterable[dict[str, Any]] = ()
+) -> tuple[FaceDataset, FaceDataset]:
     """Hold out about ``fraction`` of the identities: (the rest, held out), with no identity in both.
 
     A person is held out if  SHA-256(seed, name) / 2^256 < fraction,  so a split depends on names alone: the people held
     out at 0.2 are among those held out at 0.3, and adding people moves nobody. At least two identities (one of two or
     three) are held out and as many stay. Faces of unknown identity stay with the rest; they may show people who are
     held out (``training.teacher_targets.remove_identity_leakage`` leaves those out).
+
+    Args:
+        records: ``split_record``s of models; people of this set whom all of them held out are held out instead.
 
     Raises:
         GdrdError: the fraction is not between 0 and 1, or is less than half an identity.
@@ -37,16 +42,23 @@ def split_identities(dataset: FaceDataset, fraction: float, seed: int = 0) -> tu
     """
     labels = np.asarray(dataset.labels)
     people, names = np.unique(labels[labels >= 0]), identities_of(dataset)
-    if not 0 < fraction < 1 or not 0 < round(fraction * len(people)) < len(people):
-        what = f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty"
-        raise GdrdError(what, "Give a fraction between 0 and 1 and a set with enough identities")
-    places = np.array([int(_sha256(f"{seed}/{names[person]}")[:14], 16) / 2**56 for person in people])
-    least = min(2, len(people) // 2)
-    count = min(max(int((places < fraction).sum()), least), len(people) - least)
-    out = np.isin(labels, people[np.argsort(places, kind="stable")[:count]])
+    if held := [set(known) for record in records if (known := _recorded(record, "held_out", dataset))]:
+        wanted = set.intersection(*held)
+        out = np.array([person for person in people if names[person] in wanted], np.int64)
+        if not len(out):
+            raise GdrdError(f"Nobody of {dataset.name} was held out from all models", "Name fewer models at once")
+    else:
+        if not 0 < fraction < 1 or not 0 < round(fraction * len(people)) < len(people):
+            what = f"A fraction of {fraction} of the {len(people)} identities of {dataset.name} leaves a part empty"
+            raise GdrdError(what, "Give a fraction between 0 and 1 and a set with enough identities")
+        places = np.array([int(_sha256(f"{seed}/{names[person]}")[:14], 16) / 2**56 for person in people])
+        least = min(2, len(people) // 2)
+        count = min(max(int((places < fraction).sum()), least), len(people) - least)
+        out = people[np.argsort(places, kind="stable")[:count]]
+    chosen = np.isin(labels, out)
     return (
-        subset(dataset, np.flatnonzero(~out), f"{dataset.name} (training part)"),
-        subset(dataset, np.flatnonzero(out), f"{dataset.name} (held out)"),
+        subset(dataset, np.flatnonzero(~chosen), f"{dataset.name} (training part)"),
+        subset(dataset, np.flatnonzero(chosen), f"{dataset.name} (held out)"),
     )
 
 
@@ -67,18 +79,6 @@ def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:
     both sets have one of their ``set_names`` in common.
     """
     return _recorded(record, "trained", faces)
-
-
-def scored_part(dataset: FaceDataset, fraction: float, records: Iterable[dict[str, Any]] = ()) -> FaceDataset:
-    """Return the people whom all ``split_record``s of this set held out; without one those of ``split_identities``."""
-    found = [set(held) for record in records if (held := _recorded(record, "held_out", dataset))]
-    if not found:
-        return split_identities(dataset, fraction)[1]
-    names, both = identities_of(dataset), set.intersection(*found)
-    people = [label for label in range(len(names)) if names[label] in both]
-    if not people:
-        raise GdrdError(f"Nobody of {dataset.name} was held out from all models", "Evaluate fewer models at once")
-    return subset(dataset, np.flatnonzero(np.isin(dataset.labels, people)), f"{dataset.name} (held out)")
 
 
 def _recorded(record: dict[str, Any], part: str, faces: FaceDataset) -> list[str]:

@@ -8,6 +8,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import check_ranges
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.transforms.augmentation import AugmentConfig
+from gdrd_lab.transforms.camera import Camera
 
 MOST = 10**9
 PRECISIONS = ("no", "bf16", "fp16")
@@ -69,11 +70,15 @@ class StageConfig:
         loop: optimisation.
         resolutions: one is drawn at random for every step.
         augment: augmentation of the high-resolution face.
+        scene: what else happens to the high-resolution face, such as hard light.
+        camera: what takes the low-resolution face from it, at the step's resolution; None: bicubic, as in the paper.
     """
 
     loop: LoopConfig
     resolutions: tuple[int, ...] = (8, 16, 16, 32)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    scene: Camera | None = None
+    camera: Camera | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self, resolutions=(4, 1024))
@@ -139,6 +144,8 @@ class HeadConfig(StageConfig):
     Args:
         freeze_backbone: do not train the backbone of stage 1 (the paper); False trains it too.
         freeze_blocks: do not train a separable backbone's stem and this many first blocks; five halve a step's time.
+        function_matching: the teacher embeds the augmented face in each step (Beyer et al., arXiv 2106.05237); False:
+            the face as it is stored, embedded once.
         freeze_bn_stats: keep the BatchNorm statistics that the student starts with.
         weight_rcd: weight of the cross-resolution relational contrastive loss.
         weight_kd: weight of the embedding distillation loss.
@@ -154,6 +161,7 @@ class HeadConfig(StageConfig):
 
     freeze_backbone: bool = True
     freeze_blocks: int = 0
+    function_matching: bool = False
     freeze_bn_stats: bool = False
     weight_rcd: float = 0.1
     weight_kd: float = 10.0

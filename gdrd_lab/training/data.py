@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from gdrd_lab.datasets.base import FaceDataset, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.transforms.augmentation import AugmentConfig, augment
+from gdrd_lab.transforms.camera import Camera
 from gdrd_lab.transforms.resize import downscale
 
 
@@ -85,6 +86,8 @@ class StepBatches:
     augmentation: AugmentConfig
     seed: int
     steps: int
+    scene: Camera | None = None
+    camera: Camera | None = None
 
     def __getitem__(self, step: int) -> Batch:
         return self.part(step, np.arange(self.batch_size))
@@ -96,7 +99,14 @@ class StepBatches:
         generator = step_generator(self.seed, step)
         faces = to_tensor([self.faces[int(i)] for i in indices])
         hr = augment(faces, self.augmentation, generator, rows, self.batch_size)
-        lr = downscale(hr, self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))])
+        resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
+        seeds = np.random.SeedSequence([self.seed, step, 10**6]).generate_state(2 * self.batch_size).astype(np.int64)
+        if self.scene is not None:
+            hr = self.scene(hr, seeds[rows])
+        if self.camera is None:
+            lr = downscale(hr, resolution)
+        else:
+            lr = replace(self.camera, resolution=resolution)(hr, seeds[self.batch_size + rows])
         labels, known = self.faces.labels[indices], float((self.faces.labels[everyone] >= 0).mean())
         share = float((labels >= 0).mean()) / known if known else 1.0
         tensor = torch.from_numpy

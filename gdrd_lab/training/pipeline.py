@@ -125,7 +125,7 @@ def train_head(
             upstream["assistant"] = second.metadata
         student.teacher_name = recogniser.name
         taught = second if recipe.head.weight_assistant else None
-        stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught)
+        stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught, recogniser)
         metadata = run.train(stage, upstream, **inputs)
         save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
     return student

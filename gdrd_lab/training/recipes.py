@@ -16,6 +16,8 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import from_dict, to_dict
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
+from gdrd_lab.transforms.augmentation import AugmentConfig
+from gdrd_lab.transforms.camera import scene, training
 
 
 def smoke() -> Recipe:
@@ -44,8 +46,9 @@ def best() -> Recipe:
     # Not bf16: 1 x 1 convolutions take twice as long in it on a Xeon without AMX (CLUSTER.md).
     loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
     head = HeadConfig(
-        loop, resolutions=(8, 8, 10, 12, 16, 16, 16, 20, 24, 32), freeze_backbone=False, freeze_bn_stats=True,
-        weight_rcd=0.0, weight_kd=2.0, weight_assistant=10.0, weight_cls=0.0,
+        loop, resolutions=(8, 8, 10, 12, 14, 16, 16, 16, 20, 24, 32, 48, 112), scene=scene(), camera=training(),
+        augment=AugmentConfig(shift=4.0, scale=0.08, rotate=8.0), function_matching=True, freeze_backbone=False,
+        freeze_bn_stats=True, weight_rcd=0.0, weight_kd=2.0, weight_assistant=10.0, weight_cls=0.0,
     )  # fmt: skip
     return replace(cpu(), head=head, student=SeparableConfig(), init_from_teacher=True)
 

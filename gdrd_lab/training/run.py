@@ -63,7 +63,8 @@ class Run:
         """Train a stage with the recipe's configuration of its name, and return the metadata of the result."""
         config = getattr(self.recipe, stage.name)
         loop, seed = config.loop, self.recipe.seed
-        batches = StepBatches(self.faces, loop.batch_size, config.resolutions, config.augment, seed, loop.steps)
+        args = loop.batch_size, config.resolutions, config.augment, seed, loop.steps, config.scene, config.camera
+        batches = StepBatches(self.faces, *args)
         folder = self.out / "checkpoints" / stage.name
         metadata = self.metadata(stage.name, **inputs)
         weights = sum(tensor.nbytes for tensor in stage.trained.state_dict().values())

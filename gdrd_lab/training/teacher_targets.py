@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,10 @@ def remove_identity_leakage(
 
 
 def validation_split(
-    faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True
+    faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True, records: Iterable[dict] = ()
 ) -> tuple[FaceDataset, FaceDataset]:
     """Return (faces to train on, held-out faces) of ``split_identities``, without unlabelled faces like the latter."""
-    rest, held_out = split_identities(faces, fraction)
+    rest, held_out = split_identities(faces, fraction, records=records)
     if (faces.labels < 0).any():
         teacher_embeddings(recogniser, faces, progress)  # once, for both parts
     return remove_identity_leakage(rest, held_out, recogniser, progress=progress), held_out

@@ -10,7 +10,7 @@ import pytest
 
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions, concatenate
 from gdrd_lab.datasets.folder import FolderFaces
-from gdrd_lab.datasets.split import overlap, scored_part, split_identities, split_record
+from gdrd_lab.datasets.split import overlap, split_identities, split_record
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import data_folder
 
@@ -81,13 +81,13 @@ def test_a_record_names_whom_a_model_was_trained_on() -> None:
     assert overlap(record, held) == []
     wider = split_identities(whole, 0.3)[1]
     assert set(overlap(record, wider)) == names_of(wider) - names_of(held)
-    assert names_of(scored_part(whole, 0.3, [record])) == names_of(held)
-    assert list(scored_part(whole, 0.3, [record]).keys) == list(held.keys)
+    assert names_of(split_identities(whole, 0.3, records=[record])[1]) == names_of(held)
+    assert list(split_identities(whole, 0.3, records=[record])[1].keys) == list(held.keys)
     assert overlap(record, people(["somebody", "else"])) == []
     other = people([f"somebody {letter}" for letter in "abcdefghij"])
-    assert list(scored_part(other, 0.3, [record]).keys) == list(split_identities(other, 0.3)[1].keys)
+    assert list(split_identities(other, 0.3, records=[record])[1].keys) == list(split_identities(other, 0.3)[1].keys)
     with pytest.raises(GdrdError, match="Nobody of set was held out from all models"):
-        scored_part(whole, 0.2, [record, split_record(held, rest) | {"held_out": record["trained"]}])
+        split_identities(whole, 0.2, records=[record, split_record(held, rest) | {"held_out": record["trained"]}])
     assert "person1" not in json.dumps(record)
 
 
@@ -109,7 +109,7 @@ def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
     record = json.loads((data_folder() / name / "facts.json").read_text())["split"]
     # As the model cards say: 271 of 5,429 people, 507 faces, drawn by number and not by name.
     assert (record["trained_people"], record["held_out_people"]) == (5158, 271)
-    held_out = scored_part(faces, 0.05, [record])
+    held_out = split_identities(faces, 0.05, records=[record])[1]
     assert len(held_out) == 507 and overlap(record, held_out) == []
     numbers = np.random.default_rng(0).choice(5429, 271, replace=False)
     assert set(held_out.labels) == set(numbers)

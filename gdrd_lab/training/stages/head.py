@@ -13,6 +13,7 @@ from gdrd_lab.losses.crd import contrastive_distillation_loss, memory_contrastiv
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.losses.rkd import rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.separable import SeparableBackbone
 from gdrd_lab.training.config import HeadConfig
@@ -23,8 +24,9 @@ from gdrd_lab.training.stages.base import Stage
 class HeadStage(Stage):
     """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the high-resolution faces.
 
-    ``targets`` (len(faces), d) are these embeddings, of unit length. L_cls needs labelled ``identities``, and
-    ``weight_assistant`` an assistant, a second teacher that reads the same low-resolution faces.
+    ``targets`` (len(faces), d) are these embeddings, of unit length. L_cls needs labelled ``identities``,
+    ``weight_assistant`` an assistant, a second teacher that reads the same low-resolution faces, and
+    ``function_matching`` the teacher itself.
     """
 
     memory: Tensor
@@ -37,6 +39,7 @@ class HeadStage(Stage):
         identities: int,
         seed: int,
         assistant: Student | None = None,
+        teacher: Recogniser | None = None,
     ) -> None:
         if config.weight_assistant and assistant is None:
             raise GdrdError("weight_assistant is set, with no assistant", "Give the folder of one (--assistant)")
@@ -54,13 +57,15 @@ class HeadStage(Stage):
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
         assistants: tuple[Student, ...] = () if assistant is None else (assistant,)
-        super().__init__("head", trained, frozen=[student.backbone, *assistants], losses=("relation", "classes"))
+        teachers = () if teacher is None or not config.function_matching else (teacher,)
+        frozen = [student.backbone, *assistants, *teachers]
+        super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
         self.config = config
         self._frozen_blocks = first_blocks(student, config.freeze_blocks)
         for part in self._frozen_blocks:
             part.requires_grad_(False)
         # In tuples, so that they are not submodules.
-        self._student, self._targets, self._assistants = (student,), (targets,), assistants
+        self._student, self._targets, self._assistants, self._teachers = (student,), (targets,), assistants, teachers
         if config.weight_crd_memory:
             self.register_buffer("memory", targets, persistent=False)  # moves to the device with the stage
 
@@ -80,7 +85,11 @@ class HeadStage(Stage):
         with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
             features = student.backbone(batch.lr)
         embedding = F.normalize(student.head(features).float(), dim=1)
-        target = self._targets[0][batch.indices.cpu()].to(embedding)
+        if self._teachers:
+            with torch.no_grad():
+                target = self._teachers[0].embed(batch.hr).to(embedding)
+        else:
+            target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
         if config.weight_kd:
             losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
