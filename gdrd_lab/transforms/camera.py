@@ -19,10 +19,9 @@ from torch import Tensor
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import check_ranges
-from gdrd_lab.transforms.degradation import HIGHEST, LOWEST
 from gdrd_lab.transforms.light import OCCLUDERS, column, cover, expose, shade
 from gdrd_lab.transforms.optics import RESIZE, blur_kernels, convolve, misalign, sample
-from gdrd_lab.transforms.resize import downscale, luma
+from gdrd_lab.transforms.resize import HIGHEST, LOWEST, downscale, luma
 from gdrd_lab.transforms.sensor import compress, interlace, sensor_noise
 
 # Largest strength of each effect, in the order of their random numbers.

@@ -6,21 +6,19 @@ Each face has its own seed, so its degradation does not depend on the batch.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import check_ranges
-from gdrd_lab.transforms.resize import downscale
-
-LOWEST, HIGHEST = 4, 112
+from gdrd_lab.transforms.camera import preset
+from gdrd_lab.transforms.resize import HIGHEST, LOWEST, downscale
+from gdrd_lab.transforms.sensor import jpeg
 
 
 def blur(faces: Tensor, sigma: float) -> Tensor:
@@ -72,19 +70,6 @@ def add_noise(faces: Tensor, sigma: float, unit_noise: Tensor) -> Tensor:
     return faces if sigma <= 0 else (faces + sigma * unit_noise).clamp(0, 1)
 
 
-def jpeg(faces: Tensor, quality: int) -> Tensor:
-    """Compress and decode each face as JPEG at ``quality`` (1 to 95). Not differentiable."""
-    from PIL import Image
-
-    decoded = []
-    for face in (faces.detach().cpu() * 255).round().byte().permute(0, 2, 3, 1).numpy():
-        file = io.BytesIO()
-        Image.fromarray(face).save(file, "JPEG", quality=quality)
-        decoded.append(np.asarray(Image.open(file)))
-    stacked = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2)
-    return stacked.to(faces.device, faces.dtype) / 255
-
-
 @dataclass(frozen=True)
 class Degradation:
     """A reproducible degradation of aligned faces.
@@ -96,6 +81,8 @@ class Degradation:
         jpeg: JPEG quality 1 to 95, or None for no compression.
         illumination: strength of a light ramp from a random direction, -1 to 1.
         occlusion: share of the face covered by a grey square at a random place, 0 to 0.9.
+        camera: preset that takes the small picture, before noise and JPEG: "clean" (bicubic), "webcam", "surveillance",
+            or "training" (see ``transforms.camera``).
 
     Raises:
         GdrdError: a value is outside its range.
@@ -105,6 +92,8 @@ class Degradation:
         torch.Size([2, 3, 16, 16])
         >>> Degradation(16, jpeg=60).describe()
         '16 px, jpeg 60'
+        >>> Degradation(16, camera="webcam").describe()
+        '16 px, webcam camera'
     """
 
     resolution: int | None = 16
@@ -113,6 +102,7 @@ class Degradation:
     jpeg: int | None = None
     illumination: float = 0.0
     occlusion: float = 0.0
+    camera: str = "clean"
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -124,6 +114,7 @@ class Degradation:
             illumination=(-1.0, 1.0),
             occlusion=(0.0, 0.9),
         )
+        preset(self.camera)
 
     def __call__(self, faces: Tensor, seeds: Sequence[int] | Tensor) -> Tensor:
         """Degrade faces.
@@ -146,7 +137,8 @@ class Degradation:
             faces = illuminate(faces, self.illumination, place[:, 0] * 2 * math.pi)
             faces = occlude(faces, self.occlusion, place[:, 1:])
         faces = blur(faces, self.blur * faces.shape[-1] / 112)
-        faces = downscale(faces, resolution)
+        clean = self.camera == "clean"
+        faces = downscale(faces, resolution) if clean else preset(self.camera, resolution)(faces, seeds)
         if self.noise > 0:
             faces = add_noise(faces, self.noise, noise)
         return faces if self.jpeg is None else jpeg(faces, self.jpeg)
@@ -154,8 +146,9 @@ class Degradation:
     def describe(self) -> str:
         """Return a short text for tables and titles."""
         values = asdict(self)
-        resolution = values.pop("resolution")
-        changes = [f"{name} {value:g}" for name, value in values.items() if value]
+        resolution, camera = values.pop("resolution"), values.pop("camera")
+        changes = [] if camera == "clean" else [f"{camera} camera"]
+        changes += [f"{name} {value:g}" for name, value in values.items() if value]
         return ", ".join(["native" if resolution is None else f"{resolution} px", *changes])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
+LOWEST, HIGHEST = 4, 112  # resolutions that faces are reduced to, in pixels
+
 
 def downscale(faces: Tensor, resolution: int) -> Tensor:
     """Reduce faces (N, 3, H, W) in [0, 1] to ``resolution``: bicubic with antialias, clamped to [0, 1].

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from gdrd_lab.transforms.degradation import jpeg
 from gdrd_lab.transforms.light import column
 
 
@@ -30,6 +32,19 @@ def interlace(faces: Tensor, shift: Tensor) -> Tensor:
     moved[..., 0] = faces[..., 0]
     odd = (torch.arange(faces.shape[-2], device=faces.device) % 2 == 1)[:, None]
     return torch.where(odd, torch.lerp(faces, moved, column(shift).expand_as(faces)), faces)
+
+
+def jpeg(faces: Tensor, quality: int) -> Tensor:
+    """Compress and decode each face as JPEG at ``quality`` (1 to 95). Not differentiable."""
+    from PIL import Image
+
+    decoded = []
+    for face in (faces.detach().cpu() * 255).round().byte().permute(0, 2, 3, 1).numpy():
+        file = io.BytesIO()
+        Image.fromarray(face).save(file, "JPEG", quality=quality)
+        decoded.append(np.asarray(Image.open(file)))
+    stacked = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2)
+    return stacked.to(faces.device, faces.dtype) / 255
 
 
 def compress(faces: Tensor, strength: Tensor) -> Tensor:
