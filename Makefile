@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Two test processes of one thread each. All tests of a file run in one of them, because they share what its fixtures made.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: app lab docs test check install notebooks clean
 .DEFAULT_GOAL := app
@@ -24,9 +26,9 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 	$(BIN)/pytest --doctest-modules gdrd_lab
-	$(BIN)/pytest --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
+	$(PYTEST) --nbmake --nbmake-timeout=300 -p no:cacheprovider notebooks/
 
 # Runs each solution notebook once (3 minutes); it runs again only when its code, the package or the weights change.
 docs: $(READY)
