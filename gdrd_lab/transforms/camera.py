@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -291,4 +292,5 @@ def preset(name: str, resolution: int | None = 16) -> Camera:
 
 def single(effect: str, strength: float, resolution: int | None = 16) -> Camera:
     """Return a camera with one effect at a fixed strength, for tables and pictures of severities."""
-    return replace(Camera(resolution), **{effect: Strength(strength, strength)})
+    changes: dict[str, Any] = {effect: Strength(strength, strength)}
+    return replace(Camera(resolution), **changes)
