@@ -6,7 +6,7 @@ from pathlib import Path
 import gdrd_lab as gl
 from gdrd_lab.cli._options import add_methods, add_output, command, print_table
 
-BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "bin")
+BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "yaleb", "bin")
 
 
 def add(commands: argparse._SubParsersAction) -> None:

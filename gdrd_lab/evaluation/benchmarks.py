@@ -1,4 +1,4 @@
-"""The published metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C and InsightFace's .bin files."""
+"""The metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C, Extended Yale B and InsightFace's .bin files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks import ijb, qmul, scface
+from gdrd_lab.datasets.benchmarks import ijb, qmul, scface, yaleb
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
@@ -14,6 +14,7 @@ from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
 from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.transforms.degradation import Degradation
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,18 @@ def score_ijb(
             for fpir, value in zip((0.1, 0.01), tpirs, strict=True):
                 several.setdefault(f"TPIR@FPIR={fpir:g}", []).append(float(value))
     return [*metrics, *(Metric(what, float(np.mean(values)), count) for what, values in several.items())]
+
+
+def score_yaleb(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
+    """Rank-1 of Extended Yale B against the faces in frontal light: sharp, by subset of lights, and at 16 px."""
+    faces, enrolment, subsets = yaleb.yaleb(path)
+    sharp, low = (embed_all(recogniser, faces, degradation, options) for degradation in (None, Degradation(16)))
+    lights, metrics = subsets[enrolment.probes], []
+    for name, probe, gallery in (("sharp", sharp, sharp), ("16 px", low, low), ("16 px, sharp gallery", low, sharp)):
+        right = identify_embeddings(probe, gallery, faces.labels, enrolment).ranks == 1
+        parts = {"": right} | {f", subset {k}": right[lights == k] for k in np.unique(lights) if name == "sharp"}
+        metrics += [Metric(f"rank-1, {name}{which}", float(part.mean()), len(part)) for which, part in parts.items()]
+    return metrics
 
 
 def score_bin(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:

@@ -101,5 +101,5 @@ def sample(faces: Tensor, size: int, detour: Tensor, kernel: Tensor, kernels: tu
         face = faces[index : index + 1]
         if between[index] < before:
             face = RESIZE["bilinear"](RESIZE[kernels[first[index]]](face, between[index]), before)
-        out[index] = face[0] if size == before else RESIZE[kernels[last[index]]](face, size)[0].clamp(0, 1)
+        out[index] = (face if size == before else RESIZE[kernels[last[index]]](face, size))[0].clamp(0, 1)
     return out

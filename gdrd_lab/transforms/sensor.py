@@ -23,7 +23,7 @@ def sensor_noise(faces: Tensor, shot: Tensor, read: Tensor, noise: Tensor, grey:
     Source: Foi et al., Practical Poissonian-Gaussian noise modeling (IEEE TIP 2008).
     """
     noise = torch.where(column(grey), noise[:, :1], noise)
-    return (faces + (column(shot) * faces + column(read) ** 2).sqrt() * noise).clamp(0, 1)
+    return (faces + (column(shot) * faces.clamp_min(0) + column(read) ** 2).sqrt() * noise).clamp(0, 1)
 
 
 def interlace(faces: Tensor, shift: Tensor) -> Tensor:

@@ -177,3 +177,12 @@ def test_unknown_preset_and_missing_seed(faces: torch.Tensor) -> None:
         c.preset("telescope")
     with pytest.raises(GdrdError, match="one seed per face"):
         c.clean()(faces, [1])
+
+
+def test_rounding_below_zero_leaves_noise_finite(faces: torch.Tensor) -> None:
+    """A blurred black face can be a little below 0, where shot noise has no variance."""
+    black = torch.zeros_like(faces) - 1e-7
+    noise = sensor_noise(black, torch.full((8,), 0.02), torch.zeros(8), torch.randn(black.shape), torch.zeros(8) > 0)
+    assert torch.equal(noise, torch.zeros_like(noise))
+    dark = c.replace(c.training(112), untouched=0.0, shot_noise=c.Strength(0.02, 0.02), detour=c.OFF)
+    assert all(bool(dark(faces**4, range(k, k + 8)).isfinite().all()) for k in range(0, 64, 8))
