@@ -1,4 +1,4 @@
-"""TinyFace, SCface, QMUL-SurvFace and IJB, from small stand-ins in exactly their layouts."""
+"""TinyFace, SCface, QMUL-SurvFace, IJB and Extended Yale B, from small stand-ins in exactly their layouts."""
 
 import json
 import pickle
@@ -17,9 +17,10 @@ from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.benchmarks.ijb import ijb, ijb_pairs, ijb_search, template_embeddings
 from gdrd_lab.datasets.benchmarks.qmul import survface_identification, survface_verification, tinyface
 from gdrd_lab.datasets.benchmarks.scface import scface
+from gdrd_lab.datasets.benchmarks.yaleb import yaleb
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.benchmarks import score_tinyface
+from gdrd_lab.evaluation.benchmarks import score_tinyface, score_yaleb
 from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.protocol import identify_embeddings, verify_embeddings
@@ -268,3 +269,53 @@ def test_landmarks_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace("38.29", "nan"))
     with pytest.raises(GdrdError, match="a landmark is not finite"):
         ijb(tmp_path)
+
+
+def write_yaleb(root: Path) -> None:
+    """Three people under six lights: one for each subset, and the frontal one."""
+    for person in range(3):
+        for number, light in enumerate(("+000E+00", "+010E-05", "-020E+10", "+035E-20", "-070E+00", "+000E+90")):
+            save(
+                root / f"yaleB{person:02d}" / f"yaleB{person:02d}_P00A{light}.png",
+                noise_face(10 * person + number, 112),
+            )
+        save(root / f"yaleB{person:02d}" / f"yaleB{person:02d}_P00_Ambient.png", noise_face(99, 112))
+
+
+def test_yaleb_reads_the_light_from_the_name(tmp_path: Path) -> None:
+    write_yaleb(tmp_path)
+    faces, enrolment, subsets = yaleb(tmp_path)
+    assert len(faces) == 18 and sorted(faces.labels) == [0] * 6 + [1] * 6 + [2] * 6
+    assert [faces.keys[k] for k in enrolment.gallery] == [f"yaleB0{p}/yaleB0{p}_P00A+000E+00" for p in range(3)]
+    lights = dict(zip((key.split("P00A")[1] for key in faces.keys), subsets.tolist(), strict=True))
+    # 11.2, 22.3, 39.7, 70 and 90 degrees from the camera.
+    expected = {"+010E-05": 1, "-020E+10": 2, "+035E-20": 3, "-070E+00": 4, "+000E+90": 5, "+000E+00": 1}
+    assert lights == expected and len(enrolment.probes) == 15
+
+
+def test_yaleb_counts_each_subset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recogniser that knows everybody except under the lights of subset 5."""
+    write_yaleb(tmp_path)
+    faces, _, subsets = yaleb(tmp_path)
+    known = np.eye(3)[faces.labels]
+    known[subsets == 5] = np.eye(3)[(faces.labels[subsets == 5] + 1) % 3]
+    monkeypatch.setattr("gdrd_lab.evaluation.benchmarks.embed_all", lambda *_: known.astype(np.float32))
+
+    class Known:
+        name, embedding_size = "known", 3
+
+        def embed(self, faces: Tensor) -> Tensor:
+            raise AssertionError
+
+    found = {metric.name: (metric.value, metric.n) for metric in score_yaleb(tmp_path, Known())}
+    assert found["rank-1, sharp"] == (0.8, 15) and found["rank-1, sharp, subset 5"] == (0.0, 3)
+    assert all(found[f"rank-1, sharp, subset {k}"] == (1.0, 3) for k in range(1, 5))
+    assert found["rank-1, 16 px"] == found["rank-1, 16 px, sharp gallery"] == (0.8, 15)
+
+
+def test_a_folder_without_frontal_light_is_not_yaleb(tmp_path: Path) -> None:
+    write_yaleb(tmp_path)
+    (tmp_path / "yaleB01" / "yaleB01_P00A+000E+00.png").unlink()
+    for folder in (tmp_path, tmp_path / "empty"):
+        with pytest.raises(GdrdError, match="not the Extended Yale B"):
+            yaleb(folder)

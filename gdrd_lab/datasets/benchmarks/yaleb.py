@@ -19,8 +19,8 @@ SUBSETS = (12, 25, 50, 77)  # largest angle in degrees between the light and the
 
 def yaleb(path: Path | str) -> tuple[CropFaces, Enrolment, np.ndarray]:
     """Return the faces, the face under frontal light of each person as gallery, and each face's subset, 1 to 5."""
-    named = [(file, re.fullmatch(r"(\w+)_P00A([+-]\d+)E([+-]\d+)", file.stem)) for file in sorted(Path(path).rglob("*"))]
-    found = [(file, match) for file, match in named if match]
+    light = re.compile(r"(\w+)_P00A([+-]\d+)E([+-]\d+)")
+    found = [(file, match) for file in sorted(Path(path).rglob("*")) if (match := light.fullmatch(file.stem))]
     labels = np.unique([match[1] for _, match in found], return_inverse=True)[1]
     azimuth, elevation = (np.radians([float(match[part]) for _, match in found]) for part in (2, 3))
     frontal = (azimuth == 0) & (elevation == 0)
