@@ -7,37 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from gdrd_lab.datasets.embed import embed_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import threshold_at_far
-from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.recogniser import RecogniserNetwork, check_faces
 
 Array = np.ndarray
 
 
-def probe_quality(recogniser: Recogniser, faces: Tensor) -> Array:
-    """Return how little each face's embedding changes if the crop is mirrored or moved: (N,), at most 1.
+@torch.inference_mode()
+def probe_quality(network: RecogniserNetwork, faces: Tensor) -> Array:
+    """Return how far each of the faces (N, 3, r, r) can be trusted: the length (N,) of its raw embedding.
 
-    q(x) = mean of cos(e(x_i), e(x_j)) over pairs of copies of x: as it is, mirrored, and moved by 1/16 of its width to
-    four sides. A recogniser that sees a face clearly maps the copies to one place.
+    It costs nothing and is comparable within one network. On 144 CelebA faces of 8 to 48 px, half of them by the
+    surveillance camera, its rank correlation with the score of the right person was 0.52 (student) and 0.66 (SFace);
+    the resolution's was 0.17 and 0.53, and the agreement with the mirrored face's embedding 0.16 and 0.61.
 
-    Args:
-        faces: (N, 3, r, r), RGB in [0, 1].
-
-    Source: SER-FIQ, Terhoerst et al. (arXiv 2003.09373), with copies of the input instead of dropout.
+    Source: the feature norm as quality, AdaFace, Kim et al. (arXiv 2204.00964), section 3.2.
     """
-    step = 1 / 8  # in affine_grid's coordinates, which are 2 wide
-    rows = []
-    for mirror, x, y in ((1, 0, 0), (-1, 0, 0), (1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)):
-        theta = torch.tensor([[mirror, 0.0, x], [0.0, 1.0, y]]).to(faces).expand(len(faces), 2, 3)
-        grid = F.affine_grid(theta, list(faces.shape), align_corners=False)
-        moved = F.grid_sample(faces, grid, mode="bicubic", padding_mode="border", align_corners=False)
-        rows.append(embed_faces(recogniser, moved.clamp(0, 1)))
-    copies = len(rows)
-    length = np.square(np.sum(rows, axis=0)).sum(1)  # sum over all pairs, each twice, and `copies` ones
-    return (length - copies) / (copies * (copies - 1))
+    return network(check_faces(faces)).float().norm(dim=1).cpu().numpy()
 
 
 def error_versus_discard(

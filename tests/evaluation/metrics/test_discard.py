@@ -8,6 +8,7 @@ from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.discard import error_versus_discard, probe_quality
+from gdrd_lab.models.recogniser import RecogniserNetwork
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -29,28 +30,25 @@ def test_shares_out_of_range_are_refused(share: float) -> None:
         error_versus_discard(np.arange(4.0), np.array([1, 1, 0, 0]), np.ones(4), 0.5, [share])
 
 
-def test_quality_is_the_mean_cosine_of_all_pairs_of_copies() -> None:
-    class ByCorner:
-        """Embeds a face by the mean of its left and of its right half."""
+def test_quality_is_the_length_of_the_raw_embedding() -> None:
+    class Brightness(RecogniserNetwork):
+        """Embeds a face by its brightness, along one axis."""
 
-        name, embedding_size = "by corner", 2
+        name, embedding_size = "brightness", 2
 
-        def embed(self, faces: torch.Tensor) -> torch.Tensor:
-            half = faces.shape[-1] // 2
-            both = torch.stack([faces[..., :half].mean((1, 2, 3)), faces[..., half:].mean((1, 2, 3))], 1)
-            return torch.nn.functional.normalize(both, dim=1)
+        def forward(self, faces: torch.Tensor) -> torch.Tensor:
+            return faces.mean((1, 2, 3))[:, None] * torch.tensor([3.0, 4.0])
 
-    even = torch.full((1, 3, 16, 16), 0.5)
-    left = even.clone()
-    left[..., 8:] = 0.0
-    same, differs = probe_quality(ByCorner(), torch.cat([even, left]))
-    assert same == pytest.approx(1, abs=1e-5) and differs < 0.8
+    faces = torch.stack([torch.full((3, 16, 16), value) for value in (0.2, 1.0)])
+    assert probe_quality(Brightness(), faces).tolist() == pytest.approx([1.0, 5.0])
 
 
-def test_quality_falls_with_resolution_and_noise() -> None:
+def test_quality_falls_with_noise_and_blur() -> None:
     made = synthetic_faces(identities=8, per_identity=2, size=112)
-    faces, student = to_tensor([made[i] for i in range(16)]), load_model("student")
-    by_size = [probe_quality(student, Degradation(size)(faces, range(16))).mean() for size in (32, 16, 6)]
-    assert by_size == sorted(by_size, reverse=True)
-    noisy = probe_quality(student, Degradation(16, noise=0.15)(faces, range(16))).mean()
-    assert noisy < by_size[1]
+    faces, sface = to_tensor([made[i] for i in range(16)]), load_model("sface")
+    assert isinstance(sface, RecogniserNetwork)
+    clear, *worse = (
+        probe_quality(sface, Degradation(16, blur=blur, noise=noise)(faces, range(16))).mean()
+        for blur, noise in ((0, 0), (6, 0), (0, 0.2))
+    )
+    assert all(quality < clear for quality in worse)

@@ -1,0 +1,67 @@
+"""Faces aligned at the low resolution, on synthetic faces in larger pictures."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gdrd_lab.alignment.template import similarity, template
+from gdrd_lab.alignment.yunet import Aligner
+from gdrd_lab.datasets.base import ArrayFaces, to_tensor
+from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.pairs import Pairs
+from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.evaluation.photographs import SETTING, align_reduced, verify_photographs
+
+
+@pytest.fixture(scope="module")
+def photographs() -> ArrayFaces:
+    """Seven photographs of 200 px with a face of 112 px, and an eighth without."""
+    made = synthetic_faces(identities=4, per_identity=2, size=112)
+    images = np.full((8, 200, 200, 3), 90, np.uint8)
+    for index in range(7):
+        images[index, 50:162, 40:152] = made[index]
+    return ArrayFaces(images, made.labels)
+
+
+def test_faces_are_found_and_have_the_resolution_asked_for(photographs: ArrayFaces) -> None:
+    faces, found = align_reduced(photographs, 32, progress=False)
+    assert found.tolist() == [True] * 7 + [False] and faces.size == 32
+    assert (faces[7] == 128).all()  # grey where no face was found
+    # Aligned at 32 px they resemble the same faces aligned at full resolution and then reduced.
+    sharp = to_tensor([Aligner().align(photographs[index]) for index in range(7)])
+    reduced = torch.nn.functional.interpolate(sharp, (32, 32), mode="area")
+    assert float((to_tensor([faces[index] for index in range(7)]) - reduced).abs().mean()) < 0.05
+
+
+def test_the_photograph_is_reduced_until_the_crop_needs_no_zoom(
+    photographs: ArrayFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    choose = Aligner.choose
+
+    def watched(self: Aligner, image: np.ndarray, face_selection: str) -> object:
+        face = choose(self, image, face_selection)  # type: ignore[arg-type]
+        seen.append((len(image), np.hypot(*similarity(face.landmarks, template(24))[:, 0])))
+        return face
+
+    monkeypatch.setattr(Aligner, "choose", watched)
+    align_reduced(ArrayFaces(photographs.images[:1]), 24, progress=False)
+    (full, zoom), (small, one) = seen
+    assert full == 200 and small == round(200 * zoom) and one == pytest.approx(1, abs=0.12)
+
+
+def test_a_face_that_is_not_found_counts_as_wrong(photographs: ArrayFaces) -> None:
+    """A recogniser that knows everybody is wrong in the pairs with the photograph without a face, of either kind."""
+
+    class Known:
+        name, embedding_size = "known", 4
+
+        def embed(self, faces: Tensor) -> Tensor:
+            return torch.eye(4)[torch.from_numpy(photographs.labels)]
+
+    first, second = np.array([0, 2, 4, 6, 0, 2, 4, 7]), np.array([1, 3, 5, 7, 2, 4, 6, 1])
+    pairs = Pairs(first, second, photographs.labels[first] == photographs.labels[second], np.arange(8) % 2)
+    scores = {score.metric: score for score in verify_photographs([Known()], photographs, pairs, [32], QUIET)}
+    assert scores["accuracy"].value == 6 / 8 and scores["detection rate"].value == 7 / 8
+    assert {score.setting for score in scores.values()} == {SETTING}
