@@ -17,7 +17,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
 from gdrd_lab.evaluation.sweep import Score
-from gdrd_lab.io.provenance import commit
+from gdrd_lab.io.paths import commit
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
