@@ -5,8 +5,6 @@ Each loss is therefore scaled so that its mean over the processes is the loss of
 gradients back to the process that a row came from, so the averaged gradient is that of the whole batch.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

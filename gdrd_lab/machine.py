@@ -1,7 +1,5 @@
 """Allocator settings of this process: whether the C library keeps freed memory for reuse."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

@@ -1,7 +1,5 @@
 """Faces found by YuNet and aligned to the ArcFace template."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import BinaryIO
 

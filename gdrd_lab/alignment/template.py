@@ -1,7 +1,5 @@
 """The ArcFace template: where the five landmarks of an aligned face lie, and the map that brings them there."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # Eye, eye, nose, mouth corner, mouth corner, left to right in the image; (x, y) in pixels of a 112 x 112 face.

@@ -1,7 +1,5 @@
 """CelebA (Liu et al., ICCV 2015) in its official layout. For non-commercial research only."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

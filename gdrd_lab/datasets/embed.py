@@ -1,7 +1,5 @@
 """How faces become embeddings, and the one check that every embedding passes before it is compared or written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 

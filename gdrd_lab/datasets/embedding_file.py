@@ -1,7 +1,5 @@
 """Embeddings in a parquet file: one row per face."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

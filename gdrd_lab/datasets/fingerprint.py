@@ -1,7 +1,5 @@
 """The fingerprint of a face set: every pixel, label and key counts."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path

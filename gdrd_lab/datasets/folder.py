@@ -1,7 +1,5 @@
 """Image files as a face set: crops and aligned faces are decoded when asked for, photographs are aligned once."""
 
-from __future__ import annotations
-
 import shutil
 import zlib
 from collections import defaultdict

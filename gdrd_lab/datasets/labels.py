@@ -1,7 +1,5 @@
 """Identity names and numbers: which names mean "unknown", and how people are numbered."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence

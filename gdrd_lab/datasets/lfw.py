@@ -1,7 +1,5 @@
 """LFW (Huang et al., UMass Technical Report 07-49, 2007) and its View 2 protocol, section IV. For testing only."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The image files below a folder and the person each of them shows, as its folders say; and its text files."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Which faces are compared: pairs to verify, in folds, or a gallery and its probes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, islice

@@ -1,7 +1,5 @@
 """Encoded faces that can all be read: a damaged image is reported when a set is opened, not in the middle of a run."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

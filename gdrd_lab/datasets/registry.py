@@ -1,7 +1,5 @@
 """Opening a face set by its name or path, and what was found there."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections import Counter

@@ -1,7 +1,5 @@
 """Splits by identity that stay the same when people are added, and records of who was trained on."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable

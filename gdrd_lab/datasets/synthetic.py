@@ -5,8 +5,6 @@ A decoder draws a face from a code of two parts: an *identity* in the space of S
 identity and a typical variation; each photograph of the person adds another variation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Faces aligned at the low resolution: the whole photograph is reduced first, as a distant camera does it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 

@@ -1,7 +1,5 @@
 """The one cache and the one fingerprint: a result is found again by everything that it depends on."""
 
-from __future__ import annotations
-
 import atexit
 import dataclasses
 import hashlib

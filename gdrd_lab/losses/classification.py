@@ -1,7 +1,5 @@
 """L_cls: margin classification of identities (ArcFace, CosFace) on the labelled faces."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Contrastive representation distillation (CRD), within a batch and against a memory of the training set."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """L_kd: knowledge distillation from the discriminative teacher, on embeddings or on soft labels."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """L_gen: the student's backbone regresses the features of the generative teacher's encoder."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 import torch

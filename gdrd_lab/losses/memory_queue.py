@@ -1,7 +1,5 @@
 """A first-in first-out queue of embeddings, which gives more negatives than a batch holds."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

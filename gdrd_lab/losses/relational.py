@@ -1,7 +1,5 @@
 """L_rcd: cross-resolution relational contrastive distillation, in memory linear in the number of negatives."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Relational knowledge distillation (RKD): distances and angles between faces."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

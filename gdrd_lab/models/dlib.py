@@ -3,8 +3,6 @@
 Source: King, JMLR 2009 (dlib); network and weights `dlib_face_recognition_resnet_model_v1`, 2017, public domain (CC0).
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

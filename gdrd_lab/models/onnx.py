@@ -1,7 +1,5 @@
 """An exported ONNX file as a recogniser, run by onnxruntime."""
 
-from __future__ import annotations
-
 import importlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The protocol that every recogniser follows, and the one check of what goes into a recogniser and what comes out."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable

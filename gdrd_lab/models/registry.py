@@ -1,7 +1,5 @@
 """The models that have a name: teachers, students, and the generative teacher. No other file knows these names."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass

@@ -3,8 +3,6 @@
 Source: SFace, Zhong et al., IEEE TIP 2021 (arXiv 2205.12010); weights from OpenCV Zoo, Apache-2.0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

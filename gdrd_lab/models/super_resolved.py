@@ -1,7 +1,5 @@
 """A recogniser that reads the generative teacher's output instead of a bicubic enlargement."""
 
-from __future__ import annotations
-
 import zlib
 
 import torch

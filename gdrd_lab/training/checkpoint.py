@@ -1,7 +1,5 @@
 """Checkpoints of a stage, written whole or not at all; a stage continues from its newest if the inputs agree."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What is checked before the first step of the first stage, so that nothing fails after hours."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Configuration of a training run. Values that the paper's text does not give (timestep, weights) are our choice."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from gdrd_lab.errors import GdrdError

@@ -1,7 +1,5 @@
 """Losses and speed of a run: in losses.csv, in the tracker and on the progress bar."""
 
-from __future__ import annotations
-
 import csv
 import time
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The stages in the paper's order: generative teacher, then the student's backbone, then its head."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

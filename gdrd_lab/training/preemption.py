@@ -1,7 +1,5 @@
 """SIGTERM, which batch systems send before they kill a process: finish the step, write a checkpoint, end."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

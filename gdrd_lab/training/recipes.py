@@ -5,8 +5,6 @@ Example:
     3
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """One run: its recipe, faces and folder, and the fingerprints of everything that its stages depend on."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """BatchNorm over the batch of all processes, on any device."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

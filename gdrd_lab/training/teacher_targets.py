@@ -1,7 +1,5 @@
 """The discriminative teacher's embeddings of the faces at full resolution, computed once and kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The training loop of all stages, on accelerate: precision, devices, accumulation, EMA, exact resume."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import warnings

@@ -1,7 +1,5 @@
 """Random augmentation of high-resolution faces before they are degraded: mirror, shift, rotation, scale, colour."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ Source: Zhang et al., Designing a Practical Degradation Model (BSRGAN, arXiv 210
 (arXiv 2107.10833).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ The order is that of image formation: illumination, occlusion, optical blur, sam
 Each face has its own seed, so its degradation does not depend on the batch.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

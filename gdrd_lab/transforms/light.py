@@ -1,7 +1,5 @@
 """Light and what stands in front of a face: ramps, directional light with shadows, exposure, tone curves, occlusion."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Lens, alignment and sampling of the camera model: blur kernels, misalignment, resize kernels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """Bicubic resizing of batches of faces, and their luma."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -1,7 +1,5 @@
 """Sensor and file of the camera model: noise, interlaced rows, JPEG."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

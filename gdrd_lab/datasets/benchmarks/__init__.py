@@ -1,7 +1,5 @@
 """Public benchmarks of low-resolution recognition, read from their official layouts. For testing only."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -7,8 +7,6 @@ ijbc_1N_gallery_G2.csv and ijbc_1N_probe_mixed.csv (TEMPLATE_ID,SUBJECT_ID,FILEN
 Source: Maze et al., IARPA Janus Benchmark - C, ICB 2018; InsightFace, recognition/_evaluation_/ijb.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

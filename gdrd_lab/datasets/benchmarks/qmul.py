@@ -12,8 +12,6 @@ Source: Cheng, Zhu and Gong, Low-Resolution Face Recognition, ACCV 2018, and Sur
 (arXiv 1804.09691).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ Layout: mugshot_frontal_original_all/001_frontal.jpg, surveillance_cameras_dista
 of a camera may be missing), distances 1 (4.2 m), 2 (2.6 m) and 3 (1.0 m).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial

@@ -3,8 +3,6 @@
 Source: Georghiades, Belhumeur and Kriegman, From few to many, IEEE TPAMI 2001; Lee, Ho and Kriegman, IEEE TPAMI 2005.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

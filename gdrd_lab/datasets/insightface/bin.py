@@ -5,8 +5,6 @@ booleans and strings only, and refuses the names of classes and functions. NumPy
 too. Source: InsightFace, recognition/arcface_torch/eval/verification.py.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import pickletools

@@ -8,8 +8,6 @@ InsightFace's record 0 and its records of each identity have labels but no image
 Source: mxnet/recordio.py and dmlc-core's recordio.h; InsightFace's recognition data sets.
 """
 
-from __future__ import annotations
-
 import struct
 import warnings
 from collections.abc import Callable, Sequence

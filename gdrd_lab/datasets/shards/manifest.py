@@ -1,7 +1,5 @@
 """The manifest of packed shards: what they were made of, their checksums, and whether both still hold."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

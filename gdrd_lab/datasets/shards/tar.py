@@ -1,7 +1,5 @@
 """The table of a WebDataset shard: images and persons in a tar file. Pickled members are never opened."""
 
-from __future__ import annotations
-
 import json
 import tarfile
 import warnings

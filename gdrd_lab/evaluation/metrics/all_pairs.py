@@ -1,7 +1,5 @@
 """Verification on all pairs of a face set, in blocks: rates as low as the number of pairs allows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """How far can a probe be trusted: a quality score for one face, and the errors that remain as the worst are refused."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

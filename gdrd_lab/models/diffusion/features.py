@@ -1,7 +1,5 @@
 """Features of the generative teacher's encoder at any block and timestep, read by a forward hook."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -11,8 +11,6 @@ Sources: SR3, Saharia et al. (arXiv 2104.07636), section 2; v-prediction, Salima
 residual target, SRDiff, Li et al. (arXiv 2104.14951), section 3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Source: DDPM, Ho et al. (arXiv 2006.11239), equation 4; v-prediction, Salimans and Ho (arXiv 2202.00512), appendix D.
 """
 
-from __future__ import annotations
-
 from torch import Tensor
 
 

@@ -1,7 +1,5 @@
 """Sampling from a diffusion model: one loop that yields the estimate of every step, with one seed per sample."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

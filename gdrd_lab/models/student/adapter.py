@@ -1,7 +1,5 @@
 """The feature adapter between student and generative teacher: used in stage 1, then discarded."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 

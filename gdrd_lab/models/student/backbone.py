@@ -1,7 +1,5 @@
 """A student of residual blocks: its backbone, on grids of 16 x 16 and smaller, and its head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Initialise a separable student from SFace or from another student: copy layers that fit, reduce the others."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import ExitStack
 from copy import deepcopy

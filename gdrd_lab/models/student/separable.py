@@ -1,7 +1,5 @@
 """A student of depthwise-separable blocks shaped like SFace's last blocks, so that it can be initialised from them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 

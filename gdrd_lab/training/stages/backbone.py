@@ -1,7 +1,5 @@
 """Stage 1: the student's backbone learns the features of the generative teacher's encoder (L_gen)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The interface of a training stage."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The generative teacher learns to predict the velocity of the noised residual at a random timestep."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

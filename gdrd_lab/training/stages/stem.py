@@ -1,7 +1,5 @@
 """The student that stage 2 starts from; layers of a pruned one that were not initialised learn SFace's before it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch
