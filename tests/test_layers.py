@@ -40,7 +40,7 @@ def test_files_have_at_most_300_lines() -> None:
 
 def test_the_package_does_not_grow_further() -> None:
     """A ratchet: lower it whenever lines go. The aim is below 19,278, as in commit 34990db; it is not reached yet."""
-    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) <= 21_760
+    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) <= 19_278
 
 
 def package(folder: Path, **files: str) -> Path:

@@ -11,6 +11,7 @@ from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.registry import open_pairs
 from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.photographs import verify_photographs
 from gdrd_lab.evaluation.protocol import SHARP
 from gdrd_lab.evaluation.results import Scores, collect
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, sweep
@@ -31,6 +32,9 @@ def evaluate(
     unseen: bool = False,
     identification: bool = False,
     retrieval: bool = False,
+    all_pairs: bool = False,
+    open_set: bool = False,
+    photographs: FaceDataset | None = None,
     options: EmbedOptions = EmbedOptions(),
 ) -> Scores:
     """Score recognisers on a face set at several resolutions.
@@ -49,6 +53,10 @@ def evaluate(
         unseen: leave out the people that a student was trained on, as far as its metadata record them.
         identification: also measure rank-1 and rank-5.
         retrieval: also measure mean average precision and recall@k.
+        all_pairs: also measure TAR at FARs of 1e-3, 1e-4 and 1e-5 on all pairs of the set.
+        open_set: also measure open-set identification: TPIR at FPIRs, half of the identities being enrolled.
+        photographs: the same faces as photographs that are not aligned; also measure accuracy and detection rate where
+            the whole photograph is reduced before its face is found and aligned.
         options: how the faces are embedded; its seed is that of pairs, degradations and bootstrap too.
 
     Returns:
@@ -76,9 +84,15 @@ def evaluate(
     chosen = [known[setting] for setting in settings]
     teacher = load_model("sface") if Setting.TEACHER in chosen else None
     pairs = open_pairs(dataset, options.seed) if pairs is None else pairs
-    metrics = MetricConfig(pairs, identification=identification, retrieval=retrieval, distractors=True)
+    metrics = MetricConfig(
+        pairs, identification=identification, distractors=True, retrieval=retrieval,
+        all_pairs=all_pairs, open_set=open_set,
+    )  # fmt: skip
     degradations = [replace(degradation, resolution=size) for size in sizes or resolutions]
     scores = sweep(several, dataset, [*degradations, *further], metrics, options, settings=chosen, teacher=teacher)
+    if photographs is not None:
+        same = np.flatnonzero(np.isin(photographs.keys, dataset.keys))
+        scores += verify_photographs(several, subset(photographs, same, dataset.name), pairs, sizes, options)
     remarks = overlap_notes(several, dataset, " --unseen (in Python unseen=True) leaves them out.")
     if above:
         remarks.append(f"{above} px left out: the faces of {dataset.name} have {dataset.size} px.")

@@ -14,7 +14,8 @@ from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.pairs import Enrolment, Pairs, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
-from gdrd_lab.evaluation.metrics.identification import clustered_error
+from gdrd_lab.evaluation.metrics.all_pairs import tar_at_far_of_all_pairs
+from gdrd_lab.evaluation.metrics.identification import clustered_error, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import Array, retrieve
 from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings, verify_embeddings
 from gdrd_lab.io.paths import commit
@@ -60,6 +61,8 @@ class MetricConfig:
     identification: bool = False  # measure rank-k; one face of each identity is enrolled
     distractors: bool = False  # enrol identities with a single face instead of raising an error
     retrieval: bool = False  # measure mAP and recall@k
+    all_pairs: bool = False  # measure TAR at FARs down to 1e-5 on all pairs of the set
+    open_set: bool = False  # measure TPIR at FPIRs; half of the identities are not enrolled
     ks: tuple[int, ...] = (1, 5)  # the k of rank-k and recall@k
     bootstrap: int = 100  # resamplings for the spread of AUC, EER and TAR@FAR; with 0 it is NaN
 
@@ -177,6 +180,12 @@ def _measure(
         for k in metrics.ks:
             error = clustered_error(named.ranks <= k, named.labels)
             out.append((f"rank-{k}", named.rank_k(k), error, len(named.ranks)))
+    if metrics.all_pairs:
+        fars = (1e-3, 1e-4, 1e-5)
+        rates, impostors = tar_at_far_of_all_pairs(probe, gallery, labels, fars)
+        out += [(f"all pairs, TAR@FAR={far:g}", *rate, impostors) for far, rate in zip(fars, rates, strict=True)]
+    if metrics.open_set:
+        out += _open_set(probe, gallery, labels, seed)
     if metrics.retrieval:
         found = retrieve(probe, gallery, labels)
         people = labels[found.queries]
@@ -186,6 +195,19 @@ def _measure(
             error = clustered_error(found.first_rank <= k, people)
             out.append((f"recall@{k}", found.recall(k), error, len(people)))
     return out
+
+
+def _open_set(probe: Array, gallery: Array, labels: Array, seed: int) -> list[Row]:
+    """Enrol one face of half of the identities; the others' faces are the non-mated probes."""
+    people = np.unique(labels[labels >= 0])
+    enrolled = np.random.default_rng(seed).permutation(people)[: len(people) // 2]
+    task = enrol(np.where(np.isin(labels, enrolled), labels, -1), seed=seed, distractors=True)
+    strangers = (labels >= 0) & ~np.isin(labels, enrolled)
+    mated = probe[task.probes], labels[task.probes], probe[strangers]
+    fpirs = (0.1, 0.01)
+    rates = tpir_at_fpir(*mated, gallery[task.gallery], labels[task.gallery], fpirs, rank=1)
+    names = [f"TPIR@FPIR={fpir:g}" for fpir in fpirs]
+    return [(name, float(rate), np.nan, len(task.probes)) for name, rate in zip(names, rates, strict=True)]
 
 
 def _verification(probe: Array, gallery: Array, pairs: Pairs, metrics: MetricConfig, seed: int) -> list[Row]:

@@ -116,3 +116,30 @@ def test_the_pairs_of_the_sets_own_protocol_are_scored() -> None:
     assert {s.n for s in evaluate(Pooled(), faces, [8], options=QUIET) if s.metric == "accuracy"} == {4}
     part = subset(faces, np.arange(17))
     assert {s.n for s in evaluate(Pooled(), part, [8], options=QUIET) if s.metric == "accuracy"} != {4}
+
+
+def test_cameras_all_pairs_open_set_and_photographs_in_one_call(tmp_path: Path) -> None:
+    faces = synthetic_faces(8, 3, size=32)
+    scores = evaluate(
+        Pooled(), faces, (16,), settings=["same"], all_pairs=True, open_set=True, photographs=faces, options=QUIET,
+        further=[Degradation(16, camera="surveillance")],
+    )  # fmt: skip
+    found = {(s.metric, s.setting, s.degradation["camera"]): s for s in scores}
+    impostors = 24 * 23 // 2 - 8 * 3
+    assert found["all pairs, TAR@FAR=0.001", "same resolution", "clean"].n == impostors
+    assert np.isnan(found["all pairs, TAR@FAR=1e-05", "same resolution", "clean"].value)  # 252 pairs are too few
+    assert found["TPIR@FPIR=0.1", "same resolution", "surveillance"].n == 4 * 2  # four people enrolled by one face
+    clean, camera = (found["AUC", "same resolution", name].value for name in ("clean", "surveillance"))
+    assert camera != clean
+    assert found["detection rate", "aligned at the low resolution", "clean"].n == 24
+    read = read_json(scores.save(tmp_path / "cameras"))
+    assert [s.degradation for s in read] == [s.degradation for s in scores]
+    assert "16 px, surveillance camera" in repr(scores)
+
+
+def test_photographs_of_a_part_are_those_of_the_part() -> None:
+    """Held-out people only: their photographs are found by their keys."""
+    faces = synthetic_faces(8, 3, size=64)
+    part = subset(faces, np.arange(12), "part")
+    scores = evaluate(Pooled(), part, (32,), settings=["same"], photographs=faces, options=QUIET)
+    assert {s.n for s in scores if s.metric == "detection rate"} == {12}
