@@ -39,8 +39,8 @@ def test_files_have_at_most_300_lines() -> None:
 
 
 def test_the_package_does_not_grow_further() -> None:
-    """A ratchet: lower it whenever lines go. The aim is below 19,278, as in commit 34990db; it is not reached yet."""
-    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) <= 19_278
+    """It had 19,278 lines in commit 34990db, before it moved into these packages."""
+    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) < 19_278
 
 
 def package(folder: Path, **files: str) -> Path:
