@@ -93,6 +93,11 @@ class GenerativeConfig(StageConfig):
         channels: width of each UNet level, multiples of 16.
         layers: residual blocks per level.
         unshuffle: pixel-unshuffle factor before the UNet; 4 costs a quarter of 2.
+        weight_identity: weight of 1 - cos between the discriminative teacher's embeddings of the one-step estimate and
+            of the high-resolution face, 0 in the paper.
+        weight_align: weight of 1 - cos between a linear map of ``align_block``'s features at t = 999 and the teacher's
+            embedding of the high-resolution face (as REPA, arXiv 2410.06940), 0 in the paper.
+        align_block: see ``models.diffusion.features.encoder_blocks``.
         min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
     """
 
@@ -102,11 +107,15 @@ class GenerativeConfig(StageConfig):
     unshuffle: int = 4
     resolutions: tuple[int, ...] = (8, 10, 12, 14, 16, 20, 24, 32)
     min_snr: float = 0.0
+    weight_identity: float = 0.0
+    weight_align: float = 0.0
+    align_block: str = "mid_block"
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(self, size=(8, 1024), layers=(1, 16), unshuffle=(1, 16), min_snr=(0.0, 1e6))
+        check_ranges(self, weight_identity=(0.0, 1e6), weight_align=(0.0, 1e6))
         if not self.channels or any(width < 16 or width % 16 for width in self.channels):
             raise GdrdError(f"channels={self.channels} are not multiples of 16", "Give one for each level of the UNet")
         factor = self.unshuffle * 2 ** (len(self.channels) - 1)
@@ -121,12 +130,14 @@ class BackboneConfig(StageConfig):
     Args:
         block: the teacher's block, see ``models.diffusion.features.encoder_blocks``.
         timestep: noise level at which the teacher's features are read, 0 to 999.
+        noise: add noise at this level; False: the mean of the noised input, which depends on the face alone.
         hr: let the teacher read the residual of the high-resolution face too, unlike the paper.
         normalise: standardise the target's channels (see ``losses.generative``).
     """
 
     block: str = "mid_block"
     timestep: int = 0
+    noise: bool = True
     hr: bool = False
     normalise: bool = True
 

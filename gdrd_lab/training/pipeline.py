@@ -47,7 +47,9 @@ def train_generative(
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
         torch.manual_seed(recipe.seed)
-        stage = GenerativeStage(recipe.generative, recipe.seed)
+        needed = recipe.generative.weight_identity or recipe.generative.weight_align
+        teacher = load_sface() if needed else None
+        stage = GenerativeStage(recipe.generative, recipe.seed, teacher)
         start: str | None = ""
         if init_from is not None:
             unet = load_generative(init_from).unet

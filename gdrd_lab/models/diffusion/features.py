@@ -1,5 +1,7 @@
 """Features of the generative teacher's encoder at any block and timestep, read by a forward hook."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,13 +24,9 @@ def encoder_blocks(unet: nn.Module) -> list[str]:
     return [*downs, "mid_block"]
 
 
-def block_features(
-    unet: nn.Module, sample: Tensor, timestep: Tensor | int, block: str = "mid_block", **inputs: Any
-) -> Tensor:
-    """Run a diffusers UNet up to a submodule, such as "down_blocks.1" or "mid_block.resnets.1"; return its output.
-
-    ``timestep`` is an integer or (N,); ``inputs`` are further inputs of this UNet, such as ``encoder_hidden_states``.
-    """
+@contextmanager
+def captured(unet: nn.Module, block: str, stop: bool = False) -> Iterator[list[Tensor]]:
+    """Collect the outputs of a submodule, such as "down_blocks.1", in forward passes; ``stop`` ends them there."""
     try:
         module = unet.get_submodule(block)
     except AttributeError as error:
@@ -38,15 +36,27 @@ def block_features(
 
     def keep(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
         found.append(output[0] if isinstance(output, tuple) else output)
-        raise _Reached
+        if stop:
+            raise _Reached
 
     handle = module.register_forward_hook(keep)
     try:
-        unet(sample, timestep, **inputs)
+        yield found
     except _Reached:
         pass
     finally:
         handle.remove()
+
+
+def block_features(
+    unet: nn.Module, sample: Tensor, timestep: Tensor | int, block: str = "mid_block", **inputs: Any
+) -> Tensor:
+    """Run a diffusers UNet up to a submodule, such as "down_blocks.1" or "mid_block.resnets.1"; return its output.
+
+    ``timestep`` is an integer or (N,); ``inputs`` are further inputs of this UNet, such as ``encoder_hidden_states``.
+    """
+    with captured(unet, block, stop=True) as found:
+        unet(sample, timestep, **inputs)
     return found[0]
 
 

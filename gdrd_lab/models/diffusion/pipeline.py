@@ -110,10 +110,11 @@ class SuperResolutionPipeline(DiffusionPipeline):
         v = self.unet(self.unet_input(x_t, condition), timestep).sample
         return F.pixel_shuffle(v, self.unshuffle)
 
-    def to_face(self, x0: Tensor, condition: Tensor) -> Tensor:
+    def to_face(self, x0: Tensor, condition: Tensor, clamp: bool = True) -> Tensor:
         """Convert an estimate of x_0 to faces (N, 3, size, size) in [0, 1]."""
         face = x0 if self.residual_scale is None else condition + self.residual_scale * x0
-        return ((face + 1) / 2).clamp(0, 1)
+        face = (face + 1) / 2
+        return face.clamp(0, 1) if clamp else face
 
     @torch.no_grad()
     def denoise(self, lr: Tensor, steps: int = 8, seeds: Sequence[int] | None = None) -> Iterator[Tensor]:

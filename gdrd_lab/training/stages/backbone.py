@@ -28,7 +28,8 @@ class BackboneStage(Stage):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"gen": L_gen}."""
         config = self.config
-        hr, seeds = batch.hr if config.hr else None, batch.indices.tolist() if config.timestep else None
+        hr = batch.hr if config.hr else None
+        seeds = batch.indices.tolist() if config.timestep and config.noise else None
         teacher, timestep, block = self.frozen[0], config.timestep, config.block
         target = generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds)
         features = self.trained["adapter"](self.trained["backbone"](batch.lr))

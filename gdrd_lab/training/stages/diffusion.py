@@ -1,10 +1,14 @@
 """The generative teacher learns to predict the velocity of the noised residual at a random timestep."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.losses.distillation import cosine_distillation_loss
+from gdrd_lab.models.diffusion.features import block_features, captured
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, build_scheduler, build_unet
-from gdrd_lab.models.diffusion.process import noised, velocity
+from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, velocity
+from gdrd_lab.models.recogniser import RecogniserNetwork
 from gdrd_lab.training.config import GenerativeConfig
 from gdrd_lab.training.data import Batch, step_noise
 from gdrd_lab.training.stages.base import Stage
@@ -34,17 +38,56 @@ def velocity_loss(
     return (weight * (predicted.float() - velocity(clean, noise, alpha)).square().mean((1, 2, 3))).mean()
 
 
-class GenerativeStage(Stage):
-    """The velocity loss of the generative teacher at a random timestep for each face."""
+def one_step(pipeline: SuperResolutionPipeline, lr: Tensor, noise: Tensor) -> Tensor:
+    """Return the estimate of the face (N, 3, size, size) from pure noise at t = 999; not clamped to [0, 1]."""
+    condition = pipeline.condition(lr)
+    last = torch.full((len(lr),), len(pipeline.scheduler.alphas_cumprod) - 1, device=lr.device)
+    alpha_bar = pipeline.scheduler.alphas_cumprod.to(noise)[last]
+    x0 = clean_from_velocity(noise, pipeline.predict(noise, condition, last).float(), alpha_bar)
+    return pipeline.to_face(x0, condition, clamp=False)
 
-    def __init__(self, config: GenerativeConfig, seed: int) -> None:
+
+class GenerativeStage(Stage):
+    """The velocity loss at a random timestep and, by weight, the identity of the one-step estimate and its features.
+
+    L = L_denoise + w_identity (1 - cos(T(y_0), T(y))) + w_align (1 - cos(A f, T(y)))
+
+    y is the high-resolution face, y_0 its estimate from pure noise (zero noise for every other face), f the features of
+    ``align_block`` in that pass, A a linear map and T the discriminative teacher.
+    """
+
+    def __init__(self, config: GenerativeConfig, seed: int, teacher: RecogniserNetwork | None = None) -> None:
         self.pipeline = build_pipeline(config)
-        super().__init__("generative", {"unet": self.pipeline.unet})
+        trained: dict[str, nn.Module] = {"unet": self.pipeline.unet}
+        needed = bool(config.weight_identity or config.weight_align)
+        if needed and teacher is None:
+            raise GdrdError("The identity losses need a discriminative teacher", "Give one, or set their weights to 0")
+        if teacher is not None and config.weight_align:
+            torch.manual_seed(seed)  # a resumed run builds the same map
+            sample = torch.zeros(1, self.pipeline.unet.config.in_channels, *[config.size // config.unshuffle] * 2)
+            with torch.no_grad():
+                shape = block_features(self.pipeline.unet, sample, 0, config.align_block).shape
+            trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), teacher.embedding_size))
+        super().__init__("generative", trained, frozen=(teacher,) if needed else ())
         self.config, self.seed = config, seed
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return {"denoise": loss}."""
-        size, device = self.config.size, batch.lr.device
-        numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), (3, size, size))
+        """Return {"denoise": ..., "identity": ..., "align": ...}, the last two where their weights are above 0."""
+        config, device = self.config, batch.lr.device
+        size = (3, config.size, config.size)
+        numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), size)
         timesteps, noise = (numbers * 1000).long().clamp_max(999).to(device), noise.to(device)
-        return {"denoise": velocity_loss(self.pipeline, batch.hr, batch.lr, timesteps, noise, self.config.min_snr)}
+        losses = {"denoise": velocity_loss(self.pipeline, batch.hr, batch.lr, timesteps, noise, config.min_snr)}
+        if self.frozen:
+            teacher = self.frozen[0]
+            with torch.no_grad():
+                target = teacher.embed(batch.hr).float()
+            start = noise * (batch.rows.to(device) % 2)[:, None, None, None]
+            with captured(self.pipeline.unet, config.align_block) as features:
+                face = one_step(self.pipeline, batch.lr, start)
+            if config.weight_identity:
+                losses["identity"] = config.weight_identity * cosine_distillation_loss(teacher(face), target)
+            if config.weight_align:
+                mapped = self.trained["align"](features[0])
+                losses["align"] = config.weight_align * cosine_distillation_loss(mapped, target)
+        return losses

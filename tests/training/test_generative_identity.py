@@ -1,0 +1,96 @@
+"""The identity losses of the generative teacher: their values, their gradients, and the recipe without them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.models.diffusion.features import block_features
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
+from gdrd_lab.models.recogniser import RecogniserNetwork
+from gdrd_lab.models.sface import load_sface
+from gdrd_lab.training import recipes
+from gdrd_lab.training.config import GenerativeConfig
+from gdrd_lab.training.data import Batch, StepBatches
+from gdrd_lab.training.stages.diffusion import GenerativeStage, one_step
+from gdrd_lab.transforms.resize import resize
+
+PLAIN = recipes.smoke().generative
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    return StepBatches(synthetic_faces(6, 1), 6, (16,), PLAIN.augment, 0, 1).part(0, np.arange(6))
+
+
+def stage(identity: float, align: float, teacher: RecogniserNetwork | None) -> GenerativeStage:
+    torch.manual_seed(0)
+    return GenerativeStage(replace(PLAIN, weight_identity=identity, weight_align=align), 0, teacher)
+
+
+def test_weights_of_zero_train_as_the_paper_does(batch: Batch) -> None:
+    plain, weighted = stage(0, 0, None), stage(2, 1, load_sface())
+    assert set(plain.trained) == {"unet"} and plain.frozen == ()
+    with torch.no_grad():
+        assert set(plain(batch)) == {"denoise"}
+        assert torch.equal(plain(batch)["denoise"], weighted(batch)["denoise"])
+    assert recipes.paper().generative.weight_identity == recipes.paper().generative.weight_align == 0
+
+
+def test_values_follow_the_equations(batch: Batch) -> None:
+    """Independently: the UNet on zero noise and on noise, SFace on the enlarged estimate, a matrix on the features."""
+    sface = load_sface()
+    trained = stage(2, 3, sface).eval()
+    with torch.no_grad():
+        losses = trained(batch)
+        pipeline: SuperResolutionPipeline = trained.pipeline
+        target = sface.embed(batch.hr)
+        identity, align = [], []
+        for row in range(6):
+            from gdrd_lab.training.data import step_noise
+
+            noise = step_noise(0, 0, [row], (3, 64, 64))[1] * (row % 2)
+            condition = resize(batch.lr[row : row + 1], 64) * 2 - 1
+            v = pipeline.predict(noise, condition, 999)
+            face = (condition - 0.14 * v + 1) / 2  # x_0 = -v where abar is 0
+            identity.append(1 - F.cosine_similarity(sface(face), target[row : row + 1]))
+            features = block_features(pipeline.unet, pipeline.unet_input(noise, condition), 999)
+            mapped = features.flatten(1) @ trained.trained["align"][1].weight.T + trained.trained["align"][1].bias  # type: ignore[index]
+            align.append(1 - F.cosine_similarity(mapped, target[row : row + 1]))
+    assert float(losses["identity"]) == pytest.approx(2 * float(torch.cat(identity).mean()), rel=1e-3)
+    assert float(losses["align"]) == pytest.approx(3 * float(torch.cat(align).mean()), rel=1e-3)
+
+
+def test_gradients_reach_the_unet_and_not_the_teacher(batch: Batch) -> None:
+    sface = load_sface()
+    for name, weights in (("identity", (1.0, 0.0)), ("align", (0.0, 1.0))):
+        trained = stage(*weights, sface)
+        trained(batch)[name].backward()
+        gradient = trained.pipeline.unet.conv_in.weight.grad
+        assert gradient is not None and float(gradient.abs().max()) > 0
+        assert all(parameter.grad is None for parameter in sface.parameters())
+        last = trained.pipeline.unet.conv_out.weight.grad
+        assert (last is not None) == (name == "identity")  # the middle block's features do not depend on the decoder
+
+
+def test_the_estimate_of_a_perfect_network_is_the_face(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = stage(0, 0, None).pipeline
+
+    def predict(x_t: Tensor, condition: Tensor, timestep: Tensor) -> Tensor:
+        return -pipeline.clean(batch.hr, batch.lr)
+
+    monkeypatch.setattr(pipeline, "predict", predict)
+    face = one_step(pipeline, batch.lr, torch.randn(6, 3, 64, 64))
+    assert torch.allclose(face, resize(batch.hr, 64), atol=1e-5)
+
+
+def test_a_teacher_is_needed() -> None:
+    with pytest.raises(GdrdError, match="need a discriminative teacher"):
+        stage(1, 0, None)
+    with pytest.raises(GdrdError, match="out of range"):
+        GenerativeConfig(PLAIN.loop, weight_identity=-1)
