@@ -29,6 +29,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--assistant", type=Path, help=text)
     text = "continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded"
     parser.add_argument("--resume", action="store_true", help=text)
+    text = "stop after so many minutes with a checkpoint, from which any machine continues; 0 trains to the end"
+    parser.add_argument("--minutes", type=float, default=0.0, metavar="M", help=text)
     add_output(parser, "runs/default", "folder of checkpoints, logs and models")
 
 
@@ -43,6 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
     from gdrd_lab.training.checkpoint import read_metadata
+    from gdrd_lab.training.preemption import stop_after
     from gdrd_lab.training.recipes import load_recipe, override
     from gdrd_lab.training.run import RunOptions
     from gdrd_lab.training.teacher_targets import validation_split
@@ -69,16 +72,17 @@ def run(arguments: argparse.Namespace) -> None:
         report(f"{len(held_out)} faces kept for validation, and {alike} unlabelled faces like theirs left out")
     generative = Path(arguments.generative) if arguments.generative else None
     options = RunOptions(arguments.resume, split)
-    if stage == "generative":
-        pipeline.train_generative(recipe, faces, out, show, start, options)
-        report(f"Generative teacher: {out / 'generative'}")
-    elif stage == "backbone":
-        pipeline.train_backbone(recipe, faces, out, generative, show, options)
-        report(f"Backbone: {out / 'backbone'}")
-    else:
-        if stage == "head":
-            pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options)
+    with stop_after(arguments.minutes):
+        if stage == "generative":
+            pipeline.train_generative(recipe, faces, out, show, start, options)
+            report(f"Generative teacher: {out / 'generative'}")
+        elif stage == "backbone":
+            pipeline.train_backbone(recipe, faces, out, generative, show, options)
+            report(f"Backbone: {out / 'backbone'}")
         else:
-            pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
-        report(f"Student: {out / 'student'}")
+            if stage == "head":
+                pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options)
+            else:
+                pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
+            report(f"Student: {out / 'student'}")
     distributed.destroy_process_group()
