@@ -3,9 +3,12 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from gdrd_lab.cli import main
+from gdrd_lab.training.checkpoint import checkpoints
 from gdrd_lab.training.preemption import Preempted, catch_sigterm, stop_after
 
 
@@ -42,3 +45,14 @@ def test_a_signal_from_outside_keeps_its_status() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         work(30)
     assert stop.value.code == 143
+
+
+def test_the_command_stops_by_the_clock_and_continues(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["train", "generative", "--config", "smoke", "--out", str(tmp_path), "--quiet"]
+    steps = ["--set", "generative.loop.steps=100000"]
+    assert main([*argv, *steps, "--minutes", "0.1"]) == 0
+    assert "stopped after step" in capsys.readouterr().out and not (tmp_path / "generative").exists()
+    (first,) = checkpoints(tmp_path / "checkpoints" / "generative")[-1:]
+    assert main([*argv, *steps, "--minutes", "0.1"]) == 0
+    (second,) = checkpoints(tmp_path / "checkpoints" / "generative")[-1:]
+    assert int(second.name.split("-")[1]) > int(first.name.split("-")[1]) > 0
