@@ -75,10 +75,13 @@ def go(page: Any, title: str) -> None:
 
 
 def give(page: Any, which: str, name: str, content: bytes) -> None:
-    field = page.locator(f"#gdrd-file-{which} input[type=file]")
-    if not field.count():
-        page.locator(f"#gdrd-own-{which} > button").click()
-    field.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    # A field that is being drawn again is missing for a moment, so the accordion itself says whether it is open.
+    label = page.locator(f"#gdrd-own-{which} > button")
+    if "open" not in (label.get_attribute("class") or "").split():
+        label.click()
+    page.locator(f"#gdrd-file-{which} input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
 
 
 def saved(page: Any, text: str) -> bytes:

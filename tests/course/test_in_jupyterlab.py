@@ -3,6 +3,7 @@
 The notebook is a short one of the course's own cells, so that the test stays under a minute and a half.
 """
 
+import json
 import os
 import re
 import socket
@@ -100,6 +101,16 @@ def lab(tmp_path: Path) -> Iterator[str]:
             server.wait(20)
 
 
+def wait_for_kernel(host: str) -> None:
+    """Wait until the notebook has an idle kernel: without one, Run All opens a dialog that asks for a kernel."""
+    for _ in range(300):
+        with urllib.request.urlopen(f"{host}/api/sessions", timeout=10) as answer:
+            if any(session["kernel"]["execution_state"] == "idle" for session in json.load(answer)):
+                return
+        time.sleep(0.2)
+    raise AssertionError("no kernel started within a minute")
+
+
 def test_run_slide_lasso_and_see_the_gallery_change(browser: Any, lab: str) -> None:
     outside: list[str] = []
     page = browser.new_page(viewport={"width": 1300, "height": 1500})
@@ -111,7 +122,7 @@ def test_run_slide_lasso_and_see_the_gallery_change(browser: Any, lab: str) -> N
     )
     page.goto(lab)
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
-    page.get_by_text("Python 3 (ipykernel)").first.wait_for()
+    wait_for_kernel(host)
     page.locator("css=li.lm-MenuBar-item", has_text="Run").first.click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.get_by_text("all done", exact=True).wait_for()
