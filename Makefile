@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Three test processes of one thread each, because browser tests mostly wait. All tests of a file run in one of them, because they share what its fixtures made.
+# Three test processes of one thread each, because browser tests mostly wait. The tests of a file run in one of them, because
+# they share what its fixtures made.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile
 
 .PHONY: app lab docs test check install notebooks clean
