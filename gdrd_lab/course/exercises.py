@@ -1,9 +1,10 @@
-"""Exercises: a check runs the reader's function on small tensors and says what is wrong."""
+"""Exercises: a check runs the reader's function on drawn cases and says what is wrong."""
 
+import copy
 import functools
 import html
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 Attempt = Callable[..., Any]  # the reader's function
+CASES = 3  # draws of a check's sizes, parameters and values; the same ones each time
 
 
 class Wrong(Exception):
@@ -37,7 +39,7 @@ class Verdict:
 
 
 def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callable[..., Verdict]]:
-    """Turn a function that raises ``Wrong`` into a check that returns a ``Verdict``.
+    """Turn a function (attempt, random) that raises ``Wrong`` into a check that returns a ``Verdict``.
 
     It never raises, so that an unsolved notebook runs to its end: a stub and an error of the attempt get verdicts too.
     """
@@ -46,7 +48,8 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
         @functools.wraps(inspect)
         def run(attempt: Attempt) -> Verdict:
             try:
-                inspect(attempt)
+                for seed in range(CASES):
+                    inspect(careful(attempt), np.random.default_rng(seed))
                 return Verdict(exercise, True, praise)
             except NotImplementedError:
                 message = "The function is still the stub: replace its last line by your answer."
@@ -64,15 +67,51 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
     return decorate
 
 
+def careful(attempt: Attempt) -> Attempt:
+    """Return the attempt so that it raises ``Wrong`` if it changes an array or tensor that it was given."""
+
+    def call(*arguments: Any) -> Any:
+        before = copy.deepcopy(arguments)
+        answer = attempt(*arguments)
+        for given, kept in zip(arguments, before, strict=True):
+            if answer is not None and isinstance(given, np.ndarray | torch.Tensor):
+                need(close(given, kept, 0), "Your function changes what it was given; make a new array or tensor.")
+        return answer
+
+    return call
+
+
 def need(condition: object, message: str) -> None:
     """Raise ``Wrong`` unless the condition holds."""
     if not condition:
         raise Wrong(message)
 
 
-def reject(answer: Any, mistake: Any, message: str, tolerance: float = 1e-4) -> None:
-    """Raise ``Wrong`` if the answer is that of a known mistake."""
-    need(not close(answer, mistake, tolerance), message)
+def judge(answer: Any, expected: Any, mistakes: Mapping[str, Any], otherwise: str, tolerance: float = 1e-4) -> None:
+    """Raise ``Wrong`` unless the answer is as expected; a known mistake's message comes before the other one."""
+    if not close(answer, expected, tolerance):
+        known = (message for message, mistake in mistakes.items() if close(answer, mistake, tolerance))
+        raise Wrong(next(known, otherwise))
+
+
+def judge_gradient(answer: torch.Tensor, expected: torch.Tensor, given: Mapping[str, torch.Tensor]) -> None:
+    """Raise ``Wrong`` unless the answer has the expected tensor's gradient in each of the named tensors."""
+    weights = torch.linspace(0.5, 1.5, expected.numel(), dtype=expected.dtype).reshape(expected.shape)
+    nothing = (None,) * len(given)
+    found, wanted = (
+        torch.autograd.grad((value * weights).sum(), [*given.values()], allow_unused=True)
+        if value.requires_grad
+        else nothing
+        for value in (answer, expected)
+    )
+    for name, got, right in zip(given, found, wanted, strict=True):
+        if right is not None:
+            if got is None:
+                raise Wrong(f"No gradient reaches the {name}: do not detach it, nor compute under no_grad.")
+            need(got.isfinite().all(), f"The {name}'s gradient is not finite. Is 0 divided by 0 on the way?")
+            need(close(got, right, 1e-3), f"The value is right, but the {name}'s gradient is not the formula's.")
+        else:
+            need(got is None or not got.any(), f"The {name} gets a gradient: it would move too. Detach the {name}.")
 
 
 def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> torch.Tensor:
@@ -80,13 +119,20 @@ def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> t
     if value is None:
         raise Wrong(f"{what} returns nothing: does it end with a return statement?")
     if isinstance(value, np.ndarray | np.generic | float | int):
-        value = torch.as_tensor(value)
+        value = torch.as_tensor(np.array(value))
     if not isinstance(value, torch.Tensor):
         raise Wrong(f"{what} returns a {type(value).__name__}, not a tensor.")
     if tuple(value.shape) != shape:
         wanted = "a single number" if shape == () else f"shape {shape}"
         raise Wrong(f"{what} returns shape {tuple(value.shape)}; asked for: {wanted}.")
     return value
+
+
+def array(value: Any, shape: tuple[int, ...], what: str = "Your function") -> np.ndarray:
+    """Return the attempt's answer, a list too, as an array; raise ``Wrong`` if it is not one of the shape asked for."""
+    if isinstance(value, list | tuple):
+        value = np.array([v.tolist() if isinstance(v, torch.Tensor) else v for v in value])
+    return tensor(value, shape, what).detach().numpy()
 
 
 def number(value: Any, what: str = "Your function") -> float:
@@ -99,7 +145,17 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
+def draw_pairs(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw scores (P,) in eighths, so that some are equal, which pairs are genuine, and thresholds, scores all."""
+    count = int(random.integers(18, 26))
+    genuine = random.permutation(np.arange(count) < count // 3 + 1)
+    scores = random.integers(-4, 5, count) / 8 + genuine * random.integers(0, 4, count) / 8
+    return scores, genuine, random.choice(np.unique(scores)[1:-1], 3, replace=False)
+
+
 def close(value: Any, expected: Any, tolerance: float = 1e-4) -> bool:
-    """Return whether two numbers, arrays or tensors of one shape agree within an absolute and relative tolerance."""
+    """Return whether two numbers, arrays or tensors of one shape agree, up to a share of the largest expected value."""
     a, b = (torch.as_tensor(item).detach().double() for item in (value, expected))
-    return a.shape == b.shape and bool(torch.allclose(a, b, rtol=tolerance, atol=tolerance))
+    if a.shape != b.shape:
+        return False
+    return bool(torch.allclose(a, b, rtol=0, atol=tolerance * (float(b.abs().max()) if b.any() else 1)))

@@ -67,7 +67,7 @@ def test_a_prediction_refuses_what_it_cannot_show() -> None:
 
 def test_check_turns_everything_into_words() -> None:
     @check("Add one", "Right.")
-    def add_one(attempt: Callable[..., Any]) -> None:  # type: ignore[no-untyped-def]
+    def add_one(attempt: Callable[..., Any], random: np.random.Generator) -> None:  # type: ignore[no-untyped-def]
         need(close(number(attempt(1)), 2), "One and one is two.")
 
     def stub(x: Any) -> Any:  # type: ignore[no-untyped-def]

@@ -4,25 +4,10 @@ A wrong answer is the solution with one piece of its text exchanged for a mistak
 """
 
 import ast
-import importlib
-import math
-import re
-import runpy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jupytext
-import numpy as np
 import pytest
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-from gdrd_lab.course.exercises import Verdict
-
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-SOURCES = runpy.run_path(str(FOLDER / "build.py"))["sources"]()
+from helpers.exercises import SOURCES, Exercise, every, exercises
 
 # By exercise: what is wrong, the piece of the solution, and the mistake in its place.
 WRONG: dict[str, list[tuple[str, str, str]]] = {
@@ -257,42 +242,7 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Exercise:
-    notebook: str
-    function: str
-    stub: str
-    solution: str
-    module: str
-    checker: str
-    before: str  # the text above it: task and hints
-
-    def namespace(self, code: str) -> dict[str, Any]:
-        names: dict[str, Any] = {"np": np, "torch": torch, "F": F, "nn": nn, "math": math}
-        exec(compile(code, f"<{self.function}>", "exec"), names)
-        return names
-
-    def check(self, code: str) -> Verdict:
-        return getattr(importlib.import_module(self.module), self.checker)(self.namespace(code)[self.function])
-
-
-def exercises(source: Path) -> list[Exercise]:
-    found = []
-    cells = jupytext.read(source).cells
-    for number, cell in enumerate(cells):
-        if "stub" not in cell.metadata.get("tags", []):
-            continue
-        solution, check = cells[number + 1], cells[number + 2]
-        assert "solution" in solution.metadata["tags"] and "check" in check.metadata["tags"], cell.source
-        module, checker = re.search(r"from (gdrd_lab\.course\.checks\.\w+) import (\w+)", check.source).groups()
-        name = re.search(rf"^{checker}\((\w+)\)$", check.source, re.M).group(1)
-        found.append(
-            Exercise(source.stem, name, cell.source, solution.source, module, checker, cells[number - 1].source)
-        )
-    return found
-
-
-ALL = [exercise for source in SOURCES for exercise in exercises(source)]
+ALL = every()
 EACH = pytest.mark.parametrize("exercise", ALL, ids=lambda e: f"{e.notebook[:2]}-{e.function}")
 PLANTED = [(exercise, *wrong) for exercise in ALL for wrong in WRONG.get(exercise.function, [])]
 

@@ -1,91 +1,127 @@
 """Checks of notebook 06: rates at a threshold, an honest threshold, resampling of people, and rates by group."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from gdrd_lab.course.exercises import Attempt, Wrong, check, close, need, number, reject, tensor
+from gdrd_lab.course.exercises import Attempt, Wrong, array, check, close, draw_pairs, judge, need, number
 
-SCORES = np.array([0.9, 0.35, 0.6, 0.2, 0.7, 0.1, 0.5, 0.45, 0.8, 0.3])
-GENUINE = np.array([1, 0, 1, 0, 0, 0, 1, 0, 1, 1], bool)
+Rows = Callable[[np.ndarray, int], np.ndarray]
 
 
 @check("False and true accept rate", "Each rate is a share of its own kind of pairs.")
-def check_rates(attempt: Attempt) -> None:
+def check_rates(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(scores, genuine, threshold)`` must return (FAR, TAR)."""
-    for threshold in (0.4, 0.25):
-        found = attempt(SCORES.copy(), GENUINE.copy(), threshold)
+    scores, genuine, thresholds = draw_pairs(random)
+    pairs, same = len(scores), int(genuine.sum())
+    for threshold in (*thresholds.tolist(), float(thresholds[0]) - 1 / 16):
+        found = attempt(scores, genuine, threshold)
         need(found is not None, "Your function returns nothing: return two numbers, FAR and TAR.")
-        if not isinstance(found, tuple | list) or len(found) != 2:
-            raise Wrong("Return two numbers: FAR first, TAR second.")
-        far, tar = number(found[0]), number(found[1])
-        accepted = threshold <= SCORES
-        false, true = (int(np.sum(accepted & kind)) for kind in (~GENUINE, GENUINE))
-        need(not (close(far, true / 5) and close(tar, false / 5)), "The two are exchanged: FAR first, TAR second.")
-        reject(far, false / 10, "FAR is a share of the IMPOSTOR pairs, not of all pairs.")
-        reject(far, false / (false + true), "That is the share of accepted pairs that are wrong, not the FAR.")
-        need(close(far, false / 5), f"At {threshold} the FAR should be {false} of 5 impostor pairs.")
-        need(close(tar, true / 5), f"At {threshold} the TAR should be {true} of 5 genuine pairs.")
+        need(np.shape(found) == (2,), "Return two numbers: FAR first, TAR second.")
+        accepted = scores >= threshold
+        false, true = int(np.sum(accepted & ~genuine)), int(np.sum(accepted & genuine))
+        far, tar = false / (pairs - same), true / same
+        share = [np.sum((scores > threshold) & kind) / np.sum(kind) for kind in (~genuine, genuine)]
+        mistakes = {
+            "The two are exchanged: FAR first, TAR second.": (tar, far),
+            "FAR is a share of the IMPOSTOR pairs, not of all pairs.": (false / pairs, tar),
+            "TAR is a share of the GENUINE pairs, not of all pairs.": (far, true / pairs),
+            "Each rate is a share of its own kind of pairs, not of all pairs.": (false / pairs, true / pairs),
+            "That is the share of accepted pairs that are wrong, not the FAR.": (false / (false + true), tar),
+            "A score equal to the threshold is accepted: use >=, not >.": share,
+            "These are the pairs rejected, not accepted.": (1 - far, 1 - tar),
+        }
+        otherwise = (
+            f"At {threshold} the FAR should be {false} of {pairs - same} impostor pairs and the TAR {true} of {same} "
+            "genuine pairs."
+        )
+        judge(array(found, (2,)), (far, tar), mistakes, otherwise)
 
 
 @check("A threshold chosen elsewhere", "No fold is judged at a threshold that its own pairs helped to choose.")
-def check_held_out_accuracy(attempt: Attempt) -> None:
+def check_held_out_accuracy(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(scores, genuine, fold, candidates)`` must be the mean accuracy at the other folds' best candidate."""
-    fold = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2])
-    candidates = np.array([0.15, 0.25, 0.4, 0.48, 0.55, 0.75])
+    cases = []
+    for folds in (3, 4, 5):
+        scores, genuine, _ = draw_pairs(random)
+        fold = random.permutation([*range(folds), *range(folds), *random.integers(0, folds, len(scores) - 2 * folds)])
+        cases.append((scores, genuine, fold, np.sort(random.choice(np.unique(scores), 6, replace=False))))
 
-    def right(rows: np.ndarray, threshold: float) -> float:
-        return float(np.mean((SCORES[rows] >= threshold) == GENUINE[rows]))
+    def mean(chosen: Rows, judged: Rows = np.equal, order: int = 1) -> list[float]:
+        """Return each case's mean accuracy over folds, by the rows that choose and those that are judged."""
+        found = []
+        for scores, genuine, fold, candidates in cases:
+            right = (scores[:, None] >= candidates[::order]) == genuine[:, None]
+            best = [right[chosen(fold, f)].mean(0).argmax() for f in np.unique(fold)]  # the first of equals
+            found.append(np.mean([right[judged(fold, f), k].mean() for f, k in enumerate(best)]))
+        return [float(accuracy) for accuracy in found]
 
-    def best(rows: np.ndarray) -> float:
-        return float(candidates[int(np.argmax([right(rows, c) for c in candidates]))])
-
-    honest = np.mean([right(fold == f, best(fold != f)) for f in range(3)])
-    answer = number(attempt(SCORES.copy(), GENUINE.copy(), fold.copy(), candidates.copy()))
-    reject(
-        answer,
-        np.mean([right(fold == f, best(fold == f)) for f in range(3)]),
-        "Each fold's threshold is chosen on that fold itself: that flatters. Choose it on the OTHER folds.",
-    )
-    reject(
-        answer,
-        np.mean([right(fold == f, best(fold >= 0)) for f in range(3)]),
-        "The threshold is chosen on all pairs, the judged ones among them. Leave the judged fold out.",
-    )
-    turned = np.mean([right(fold != f, best(fold == f)) for f in range(3)])
-    reject(answer, turned, "You choose on one fold and judge on the others: turn it around.")
-    need(close(answer, honest), f"It should be {honest:.4f}, not {answer:.4f}.")
+    answers, honest = [number(attempt(*case)) for case in cases], mean(np.not_equal)
+    mistakes = {
+        "Each fold's threshold is chosen on that fold itself: that flatters. Choose it on the OTHER folds.": (
+            mean(np.equal)
+        ),
+        "The threshold is chosen on all pairs, the judged ones among them. Leave the judged fold out.": (
+            mean(lambda fold, f: fold >= 0)
+        ),
+        "You choose on one fold and judge on the others: turn it around.": mean(np.equal, np.not_equal),
+        "You choose and judge on the other folds: judge the one left out.": mean(np.not_equal, np.not_equal),
+        "Of candidates that decide equally many rightly, take the first.": mean(np.not_equal, order=-1),
+    }
+    first = next((k for k, answer in enumerate(answers) if not close(answer, honest[k])), 0)
+    judge(answers, honest, mistakes, f"It should be {honest[first]:.4f}, not {answers[first]:.4f}.")
 
 
 @check("Resampling people, not pairs", "A pair appears once for each combination of copies of its two people.")
-def check_pair_copies(attempt: Attempt) -> None:
+def check_pair_copies(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(first (P,), second (P,), copies (people,))``: copies of each pair when people are resampled."""
-    first, second, copies = np.array([0, 0, 1, 2, 3, 1]), np.array([0, 1, 1, 3, 3, 2]), np.array([3, 2, 0, 1])
+    people, pairs = int(random.integers(5, 9)), int(random.integers(10, 16))
+    copies = random.permutation([0, 1, 2, 3, *random.integers(0, 5, people - 4)])
+    first, second = random.integers(0, people, (2, pairs))
+    first, second = np.array([*first, *range(people)]), np.array([*second, *range(people)])
     expected = [copies[a] if a == b else copies[a] * copies[b] for a, b in zip(first, second, strict=True)]
-    found = attempt(first, second, copies)
-    answer = tensor(found if found is None else np.asarray(found), (6,)).numpy()
-    reject(answer, copies[first] + copies[second], "Multiply the copies: each of one meets each of the other.")
-    reject(
-        answer,
-        copies[first] * copies[second],
-        "A genuine pair shows ONE person: with w copies of them it appears w times, not w squared.",
-    )
-    reject(answer, copies[first], "An impostor pair needs the copies of both of its people.")
-    need(close(answer, expected), f"It should be {[int(e) for e in expected]}, not {answer.tolist()}.")
+    answer = array(attempt(first, second, copies), (len(first),))
+    mistakes = {
+        "Multiply the copies: each of one meets each of the other.": np.where(
+            first == second, copies[first], copies[first] + copies[second]
+        ),
+        "A genuine pair shows ONE person: with w copies of them it appears w times, not w squared.": (
+            copies[first] * copies[second]
+        ),
+        "An impostor pair needs the copies of both of its people.": copies[first],
+    }
+    judge(answer, expected, mistakes, f"It should be {[int(e) for e in expected]}, not {answer.tolist()}.")
 
 
 @check("False matches by group", "One threshold for all, and each group's own impostor pairs below the line.")
-def check_group_false_match(attempt: Attempt) -> None:
+def check_group_false_match(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(scores, genuine, groups, threshold)`` must be {group: false match rate}."""
-    groups = np.array([0, 0, 0, 1, 1, 1, 1, 0, 1, 0])
-    found = attempt(SCORES.copy(), GENUINE.copy(), groups.copy(), 0.33)
-    need(found is not None, "Your function returns nothing: return a dictionary.")
-    if not isinstance(found, dict) or {int(k) for k in found} != {0, 1}:
-        raise Wrong("Return a dictionary with one entry for each group, 0 and 1.")
-    rates = {int(k): number(v) for k, v in found.items()}
-    wanted = {g: float(np.mean([s >= 0.33 for s in SCORES[~GENUINE & (groups == g)]])) for g in (0, 1)}
-    everyone = {g: float(np.mean(SCORES[groups == g] >= 0.33)) for g in (0, 1)}
-    need(rates != everyone, "Genuine pairs are no false matches: leave them out, above and below the line.")
-    sums = {g: float(np.sum((SCORES >= 0.33) & ~GENUINE & (groups == g)) / (groups == g).sum()) for g in (0, 1)}
-    need(rates != sums, "Divide by the group's IMPOSTOR pairs, not by all of its pairs.")
-    missed = {g: 1 - wanted[g] for g in (0, 1)}
-    need(not all(close(rates[g], missed[g]) for g in (0, 1)), "These are the impostor pairs rejected, not accepted.")
-    need(all(close(rates[g], wanted[g]) for g in (0, 1)), f"It should be {wanted}, not {rates}.")
+    scores, genuine, thresholds = draw_pairs(random)
+    for names, threshold in (([0, 1], thresholds[0]), ([2, 5, 7], thresholds[1]), ([0, 1, 2], thresholds[2] - 1 / 16)):
+        groups = np.zeros(len(scores), int)
+        for kind in (genuine, ~genuine):
+            groups[kind] = random.permutation([*names, *random.choice(names, int(kind.sum()) - len(names))])
+        found = attempt(scores, genuine, groups, float(threshold))
+        need(found is not None, "Your function returns nothing: return a dictionary.")
+        if not isinstance(found, dict) or {int(k) for k in found} != set(names) or len(found) != len(names):
+            raise Wrong(f"Return a dictionary with one entry for each group, here {names}.")
+        answer = [number({int(k): v for k, v in found.items()}[g]) for g in names]
+        wrong, accepted = ~genuine, scores >= threshold
+        wanted = [np.mean([s >= threshold for s in scores[wrong & (groups == g)]]) for g in names]
+        mistakes = {
+            "Genuine pairs are no false matches: leave them out, above and below the line.": (
+                [np.mean(accepted[groups == g]) for g in names]
+            ),
+            "Divide by the group's IMPOSTOR pairs, not by all of its pairs.": (
+                [np.mean((accepted & wrong)[groups == g]) for g in names]
+            ),
+            "These are the impostor pairs rejected, not accepted.": [1 - rate for rate in wanted],
+            "A score equal to the threshold is accepted: use >=, not >.": (
+                [np.mean((scores > threshold)[wrong & (groups == g)]) for g in names]
+            ),
+            "That is the rate of GENUINE pairs accepted; a false match is an impostor pair.": (
+                [np.mean(accepted[genuine & (groups == g)]) for g in names]
+            ),
+        }
+        shown = {g: round(float(rate), 4) for g, rate in zip(names, wanted, strict=True)}
+        judge(answer, wanted, mistakes, f"It should be {shown}, not {dict(zip(names, answer, strict=True))}.")

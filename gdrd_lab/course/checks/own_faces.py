@@ -1,103 +1,123 @@
 """Checks of notebook 07: alignment, splitting by person, enrolment, and saying "nobody"."""
 
 import math
-from typing import Any
 
 import numpy as np
 
-from gdrd_lab.course.exercises import Attempt, Wrong, check, close, need, reject, tensor, unit
-
-
-def _array(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    return tensor(value if value is None else np.asarray(value), shape).numpy()
+from gdrd_lab.course.exercises import Attempt, array, check, close, judge, need, unit
 
 
 @check("A similarity from landmarks", "Scale, turn and shift that bring the landmarks nearest to the template.")
-def check_similarity_matrix(attempt: Attempt) -> None:
+def check_similarity_matrix(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(points (5, 2), template (5, 2))`` must be the least-squares similarity (2, 3)."""
-    random = np.random.default_rng(31)
-    points = random.uniform(20, 90, (5, 2))
-    scale, angle, shift = 1.7, 0.4, np.array([12.0, -5.0])
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    answer = _array(attempt(points.copy(), points @ (scale * turn).T + shift), (2, 3))
-    wanted = np.hstack([scale * turn, shift[:, None]])
-    back = np.hstack([turn.T / scale, (-turn.T / scale @ shift)[:, None]])
-    reject(answer, back, "Your matrix maps the template to the points; it should map points to template.", 1e-3)
-    need(
-        close(answer[:, :2], wanted[:, :2], 1e-3), "Scale and turn are wrong: the test is a turn by 0.4 rad, times 1.7."
-    )
-    need(close(answer[:, 2], wanted[:, 2], 1e-3), "The shift is wrong: it moves the turned and scaled points' mean.")
-    noisy = points @ (scale * turn).T + shift + random.normal(size=(5, 2))
-    a = _array(attempt(points.copy(), noisy), (2, 3))
-    need(
-        close(a[0, 0], a[1, 1], 1e-3) and close(a[0, 1], -a[1, 0], 1e-3),
-        "With inexact landmarks your matrix shears the face. A similarity is [[a, -b, x], [b, a, y]].",
-    )
-    system = np.zeros((10, 4))
-    system[0::2] = np.column_stack([points[:, 0], -points[:, 1], np.ones(5), np.zeros(5)])
-    system[1::2] = np.column_stack([points[:, 1], points[:, 0], np.zeros(5), np.ones(5)])
-    best = np.linalg.lstsq(system, noisy.reshape(-1), rcond=None)[0]
-    wanted = np.array([[best[0], -best[1], best[2]], [best[1], best[0], best[3]]])
-    need(close(a, wanted, 1e-3), "It is not the least-squares one.")
+    for noise in (0, 1, 15):
+        points = random.uniform(20, 90, (5, 2))
+        scale, angle, shift = random.uniform(0.5, 2), random.uniform(-3, 3), random.uniform(-30, 30, 2)
+        turn = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        template = points @ turn.T + shift + noise * random.normal(size=(5, 2))
+
+        def fit(points: np.ndarray, template: np.ndarray) -> np.ndarray:
+            """Least squares in closed form: in complex numbers q = (a + bi) p + t."""
+            p, q = (rows[:, 0] + 1j * rows[:, 1] for rows in (points, template))
+            z = np.vdot(p - p.mean(), q - q.mean()) / np.vdot(p - p.mean(), p - p.mean())
+            t = q.mean() - z * p.mean()
+            return np.array([[z.real, -z.imag, t.real], [z.imag, z.real, t.imag]])
+
+        wanted, answer = fit(points, template), array(attempt(points, template), (2, 3))
+        back = "Your matrix maps the template to the points; it should map points to template."
+        need(close(answer, wanted, 1e-4) or not close(answer, fit(template, points), 1e-4), back)
+        similar = close(answer[0, 0], answer[1, 1], 1e-3) and close(answer[0, 1], -answer[1, 0], 1e-3)
+        need(
+            not noise or similar,
+            "With inexact landmarks your matrix shears the face. A similarity is [[a, -b, x], [b, a, y]].",
+        )
+        need(
+            noise or close(answer[:, :2], wanted[:, :2], 1e-4),
+            f"Scale and turn are wrong: the test is a turn by {angle:.2f} rad, times {scale:.2f}.",
+        )
+        need(noise or close(answer, wanted), "The shift is wrong: it moves the turned and scaled points' mean.")
+        need(close(answer[:, :2], wanted[:, :2]) and close(answer, wanted), "It is not the least-squares one.")
 
 
 @check("Hold out people", "Nobody is on both sides, and the same seed holds out the same people.")
-def check_hold_out(attempt: Attempt) -> None:
+def check_hold_out(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(labels (N,), share, seed)`` must be a mask of the faces of about ``share`` of the people."""
-    labels = np.repeat(np.arange(10), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-    for seed in (0, 1):
-        mask = _array(attempt(labels.copy(), 0.3, seed), (55,))
-        need(mask.dtype == bool, "Return a mask of booleans, True for faces held out.")
-        out, kept = set(labels[mask]), set(labels[~mask])
-        need(
-            not out & kept,
-            f"{len(out & kept)} people have faces on both sides: what was learned leaks. Draw PEOPLE, not faces.",
-        )
-        need(len(out) == 3, f"{len(out)} of 10 people are held out; asked for 3.")
-        again = _array(attempt(labels.copy(), 0.3, seed), (55,))
-        need(np.array_equal(mask, again), "The same seed must hold out the same people.")
-    first, second = (_array(attempt(labels.copy(), 0.3, seed), (55,)) for seed in (0, 5))
-    need(not np.array_equal(first, second), "The seed has no effect.")
+    for people, wanted in ((int(random.integers(9, 12)), 4), (8, 5)):
+        names = np.sort(random.choice(60, people, replace=False))
+        labels = random.permutation(np.repeat(names, random.integers(1, 7, people)))
+        draws: list[tuple[int, ...]] = []
+        for seed in range(30):
+            mask = array(attempt(labels, wanted / people, seed), (len(labels),))
+            need(mask.dtype == bool, "Return a mask of booleans, True for faces held out.")
+            out, kept = {int(n) for n in labels[mask]}, set(labels[~mask])
+            need(
+                not out & kept,
+                f"{len(out & kept)} people have faces on both sides: what was learned leaks. Draw PEOPLE, not faces.",
+            )
+            need(
+                len(out) == wanted,
+                f"{len(out)} of {people} people are held out; asked for {wanted}. Is anyone drawn twice?",
+            )
+            draws.append(tuple(sorted(out)))
+            again = mask if seed else array(attempt(labels, wanted / people, seed), (len(labels),))
+            need(np.array_equal(mask, again), "The same seed must hold out the same people.")
+        need(len(set(draws)) > 1, "The seed has no effect.")
+        chosen = {name for draw in draws for name in draw}
+        need(len(chosen) == people, f"In 30 seeds only {len(chosen)} of {people} people are ever held out.")
+        need(len(set(draws)) > people, "The draws repeat themselves: draw people at random, each independently.")
 
 
 @check("Enrol people by their mean", "One unit vector for each person, and no photograph outweighs another.")
-def check_enrol_mean(attempt: Attempt) -> None:
+def check_enrol_mean(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(embeddings (N, d), labels (N,))`` must be (people, d): unit means of unit embeddings."""
-    random = np.random.default_rng(33)
-    raw = random.normal(size=(7, 4)) * random.uniform(0.2, 5, (7, 1))
-    labels = np.array([0, 0, 1, 1, 1, 2, 0])
+    people, width = (int(n) for n in random.choice(np.arange(3, 8), 2, replace=False))
+    labels = random.permutation([*range(people), *random.integers(0, people, 2 * people)])
+    raw = random.normal(size=(len(labels), width)) * random.uniform(0.2, 5, (len(labels), 1))
 
     def means(vectors: np.ndarray) -> np.ndarray:
-        return np.array([vectors[labels == p].mean(0) for p in range(3)])
+        return np.array([vectors[labels == p].mean(0) for p in range(people)])
 
-    answer = _array(attempt(raw.copy(), labels.copy()), (3, 4))
-    reject(answer, means(unit(raw)), "The mean of unit vectors is shorter than one: normalise the mean too.")
-    reject(
-        answer,
-        unit(means(raw)),
-        "A photograph with a long embedding outweighs the others: bring each to unit length before the mean.",
-    )
-    reject(answer, means(raw), "Normalise each embedding, take the mean, normalise again.")
-    need(close(answer, unit(means(unit(raw)))), "The rows are not the unit means of each person's unit embeddings.")
+    answer = array(attempt(raw, labels), (people, width))
+    mistakes = {
+        "The mean of unit vectors is shorter than one: normalise the mean too.": means(unit(raw)),
+        "A photograph with a long embedding outweighs the others: bring each to unit length before the mean.": (
+            unit(means(raw))
+        ),
+        "Normalise each embedding, take the mean, normalise again.": means(raw),
+    }
+    otherwise = "The rows are not the unit means of each person's unit embeddings."
+    judge(answer, unit(means(unit(raw))), mistakes, otherwise)
 
 
 @check("Who is it, or nobody?", "The best person if good enough, else -1.")
-def check_who(attempt: Attempt) -> None:
+def check_who(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(probes (P, d), gallery (G, d), threshold)``, unit rows, must be the best row or -1."""
-    random = np.random.default_rng(34)
-    probes, gallery = random.normal(size=(6, 5)), random.normal(size=(3, 5))
-    probes[:3] = gallery + 0.3 * random.normal(size=(3, 5))
-    probes, gallery = unit(probes), unit(gallery)
-    scores = np.array([[float(np.dot(p, g)) for g in gallery] for p in probes])
-    threshold, best = 0.8, scores.argmax(1)
-    answer = _array(attempt(probes.copy(), gallery.copy(), threshold), (6,))
-    wanted = np.where(scores.max(1) >= threshold, best, -1)
-    need(not np.array_equal(answer, best), "A stranger always gets a name. Below the threshold the answer is -1.")
-    turned = np.where(scores.max(1) >= threshold, -1, best)
-    need(not np.array_equal(answer, turned), "The threshold works the wrong way.")
-    first = np.where((scores >= threshold).any(1), (scores >= threshold).argmax(1), -1)
-    low = _array(attempt(probes.copy(), gallery.copy(), -1.0), (6,))
-    if np.array_equal(answer, first) and not np.array_equal(low, best):
-        raise Wrong("You return the FIRST person above the threshold; return the best one.")
-    need(np.array_equal(answer, wanted), f"It should be {wanted.tolist()}, not {answer.tolist()}.")
-    need(np.array_equal(low, best), "With a threshold of -1 everybody is accepted: the best row each.")
+    people, width = (int(n) for n in random.choice(np.arange(3, 8), 2, replace=False))
+    gallery = unit(random.normal(size=(people, width)))
+    known = random.permutation(np.arange(people).repeat(2))
+    probes = unit(np.vstack([gallery[known] + 0.3 * random.normal(size=(2 * people, width)), -gallery[:2]]))
+    axes = np.array([[0.0, 1, 0, 0], [0, 0, 0, -1], [1, 0, 0, 0]])
+    halves = np.array([[-0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, 0.5]])  # the best score is exactly 0.5
+    best = np.sort((probes @ gallery.T).max(1))
+    middle = float(best[len(best) // 2 : len(best) // 2 + 2].mean())
+    for given, among, threshold in (
+        (probes, gallery, middle),
+        (probes, gallery, -1.0),
+        (probes, gallery, float(random.uniform(0.2, 0.5))),
+        (halves, axes, 0.5),
+    ):
+        scores = np.array([[float(np.dot(p, g)) for g in among] for p in given])
+        top, passed = scores.argmax(1), scores >= threshold
+        answer = array(attempt(given, among, threshold), (len(given),))
+        mistakes = {
+            "A stranger always gets a name. Below the threshold the answer is -1.": top,
+            "A score equal to the threshold is good enough: use >=, not >.": (
+                np.where(scores.max(1) > threshold, top, -1)
+            ),
+            "The threshold works the wrong way.": np.where(passed.any(1), -1, top),
+            "You return the FIRST person above the threshold; return the best one.": (
+                np.where(passed.any(1), passed.argmax(1), -1)
+            ),
+        }
+        wanted = np.where(passed.any(1), top, -1)
+        judge(answer, wanted, mistakes, f"It should be {wanted.tolist()}, not {answer.tolist()}.")

@@ -1,91 +1,112 @@
 """Checks of notebook 02: the regression loss, the normalisation of its target, and freezing."""
 
-from typing import Any
+import copy
 
 import numpy as np
 import torch
 from torch import nn
 
-from gdrd_lab.course.exercises import Attempt, check, close, need, number, reject, tensor
+from gdrd_lab.course.exercises import Attempt, check, close, judge, judge_gradient, need, number, tensor
 
 
 @check("The feature regression loss", "The right value, a gradient for the student, and none for the teacher.")
-def check_feature_loss(attempt: Attempt) -> None:
+def check_feature_loss(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(student, teacher)`` must be the mean of squared differences, the teacher detached."""
-    generator = torch.Generator().manual_seed(5)
-    student = torch.randn(2, 3, 2, 2, generator=generator, requires_grad=True)
-    teacher = torch.randn(2, 3, 2, 2, generator=generator, requires_grad=True)
+    shape = tuple(random.choice(np.arange(2, 7), 4, replace=False))
+    student, teacher = (torch.from_numpy(random.normal(size=shape)).float().requires_grad_(True) for _ in range(2))
     answer = tensor(attempt(student, teacher), ())
-    squares = (student - teacher).detach().double().square().numpy()
-    reject(answer, squares.sum(), "You sum over everything: then the loss grows with the batch. Take the mean.")
-    reject(answer, squares.sum((1, 2, 3)).mean(), "You sum over channels and places; average over these too.")
-    reject(answer, np.sqrt(squares).mean(), "These are absolute differences; square them.")
-    reject(answer, np.sqrt(squares.mean()), "That is the root of the loss; leave the root out.")
-    need(close(answer, squares.mean()), f"The value should be {squares.mean():.4f}, not {answer.item():.4f}.")
-    need(answer.requires_grad, "The student gets no gradient: do not detach the student, nor compute under no_grad.")
-    answer.backward()
-    need(teacher.grad is None, "The teacher gets a gradient: it would move towards the student. Detach the teacher.")
-    need(
-        student.grad is not None and close(student.grad, 2 * (student - teacher).detach() / 24),
-        "The student's gradient is not 2 (f_s - f_t) / number of values.",
-    )
+    squares = (student.detach() - teacher.detach()).square()
+    mistakes = {
+        "You sum over everything: then the loss grows with the batch. Take the mean.": squares.sum(),
+        "You sum over channels and places; average over these too.": squares.sum((1, 2, 3)).mean(),
+        "These are absolute differences; square them.": squares.sqrt().mean(),
+        "That is the root of the loss; leave the root out.": squares.mean().sqrt(),
+    }
+    judge(answer, squares.mean(), mistakes, f"The value should be {squares.mean():.4f}, not {answer.item():.4f}.")
+    expected = ((student - teacher.detach()) ** 2).sum() / squares.numel()
+    judge_gradient(answer, expected, {"student": student, "teacher": teacher})
 
 
 @check("Standardise the target's channels", "No channel outweighs the others, whatever its scale in the teacher.")
-def check_standardise(attempt: Attempt) -> None:
+def check_standardise(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(features (N, C, H, W))`` must give each channel mean 0 and variance 1 over batch and space."""
-    features = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(6))
-    features = features * torch.tensor([1.0, 10.0, 0.1])[:, None, None] + torch.tensor([0.0, 5.0, -2.0])[:, None, None]
-    answer = tensor(attempt(features.clone()), (4, 3, 5, 5)).double()
-    values = answer.transpose(0, 1).flatten(1)
-    whole = (features - features.mean()) / features.std()
-    reject(answer, whole, "You standardise everything at once: loud channels stay loud. One channel each.", 1e-2)
-    each = (features - features.mean((2, 3), keepdim=True)) / features.std((2, 3), keepdim=True, correction=0)
-    reject(answer, each, "You standardise each face by itself, which takes away how faces differ.", 1e-2)
-    need(close(values.mean(1), torch.zeros(3), 1e-3), "A channel's mean over batch and space is not 0.")
-    variance, given = (rows.var(1, correction=0) for rows in (values, features.transpose(0, 1).flatten(1)))
-    reject(variance, 1 / given, "You divide by the variance; divide by its square root.", 1e-2)
-    need(close(variance, torch.ones(3), 1e-2), "A channel's variance over batch and space is not 1.")
+    count, channels, height, width = (int(n) for n in random.choice(np.arange(2, 7), 4, replace=False))
+    for dead in (False, True):  # a channel that is the same everywhere
+        scale, shift = random.uniform(0.1, 5, (2, channels, 1, 1))
+        given = random.normal(size=(count, channels, height, width)) * scale + shift
+        given[:, 0] = 0.5 if dead else given[:, 0]
+        answer = tensor(attempt(torch.from_numpy(given).float()), given.shape)
+
+        def standard(axes: tuple[int, ...], power: float = 0.5, ddof: int = 0, given: np.ndarray = given) -> np.ndarray:
+            variance = given.var(axes, keepdims=True, ddof=ddof)
+            return (given - given.mean(axes, keepdims=True)) / (variance + 1e-6) ** power
+
+        mistakes = {
+            "You standardise everything at once: loud channels stay loud. One channel each.": standard((0, 1, 2, 3)),
+            "You standardise each face by itself, which takes away how faces differ.": standard((2, 3)),
+            "You standardise each place by itself; a channel's statistics run over batch and space.": standard((0,)),
+            "You divide by the variance; divide by its square root.": standard((0, 2, 3), 1),
+            "Divide by the number of values in the variance, not by one less: correction=0.": standard(
+                (0, 2, 3), ddof=1
+            ),
+            "The sign is turned around: subtract the mean from the features.": -standard((0, 2, 3)),
+        }
+        need(answer.isfinite().all(), "A channel without variance gives 0 / 0: add 1e-6 under the root.")
+        means = answer.double().mean((0, 2, 3))
+        wrong_mean = not close(means, torch.zeros(channels), 1e-3)
+        otherwise = (
+            "mean over batch and space is not 0." if wrong_mean else "values are not (x - mean) / sqrt(variance)."
+        )
+        judge(answer, standard((0, 2, 3)), mistakes, f"A channel's {otherwise}", 1e-3)
 
 
 @check("Freeze a backbone", "Neither its weights nor its BatchNorm statistics move any more.")
-def check_freeze(attempt: Attempt) -> None:
-    """``attempt(module)`` must return the module with no gradients and in evaluation mode."""
-    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU(4))
-    module.train()
-    with torch.no_grad():
-        module(torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(7)))
-    frozen = attempt(module)
-    need(frozen is not None, "Your function returns nothing: return the module.")
-    need(frozen is module, "Return the module itself, not something new.")
-    open_ones = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
-    need(not open_ones, f"Some parameters still ask for gradients ({', '.join(open_ones[:3])}).")
-    norm: Any = module[1]
-    before = norm.running_mean.clone()
-    with torch.no_grad():
-        module(torch.randn(8, 3, 6, 6, generator=torch.Generator().manual_seed(8)) + 3)
-    need(
-        torch.equal(before, norm.running_mean),
-        "The weights stay, but BatchNorm still updates its running mean in each forward pass: use evaluation mode too.",
-    )
-    need(not any(part.training for part in module.modules()), "Some part of the module is still in training mode.")
+def check_freeze(attempt: Attempt, random: np.random.Generator) -> None:
+    """``attempt(module)`` must return the module with no gradients and with BatchNorm in evaluation mode."""
+    a, b, c = (int(n) for n in random.choice(np.arange(2, 7), 3, replace=False))
+    block = nn.Sequential(nn.Conv2d(a, b, 1), nn.BatchNorm2d(b), nn.PReLU(b))
+    tail = (nn.Flatten(), nn.Linear(b * 9, c), nn.BatchNorm1d(c))
+    for module in (nn.Sequential(*block, *tail), nn.Sequential(nn.BatchNorm2d(a), nn.Sequential(block), *tail)):
+        batches = torch.from_numpy(random.normal(size=(3, 8, a, 3, 3)) * 2 + 1).float()
+        module.requires_grad_(True).train()(batches[0])
+        model = copy.deepcopy(module).eval()
+        frozen = attempt(module)
+        need(frozen is not None, "Your function returns nothing: return the module.")
+        need(frozen is module, "Return the module itself, not something new.")
+        open_ones = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
+        need(not open_ones, f"Some parameters still ask for gradients ({', '.join(open_ones[:3])}).")
+        kept = all(close(value, module.state_dict().get(name, 0), 0) for name, value in model.state_dict().items())
+        need(kept, "Your function changes the module's weights or statistics; it should only stop them from moving.")
+        outputs = [module(batch) for batch in batches]
+        moved = not all(close(v, module.state_dict()[name], 0) for name, v in model.state_dict().items())
+        need(
+            not moved,
+            "The weights stay, but BatchNorm still updates its running mean in each forward pass: "
+            "use evaluation mode too.",
+        )
+        same = all(close(out, model(batch)) for out, batch in zip(outputs, batches, strict=True))
+        need(same, "BatchNorm still uses each batch's own mean: it belongs in evaluation mode, in every block.")
 
 
 @check("How much of the target is explained", "1 means all of it, 0 no more than the mean.")
-def check_explained(attempt: Attempt) -> None:
+def check_explained(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(target, predicted, mean)`` must be R^2 against a mean that was fitted elsewhere."""
-    random = np.random.default_rng(9)
-    target, mean = random.normal(size=(5, 3)), np.array([0.5, -0.2, 0.1])
-    predicted = target + random.normal(size=(5, 3)) * 0.4
-    residual = sum(float((t - p) @ (t - p)) for t, p in zip(target, predicted, strict=True))
-    total = sum(float((t - mean) @ (t - mean)) for t in target)
-    answer = number(attempt(target, predicted, mean))
-    reject(answer, residual / total, "That is the share NOT explained; subtract it from one.")
-    own = float(np.square(target - target.mean(0)).sum())
-    reject(
-        answer,
-        1 - residual / own,
-        "You compare with the judged rows' own mean, which no model could know: use the mean that is given.",
-    )
-    need(close(answer, 1 - residual / total), f"It should be {1 - residual / total:.4f}, not {answer:.4f}.")
-    need(close(number(attempt(target, target, mean)), 1), "A perfect prediction must give 1.")
+    rows, width = random.choice(np.arange(3, 8), 2, replace=False)
+    for noise in (0.4, 2.5, 0.0):
+        mean, loudness = random.normal(size=width), random.uniform(0.5, 2, width)
+        target = random.normal(size=(rows, width)) * loudness
+        predicted = target + random.normal(size=(rows, width)) * noise
+        residual, total = ((target - other) ** 2 for other in (predicted, mean))
+        expected = 1 - residual.sum() / total.sum()
+        answer = number(attempt(target, predicted, mean))
+        mistakes = {
+            "That is the share NOT explained; subtract it from one.": 1 - expected,
+            "You compare with the judged rows' own mean, which no model could know: use the mean that is given.": (
+                1 - residual.sum() / np.square(target - target.mean(0)).sum()
+            ),
+            "You average a share for each column; take one share of the two sums of squares.": np.mean(
+                1 - residual.sum(0) / total.sum(0)
+            ),
+        }
+        need(noise or close(answer, 1), "A perfect prediction must give 1.")
+        judge(answer, expected, mistakes, f"It should be {expected:.4f}, not {answer:.4f}.")

@@ -1,85 +1,80 @@
 """Checks of notebook 00: reducing a face, scoring a pair, deciding, and how far two groups of scores lie apart."""
 
-import math
-
 import numpy as np
 import torch
 
-from gdrd_lab.course.exercises import Attempt, check, close, need, number, reject, tensor
+from gdrd_lab.course.exercises import Attempt, check, draw_pairs, judge, number, tensor
 
 
 @check("Average blocks of pixels", "Each small pixel is the mean of its own block, colour by colour.")
-def check_block_average(attempt: Attempt) -> None:
+def check_block_average(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(faces (N, 3, S, S), size)`` must be the mean over blocks of S / size pixels on a side."""
-    faces = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-    for size in (4, 3, 12):
-        given = faces.clone()
-        answer, side = tensor(attempt(given, size), (2, 3, size, size)), 12 // size
-        expected = torch.nn.functional.avg_pool2d(faces.double(), side)
-        need(torch.equal(given, faces), "Your function changes the faces it was given; make a new tensor.")
-        need(
-            size == 12 or not close(answer, faces[:, :, ::side, ::side]),
+    for count, size, block in ((2, *random.integers(2, 6, 2)), (4, *random.integers(2, 6, 2)), (1, 3, 1), (2, 1, 5)):
+        size, block = int(size), int(block)
+        faces = torch.from_numpy(random.uniform(size=(count, 3, size * block, size * block))).float()
+        answer = tensor(attempt(faces, size), (count, 3, size, size))
+        expected = torch.nn.functional.avg_pool2d(faces, block)
+        mistakes = {
             "You keep one pixel of each block and drop the others: fine stripes would turn into false coarse ones "
-            "(aliasing). Let every pixel of the block count.",
-        )
-        need(not (side > 1 and close(answer, expected * side**2)), "You add the block's pixels up: divide by how many.")
-        need(
-            size == 12 or not close(answer.mean(1, keepdim=True).expand_as(answer), answer),
-            "The three colours came out alike: average over places only, not over the channels.",
-        )
-        need(close(answer, expected), f"At size {size} the pixels are not the means of their blocks.")
+            "(aliasing). Let every pixel of the block count.": faces[:, :, ::block, ::block],
+            "You add the block's pixels up: divide by how many.": expected * block**2,
+            "The three colours came out alike: average over places only, not over the channels.": answer.mean(
+                1, keepdim=True, dtype=torch.float32
+            ).expand_as(answer),
+        }
+        judge(answer, expected, mistakes, f"At size {size} the pixels are not the means of their blocks.")
 
 
 @check("Score a pair by cosine", "Scores lie in [-1, 1] and do not depend on the embeddings' lengths.")
-def check_cosine_scores(attempt: Attempt) -> None:
+def check_cosine_scores(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(first (N, d), second (N, d))`` must be the cosine of each row of one with that row of the other."""
-    random = np.random.default_rng(1)
-    first, second = random.normal(size=(2, 4, 6)) * [[[0.5]], [[3.0]]]
-    answer = tensor(attempt(torch.from_numpy(first), torch.from_numpy(second)), (4,))
+    count, width = random.choice(np.arange(3, 9), 2, replace=False)
+    first, second = (random.normal(size=(count, width)) * random.uniform(0.2, 5, (count, 1)) for _ in range(2))
+    answer = tensor(attempt(torch.from_numpy(first), torch.from_numpy(second)), (count,))
     dots = np.array([sum(a * b) for a, b in zip(first, second, strict=True)])
-    lengths = np.array([math.sqrt(sum(a * a)) * math.sqrt(sum(b * b)) for a, b in zip(first, second, strict=True)])
-    reject(answer, dots, "These are dot products: long embeddings score higher. Divide by both lengths.")
+    squares = np.array([sum(a * a) * sum(b * b) for a, b in zip(first, second, strict=True)])
     columns = (first / np.linalg.norm(first, axis=0) * second / np.linalg.norm(second, axis=0)).sum(1)
-    reject(answer, columns, "You normalise along the batch. Each ROW is an embedding: use dim=1.")
-    need(close(answer, dots / lengths), "The scores are not the cosines of row with row.")
-    again = tensor(attempt(torch.from_numpy(first * 7), torch.from_numpy(second)), (4,))
-    need(close(again, answer), "The score changes when an embedding is made seven times longer; it must not.")
+    mistakes = {
+        "These are dot products: long embeddings score higher. Divide by both lengths.": dots,
+        "You normalise along the batch. Each ROW is an embedding: use dim=1.": columns,
+        "You divide by squared lengths: a length is the square root of the sum of squares.": dots / squares,
+    }
+    judge(answer, dots / np.sqrt(squares), mistakes, "The scores are not the cosines of row with row.")
 
 
 @check("Accuracy at a threshold", "Both kinds of pairs count, and a score equal to the threshold is accepted.")
-def check_accuracy_at(attempt: Attempt) -> None:
+def check_accuracy_at(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(scores (P,), genuine (P,) bool, threshold)`` must be the share of pairs decided rightly."""
-    scores = np.array([0.9, 0.4, 0.5, 0.1, 0.7, 0.2, 0.3])
-    genuine = np.array([True, True, True, False, False, False, True])
-    for threshold in (0.5, 0.35, 2.0):
-        answer = number(attempt(scores.copy(), genuine.copy(), threshold))
-        right = sum(1 for s, g in zip(scores, genuine, strict=True) if bool(s >= threshold) is bool(g))
-        accepted = np.mean([s >= threshold for s, g in zip(scores, genuine, strict=True) if g])
-        need(
-            not (close(answer, accepted) and not close(answer, right / 7)),
-            "That is the share of GENUINE pairs accepted. Impostor pairs that are rejected are decided rightly too.",
-        )
-        reject(answer, 1 - right / 7, "That is the share of pairs decided wrongly.")
-        strict = sum(1 for s, g in zip(scores, genuine, strict=True) if bool(s > threshold) is bool(g))
-        need(
-            not (strict != right and close(answer, strict / 7)),
-            "A score equal to the threshold must be accepted: use >=, not >.",
-        )
-        need(close(answer, right / 7), f"At threshold {threshold} the answer should count {right} right of 7 pairs.")
+    scores, genuine, thresholds = draw_pairs(random)
+    for threshold in (*thresholds.tolist(), 3.0):
+        answer = number(attempt(scores, genuine, threshold))
+        decided = [(bool(s >= threshold), bool(g)) for s, g in zip(scores, genuine, strict=True)]
+        right = sum(accepted is same for accepted, same in decided)
+        mistakes = {
+            "That is the share of GENUINE pairs accepted. Impostor pairs that are rejected are decided rightly "
+            "too.": np.mean([accepted for accepted, same in decided if same]),
+            "That is the share of pairs decided wrongly.": 1 - right / len(scores),
+            "That is the number of pairs; divide by how many there are.": right,
+            "A score equal to the threshold must be accepted: use >=, not >.": np.mean((scores > threshold) == genuine),
+        }
+        otherwise = f"At threshold {threshold} the answer should count {right} right of {len(scores)} pairs."
+        judge(answer, right / len(scores), mistakes, otherwise)
 
 
 @check("How far two groups of scores lie apart", "The gap of the means, in units of the pooled standard deviation.")
-def check_d_prime(attempt: Attempt) -> None:
+def check_d_prime(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(scores, genuine)`` must be (mean_g - mean_i) / sqrt((var_g + var_i) / 2)."""
-    scores = np.array([1.0, 2.0, 4.0, 0.0, -1.0, 0.5, -3.0])
-    genuine = np.array([True, True, True, False, False, False, False])
+    genuine = draw_pairs(random)[1]
+    scores = random.normal(size=len(genuine)) * np.where(genuine, 0.5, 2) + random.uniform(1, 3) * genuine
     (m1, v1), (m0, v0) = ((part.mean(), part.var()) for part in (scores[genuine], scores[~genuine]))
-    expected = (m1 - m0) / math.sqrt((v1 + v0) / 2)
+    expected = (m1 - m0) / np.sqrt((v1 + v0) / 2)
     answer = number(attempt(scores, genuine))
-    reject(answer, -expected, "The sign is turned around: genuine pairs should score higher.")
-    reject(answer, (m1 - m0) / ((v1 + v0) / 2), "You divide by the variance; take its square root.")
-    reject(answer, (m1 - m0) / math.sqrt(v1 + v0), "Divide by the MEAN of the two variances, not their sum.")
-    reject(answer, m1 - m0, "That is the gap of the means alone; measure it in standard deviations.")
-    need(close(answer, expected), f"For the test scores it should be {expected:.3f}, not {answer:.3f}.")
-    moved = number(attempt(scores * 3 + 1, genuine))
-    need(close(moved, expected), "Scaling and moving all scores must not change d'.")
+    mistakes = {
+        "The sign is turned around: genuine pairs should score higher.": -expected,
+        "You divide by the variance; take its square root.": (m1 - m0) / ((v1 + v0) / 2),
+        "Divide by the MEAN of the two variances, not their sum.": (m1 - m0) / np.sqrt(v1 + v0),
+        "Take the mean of the variances, then the root; not the mean of the deviations.": (m1 - m0)
+        / ((np.sqrt(v1) + np.sqrt(v0)) / 2),
+        "That is the gap of the means alone; measure it in standard deviations.": m1 - m0,
+    }
+    judge(answer, expected, mistakes, f"For the test scores it should be {expected:.3f}, not {answer:.3f}.")

@@ -4,82 +4,100 @@ import math
 
 import numpy as np
 
-from gdrd_lab.course.exercises import Attempt, check, close, need, number, reject
+from gdrd_lab.course.exercises import Attempt, array, check, judge, need, number
 
 
 @check("Split a batch", "Every face on exactly one device, and each device's share of every micro-batch.")
-def check_device_rows(attempt: Attempt) -> None:
+def check_device_rows(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(batch, devices, accumulate, device)``: the rows of a device, micro-batch after micro-batch."""
-    for batch, devices, accumulate in ((12, 2, 3), (8, 4, 1), (6, 1, 2)):
+    drawn = tuple(int(n) for n in random.permutation([2, 3, 4]))
+    for devices, accumulate, share in (drawn, (drawn[0], 1, drawn[1]), (1, drawn[1], 2), (drawn[2], drawn[0], 1)):
+        batch, micro = devices * accumulate * share, devices * share
         every = [attempt(batch, devices, accumulate, d) for d in range(devices)]
         need(all(rows is not None for rows in every), "Your function returns nothing: return the row numbers.")
-        got = [np.asarray(rows).reshape(-1).tolist() for rows in every]
-        flat = sorted(row for rows in got for row in rows)
+        need(all(np.ndim(rows) == 1 for rows in every), "Return one flat list or array of row numbers.")
+        flat = sorted(row for rows in every for row in array(rows, (len(rows),)).tolist())
         need(len(flat) == batch, f"{len(flat)} rows for a batch of {batch}: each face belongs to exactly one device.")
         need(flat == list(range(batch)), "Some rows are on two devices and others on none.")
-        micro, share = batch // accumulate, batch // (devices * accumulate)
-        wanted = [[m * micro + d * share + k for m in range(accumulate) for k in range(share)] for d in range(devices)]
-        blocks = [list(range(d * batch // devices, (d + 1) * batch // devices)) for d in range(devices)]
-        need(
-            got == wanted or got != blocks,
-            "Each device has one block of the whole batch. Cut into micro-batches first, then each of them by device.",
-        )
-        need(got == wanted, f"For batch {batch}, {devices} devices, {accumulate} parts device 0 gets {wanted[0]}.")
+        rows = np.arange(batch)
+        wanted = np.stack([rows[rows % micro // share == d] for d in range(devices)])
+        mistakes = {
+            "Each device has one block of the whole batch. Cut into micro-batches first, then each of them by "
+            "device.": rows.reshape(devices, -1),
+            "You deal the rows out in turn; a device's share of a micro-batch is one block of it.": np.stack(
+                [rows[d::devices] for d in range(devices)]
+            ),
+        }
+        otherwise = f"For batch {batch}, {devices} devices, {accumulate} parts device 0 gets {wanted[0].tolist()}."
+        got = np.concatenate([array(each, (len(each),)) for each in every])
+        judge(got, wanted.reshape(-1), {text: m.reshape(-1) for text, m in mistakes.items()}, otherwise)
 
 
 @check("Warm up, then fall", "A line up to one, half a cosine down to zero.")
-def check_rate_factor(attempt: Attempt) -> None:
+def check_rate_factor(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(step, steps, warm)``: (step + 1) / warm while warming, then 0.5 (1 + cos(pi progress))."""
-    found = [number(attempt(step, 50, 10)) for step in range(50)]
-    reject(found[0], 0, "The first step has a rate of zero and is wasted: count it as step 1 of the warm-up.")
-    need(close(found[9], 1), "The warm-up should reach 1 at its last step.")
-    wanted = [(s + 1) / 10 if s < 10 else 0.5 * (1 + math.cos(math.pi * (s - 10) / 40)) for s in range(50)]
-    linear = [(s + 1) / 10 if s < 10 else 1 - (s - 10) / 40 for s in range(50)]
-    reject(found, linear, "After the warm-up it falls along half a cosine, not along a line.")
-    late = [(s + 1) / 10 if s < 10 else 0.5 * (1 + math.cos(math.pi * s / 50)) for s in range(50)]
-    reject(found, late, "The cosine starts where the warm-up ends, so that the rate does not jump there.")
-    need(all(-1e-9 <= f <= 1 + 1e-9 for f in found), "The factor must stay between 0 and 1.")
-    need(close(found, wanted), "The values differ from warm-up and half a cosine.")
+    warm = int(random.integers(3, 15))
+    steps = warm + int(random.integers(20, 60))
+    found = [number(attempt(step, steps, warm)) for step in range(steps)]
+    need(found[0], "The first step has a rate of zero and is wasted: count it as step 1 of the warm-up.")
+
+    def rates(after: list[float]) -> list[float]:
+        return [*((step + 1) / warm for step in range(warm)), *after]
+
+    fall = [(step - warm) / (steps - warm) for step in range(warm, steps)]
+    mistakes = {
+        "After the warm-up it falls along half a cosine, not along a line.": rates([1 - p for p in fall]),
+        "The cosine starts where the warm-up ends, so that the rate does not jump there.": rates(
+            [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(warm, steps)]
+        ),
+    }
+    wanted = rates([0.5 * (1 + math.cos(math.pi * p)) for p in fall])
+    first = next((step for step in range(steps) if abs(found[step] - wanted[step]) > 1e-6), 0)
+    otherwise = f"At step {first} of {steps}, with {warm} of warm-up, the factor should be {wanted[first]:.4f}."
+    between = all(-1e-9 <= f <= 1 + 1e-9 for f in found)
+    judge(found, wanted, mistakes, otherwise if between else f"The factor must stay between 0 and 1. {otherwise}", 1e-6)
 
 
 @check("An average of the weights", "The decay belongs to the old average, the rest to the new weights.")
-def check_average(attempt: Attempt) -> None:
+def check_average(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(weights (steps,), decay)``: the exponential moving average after the last, starting at the first."""
-    weights = np.array([1.0, 4.0, -2.0, 3.0])
 
     def average(mean: float, following: np.ndarray, share: float) -> float:
         for weight in following:
             mean = share * mean + (1 - share) * weight
         return mean
 
-    for decay in (0.9, 0.5):
-        expected, turned = (average(weights[0], weights[1:], share) for share in (decay, 1 - decay))
-        answer = number(attempt(weights.copy(), decay))
-        need(
-            close(turned, expected) or not close(answer, turned),
-            "The decay is on the new weights: a decay of 0.9 should KEEP nine tenths of the old average.",
-        )
-        zero = average(0.0, weights, decay)
-        reject(answer, zero, "You start at zero, which pulls the average down: start at the first weights.")
-        reject(answer, weights.mean(), "That is the plain mean; later weights must count more.")
-        need(close(answer, expected), f"With decay {decay} it should be {expected:.4f}, not {answer:.4f}.")
+    for steps, decay in ((4, round(random.uniform(0.1, 0.45), 3)), (7, round(random.uniform(0.55, 0.95), 3)), (1, 0.5)):
+        weights = random.normal(size=steps) * 3
+        answer, expected = number(attempt(weights, decay)), average(weights[0], weights[1:], decay)
+        mistakes = {
+            "The decay is on the new weights: a decay of 0.9 should KEEP nine tenths of the old average.": average(
+                weights[0], weights[1:], 1 - decay
+            ),
+            "You start at zero, which pulls the average down: start at the first weights.": (
+                average(0.0, weights, decay)
+            ),
+            "That is the plain mean; later weights must count more.": weights.mean(),
+        }
+        judge(answer, expected, mistakes, f"With decay {decay} it should be {expected:.4f}, not {answer:.4f}.")
 
 
 @check("The bill", "Hours and money, from multiply-adds.")
-def check_gpu_hours(attempt: Attempt) -> None:
+def check_gpu_hours(attempt: Attempt, random: np.random.Generator) -> None:
     """``attempt(trained, frozen, faces, peak, utilisation)``: faces * 2 * (3 trained + frozen) / speed / 3600."""
-    case = (2e9, 5e9, 1e6, 1e14, 0.25)
-    answer = number(attempt(*case))
-    each = 1e6 * 2 / (1e14 * 0.25) / 3600  # hours for one multiply-add of every face
-    hours = each * (3 * 2e9 + 5e9)
-    reject(answer, hours * 3600, "That is in seconds; an hour has 3600.")
-    reject(answer, hours / 2, "A multiply-add is TWO floating-point operations.")
-    reject(
-        answer,
-        each * (2e9 + 5e9),
-        "What learns costs three forward passes: one forward, and about two for the backward pass.",
-    )
-    frozen = each * 3 * (2e9 + 5e9)
-    reject(answer, frozen, "What is frozen has no backward pass: it costs one forward pass, not three.")
-    reject(answer, hours * 0.25, "No GPU reaches its peak: divide by the utilisation too.", 1e-9)
-    need(close(answer, hours), f"For the test it should be {hours:.4f} hours, not {answer:.4f}.")
+    trained, frozen, faces, peak = (float(f"{random.uniform(1, 9) * size:.3g}") for size in (1e9, 1e9, 1e6, 1e13))
+    utilisation = round(random.uniform(0.15, 0.6), 2)
+    answer = number(attempt(trained, frozen, faces, peak, utilisation))
+    each = faces * 2 / (peak * utilisation) / 3600  # hours for one multiply-add of every face
+    hours = each * (3 * trained + frozen)
+    mistakes = {
+        "That is in seconds; an hour has 3600.": hours * 3600,
+        "That is in minutes; an hour has 3600 seconds.": hours * 60,
+        "A multiply-add is TWO floating-point operations.": hours / 2,
+        "What learns costs three forward passes: one forward, and about two for the backward pass.": (
+            each * (trained + frozen)
+        ),
+        "What is frozen has no backward pass: it costs one forward pass, not three.": each * 3 * (trained + frozen),
+        "No GPU reaches its peak: divide by the utilisation too.": hours * utilisation,
+    }
+    judge(answer, hours, mistakes, f"For the test it should be {hours:.4f} hours, not {answer:.4f}.")
