@@ -97,17 +97,15 @@ def judge(answer: Any, expected: Any, mistakes: Mapping[str, Any], otherwise: st
 def judge_gradient(answer: torch.Tensor, expected: torch.Tensor, given: Mapping[str, torch.Tensor]) -> None:
     """Raise ``Wrong`` unless the answer has the expected tensor's gradient in each of the named tensors."""
     weights = torch.linspace(0.5, 1.5, expected.numel(), dtype=expected.dtype).reshape(expected.shape)
-    nothing = (None,) * len(given)
+    leaves, sums = [*given.values()], ((value * weights).sum() for value in (answer, expected))
     found, wanted = (
-        torch.autograd.grad((value * weights).sum(), [*given.values()], allow_unused=True)
-        if value.requires_grad
-        else nothing
-        for value in (answer, expected)
+        torch.autograd.grad(total, leaves, allow_unused=True) if total.requires_grad else [None] * len(leaves)
+        for total in sums
     )
     for name, got, right in zip(given, found, wanted, strict=True):
         if right is not None:
             if got is None:
-                raise Wrong(f"No gradient reaches the {name}: do not detach it, nor compute under no_grad.")
+                raise Wrong(f"No gradient reaches the {name}: stay in torch, without detaching it or no_grad.")
             need(got.isfinite().all(), f"The {name}'s gradient is not finite. Is 0 divided by 0 on the way?")
             need(close(got, right, 1e-3), f"The value is right, but the {name}'s gradient is not the formula's.")
         else:
@@ -121,7 +119,7 @@ def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> t
     if isinstance(value, np.ndarray | np.generic | float | int):
         value = torch.as_tensor(np.array(value))
     if not isinstance(value, torch.Tensor):
-        raise Wrong(f"{what} returns a {type(value).__name__}, not a tensor.")
+        raise Wrong(f"{what} returns a {type(value).__name__}, not {'a tensor' if shape else 'a number'}.")
     if tuple(value.shape) != shape:
         wanted = "a single number" if shape == () else f"shape {shape}"
         raise Wrong(f"{what} returns shape {tuple(value.shape)}; asked for: {wanted}.")
@@ -130,7 +128,7 @@ def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> t
 
 def array(value: Any, shape: tuple[int, ...], what: str = "Your function") -> np.ndarray:
     """Return the attempt's answer, a list too, as an array; raise ``Wrong`` if it is not one of the shape asked for."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         value = np.array([v.tolist() if isinstance(v, torch.Tensor) else v for v in value])
     return tensor(value, shape, what).detach().numpy()
 

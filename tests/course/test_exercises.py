@@ -255,7 +255,7 @@ def test_check_fails_on_the_stub(exercise: Exercise) -> None:
 
 @EACH
 def test_check_passes_on_the_solution(exercise: Exercise) -> None:
-    verdict = exercise.check(exercise.solution)
+    verdict = exercise.run(exercise.load(exercise.solution))
     assert verdict.passed, verdict.message
 
 

@@ -92,7 +92,9 @@ def replaced(tree: ast.Module, position: int, other: ast.AST) -> ast.Module:
         def visit(self, node: ast.AST) -> ast.AST:
             return copy.deepcopy(other) if node is target else self.generic_visit(node)
 
-    return ast.fix_missing_locations(Exchange().visit(made))
+    exchanged = Exchange().visit(made)
+    assert isinstance(exchanged, ast.Module)
+    return ast.fix_missing_locations(exchanged)
 
 
 def replacements(node: ast.AST, names: list[str], arguments: list[str], trains: bool) -> Iterator[ast.AST]:

@@ -21,13 +21,10 @@ def check_add_noise(attempt: Attempt, random: np.random.Generator) -> None:
     for abar in (round(random.uniform(0.1, 0.4), 3), round(random.uniform(0.6, 0.9), 3), 1.0, 0.0):
         answer = tensor(attempt(clean, noise, torch.tensor(abar)), tuple(clean.shape))
         signal, rest = math.sqrt(abar), math.sqrt(1 - abar)
+        plain, turned = abar * clean + (1 - abar) * noise, rest * clean + signal * noise
         mistakes = {
-            "You weigh by abar and 1 - abar: then the variance drops below one in between. Take square roots.": (
-                abar * clean + (1 - abar) * noise
-            ),
-            "Signal and noise are exchanged: at abar = 1 nothing but the clean face may be left.": (
-                rest * clean + signal * noise
-            ),
+            "You weigh by abar and 1 - abar: then the variance drops below one. Take square roots.": plain,
+            "Signal and noise are exchanged: at abar = 1 nothing but the clean face may be left.": turned,
         }
         otherwise = f"At abar = {abar} the mixture is not sqrt(abar) x_0 + sqrt(1 - abar) e."
         judge(answer, signal * clean + rest * noise, mistakes, otherwise)

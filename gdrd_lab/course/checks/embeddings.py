@@ -59,7 +59,7 @@ def check_cka(attempt: Attempt, random: np.random.Generator) -> None:
     x = random.normal(size=(rows, p)) + 2 * random.normal(size=p)
     for y in (random.normal(size=(rows, q)) - 1, x @ random.normal(size=(p, q)) + random.normal(size=(rows, q)), x * 5):
         a, b = x - x.mean(0), y - y.mean(0)
-        above, below = ([np.sum((v.T @ u) ** 2) for u, v in ((a, b), (x, y))] for _ in range(2))
+        above = [np.sum((v.T @ u) ** 2) for u, v in ((a, b), (x, y))]
         below = [np.sqrt(np.sum((u.T @ u) ** 2) * np.sum((v.T @ v) ** 2)) for u, v in ((a, b), (x, y))]
         expected = above[0] / below[0]
         answer = number(attempt(x, y))

@@ -31,11 +31,8 @@ def check_rates(attempt: Attempt, random: np.random.Generator) -> None:
             "A score equal to the threshold is accepted: use >=, not >.": share,
             "These are the pairs rejected, not accepted.": (1 - far, 1 - tar),
         }
-        otherwise = (
-            f"At {threshold} the FAR should be {false} of {pairs - same} impostor pairs and the TAR {true} of {same} "
-            "genuine pairs."
-        )
-        judge(array(found, (2,)), (far, tar), mistakes, otherwise)
+        counts = f"the FAR should be {false} of {pairs - same} impostor pairs, the TAR {true} of {same} genuine pairs"
+        judge(array(found, (2,)), (far, tar), mistakes, f"At {threshold} {counts}.")
 
 
 @check("A threshold chosen elsewhere", "No fold is judged at a threshold that its own pairs helped to choose.")
@@ -58,12 +55,8 @@ def check_held_out_accuracy(attempt: Attempt, random: np.random.Generator) -> No
 
     answers, honest = [number(attempt(*case)) for case in cases], mean(np.not_equal)
     mistakes = {
-        "Each fold's threshold is chosen on that fold itself: that flatters. Choose it on the OTHER folds.": (
-            mean(np.equal)
-        ),
-        "The threshold is chosen on all pairs, the judged ones among them. Leave the judged fold out.": (
-            mean(lambda fold, f: fold >= 0)
-        ),
+        "Each fold's threshold is chosen on that fold itself, which flatters. Choose on the OTHERS.": mean(np.equal),
+        "The threshold is chosen on all pairs. Leave the judged fold out.": mean(lambda fold, f: fold >= 0),
         "You choose on one fold and judge on the others: turn it around.": mean(np.equal, np.not_equal),
         "You choose and judge on the other folds: judge the one left out.": mean(np.not_equal, np.not_equal),
         "Of candidates that decide equally many rightly, take the first.": mean(np.not_equal, order=-1),
@@ -80,15 +73,11 @@ def check_pair_copies(attempt: Attempt, random: np.random.Generator) -> None:
     first, second = random.integers(0, people, (2, pairs))
     first, second = np.array([*first, *range(people)]), np.array([*second, *range(people)])
     expected = [copies[a] if a == b else copies[a] * copies[b] for a, b in zip(first, second, strict=True)]
-    answer = array(attempt(first, second, copies), (len(first),))
+    answer, a, b = array(attempt(first, second, copies), (len(first),)), copies[first], copies[second]
     mistakes = {
-        "Multiply the copies: each of one meets each of the other.": np.where(
-            first == second, copies[first], copies[first] + copies[second]
-        ),
-        "A genuine pair shows ONE person: with w copies of them it appears w times, not w squared.": (
-            copies[first] * copies[second]
-        ),
-        "An impostor pair needs the copies of both of its people.": copies[first],
+        "Multiply the copies: each of one meets each of the other.": np.where(first == second, a, a + b),
+        "A genuine pair shows ONE person: with w copies of them it appears w times, not w squared.": a * b,
+        "An impostor pair needs the copies of both of its people.": a,
     }
     judge(answer, expected, mistakes, f"It should be {[int(e) for e in expected]}, not {answer.tolist()}.")
 
@@ -106,22 +95,19 @@ def check_group_false_match(attempt: Attempt, random: np.random.Generator) -> No
         if not isinstance(found, dict) or {int(k) for k in found} != set(names) or len(found) != len(names):
             raise Wrong(f"Return a dictionary with one entry for each group, here {names}.")
         answer = [number({int(k): v for k, v in found.items()}[g]) for g in names]
-        wrong, accepted = ~genuine, scores >= threshold
-        wanted = [np.mean([s >= threshold for s in scores[wrong & (groups == g)]]) for g in names]
+        every, wrong, accepted = genuine | True, ~genuine, scores >= threshold
+        parts = [groups == g for g in names]
+
+        def mean(values: np.ndarray, rows: np.ndarray, parts: list[np.ndarray] = parts) -> list[float]:
+            return [float(values[rows & part].mean()) for part in parts]
+
+        wanted = mean(accepted, wrong)
         mistakes = {
-            "Genuine pairs are no false matches: leave them out, above and below the line.": (
-                [np.mean(accepted[groups == g]) for g in names]
-            ),
-            "Divide by the group's IMPOSTOR pairs, not by all of its pairs.": (
-                [np.mean((accepted & wrong)[groups == g]) for g in names]
-            ),
-            "These are the impostor pairs rejected, not accepted.": [1 - rate for rate in wanted],
-            "A score equal to the threshold is accepted: use >=, not >.": (
-                [np.mean((scores > threshold)[wrong & (groups == g)]) for g in names]
-            ),
-            "That is the rate of GENUINE pairs accepted; a false match is an impostor pair.": (
-                [np.mean(accepted[genuine & (groups == g)]) for g in names]
-            ),
+            "Genuine pairs are no false matches: leave them out, above and below the line.": mean(accepted, every),
+            "Divide by the group's IMPOSTOR pairs, not by all of its pairs.": mean(accepted & wrong, every),
+            "These are the impostor pairs rejected, not accepted.": mean(~accepted, wrong),
+            "A score equal to the threshold is accepted: use >=, not >.": mean(scores > threshold, wrong),
+            "That is the rate of GENUINE pairs accepted; a false match is an impostor pair.": mean(accepted, genuine),
         }
         shown = {g: round(float(rate), 4) for g, rate in zip(names, wanted, strict=True)}
         judge(answer, wanted, mistakes, f"It should be {shown}, not {dict(zip(names, answer, strict=True))}.")

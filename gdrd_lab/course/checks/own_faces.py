@@ -24,19 +24,14 @@ def check_similarity_matrix(attempt: Attempt, random: np.random.Generator) -> No
             return np.array([[z.real, -z.imag, t.real], [z.imag, z.real, t.imag]])
 
         wanted, answer = fit(points, template), array(attempt(points, template), (2, 3))
+        turned, similar = close(answer[:, :2], wanted[:, :2]), close(answer[0, :2], answer[1, 1::-1] * [1, -1], 1e-3)
         back = "Your matrix maps the template to the points; it should map points to template."
-        need(close(answer, wanted, 1e-4) or not close(answer, fit(template, points), 1e-4), back)
-        similar = close(answer[0, 0], answer[1, 1], 1e-3) and close(answer[0, 1], -answer[1, 0], 1e-3)
-        need(
-            not noise or similar,
-            "With inexact landmarks your matrix shears the face. A similarity is [[a, -b, x], [b, a, y]].",
-        )
-        need(
-            noise or close(answer[:, :2], wanted[:, :2], 1e-4),
-            f"Scale and turn are wrong: the test is a turn by {angle:.2f} rad, times {scale:.2f}.",
-        )
-        need(noise or close(answer, wanted), "The shift is wrong: it moves the turned and scaled points' mean.")
-        need(close(answer[:, :2], wanted[:, :2]) and close(answer, wanted), "It is not the least-squares one.")
+        need(turned or not close(answer, fit(template, points)), back)
+        shears = "With inexact landmarks your matrix shears the face. A similarity is [[a, -b, x], [b, a, y]]."
+        need(similar or not noise, shears)
+        exact = f"Scale and turn are wrong: the test is a turn by {angle:.2f} rad, times {scale:.2f}."
+        need(turned, "It is not the least-squares one." if noise else exact)
+        need(close(answer, wanted), "The shift is wrong: it moves the turned and scaled points' mean.")
 
 
 @check("Hold out people", "Nobody is on both sides, and the same seed holds out the same people.")
@@ -50,14 +45,10 @@ def check_hold_out(attempt: Attempt, random: np.random.Generator) -> None:
             mask = array(attempt(labels, wanted / people, seed), (len(labels),))
             need(mask.dtype == bool, "Return a mask of booleans, True for faces held out.")
             out, kept = {int(n) for n in labels[mask]}, set(labels[~mask])
-            need(
-                not out & kept,
-                f"{len(out & kept)} people have faces on both sides: what was learned leaks. Draw PEOPLE, not faces.",
-            )
-            need(
-                len(out) == wanted,
-                f"{len(out)} of {people} people are held out; asked for {wanted}. Is anyone drawn twice?",
-            )
+            leaks = "people have faces on both sides: what was learned leaks. Draw PEOPLE, not faces."
+            need(not out & kept, f"{len(out & kept)} {leaks}")
+            count = f"{len(out)} of {people} people are held out; asked for {wanted}. Is anyone drawn twice?"
+            need(len(out) == wanted, count)
             draws.append(tuple(sorted(out)))
             again = mask if seed else array(attempt(labels, wanted / people, seed), (len(labels),))
             need(np.array_equal(mask, again), "The same seed must hold out the same people.")
@@ -80,13 +71,11 @@ def check_enrol_mean(attempt: Attempt, random: np.random.Generator) -> None:
     answer = array(attempt(raw, labels), (people, width))
     mistakes = {
         "The mean of unit vectors is shorter than one: normalise the mean too.": means(unit(raw)),
-        "A photograph with a long embedding outweighs the others: bring each to unit length before the mean.": (
-            unit(means(raw))
-        ),
+        "A photograph with a long embedding outweighs the others: normalise each before the mean.": unit(means(raw)),
         "Normalise each embedding, take the mean, normalise again.": means(raw),
     }
-    otherwise = "The rows are not the unit means of each person's unit embeddings."
-    judge(answer, unit(means(unit(raw))), mistakes, otherwise)
+    wanted = unit(means(unit(raw)))
+    judge(answer, wanted, mistakes, "The rows are not the unit means of each person's unit embeddings.")
 
 
 @check("Who is it, or nobody?", "The best person if good enough, else -1.")
@@ -100,24 +89,16 @@ def check_who(attempt: Attempt, random: np.random.Generator) -> None:
     halves = np.array([[-0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, 0.5]])  # the best score is exactly 0.5
     best = np.sort((probes @ gallery.T).max(1))
     middle = float(best[len(best) // 2 : len(best) // 2 + 2].mean())
-    for given, among, threshold in (
-        (probes, gallery, middle),
-        (probes, gallery, -1.0),
-        (probes, gallery, float(random.uniform(0.2, 0.5))),
-        (halves, axes, 0.5),
-    ):
+    lines = (middle, -1.0, random.uniform(0.2, 0.5))
+    for given, among, threshold in (*((probes, gallery, line) for line in lines), (halves, axes, 0.5)):
         scores = np.array([[float(np.dot(p, g)) for g in among] for p in given])
         top, passed = scores.argmax(1), scores >= threshold
+        wanted, first = (np.where(passed.any(1), row, -1) for row in (top, passed.argmax(1)))
         answer = array(attempt(given, among, threshold), (len(given),))
         mistakes = {
             "A stranger always gets a name. Below the threshold the answer is -1.": top,
-            "A score equal to the threshold is good enough: use >=, not >.": (
-                np.where(scores.max(1) > threshold, top, -1)
-            ),
+            "A score equal to the threshold is good enough: use >=.": np.where(scores.max(1) > threshold, top, -1),
             "The threshold works the wrong way.": np.where(passed.any(1), -1, top),
-            "You return the FIRST person above the threshold; return the best one.": (
-                np.where(passed.any(1), passed.argmax(1), -1)
-            ),
+            "You return the FIRST person above the threshold; return the best one.": first,
         }
-        wanted = np.where(passed.any(1), top, -1)
         judge(answer, wanted, mistakes, f"It should be {wanted.tolist()}, not {answer.tolist()}.")

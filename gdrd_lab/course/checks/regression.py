@@ -46,17 +46,12 @@ def check_standardise(attempt: Attempt, random: np.random.Generator) -> None:
             "You standardise each face by itself, which takes away how faces differ.": standard((2, 3)),
             "You standardise each place by itself; a channel's statistics run over batch and space.": standard((0,)),
             "You divide by the variance; divide by its square root.": standard((0, 2, 3), 1),
-            "Divide by the number of values in the variance, not by one less: correction=0.": standard(
-                (0, 2, 3), ddof=1
-            ),
+            "In the variance divide by the number of values: correction=0.": standard((0, 2, 3), ddof=1),
             "The sign is turned around: subtract the mean from the features.": -standard((0, 2, 3)),
         }
         need(answer.isfinite().all(), "A channel without variance gives 0 / 0: add 1e-6 under the root.")
-        means = answer.double().mean((0, 2, 3))
-        wrong_mean = not close(means, torch.zeros(channels), 1e-3)
-        otherwise = (
-            "mean over batch and space is not 0." if wrong_mean else "values are not (x - mean) / sqrt(variance)."
-        )
+        centred = close(answer.double().mean((0, 2, 3)), torch.zeros(channels), 1e-3)
+        otherwise = "values are not (x - mean) / sqrt(variance)." if centred else "mean over batch and space is not 0."
         judge(answer, standard((0, 2, 3)), mistakes, f"A channel's {otherwise}", 1e-3)
 
 
@@ -75,17 +70,16 @@ def check_freeze(attempt: Attempt, random: np.random.Generator) -> None:
         need(frozen is module, "Return the module itself, not something new.")
         open_ones = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
         need(not open_ones, f"Some parameters still ask for gradients ({', '.join(open_ones[:3])}).")
-        kept = all(close(value, module.state_dict().get(name, 0), 0) for name, value in model.state_dict().items())
-        need(kept, "Your function changes the module's weights or statistics; it should only stop them from moving.")
+
+        def same(module: nn.Module = module, model: nn.Module = model) -> bool:
+            return all(close(module.state_dict().get(name, 0), value, 0) for name, value in model.state_dict().items())
+
+        need(same(), "Your function changes the module's weights or statistics; it should only stop them from moving.")
         outputs = [module(batch) for batch in batches]
-        moved = not all(close(v, module.state_dict()[name], 0) for name, v in model.state_dict().items())
-        need(
-            not moved,
-            "The weights stay, but BatchNorm still updates its running mean in each forward pass: "
-            "use evaluation mode too.",
-        )
-        same = all(close(out, model(batch)) for out, batch in zip(outputs, batches, strict=True))
-        need(same, "BatchNorm still uses each batch's own mean: it belongs in evaluation mode, in every block.")
+        still = "The weights stay, but BatchNorm still updates its running mean in each forward pass"
+        need(same(), f"{still}: use evaluation mode too.")
+        fixed = all(close(out, model(batch)) for out, batch in zip(outputs, batches, strict=True))
+        need(fixed, "BatchNorm still uses each batch's own mean: it belongs in evaluation mode, in every block.")
 
 
 @check("How much of the target is explained", "1 means all of it, 0 no more than the mean.")
@@ -97,16 +91,13 @@ def check_explained(attempt: Attempt, random: np.random.Generator) -> None:
         target = random.normal(size=(rows, width)) * loudness
         predicted = target + random.normal(size=(rows, width)) * noise
         residual, total = ((target - other) ** 2 for other in (predicted, mean))
-        expected = 1 - residual.sum() / total.sum()
+        expected, columns = 1 - residual.sum() / total.sum(), 1 - residual.sum(0) / total.sum(0)
+        own = 1 - residual.sum() / np.square(target - target.mean(0)).sum()
         answer = number(attempt(target, predicted, mean))
         mistakes = {
             "That is the share NOT explained; subtract it from one.": 1 - expected,
-            "You compare with the judged rows' own mean, which no model could know: use the mean that is given.": (
-                1 - residual.sum() / np.square(target - target.mean(0)).sum()
-            ),
-            "You average a share for each column; take one share of the two sums of squares.": np.mean(
-                1 - residual.sum(0) / total.sum(0)
-            ),
+            "You compare with the judged rows' own mean, which no model could know: use the mean that is given.": own,
+            "You average a share for each column; take one share of the two sums of squares.": columns.mean(),
         }
         need(noise or close(answer, 1), "A perfect prediction must give 1.")
         judge(answer, expected, mistakes, f"It should be {expected:.4f}, not {answer:.4f}.")

@@ -21,11 +21,10 @@ def check_relation(attempt: Attempt, random: np.random.Generator) -> None:
     given = _leaves(first, second, w1, w2)
     answer = tensor(attempt(*given), (r,))
     raw = np.array([row @ np.maximum([w @ (first - second) for w in w1], 0) for row in w2])
+    back = unit(w2 @ np.maximum(w1 @ (second - first), 0))
     mistakes = {
         "The vector is not normalised: divide by its length, so that the critic sees directions.": raw,
-        "That is the relation of second to first: subtract the other way round.": unit(
-            w2 @ np.maximum(w1 @ (second - first), 0)
-        ),
+        "That is the relation of second to first: subtract the other way round.": back,
         "Where is the ReLU between the two layers?": unit(w2 @ (w1 @ (first - second))),
         "A relation is a DIFFERENCE, not a sum.": unit(w2 @ np.maximum(w1 @ (first + second), 0)),
     }
@@ -45,9 +44,9 @@ def check_critic(attempt: Attempt, random: np.random.Generator) -> None:
     n, r = random.choice(np.arange(3, 9), 2, replace=False)
     for tau in (round(random.uniform(0.12, 0.45), 3), round(random.uniform(0.6, 2), 3)):
         u, v = random.normal(size=(2, n, r)) * random.uniform(0.5, 4, (2, n, 1))
-        given = _leaves(u, v)
+        given = dict(zip(("vectors u", "vectors v"), _leaves(u, v), strict=True))
         cosine = np.array([unit(a) @ unit(b) for a, b in zip(u, v, strict=True)])
-        answer = tensor(attempt(*given, tau), (n,))
+        answer = tensor(attempt(*given.values(), tau), (n,))
         mistakes = {
             "You use the dot product: normalise u and v first.": _sigmoid((u * v).sum(1) / tau),
             "You multiply by tau; divide, so that a small tau sharpens.": _sigmoid(cosine * tau),
@@ -56,9 +55,7 @@ def check_critic(attempt: Attempt, random: np.random.Generator) -> None:
             "The sign is turned around: h grows with the cosine.": _sigmoid(-cosine / tau),
         }
         judge(answer, _sigmoid(cosine / tau), mistakes, f"At tau = {tau} it is not sigmoid(cos(u, v) / tau).")
-        judge_gradient(
-            answer, 1 / (1 + torch.exp(-_cosines(*given) / tau)), {"vectors u": given[0], "vectors v": given[1]}
-        )
+        judge_gradient(answer, 1 / (1 + torch.exp(-_cosines(*given.values()) / tau)), given)
 
 
 def _cosines(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -85,28 +82,22 @@ def check_positive_term(attempt: Attempt, random: np.random.Generator) -> None:
     n, s, t = len(student), student.detach(), teacher.detach()
     apart = ~torch.eye(n, dtype=torch.bool)
 
-    def terms(cosines: torch.Tensor) -> torch.Tensor:
-        return torch.log(1 + torch.exp(-cosines / tau))  # -log h
+    def value(own: torch.Tensor, cross: torch.Tensor, tau: float = tau) -> torch.Tensor:
+        return torch.log(1 + torch.exp(-_cosines(own, cross) / tau))[apart].mean()  # -log h
 
-    own = _relations(t, t)
-    expected = terms(_cosines(own, _relations(t, student)))[apart].mean()
+    own, plain = _relations(t, t), t[:, None] - t[None]
+    expected = value(own, _relations(t, student))
     wanted = expected.item()
     answer = tensor(attempt(student, teacher, tau), ())
     mistakes = {
-        "Where is the ReLU? Without it a relation and its reverse are one.": (
-            terms(_cosines(t[:, None] - t[None], t[:, None] - s[None]))[apart].mean()
-        ),
+        "Where is the ReLU? Without it a relation and its reverse are one.": value(plain, t[:, None] - s[None]),
         "The sign is turned around: a loss of -log h is positive.": -wanted,
         "Student and teacher are swapped in the cross relation: it goes from the TEACHER's face i to the STUDENT's "
-        "j.": terms(_cosines(own, _relations(s, t)))[apart].mean(),
-        "You relate student to student; the cross relation starts at the teacher's embedding.": (
-            terms(_cosines(own, _relations(s, s)))[apart].mean()
-        ),
+        "j.": value(own, _relations(s, t)),
+        "You relate student to student; the cross relation starts at the teacher's.": value(own, _relations(s, s)),
         "You sum over the pairs; take the mean over i != j.": wanted * n * (n - 1),
         "You divide by N²; the pairs i = j do not count.": wanted * (n - 1) / n,
-        "The temperature has no effect: divide the cosine by tau.": (
-            terms(_cosines(own, _relations(t, s)) * tau)[apart].mean()
-        ),
+        "The temperature has no effect: divide the cosine by tau.": value(own, _relations(t, s), 1),
     }
     otherwise = f"For the test it should be {wanted:.4f}, not {answer.item():.4f}. Are the pairs i = j left out?"
     judge(answer, wanted, mistakes, otherwise)

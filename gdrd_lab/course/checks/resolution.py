@@ -13,14 +13,12 @@ def check_block_average(attempt: Attempt, random: np.random.Generator) -> None:
         size, block = int(size), int(block)
         faces = torch.from_numpy(random.uniform(size=(count, 3, size * block, size * block))).float()
         answer = tensor(attempt(faces, size), (count, 3, size, size))
-        expected = torch.nn.functional.avg_pool2d(faces, block)
+        expected, grey = torch.nn.functional.avg_pool2d(faces, block), answer.float().mean(1, True).expand_as(answer)
         mistakes = {
             "You keep one pixel of each block and drop the others: fine stripes would turn into false coarse ones "
             "(aliasing). Let every pixel of the block count.": faces[:, :, ::block, ::block],
             "You add the block's pixels up: divide by how many.": expected * block**2,
-            "The three colours came out alike: average over places only, not over the channels.": answer.mean(
-                1, keepdim=True, dtype=torch.float32
-            ).expand_as(answer),
+            "The three colours came out alike: average over places only, not over the channels.": grey,
         }
         judge(answer, expected, mistakes, f"At size {size} the pixels are not the means of their blocks.")
 
@@ -50,9 +48,9 @@ def check_accuracy_at(attempt: Attempt, random: np.random.Generator) -> None:
         answer = number(attempt(scores, genuine, threshold))
         decided = [(bool(s >= threshold), bool(g)) for s, g in zip(scores, genuine, strict=True)]
         right = sum(accepted is same for accepted, same in decided)
+        found = np.mean([accepted for accepted, same in decided if same])
         mistakes = {
-            "That is the share of GENUINE pairs accepted. Impostor pairs that are rejected are decided rightly "
-            "too.": np.mean([accepted for accepted, same in decided if same]),
+            "That is the share of GENUINE pairs accepted. Rejecting an impostor pair is right too.": found,
             "That is the share of pairs decided wrongly.": 1 - right / len(scores),
             "That is the number of pairs; divide by how many there are.": right,
             "A score equal to the threshold must be accepted: use >=, not >.": np.mean((scores > threshold) == genuine),
@@ -73,8 +71,7 @@ def check_d_prime(attempt: Attempt, random: np.random.Generator) -> None:
         "The sign is turned around: genuine pairs should score higher.": -expected,
         "You divide by the variance; take its square root.": (m1 - m0) / ((v1 + v0) / 2),
         "Divide by the MEAN of the two variances, not their sum.": (m1 - m0) / np.sqrt(v1 + v0),
-        "Take the mean of the variances, then the root; not the mean of the deviations.": (m1 - m0)
-        / ((np.sqrt(v1) + np.sqrt(v0)) / 2),
+        "Take the root of the mean variance, not the mean of the roots.": 2 * (m1 - m0) / (v1**0.5 + v0**0.5),
         "That is the gap of the means alone; measure it in standard deviations.": m1 - m0,
     }
     judge(answer, expected, mistakes, f"For the test scores it should be {expected:.3f}, not {answer:.3f}.")

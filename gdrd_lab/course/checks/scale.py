@@ -1,6 +1,7 @@
 """Checks of notebook 04: splitting a batch, the learning rate, the average of weights, and the bill."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,21 +17,19 @@ def check_device_rows(attempt: Attempt, random: np.random.Generator) -> None:
         every = [attempt(batch, devices, accumulate, d) for d in range(devices)]
         need(all(rows is not None for rows in every), "Your function returns nothing: return the row numbers.")
         need(all(np.ndim(rows) == 1 for rows in every), "Return one flat list or array of row numbers.")
-        flat = sorted(row for rows in every for row in array(rows, (len(rows),)).tolist())
+        got = np.concatenate([array(rows, (len(rows),)) for rows in every])
+        flat = sorted(got.tolist())
         need(len(flat) == batch, f"{len(flat)} rows for a batch of {batch}: each face belongs to exactly one device.")
         need(flat == list(range(batch)), "Some rows are on two devices and others on none.")
-        rows = np.arange(batch)
-        wanted = np.stack([rows[rows % micro // share == d] for d in range(devices)])
+        rows, d = np.arange(batch), np.arange(devices)[:, None]
+        wanted = np.nonzero(rows % micro // share == d)[1]
         mistakes = {
-            "Each device has one block of the whole batch. Cut into micro-batches first, then each of them by "
-            "device.": rows.reshape(devices, -1),
-            "You deal the rows out in turn; a device's share of a micro-batch is one block of it.": np.stack(
-                [rows[d::devices] for d in range(devices)]
-            ),
+            "Each device has one block of the whole batch. Cut into micro-batches, then each by device.": rows,
+            "You deal the rows out in turn; a device's share is one block.": np.nonzero(rows % devices == d)[1],
         }
-        otherwise = f"For batch {batch}, {devices} devices, {accumulate} parts device 0 gets {wanted[0].tolist()}."
-        got = np.concatenate([array(each, (len(each),)) for each in every])
-        judge(got, wanted.reshape(-1), {text: m.reshape(-1) for text, m in mistakes.items()}, otherwise)
+        first = wanted[: batch // devices].tolist()
+        otherwise = f"For batch {batch}, {devices} devices, {accumulate} parts device 0 gets {first}."
+        judge(got, wanted, mistakes, otherwise)
 
 
 @check("Warm up, then fall", "A line up to one, half a cosine down to zero.")
@@ -41,17 +40,15 @@ def check_rate_factor(attempt: Attempt, random: np.random.Generator) -> None:
     found = [number(attempt(step, steps, warm)) for step in range(steps)]
     need(found[0], "The first step has a rate of zero and is wasted: count it as step 1 of the warm-up.")
 
-    def rates(after: list[float]) -> list[float]:
-        return [*((step + 1) / warm for step in range(warm)), *after]
+    def rates(fall: Callable[[int], float]) -> list[float]:
+        return [(step + 1) / warm if step < warm else fall(step) for step in range(steps)]
 
-    fall = [(step - warm) / (steps - warm) for step in range(warm, steps)]
+    late = rates(lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
     mistakes = {
-        "After the warm-up it falls along half a cosine, not along a line.": rates([1 - p for p in fall]),
-        "The cosine starts where the warm-up ends, so that the rate does not jump there.": rates(
-            [0.5 * (1 + math.cos(math.pi * step / steps)) for step in range(warm, steps)]
-        ),
+        "It falls along half a cosine, not along a line.": rates(lambda step: 1 - (step - warm) / (steps - warm)),
+        "The cosine starts where the warm-up ends, so that the rate does not jump there.": late,
     }
-    wanted = rates([0.5 * (1 + math.cos(math.pi * p)) for p in fall])
+    wanted = rates(lambda step: 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm))))
     first = next((step for step in range(steps) if abs(found[step] - wanted[step]) > 1e-6), 0)
     otherwise = f"At step {first} of {steps}, with {warm} of warm-up, the factor should be {wanted[first]:.4f}."
     between = all(-1e-9 <= f <= 1 + 1e-9 for f in found)
@@ -69,14 +66,11 @@ def check_average(attempt: Attempt, random: np.random.Generator) -> None:
 
     for steps, decay in ((4, round(random.uniform(0.1, 0.45), 3)), (7, round(random.uniform(0.55, 0.95), 3)), (1, 0.5)):
         weights = random.normal(size=steps) * 3
-        answer, expected = number(attempt(weights, decay)), average(weights[0], weights[1:], decay)
+        expected, turned = (average(weights[0], weights[1:], share) for share in (decay, 1 - decay))
+        answer = number(attempt(weights, decay))
         mistakes = {
-            "The decay is on the new weights: a decay of 0.9 should KEEP nine tenths of the old average.": average(
-                weights[0], weights[1:], 1 - decay
-            ),
-            "You start at zero, which pulls the average down: start at the first weights.": (
-                average(0.0, weights, decay)
-            ),
+            "The decay is on the new weights: a decay of 0.9 should KEEP nine tenths of the old average.": turned,
+            "You start at zero, which pulls the average down: start at the first.": average(0.0, weights, decay),
             "That is the plain mean; later weights must count more.": weights.mean(),
         }
         judge(answer, expected, mistakes, f"With decay {decay} it should be {expected:.4f}, not {answer:.4f}.")
@@ -94,9 +88,7 @@ def check_gpu_hours(attempt: Attempt, random: np.random.Generator) -> None:
         "That is in seconds; an hour has 3600.": hours * 3600,
         "That is in minutes; an hour has 3600 seconds.": hours * 60,
         "A multiply-add is TWO floating-point operations.": hours / 2,
-        "What learns costs three forward passes: one forward, and about two for the backward pass.": (
-            each * (trained + frozen)
-        ),
+        "What learns costs three passes: one forward, and about two backward.": each * (trained + frozen),
         "What is frozen has no backward pass: it costs one forward pass, not three.": each * 3 * (trained + frozen),
         "No GPU reaches its peak: divide by the utilisation too.": hours * utilisation,
     }
