@@ -105,37 +105,40 @@ def judge_gradient(answer: torch.Tensor, expected: torch.Tensor, given: Mapping[
     for name, got, right in zip(given, found, wanted, strict=True):
         if right is not None:
             if got is None:
-                raise Wrong(f"No gradient reaches the {name}: stay in torch, without detaching it or no_grad.")
+                raise Wrong(f"No gradient reaches the {name}: do not detach it, leave torch, or use no_grad.")
             need(got.isfinite().all(), f"The {name}'s gradient is not finite. Is 0 divided by 0 on the way?")
             need(close(got, right, 1e-3), f"The value is right, but the {name}'s gradient is not the formula's.")
         else:
-            need(got is None or not got.any(), f"The {name} gets a gradient: it would move too. Detach the {name}.")
+            need(
+                got is None or not got.any(),
+                f"The {name} gets a gradient and would move towards the student: detach it.",
+            )
 
 
-def tensor(value: Any, shape: tuple[int, ...], what: str = "Your function") -> torch.Tensor:
+def tensor(value: Any, shape: tuple[int, ...]) -> torch.Tensor:
     """Return the attempt's answer as a tensor; raise ``Wrong`` if it is not one of the shape asked for."""
     if value is None:
-        raise Wrong(f"{what} returns nothing: does it end with a return statement?")
+        raise Wrong("Your function returns nothing: does it end with a return statement?")
     if isinstance(value, np.ndarray | np.generic | float | int):
         value = torch.as_tensor(np.array(value))
     if not isinstance(value, torch.Tensor):
-        raise Wrong(f"{what} returns a {type(value).__name__}, not {'a tensor' if shape else 'a number'}.")
+        raise Wrong(f"Your function returns a {type(value).__name__}, not {'a tensor' if shape else 'a number'}.")
     if tuple(value.shape) != shape:
         wanted = "a single number" if shape == () else f"shape {shape}"
-        raise Wrong(f"{what} returns shape {tuple(value.shape)}; asked for: {wanted}.")
+        raise Wrong(f"Your function returns shape {tuple(value.shape)}; asked for: {wanted}.")
     return value
 
 
-def array(value: Any, shape: tuple[int, ...], what: str = "Your function") -> np.ndarray:
+def array(value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return the attempt's answer, a list too, as an array; raise ``Wrong`` if it is not one of the shape asked for."""
     if isinstance(value, list | tuple | range):
         value = np.array([v.tolist() if isinstance(v, torch.Tensor) else v for v in value])
-    return tensor(value, shape, what).detach().numpy()
+    return tensor(value, shape).detach().numpy()
 
 
-def number(value: Any, what: str = "Your function") -> float:
+def number(value: Any) -> float:
     """Return the attempt's answer as a float; raise ``Wrong`` if it is not a single number."""
-    return float(tensor(value, (), what).detach())
+    return float(tensor(value, ()).detach())
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -165,6 +165,22 @@ def test_right_answers_that_differ_from_the_solution_pass(exercise: Exercise) ->
     assert verdicts and [(body, verdict.message) for body, verdict in verdicts.items() if not verdict.passed] == []
 
 
+@pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: exercise.function)
+def test_no_argument_is_the_same_in_all_cases(exercise: Exercise) -> None:
+    """Numbers take two values or more, arrays two shapes or more, one of them not square; 5 landmarks are fixed."""
+    right, calls = exercise.load(exercise.solution), []
+
+    def recorded(*given: Any) -> Any:
+        calls.append([np.shape(value) or float(value) for value in given if not isinstance(value, torch.nn.Module)])
+        return right(*given)
+
+    assert exercise.run(recorded).passed and len(calls) >= 3
+    for seen in zip(*calls, strict=True):
+        shapes = {value for value in seen if isinstance(value, tuple)}
+        assert len(set(seen)) >= 2 or shapes == {(5, 2)}
+        assert not shapes or any(len(set(shape)) > 1 or len(shape) == 1 for shape in shapes)
+
+
 def number_kinds(value: Any) -> list[Callable[[Any], Any]]:
     """Return conversions that keep an answer's value."""
     if isinstance(value, torch.Tensor):

@@ -23,7 +23,7 @@ def check_add_noise(attempt: Attempt, random: np.random.Generator) -> None:
         signal, rest = math.sqrt(abar), math.sqrt(1 - abar)
         plain, turned = abar * clean + (1 - abar) * noise, rest * clean + signal * noise
         mistakes = {
-            "You weigh by abar and 1 - abar: then the variance drops below one. Take square roots.": plain,
+            "You weigh by abar and 1 - abar: then the variance drops below one in between. Take square roots.": plain,
             "Signal and noise are exchanged: at abar = 1 nothing but the clean face may be left.": turned,
         }
         otherwise = f"At abar = {abar} the mixture is not sqrt(abar) x_0 + sqrt(1 - abar) e."

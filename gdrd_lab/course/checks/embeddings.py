@@ -40,12 +40,10 @@ def check_kept_neighbours(attempt: Attempt, random: np.random.Generator) -> None
         return kept / k / count
 
     for k in (1, int(random.integers(2, 4)), int(random.integers(4, 7))):
-        answer, expected = number(attempt(e, p, k)), share(k)
+        answer, expected, angles = number(attempt(e, p, k)), share(k), share(k, by_angle=True)
         mistakes = {
             "A face counts as its own neighbour in your answer; leave it out.": share(k, own=True),
-            "On the map use distances, not dot products: it has no origin that means anything.": share(
-                k, by_angle=True
-            ),
+            "On the map use distances, not dot products: it has no origin that means anything.": angles,
             "These are the farthest; mind the order of argsort.": share(k, turned=-1),
             "That is a count of neighbours; divide by k.": expected * k,
         }

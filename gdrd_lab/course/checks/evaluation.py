@@ -42,7 +42,7 @@ def check_held_out_accuracy(attempt: Attempt, random: np.random.Generator) -> No
     for folds in (3, 4, 5):
         scores, genuine, _ = draw_pairs(random)
         fold = random.permutation([*range(folds), *range(folds), *random.integers(0, folds, len(scores) - 2 * folds)])
-        cases.append((scores, genuine, fold, np.sort(random.choice(np.unique(scores), 6, replace=False))))
+        cases.append((scores, genuine, fold, np.sort(random.choice(np.unique(scores), folds + 2, replace=False))))
 
     def mean(chosen: Rows, judged: Rows = np.equal, order: int = 1) -> list[float]:
         """Return each case's mean accuracy over folds, by the rows that choose and those that are judged."""

@@ -86,6 +86,7 @@ def check_positive_term(attempt: Attempt, random: np.random.Generator) -> None:
         return torch.log(1 + torch.exp(-_cosines(own, cross) / tau))[apart].mean()  # -log h
 
     own, plain = _relations(t, t), t[:, None] - t[None]
+    inside = value(own, _relations(s, s))
     expected = value(own, _relations(t, student))
     wanted = expected.item()
     answer = tensor(attempt(student, teacher, tau), ())
@@ -94,7 +95,7 @@ def check_positive_term(attempt: Attempt, random: np.random.Generator) -> None:
         "The sign is turned around: a loss of -log h is positive.": -wanted,
         "Student and teacher are swapped in the cross relation: it goes from the TEACHER's face i to the STUDENT's "
         "j.": value(own, _relations(s, t)),
-        "You relate student to student; the cross relation starts at the teacher's.": value(own, _relations(s, s)),
+        "You relate student to student; the cross relation starts at the teacher's embedding.": inside,
         "You sum over the pairs; take the mean over i != j.": wanted * n * (n - 1),
         "You divide by N²; the pairs i = j do not count.": wanted * (n - 1) / n,
         "The temperature has no effect: divide the cosine by tau.": value(own, _relations(t, s), 1),

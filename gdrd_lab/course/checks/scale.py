@@ -22,10 +22,10 @@ def check_device_rows(attempt: Attempt, random: np.random.Generator) -> None:
         need(len(flat) == batch, f"{len(flat)} rows for a batch of {batch}: each face belongs to exactly one device.")
         need(flat == list(range(batch)), "Some rows are on two devices and others on none.")
         rows, d = np.arange(batch), np.arange(devices)[:, None]
-        wanted = np.nonzero(rows % micro // share == d)[1]
+        wanted, dealt = (np.nonzero(owner == d)[1] for owner in (rows % micro // share, rows % devices))
         mistakes = {
             "Each device has one block of the whole batch. Cut into micro-batches, then each by device.": rows,
-            "You deal the rows out in turn; a device's share is one block.": np.nonzero(rows % devices == d)[1],
+            "You deal the rows out in turn; a device's share of a micro-batch is one block of it.": dealt,
         }
         first = wanted[: batch // devices].tolist()
         otherwise = f"For batch {batch}, {devices} devices, {accumulate} parts device 0 gets {first}."
@@ -43,9 +43,10 @@ def check_rate_factor(attempt: Attempt, random: np.random.Generator) -> None:
     def rates(fall: Callable[[int], float]) -> list[float]:
         return [(step + 1) / warm if step < warm else fall(step) for step in range(steps)]
 
+    line = rates(lambda step: 1 - (step - warm) / (steps - warm))
     late = rates(lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
     mistakes = {
-        "It falls along half a cosine, not along a line.": rates(lambda step: 1 - (step - warm) / (steps - warm)),
+        "After the warm-up it falls along half a cosine, not along a line.": line,
         "The cosine starts where the warm-up ends, so that the rate does not jump there.": late,
     }
     wanted = rates(lambda step: 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm))))
