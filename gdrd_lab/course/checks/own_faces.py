@@ -88,7 +88,7 @@ def check_who(attempt: Attempt, random: np.random.Generator) -> None:
     axes = np.array([[0.0, 1, 0, 0], [0, 0, 0, -1], [1, 0, 0, 0]])
     halves = np.array([[-0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, 0.5]])  # the best score is exactly 0.5
     best = np.sort((probes @ gallery.T).max(1))
-    middle = float(best[len(best) // 2 : len(best) // 2 + 2].mean())
+    middle = float(best[np.diff(best).argmax() :][:2].mean())  # of the widest gap
     lines = (middle, -1.0, random.uniform(0.2, 0.5))
     for given, among, threshold in (*((probes, gallery, line) for line in lines), (halves, axes, 0.5)):
         scores = np.array([[float(np.dot(p, g)) for g in among] for p in given])
