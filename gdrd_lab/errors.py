@@ -1,7 +1,5 @@
 """The one exception that a user sees: what is wrong, and what to do about it."""
 
-from __future__ import annotations
-
 
 class GdrdError(Exception):
     """An error with a remedy, shown to the user as one line: "what. do."
@@ -22,6 +20,6 @@ class GdrdError(Exception):
         self.do = " ".join(do.split()).rstrip(".")
         super().__init__(f"{self.what}. {self.do}.")
 
-    def __reduce__(self) -> tuple[type[GdrdError], tuple[str, str]]:
+    def __reduce__(self) -> "tuple[type[GdrdError], tuple[str, str]]":
         """Rebuild from both parts: pickle's default passes the finished line alone, which __init__ does not take."""
         return type(self), (self.what, self.do)

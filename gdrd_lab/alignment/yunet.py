@@ -1,7 +1,5 @@
 """Alignment to the ArcFace template: YuNet (Wu et al., MIR 2023; weights of OpenCV Zoo, MIT) finds five landmarks."""
 
-from __future__ import annotations
-
 import math
 import os
 import threading
@@ -59,7 +57,7 @@ class Aligner:
         self._model = find(YUNET, model)
         self._local = threading.local()
 
-    def __reduce__(self) -> tuple[type[Aligner], tuple[float, Path]]:
+    def __reduce__(self) -> "tuple[type[Aligner], tuple[float, Path]]":
         return Aligner, (self.threshold, self._model)
 
     def detect(self, image: np.ndarray) -> list[Detection]:

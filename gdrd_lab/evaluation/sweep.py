@@ -14,7 +14,6 @@ from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.pairs import Enrolment, Pairs, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
-from gdrd_lab.evaluation.metrics.all_pairs import tar_at_far_of_all_pairs
 from gdrd_lab.evaluation.metrics.identification import clustered_error, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import Array, retrieve
 from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings, verify_embeddings
@@ -182,7 +181,7 @@ def _measure(
             out.append((f"rank-{k}", named.rank_k(k), error, len(named.ranks)))
     if metrics.all_pairs:
         fars = (1e-3, 1e-4, 1e-5)
-        rates, impostors = tar_at_far_of_all_pairs(probe, gallery, labels, fars)
+        rates, impostors = verification.tar_at_far_of_all_pairs(probe, gallery, labels, fars)
         out += [(f"all pairs, TAR@FAR={far:g}", *rate, impostors) for far, rate in zip(fars, rates, strict=True)]
     if metrics.open_set:
         out += _open_set(probe, gallery, labels, seed)

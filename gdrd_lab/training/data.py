@@ -1,7 +1,5 @@
 """Batches as a pure function of the step: the same faces, augmentation and resolution whenever and wherever it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -57,21 +55,21 @@ class Batch:
     # faces times this, averaged over equal parts of a batch, is the whole batch's mean.
     labelled_share: float = 1.0
 
-    def part(self, rows: slice) -> Batch:
+    def part(self, rows: slice) -> "Batch":
         """Return some rows of the batch, for one micro-batch."""
         part = self._map(lambda tensor: tensor[rows])
         here, there = (float((batch.labels >= 0).float().mean()) for batch in (part, self))
         return replace(part, labelled_share=self.labelled_share * (here / there if there else 1.0))
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> "Batch":
         """Return the batch in pinned memory, from which copies to a GPU run asynchronously."""
         return self._map(Tensor.pin_memory)
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         tensors = {name: function(getattr(self, name)) for name in ("hr", "lr", "labels", "indices", "rows")}
         return replace(self, **tensors)  # type: ignore[arg-type]
 

@@ -206,76 +206,42 @@ def clean(resolution: int | None = 16) -> Camera:
 def webcam(resolution: int | None = 16) -> Camera:
     """Return a webcam indoors: uneven light, a soft lens, some noise, moderate compression."""
     return Camera(
-        resolution,
-        illumination=Strength(0.0, 0.4),
-        exposure=Strength(-0.7, 0.5),
-        gamma=Strength(-0.2, 0.3),
-        blur=Strength(0.5, 2.0),
-        motion=Strength(0.0, 6.0, 0.3),
-        photo_jpeg=Strength(15, 45),
-        jitter=Strength(0.0, 1.5),
-        kernels=("area", "bilinear", "bicubic"),
-        shot_noise=Strength(0.0, 0.002),
-        read_noise=Strength(0.0, 0.02),
-    )
+        resolution, illumination=Strength(0.0, 0.4), exposure=Strength(-0.7, 0.5), gamma=Strength(-0.2, 0.3),
+        blur=Strength(0.5, 2.0), motion=Strength(0.0, 6.0, 0.3), photo_jpeg=Strength(15, 45), jitter=Strength(0.0, 1.5),
+        kernels=("area", "bilinear", "bicubic"), shot_noise=Strength(0.0, 0.002), read_noise=Strength(0.0, 0.02),
+    )  # fmt: skip
 
 
 def surveillance(resolution: int | None = 16) -> Camera:
     """Return a surveillance camera: hard light, blur, strong noise, interlacing, compression of the small face."""
     return Camera(
-        resolution,
-        illumination=Strength(0.0, 0.7),
-        shadow=Strength(0.0, 0.6, 0.4),
-        exposure=Strength(-0.8, 0.5),
-        gamma=Strength(-0.4, 0.4),
-        blur=Strength(1.0, 3.5),
-        anisotropy=Strength(0.0, 0.6, 0.5),
-        motion=Strength(0.0, 10.0, 0.5),
-        jitter=Strength(0.0, 3.0),
-        kernels=("area", "bilinear", "bicubic", "nearest"),
-        detour=Strength(0.0, 0.6, 0.5),
-        shot_noise=Strength(0.0, 0.006),
-        read_noise=Strength(0.0, 0.04),
-        grey=Strength(1.0, 1.0, 0.3),
-        grey_noise=0.4,
-        interlace=Strength(0.0, 1.0, 0.3),
-        jpeg=Strength(20, 75, 0.8),
-    )
+        resolution, illumination=Strength(0.0, 0.7), shadow=Strength(0.0, 0.6, 0.4), exposure=Strength(-0.8, 0.5),
+        gamma=Strength(-0.4, 0.4), blur=Strength(1.0, 3.5), anisotropy=Strength(0.0, 0.6, 0.5),
+        motion=Strength(0.0, 10.0, 0.5), jitter=Strength(0.0, 3.0), kernels=("area", "bilinear", "bicubic", "nearest"),
+        detour=Strength(0.0, 0.6, 0.5), shot_noise=Strength(0.0, 0.006), read_noise=Strength(0.0, 0.04),
+        grey=Strength(1.0, 1.0, 0.3), grey_noise=0.4, interlace=Strength(0.0, 1.0, 0.3), jpeg=Strength(20, 75, 0.8),
+    )  # fmt: skip
 
 
 def training(resolution: int | None = 16) -> Camera:
     """Return the random camera of training: each effect sometimes, from nothing to beyond ``surveillance``."""
     return Camera(
-        resolution,
-        illumination=Strength(0.0, 0.95, 0.35),
-        exposure=Strength(-1.5, 0.8, 0.3),
-        gamma=Strength(-0.6, 0.6, 0.3),
-        occlusion=Strength(0.0, 0.45, 0.2),
-        blur=Strength(0.0, 4.5, 0.4),
-        anisotropy=Strength(0.0, 0.8, 0.5),
-        motion=Strength(0.0, 12.0, 0.2),
-        photo_jpeg=Strength(10, 80, 0.1),
+        resolution, illumination=Strength(0.0, 0.95, 0.35), exposure=Strength(-1.5, 0.8, 0.3),
+        gamma=Strength(-0.6, 0.6, 0.3), occlusion=Strength(0.0, 0.45, 0.2), blur=Strength(0.0, 4.5, 0.4),
+        anisotropy=Strength(0.0, 0.8, 0.5), motion=Strength(0.0, 12.0, 0.2), photo_jpeg=Strength(10, 80, 0.1),
         jitter=Strength(0.0, 4.0, 0.4),
         kernels=("area", "bilinear", "bicubic", "bicubic", "bicubic", "lanczos", "nearest"),
-        detour=Strength(0.0, 0.6, 0.15),
-        shot_noise=Strength(0.0, 0.02, 0.3),
-        read_noise=Strength(0.0, 0.12, 0.3),
-        grey_noise=0.4,
-        interlace=Strength(0.0, 1.0, 0.1),
-        jpeg=Strength(10, 85, 0.3),
-        untouched=0.3,
-    )
+        detour=Strength(0.0, 0.6, 0.15), shot_noise=Strength(0.0, 0.02, 0.3), read_noise=Strength(0.0, 0.12, 0.3),
+        grey_noise=0.4, interlace=Strength(0.0, 1.0, 0.1), jpeg=Strength(10, 85, 0.3), untouched=0.3,
+    )  # fmt: skip
 
 
 def scene() -> Camera:
     """Return what the teacher sees as well in training: faces without colour, hard light, other tone curves."""
     return Camera(
-        None,
-        shadow=Strength(0.0, 1.0, 0.3),
-        exposure=Strength(-1.0, 0.7, 0.2),
-        gamma=Strength(-0.5, 0.5, 0.2),
+        None, shadow=Strength(0.0, 1.0, 0.3), exposure=Strength(-1.0, 0.7, 0.2), gamma=Strength(-0.5, 0.5, 0.2),
         grey=Strength(1.0, 1.0, 0.25),
-    )
+    )  # fmt: skip
 
 
 PRESETS = {maker.__name__: maker for maker in (clean, webcam, surveillance, training)}

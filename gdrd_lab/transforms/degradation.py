@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import check_ranges
 from gdrd_lab.transforms.camera import preset
+from gdrd_lab.transforms.light import expose
 from gdrd_lab.transforms.resize import HIGHEST, LOWEST, downscale
 from gdrd_lab.transforms.sensor import jpeg
 
@@ -39,12 +40,8 @@ def illuminate(faces: Tensor, amount: float, directions: Tensor) -> Tensor:
     """
     if amount == 0:
         return faces
-    height, width = faces.shape[-2:]
-    y = torch.linspace(-1, 1, height, device=faces.device)[:, None]
-    x = torch.linspace(-1, 1, width, device=faces.device)[None, :]
-    cos, sin = directions.cos()[:, None, None], directions.sin()[:, None, None]
-    ramp = (x * cos + y * sin) / (cos.abs() + sin.abs())
-    return (faces * (1 + amount * ramp[:, None])).clamp(0, 1)
+    none = torch.zeros_like(directions)
+    return expose(faces, none + amount, directions, none, none)
 
 
 def occlude(faces: Tensor, share: float, centres: Tensor) -> Tensor:

@@ -25,9 +25,9 @@ def expose(faces: Tensor, ramp: Tensor, angle: Tensor, stops: Tensor, gamma: Ten
 
     d rises from -1 to 1 across the face along ``angle``; ramp, angle (radians), stops and gamma are (N,).
     """
-    at = torch.linspace(-1, 1, faces.shape[-1], device=faces.device)
+    y, x = (torch.linspace(-1, 1, size, device=faces.device) for size in faces.shape[-2:])
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    light = 1 + ramp[:, None, None] * (at * cos + at[:, None] * sin) / (cos.abs() + sin.abs())
+    light = 1 + ramp[:, None, None] * ((x * cos + y[:, None] * sin) / (cos.abs() + sin.abs()))
     bright = (faces * (light * 2 ** stops[:, None, None])[:, None]).clamp(0, 1)
     return torch.where(column(gamma == 0), bright, bright ** column(2**gamma))
 

@@ -1,7 +1,5 @@
 """Packing: any face source to WebDataset shards of aligned faces, in several processes, resumable, with checksums."""
 
-from __future__ import annotations
-
 import io
 import multiprocessing
 import tarfile
@@ -129,7 +127,7 @@ def _todo(
     return [name for name in ranges if name not in fresh]
 
 
-def _work(worker: _Worker, todo: Sequence[str], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _work(worker: "_Worker", todo: Sequence[str], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
     if workers == 1:
         yield from ((name, worker.pack(name)) for name in todo)
         return

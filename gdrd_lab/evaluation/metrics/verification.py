@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.identification import clustered_error
 
 Array = np.ndarray
 
@@ -128,6 +129,72 @@ def tar_at_far(scores: Array, genuine: Array, fars: Sequence[float]) -> Array:
     accepted = scores[genuine]
     thresholds = [threshold_at_far(scores, genuine, far) for far in fars]
     return np.array([math.nan if math.isnan(t) else float(np.mean(accepted >= t)) for t in thresholds])
+
+
+def tar_at_far_of_all_pairs(
+    probe: Array, gallery: Array, labels: Array, fars: Sequence[float], block: int = 512
+) -> tuple[list[tuple[float, float]], int]:
+    """Return (TAR, standard error clustered by person) at each FAR, and the number of impostor pairs.
+
+    Every face is compared with every other one: each pair once if ``probe`` is ``gallery``, and otherwise both ways.
+    The threshold is that of ``threshold_at_far``; only the highest impostor scores are kept, so memory
+    does not grow with the number of pairs.
+
+    Args:
+        probe: (N, d) unit embeddings of the faces as shown.
+        gallery: (N, d) unit embeddings of the same faces as enrolled.
+        labels: (N,) identities; faces of unknown identity (-1) are left out.
+        fars: false accept rates; NaN where there are fewer than 1 / FAR impostor pairs.
+    """
+    known = np.flatnonzero(labels >= 0)
+    same, labels = probe is gallery, np.asarray(labels)[known]
+    probe, gallery = probe[known], gallery[known]
+    sizes = np.bincount(labels)
+    genuine_pairs = int((sizes * (sizes - 1)).sum())
+    impostors = (len(known) * (len(known) - 1) - genuine_pairs) // (1 + same)
+    if not genuine_pairs or not impostors:
+        raise GdrdError("All pairs need two people, and two faces of one of them", "Give a larger set")
+    allowed = [math.floor(far * impostors + 1e-9) for far in fars]
+    keep = min(max(allowed) + 1, impostors)
+    highest, scores, people = np.zeros(0, np.float32), [], []
+    for start in range(0, len(known), block):
+        rows = np.arange(start, min(start + block, len(known)))
+        table = probe[rows] @ gallery.T
+        later = np.arange(len(known)) > rows[:, None] if same else np.arange(len(known)) != rows[:, None]
+        mates = labels[rows][:, None] == labels
+        scores.append(table[mates & later])
+        people.append(labels[rows][np.nonzero(mates & later)[0]])
+        found = np.concatenate([highest, table[~mates & later]])
+        highest = np.partition(found, len(found) - keep)[-keep:] if len(found) > keep else found
+    highest, genuine, person = np.sort(highest)[::-1], np.concatenate(scores), np.concatenate(people)
+    require_finite_scores(np.concatenate([highest, genuine]))
+    out = []
+    for count in allowed:
+        accepted = genuine > (highest[count] if count < len(highest) else -np.inf)
+        out.append((float(accepted.mean()), clustered_error(accepted, person)) if count else (math.nan, math.nan))
+    return out, impostors
+
+
+def error_versus_discard(
+    scores: Array, genuine: Array, quality: Array, far: float = 0.01, shares: Sequence[float] = (0, 0.1, 0.2, 0.3, 0.5)
+) -> Array:
+    """Return the false non-match rate (len(shares),) at one threshold as the pairs of lowest quality are discarded.
+
+    The threshold is that of ``far`` on all pairs; of each share the genuine pairs of lowest quality are left out.
+
+    Args:
+        scores: (P,).
+        genuine: (P,) bool.
+        quality: (P,) quality of each pair, the lower one of its two faces.
+
+    Source: Grother and Tabassi, Performance of biometric quality measures (IEEE TPAMI 2007).
+    """
+    if not all(0 <= share < 1 for share in shares) or len(quality) != len(scores):
+        raise GdrdError("Shares of pairs to discard lie from 0 to below 1, with one quality a pair", "Correct them")
+    genuine = np.asarray(genuine, bool)
+    rejected = np.asarray(scores)[genuine] < threshold_at_far(scores, genuine, far)
+    ordered = rejected[np.argsort(np.asarray(quality)[genuine], kind="stable")]
+    return np.array([ordered[int(share * len(ordered)) :].mean() for share in shares])
 
 
 def bootstrap(

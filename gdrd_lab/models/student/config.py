@@ -1,7 +1,5 @@
 """Shapes of students."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -69,7 +67,7 @@ class SeparableConfig:
                 raise GdrdError(f"The block {block} is out of range", remedy)
 
     @classmethod
-    def whole(cls) -> SeparableConfig:
+    def whole(cls) -> "SeparableConfig":
         """Return the shape of SFace, for an assistant: 112 px, all thirteen blocks at full rank."""
         from gdrd_lab.models.sface import BLOCKS  # imports torch
 

@@ -1,7 +1,5 @@
 """The student: a backbone and a head that form a recogniser for very-low-resolution faces."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +59,7 @@ class Student(RecogniserNetwork):
         write_folder(folder, {"student": state}, {**self.metadata, **own, **(metadata or {})})
 
     @classmethod
-    def load(cls, folder: Path) -> Student:
+    def load(cls, folder: Path) -> "Student":
         """Read what ``save`` wrote: a frozen student in evaluation mode and float32.
 
         Raises:

@@ -1,7 +1,5 @@
 """Stage 2: the student's head learns from the discriminative teacher (L_rcd, L_kd, L_cls) on the frozen backbone."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -69,7 +67,7 @@ class HeadStage(Stage):
         if config.weight_crd_memory:
             self.register_buffer("memory", targets, persistent=False)  # moves to the device with the stage
 
-    def train(self, mode: bool = True) -> HeadStage:
+    def train(self, mode: bool = True) -> "HeadStage":
         """Set the training mode, but keep the BatchNorm statistics of frozen parts."""
         super().train(mode)
         moves = mode and not self.config.freeze_bn_stats

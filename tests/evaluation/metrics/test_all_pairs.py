@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.all_pairs import tar_at_far_of_all_pairs
-from gdrd_lab.evaluation.metrics.verification import tar_at_far
+from gdrd_lab.evaluation.metrics.verification import tar_at_far, tar_at_far_of_all_pairs
 
 FARS = (0.5, 0.1, 0.01, 0.001, 1e-6)
 

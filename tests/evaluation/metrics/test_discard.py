@@ -7,8 +7,8 @@ import torch
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.discard import error_versus_discard, probe_quality
-from gdrd_lab.models.recogniser import RecogniserNetwork
+from gdrd_lab.evaluation.metrics.verification import error_versus_discard
+from gdrd_lab.models.recogniser import RecogniserNetwork, probe_quality
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.transforms.degradation import Degradation
 
