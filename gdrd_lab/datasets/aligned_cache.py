@@ -1,7 +1,5 @@
 """Photographs are aligned once: their faces lie in one file of the cache, found by the photographs' content."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,7 +41,7 @@ class StoredFaces(FaceDataset):
         except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
             raise GdrdError(f"{path} is not a whole file of aligned faces", "Delete it; it is made again") from error
 
-    def __reduce__(self) -> tuple[type[StoredFaces], tuple[Path, str]]:
+    def __reduce__(self) -> "tuple[type[StoredFaces], tuple[Path, str]]":
         return StoredFaces, (self.path, self.name)  # other processes open the file instead of receiving it
 
     def __getitem__(self, index: int) -> np.ndarray:

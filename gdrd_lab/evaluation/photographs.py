@@ -1,12 +1,14 @@
 """Faces aligned at the low resolution: the whole photograph is reduced first, as a distant camera does it."""
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from gdrd_lab.alignment.template import similarity, template
+from gdrd_lab.alignment.template import TEMPLATE_SIZE, similarity, template
 from gdrd_lab.alignment.yunet import Aligner, crop
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, to_images, to_tensor
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
@@ -14,7 +16,7 @@ from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.sweep import Score
+from gdrd_lab.evaluation.sweep import Score, method_name
 from gdrd_lab.io.paths import commit
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
@@ -23,32 +25,34 @@ from gdrd_lab.transforms.resize import downscale
 SETTING = "aligned at the low resolution"
 
 
+def face_widths(photographs: FaceDataset, progress: bool = True) -> np.ndarray:
+    """Return the width (N,) in pixels of the most central face of each photograph, aligned; NaN where there is none."""
+    aligner, widths = Aligner(), np.full(len(photographs), np.nan)
+    for index in tqdm(range(len(photographs)), desc="full resolution", disable=not progress, leave=False):
+        image = photographs[index]
+        with suppress(GdrdError):
+            matrix = similarity(aligner.choose(image, "central").landmarks, template())
+            widths[index] = TEMPLATE_SIZE / np.hypot(*matrix[:, 0])
+    return widths
+
+
 def align_reduced(
-    photographs: FaceDataset, resolution: int, progress: bool = True, aligner: Aligner | None = None
+    photographs: FaceDataset, resolution: int, progress: bool = True, widths: np.ndarray | None = None
 ) -> tuple[ArrayFaces, np.ndarray]:
     """Reduce each photograph until its face is ``resolution`` pixels wide, then find and align the face there.
 
-    The width is that of the aligned crop: a crop at this resolution neither enlarges nor reduces the photograph.
-
-    Args:
-        photographs: N photographs that are not aligned, such as ``lfw(options=ReadOptions(align="never"))``; of several
-            faces the one nearest to the centre is taken.
-
-    Returns:
-        The faces (grey where none was found), and which faces were found, (N,) bool.
+    ``photographs`` are N that are not aligned, as ``lfw(options=ReadOptions(align="never"))`` gives them, with their
+    ``face_widths``. Returned are the faces, grey where none was found, and which were found, (N,) bool.
     """
-    aligner = aligner or Aligner()
+    zooms = resolution / (face_widths(photographs, progress) if widths is None else widths)
+    aligner, found = Aligner(), np.zeros(len(photographs), bool)
     faces = np.full((len(photographs), resolution, resolution, 3), 128, np.uint8)
-    found = np.zeros(len(photographs), bool)
-    for index in tqdm(range(len(photographs)), desc=f"{resolution} px", disable=not progress, leave=False):
-        image = photographs[index]
-        try:
-            zoom = np.hypot(*similarity(aligner.choose(image, "central").landmarks, template(resolution))[:, 0])
-            small = image if zoom >= 1 else to_images(downscale(to_tensor([image]), round(len(image) * zoom)))[0]
+    for index in tqdm(np.flatnonzero(zooms > 0), desc=f"{resolution} px", disable=not progress, leave=False):
+        image, zoom = photographs[index], zooms[index]
+        small = image if zoom >= 1 else to_images(downscale(to_tensor([image]), round(len(image) * zoom)))[0]
+        with suppress(GdrdError):
             faces[index] = crop(small, aligner.choose(small, "central").landmarks, resolution)
             found[index] = True
-        except GdrdError:
-            continue
     return ArrayFaces(faces, photographs.labels, photographs.keys, photographs.name), found
 
 
@@ -60,18 +64,20 @@ def verify_photographs(
     options: EmbedOptions = EmbedOptions(),
 ) -> list[Score]:
     """Measure accuracy and detection rate; a pair with a face that was not found counts as decided wrongly."""
-    scores, code = [], commit()
+    scores, code, widths = [], commit(), face_widths(photographs, options.progress)
     for resolution in resolutions:
-        faces, found = align_reduced(photographs, resolution, options.progress)
+        faces, found = align_reduced(photographs, resolution, options.progress, widths)
         missed = ~(found[pairs.first] & found[pairs.second])
         rate = float(found.mean())
-        rows = [("detection rate", rate, float(np.sqrt(rate * (1 - rate) / len(found))), len(found))]
+        detected = ("detection rate", rate, float(np.sqrt(rate * (1 - rate) / len(found))), len(found))
         for recogniser in recognisers:
+            began = time.perf_counter()
             embeddings = embed_all(recogniser, faces, None, options)
             similar = pair_scores(embeddings, embeddings, pairs)
             similar[missed] = np.where(pairs.genuine[missed], -2.0, 2.0)  # outside the range of a cosine
             result = lfw_accuracy(similar, pairs.genuine, pairs.fold)
-            measured = [*rows, ("accuracy", result.mean, result.standard_error, len(similar))]
-            place = (recogniser.name, photographs.name, SETTING, resolution, asdict(Degradation(resolution)))
-            scores += [Score(*place, *row, options.seed, code, 0.0) for row in measured]
+            rows = [detected, ("accuracy", result.mean, result.standard_error, len(similar))]
+            method, seconds = method_name(recogniser, options), round(time.perf_counter() - began, 3)
+            place = (method, photographs.name, SETTING, resolution, asdict(Degradation(resolution)))
+            scores += [Score(*place, *row, options.seed, code, seconds) for row in rows]
     return scores

@@ -1,7 +1,5 @@
 """Results as files (JSON and CSV, written atomically) and as one object that prints as tables."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -60,7 +58,7 @@ class Scores:
     def _repr_html_(self) -> str:
         return tables.as_html(self.scores, self.notes)
 
-    def to_frame(self) -> DataFrame:
+    def to_frame(self) -> "DataFrame":
         """Return a pandas DataFrame with one row a score; the degradation's fields are columns of their own."""
         from pandas import DataFrame
 

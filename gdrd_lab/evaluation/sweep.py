@@ -110,7 +110,7 @@ def sweep(
     with tqdm(total=total, desc=dataset.name, disable=not options.progress, leave=False) as bar:
         for recogniser in recognisers:
             owners = {Setting.GALLERY: recogniser}
-            method = recogniser.name + (", flips averaged" if options.flip else "")
+            method = method_name(recogniser, options)
             if teacher is not None and getattr(recogniser, "teacher_name", None) == teacher.name:
                 owners[Setting.TEACHER] = teacher
             for degradation in degradations:
@@ -157,6 +157,11 @@ def _prepare(
     constant = np.ones((len(dataset), 1), np.float32)
     _measure(constant, constant, labels, replace(metrics, bootstrap=0), enrolment, seed)
     return enrolment
+
+
+def method_name(recogniser: Recogniser, options: EmbedOptions) -> str:
+    """Return what results call a recogniser."""
+    return recogniser.name + (", flips averaged" if options.flip else "")
 
 
 def require_unique_names(recognisers: Sequence[Recogniser]) -> None:

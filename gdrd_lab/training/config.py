@@ -122,6 +122,11 @@ class GenerativeConfig(StageConfig):
         if self.size % factor:
             raise GdrdError(f"size={self.size} is not a multiple of {factor}", "Change size, unshuffle or channels")
 
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a loss reads the discriminative teacher."""
+        return bool(self.weight_identity or self.weight_align)
+
 
 @dataclass(frozen=True)
 class BackboneConfig(StageConfig):

@@ -16,11 +16,17 @@ from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.camera import Camera
 from gdrd_lab.transforms.resize import downscale
 
+CAMERAS = 10**6  # purpose of the seeds of scenes and cameras, beyond those of ``step_noise``
+
+
+def _mixed(seed: int, step: int, purpose: int, count: int) -> np.ndarray:
+    return np.random.SeedSequence([seed, step, purpose]).generate_state(count)
+
 
 def step_generator(seed: int, step: int, purpose: int = 0) -> torch.Generator:
     """Return a generator that depends only on the run's seed, the step and its purpose."""
-    mixed = np.random.SeedSequence([seed, step, purpose]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(mixed[0]) << 31 | int(mixed[1]))
+    high, low = _mixed(seed, step, purpose, 2).tolist()
+    return torch.Generator().manual_seed(high << 31 | low)
 
 
 def step_indices(faces: int, batch_size: int, seed: int, step: int) -> np.ndarray:
@@ -98,7 +104,8 @@ class StepBatches:
         faces = to_tensor([self.faces[int(i)] for i in indices])
         hr = augment(faces, self.augmentation, generator, rows, self.batch_size)
         resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
-        seeds = np.random.SeedSequence([self.seed, step, 10**6]).generate_state(2 * self.batch_size).astype(np.int64)
+        if self.scene is not None or self.camera is not None:
+            seeds = _mixed(self.seed, step, CAMERAS, 2 * self.batch_size).astype(np.int64)
         if self.scene is not None:
             hr = self.scene(hr, seeds[rows])
         if self.camera is None:

@@ -47,8 +47,7 @@ def train_generative(
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
         torch.manual_seed(recipe.seed)
-        needed = recipe.generative.weight_identity or recipe.generative.weight_align
-        teacher = load_sface() if needed else None
+        teacher = load_sface() if recipe.generative.needs_teacher else None
         stage = GenerativeStage(recipe.generative, recipe.seed, teacher)
         start: str | None = ""
         if init_from is not None:

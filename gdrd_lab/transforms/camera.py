@@ -98,8 +98,6 @@ class Camera:
         >>> import torch
         >>> Camera(16, read_noise=Strength(0.0, 0.05))(torch.rand(2, 3, 112, 112), seeds=[0, 1]).shape
         torch.Size([2, 3, 16, 16])
-        >>> clean(8).describe()
-        '8 px'
     """
 
     resolution: int | None = 16
@@ -175,15 +173,6 @@ class Camera:
 
     def _has(self, *names: str) -> bool:
         return not all(getattr(self, name).off for name in names)
-
-    def describe(self) -> str:
-        """Return a short text for tables and titles."""
-        parts = [f"{self.resolution} px" if self.resolution else "native"]
-        for name in HIGHEST_STRENGTH:
-            low, high = getattr(self, name).low, getattr(self, name).high
-            if self._has(name):
-                parts.append(f"{name.replace('_', ' ')} " + (f"{low:g}" if low == high else f"{low:g} to {high:g}"))
-        return ", ".join(parts)
 
 
 def _draw(seeds: list[int], size: int, faces: Tensor) -> tuple[Tensor, ...]:

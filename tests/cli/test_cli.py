@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gdrd_lab.cli import COMMANDS, main, parser
+from gdrd_lab.cli import COMMANDS, evaluate, main, parser
 from gdrd_lab.datasets.embedding_file import read_embeddings
 from gdrd_lab.datasets.folder import write_faces
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.evaluation.sweep import Setting
 from gdrd_lab.models.registry import load_model
+from gdrd_lab.transforms.camera import PRESETS
 
 
 def loaded_by(code: str) -> set[str]:
@@ -138,3 +140,8 @@ def test_a_folder_whose_name_holds_a_dot_is_a_folder(tmp_path: Path) -> None:
     for name in ("run-0.1", "run-0.2"):
         assert main(["export", "student", str(tmp_path / name), "--name", name]) == 0
     assert [load_model(str(tmp_path / name)).name for name in ("run-0.1", "run-0.2")] == ["run-0.1", "run-0.2"]
+
+
+def test_choices_that_are_repeated_to_keep_torch_away_are_the_library_s() -> None:
+    assert {"clean", *evaluate.CAMERAS} == set(PRESETS)
+    assert {*evaluate.SETTINGS} == {member.name.lower() for member in Setting}

@@ -8,10 +8,19 @@ from torch import Tensor
 from gdrd_lab.alignment.template import similarity, template
 from gdrd_lab.alignment.yunet import Aligner
 from gdrd_lab.datasets.base import ArrayFaces, to_tensor
-from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.embed import QUIET, EmbedOptions
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.evaluation.photographs import SETTING, align_reduced, verify_photographs
+
+
+class Pooled:
+    """A recogniser that averages pixels."""
+
+    name, embedding_size = "pooled", 48
+
+    def embed(self, faces: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(torch.nn.functional.adaptive_avg_pool2d(faces, 4).flatten(1), dim=1)
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +74,18 @@ def test_a_face_that_is_not_found_counts_as_wrong(photographs: ArrayFaces) -> No
     scores = {score.metric: score for score in verify_photographs([Known()], photographs, pairs, [32], QUIET)}
     assert scores["accuracy"].value == 6 / 8 and scores["detection rate"].value == 7 / 8
     assert {score.setting for score in scores.values()} == {SETTING}
+
+
+def test_a_photograph_is_searched_once_at_full_resolution(
+    photographs: ArrayFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    choose = Aligner.choose
+    watched = lambda self, image, selection: (searched.append(len(image)), choose(self, image, selection))[1]  # noqa: E731
+    monkeypatch.setattr(Aligner, "choose", watched)
+    pairs = Pairs(np.array([0, 2, 0, 1]), np.array([1, 3, 2, 3]), np.array([1, 1, 0, 0], bool), np.array([0, 1, 0, 1]))
+    part = ArrayFaces(photographs.images[:4], photographs.labels[:4])
+    scores = verify_photographs([Pooled()], part, pairs, [16, 32], EmbedOptions(flip=True, progress=False))
+    assert searched.count(200) == 4 and len(searched) == 4 + 2 * 4
+    assert {score.method for score in scores} == {"pooled, flips averaged"}
+    assert all(score.seconds > 0 for score in scores)

@@ -10,6 +10,7 @@ from torch import Tensor
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.datasets.synthetic import synthetic_faces
+from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.config import from_dict, to_dict
 from gdrd_lab.models.recogniser import RecogniserNetwork
 from gdrd_lab.models.student.config import StudentConfig
@@ -76,6 +77,14 @@ def test_function_matching_reads_the_augmented_face(matching: bool) -> None:
         expected = (1 - (student.embed(batch.lr) * target).sum(1)).mean()
         found = stage(batch)["kd"]
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_function_matching_without_a_network_is_refused() -> None:
+    """It would otherwise train on the stored embeddings, or fail where the networks go to the device."""
+    student = Student(StudentConfig(32, (16, 32), (1, 1), 32, 1, embedding_size=3))
+    config = replace(recipes.smoke().head, function_matching=True)
+    with pytest.raises(GdrdError, match="needs a teacher that is a torch network"):
+        HeadStage(config, student, torch.rand(20, 3), 0, 0)
 
 
 def test_cameras_survive_a_file() -> None:

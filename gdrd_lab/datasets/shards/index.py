@@ -3,8 +3,6 @@
 A set of millions opens without reading its tar files. An index is used only for the shard that it was made for.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from contextlib import suppress
@@ -86,7 +84,7 @@ def read_shard_index(shard: Path) -> ShardIndex | None:
         return None
 
 
-def read_shard_embeddings(shard: Path) -> Tensor:
+def read_shard_embeddings(shard: Path) -> "Tensor":
     """Return the embeddings float16 (N, d) stored with a shard."""
     try:
         with safe_open(index_path(shard), "pt") as file:

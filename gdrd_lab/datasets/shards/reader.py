@@ -1,7 +1,5 @@
 """Face sets whose images are encoded: the base of all, and WebDataset shards (tar), read face by face."""
 
-from __future__ import annotations
-
 import io
 import zlib
 from collections.abc import Sequence
@@ -126,7 +124,7 @@ class ShardFaces(EncodedFaces):
         found = self._checksums or [checksum(path) for path in self.paths]
         return place_digests([(name, self._salt()) for name in found], self._shards, self._offsets)
 
-    def cached_embeddings(self, teacher: str | None) -> Tensor | None:
+    def cached_embeddings(self, teacher: str | None) -> "Tensor | None":
         """Return the embeddings (N, d) that `gdrd data pack` stored for the teacher of this fingerprint, or None."""
         if teacher is None or self.teacher != teacher:
             return None

@@ -1,7 +1,5 @@
 """Quality of super-resolved faces against the high-resolution face: pixels (PSNR), structure (SSIM), identity."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +123,7 @@ class QualityRow:
 
 
 def compare_steps(
-    pipeline: SuperResolutionPipeline,
+    pipeline: "SuperResolutionPipeline",
     dataset: FaceDataset,
     recogniser: Recogniser,
     *,

@@ -59,8 +59,7 @@ class GenerativeStage(Stage):
     def __init__(self, config: GenerativeConfig, seed: int, teacher: RecogniserNetwork | None = None) -> None:
         self.pipeline = build_pipeline(config)
         trained: dict[str, nn.Module] = {"unet": self.pipeline.unet}
-        needed = bool(config.weight_identity or config.weight_align)
-        if needed and teacher is None:
+        if config.needs_teacher and teacher is None:
             raise GdrdError("The identity losses need a discriminative teacher", "Give one, or set their weights to 0")
         if teacher is not None and config.weight_align:
             torch.manual_seed(seed)  # a resumed run builds the same map
@@ -68,7 +67,7 @@ class GenerativeStage(Stage):
             with torch.no_grad():
                 shape = block_features(self.pipeline.unet, sample, 0, config.align_block).shape
             trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), teacher.embedding_size))
-        super().__init__("generative", trained, frozen=(teacher,) if needed else ())
+        super().__init__("generative", trained, frozen=(teacher,) if config.needs_teacher else ())
         self.config, self.seed = config, seed
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

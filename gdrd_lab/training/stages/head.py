@@ -41,6 +41,8 @@ class HeadStage(Stage):
     ) -> None:
         if config.weight_assistant and assistant is None:
             raise GdrdError("weight_assistant is set, with no assistant", "Give the folder of one (--assistant)")
+        if config.function_matching and not isinstance(teacher, torch.nn.Module):
+            raise GdrdError("function_matching needs a teacher that is a torch network", "Set function_matching=false")
         torch.manual_seed(seed)
         student.head.requires_grad_(True)
         student.backbone.requires_grad_(not config.freeze_backbone)
@@ -55,7 +57,7 @@ class HeadStage(Stage):
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
         assistants: tuple[Student, ...] = () if assistant is None else (assistant,)
-        teachers = () if teacher is None or not config.function_matching else (teacher,)
+        teachers = (teacher,) if config.function_matching else ()
         frozen = [student.backbone, *assistants, *teachers]
         super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
         self.config = config
