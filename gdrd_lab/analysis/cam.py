@@ -127,21 +127,28 @@ def resized(maps: Tensor, size: int) -> Tensor:
     return maps / maps.amax((1, 2), keepdim=True).clamp_min(1e-12)
 
 
-def deletion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -> ScoreCurve:
-    """Delete pixels of a face (3, r, r), the most salient (h, w) first; the score is the cosine to the whole face.
+def deletion(
+    recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10, target: Tensor | None = None
+) -> ScoreCurve:
+    """Delete pixels of a face (3, r, r), the most salient (h, w) first; the score is the cosine to ``target``.
 
-    They are deleted in ``steps`` equal parts. A deleted pixel has the face's mean colour.
+    They are deleted in ``steps`` equal parts. A deleted pixel has the face's mean colour. ``target`` is a unit
+    embedding (d,), the whole face's own if None.
     """
-    return _curve(recogniser, face, saliency, steps, insert=False)
+    return _curve(recogniser, face, saliency, steps, target, insert=False)
 
 
-def insertion(recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10) -> ScoreCurve:
+def insertion(
+    recogniser: Any, face: Tensor, saliency: Tensor, steps: int = 10, target: Tensor | None = None
+) -> ScoreCurve:
     """Insert pixels into a face of its mean colour, the most salient first; see ``deletion``."""
-    return _curve(recogniser, face, saliency, steps, insert=True)
+    return _curve(recogniser, face, saliency, steps, target, insert=True)
 
 
 @torch.no_grad()
-def _curve(recogniser: Any, face: Tensor, saliency: Tensor, steps: int, *, insert: bool) -> ScoreCurve:
+def _curve(
+    recogniser: Any, face: Tensor, saliency: Tensor, steps: int, target: Tensor | None, *, insert: bool
+) -> ScoreCurve:
     if steps < 1:
         raise GdrdError(f"A curve of {steps} steps is empty", "Give at least 1")
     size = face.shape[-1]
@@ -154,8 +161,8 @@ def _curve(recogniser: Any, face: Tensor, saliency: Tensor, steps: int, *, inser
     visible = (taken if insert else ~taken).view(-1, 1, size, size)
     empty = face.mean((1, 2), keepdim=True)
     embeddings = recogniser.embed(torch.where(visible, face, empty))
-    whole = embeddings[-1 if insert else 0]
-    return ScoreCurve(fractions.numpy().astype(float), (embeddings @ whole).float().cpu().numpy())
+    goal = embeddings[-1 if insert else 0] if target is None else target
+    return ScoreCurve(fractions.numpy().astype(float), (embeddings @ goal).float().cpu().numpy())
 
 
 def rank_agreement(first: Tensor, second: Tensor) -> float:

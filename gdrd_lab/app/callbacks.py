@@ -1,9 +1,10 @@
 """The functions behind the controls: plain functions of a session and the controls' values, called by Gradio."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,14 +12,14 @@ import gradio as gr
 from gdrd_lab.app import uploads
 from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, recognisers, synthetic_gallery
 from gdrd_lab.app.notebook_cell import cell
-from gdrd_lab.app.state import Tab, View
+from gdrd_lab.app.session import Session
+from gdrd_lab.app.state import Tab, View, from_text
 from gdrd_lab.app.tabs import across, cam, compare, download, generate
 from gdrd_lab.app.tabs import map as map_tab
-from gdrd_lab.app.uploads import Session
 from gdrd_lab.errors import GdrdError
 
 # The number of outputs of each tab, in the order of the layout.
-OUTPUTS: dict[Tab, int] = {"compare": 4, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 2}
+OUTPUTS: dict[Tab, int] = {"compare": 4, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 3}
 PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generate.before, "cam": cam.show}
 
 
@@ -31,88 +32,137 @@ def errors_shown() -> Iterator[None]:
         raise gr.Error(str(error), duration=12, print_exception=False) from error
 
 
-def faces_of(view: View, session: Session | None) -> tuple[Face, Face]:
+def faces_of(view: View, session: Session) -> tuple[Face, Face]:
     """Return the pair: the user's uploads, and synthetic faces in place of missing ones."""
-    own = session.faces if session else {}
+    own = session.faces
     return own.get(0) or example(view.first), own.get(1) or example(view.second)
 
 
-def gallery_of(session: Session | None) -> Gallery:
+def gallery_of(session: Session) -> Gallery:
     """Return the user's own gallery, or the synthetic one."""
-    return (session and session.gallery) or synthetic_gallery()
+    return session.gallery or synthetic_gallery()
 
 
-def tab_content(view: View, session: Session | None) -> tuple[str, ...]:
-    """Return the content of the open tab."""
+def tab_content(view: View, session: Session) -> tuple[str, ...]:
+    """Return the content of the open tab; super-resolution and figures that were made for it are shown again."""
     if view.tab in PAIR_TABS:
-        return PAIR_TABS[view.tab](view, *faces_of(view, session))
+        made = session.result(view.tab, made_for(view, session))
+        return made or PAIR_TABS[view.tab](view, *faces_of(view, session))
     gallery = gallery_of(session)
     if view.tab == "map":
         return map_tab.show(view, gallery)
-    return download.state_links(view, gallery), code(view, session)
+    cell_text, figure = code(view, session, session.cell_of), session.result(view.tab, made_for(view, session))
+    return download.state_links(view, gallery), cell_text, figure or ""
 
 
-def refresh(view: View, session: Session | None) -> list[Any]:
-    """Return the outputs of every tab: new content for the open tab, no change for the others."""
+def made_for(view: View, session: Session) -> tuple[Any, ...]:
+    """Return what super-resolution or a figure depends on: each is shown only while this stays the same."""
+    pair = faces_of(view, session)
+    if view.tab == "generate":
+        return *generate.chosen(view, *pair), view.degradation, view.steps, view.noise_seed
+    return *pair, gallery_of(session), view
+
+
+def refresh(session: Session, time: float, settings: Mapping[str, Any]) -> list[Any]:
+    """Return the outputs of every tab: new content for the open tab, no change for the others or if it is stale."""
+    view, number = session.update(time, settings)
+    content = tab_content(view, session)
+    shown = {view.tab: content} if session.changes == number else {}
     unchanged = {tab: [gr.skip()] * count for tab, count in OUTPUTS.items()}
-    return list(chain(*(unchanged | {view.tab: tab_content(view, session)}).values()))
+    return list(chain(*(unchanged | shown).values()))
 
 
-def code(view: View, session: Session | None, tab: Tab | None = None) -> str:
-    """Return the notebook cell of a tab (the open one if None)."""
-    view = replace(view, tab=tab or view.tab)
-    return cell(view, bool(session and (session.gallery if view.tab == "map" else session.faces)))
+def code(view: View, session: Session, tab: Tab) -> str:
+    """Return the notebook cell of a tab."""
+    return cell(replace(view, tab=tab), session.photographs, session.gallery is not None)
 
 
-def generate_faces(view: View, session: Session | None) -> Iterator[tuple[str, str]]:
-    """Yield super-resolution step by step."""
+def show_code(session: Session, tab: Tab) -> str:
+    """Return the notebook cell of the chosen tab, which stays the chosen one."""
+    session.cell_of = tab
+    return code(session.view, session, tab)
+
+
+def open_view(session: Session, time: float, view: View, left: Container[str] = ()) -> View:
+    """Take over the settings of a view that have no control, except those that are left as they are."""
+    session.update(time, {name: getattr(view, name) for name in ("tab", "chosen", "selected") if name not in left})
+    return view
+
+
+def open_link(session: Session, time: float, query: str | None) -> tuple[View, set[str]]:
+    """Open the view of a link; return it and the settings to leave: what the user changed before the page was ready."""
+    default, now = asdict(View()), asdict(session.view)
+    left = {name for name in default if not query or now[name] != default[name]}
+    return open_view(session, max(time, *session.times.values(), 0), from_text(query), left), left
+
+
+def generate_faces(session: Session, time: float, settings: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield super-resolution step by step; the end of the steps is the content of the tab, whatever was changed."""
     with errors_shown():
-        yield from generate.show(view, *faces_of(view, session))
+        view, _ = session.update(time, {**settings, "tab": "generate"})
+        key = made_for(view, session)
+        yield generate.before(view, *faces_of(view, session))
+        for content in generate.show(view, *faces_of(view, session)):
+            now = replace(session.view, tab="generate")
+            if made_for(now, session) != key:
+                yield tab_content(now, session)
+                return
+            session.results["generate"] = key, content
+            yield content
 
 
-def upload(slot: int, session: Session | None, path: str | None) -> tuple[Session | None, None, str, Any]:
+def make_figure(session: Session, time: float, settings: Mapping[str, Any], name: str) -> str:
+    """Draw a figure for the tab "Download"; "" if something was changed meanwhile."""
+    view, _ = session.update(time, {**settings, "tab": "download"})
+    key = made_for(view, session)
+    figure = download.figure_links(view, *faces_of(view, session), gallery_of(session), name)
+    session.results["download"] = key, figure
+    return figure if made_for(replace(session.view, tab="download"), session) == key else ""
+
+
+def upload(slot: int, session: Session, file: Mapping[str, Any] | None) -> tuple[Session, None, str, Any]:
     """Use an upload. Returns the session, the emptied field, the photograph with its faces framed, and the picker."""
-    if path is None:
-        return session, None, uploads.found_html(session, slot), gr.skip()
-    session = uploads.add_upload(session, slot, path)
-    photograph = session.photographs[slot]
-    numbers = list(range(1, len(photograph.boxes) + 1))
-    chosen = photograph.largest + 1 if numbers else None
-    picker = gr.Radio(choices=numbers, value=chosen, visible=len(numbers) > 1)
-    return session, None, uploads.found_html(session, slot), picker
+    if file is not None:
+        uploads.add_upload(session, slot, file["path"])
+    return session, None, uploads.found_html(session, slot), _picker(session, slot)
 
 
-def pick(slot: int, session: Session | None, number: int | None) -> tuple[Session | None, str]:
+def pick(slot: int, session: Session, number: int | None) -> str:
     """Use another face of the photograph."""
-    if session is not None and number is not None and slot in session.photographs:
-        session = uploads.pick_face(session, slot, int(number) - 1)
-    return session, uploads.found_html(session, slot)
+    if number is not None:
+        session.pick(slot, int(number))
+    return uploads.found_html(session, slot)
 
 
-def remove(slot: int, session: Session | None) -> tuple[Session, str, Any]:
+def remove(slot: int, session: Session) -> tuple[str, Any]:
     """Go back to the synthetic face."""
-    return uploads.remove_upload(session, slot), "", gr.Radio(choices=[], visible=False)
+    session.put(slot, None)
+    return "", _picker(session, slot)
 
 
-def use_photographs(session: Session | None, paths: Sequence[str] | None) -> tuple[Session, None, str]:
+def _picker(session: Session, slot: int) -> Any:
+    photograph = session.photographs.get(slot)
+    numbers = [number + 1 for number in photograph.numbers] if photograph else []
+    chosen = numbers[photograph.picked] if photograph and numbers else None
+    return gr.Radio(choices=numbers, value=chosen, visible=len(numbers) > 1)
+
+
+def use_photographs(session: Session, files: Sequence[Mapping[str, Any]] | None) -> tuple[Session, None, str]:
     """Show a user's photographs in the map. Returns the session, the emptied field and what was left out."""
-    session = session or Session()
-    if not paths:
-        return replace(session, gallery=None), None, "The map shows the synthetic faces."
-    names = [str(getattr(path, "orig_name", None) or path).rsplit("/", 1)[-1] for path in paths]
-    gallery, refused = uploads.own_gallery(paths, names, recognisers())
+    if not files:
+        session.put("gallery", None)
+        return session, None, "The map shows the synthetic faces."
+    ticket = session.ticket("gallery")
+    names = [Path(str(file.get("orig_name") or file["path"])).name for file in files]
+    gallery, refused = uploads.own_gallery([str(file["path"]) for file in files], names, recognisers())
+    session.put("gallery", gallery, ticket)
     lines = [f"The map shows {len(gallery.faces)} faces of yours; the files have been deleted.", *refused]
-    return replace(session, gallery=gallery), None, " ".join(lines)
-
-
-def make_figure(view: View, session: Session | None, name: str) -> str:
-    """Draw a figure for the tab "Download"."""
-    return download.figure_links(view, *faces_of(view, session), gallery_of(session), name)
+    return session, None, " ".join(lines)
 
 
 def api_compare(first: int = 0, second: int = 1, resolution: int = 16) -> dict[str, Any]:
     """Score two synthetic faces, for programs that call the app: score and threshold by method."""
     view = View(first=first, second=second, resolution=resolution)
-    scores = compare.compared(view, *faces_of(view, None)).scores
+    scores = compare.compared(view, *faces_of(view, Session())).scores
     limits = {name: known.threshold(view.resolution) for name, known in calibrations().items()}
     return {name: {"score": score, "threshold": limits[name]} for name, (score,) in scores.items()}

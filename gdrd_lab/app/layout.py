@@ -1,7 +1,8 @@
 """The page of the app: its components and the events that connect them to ``callbacks``."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import gradio as gr
 from gdrd_lab.app import callbacks
 from gdrd_lab.app.callbacks import errors_shown
 from gdrd_lab.app.components import chart, controls
-from gdrd_lab.app.state import MAX_SELECTED, Tab, View, from_text
+from gdrd_lab.app.session import Session
+from gdrd_lab.app.state import MAX_SELECTED, Tab, View, from_text, typed
 from gdrd_lab.app.tabs.download import FIGURES
 
 HERE = Path(__file__).parent
@@ -35,7 +37,19 @@ SLOTS = ("first", "second")
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 # Quick events show no spinner; of a dragged slider only the last position counts.
 QUICK = PRIVATE | {"show_progress": "hidden", "trigger_mode": "always_last"}
+# An upload is not ignored while another is read. Gradio would make an empty file of each.
+READ: dict[str, Any] = {"trigger_mode": "multiple", "preprocess": False}
 CUSTOM = QUICK | {"trigger_mode": "multiple"}  # "always_last" would repeat the first payload of a custom event
+
+
+class _Blocks(gr.Blocks):
+    async def preprocess_data(self, *inputs: Any, **options: Any) -> Any:
+        """Answer inputs of a wrong type, which only programs can send, in a sentence."""
+        try:
+            return await super().preprocess_data(*inputs, **options)
+        except (ValueError, TypeError, AttributeError) as error:
+            what = "An input is missing or has the wrong type. Give what the page of the API names."
+            raise gr.Error(what, print_exception=False) from error
 
 
 @dataclass
@@ -43,32 +57,35 @@ class _Page:
     """The page under construction."""
 
     session: gr.State
-    tab: gr.State
-    controls: dict[str, Any] = field(default_factory=dict)  # of each setting except the tab, by name
+    time: gr.Number  # when the page sent an event, in ms
+    controls: dict[str, Any] = field(default_factory=dict)  # of the settings that have one, by name
     parts: dict[Any, Any] = field(default_factory=dict)  # the other components that events need
     outputs: list[Any] = field(default_factory=list)  # what a redraw fills, in the order of ``callbacks.OUTPUTS``
 
-    def inputs(self, *first: Any) -> list[Any]:
-        return [self.session, *first, *self.controls.values()]
+    def timed(self, function: Any, *first: Any, outputs: list[Any], settings: bool = True) -> dict[str, Any]:
+        """Return the arguments of an event that calls ``function(session, time, *first, *settings)``."""
+        inputs = [self.session, self.time, *first, *(self.controls.values() if settings else ())]
+        sent = f"(...all) => {{ all.length = {len(inputs)}; all[1] = performance.now(); return all; }}"
+        return {"fn": function, "inputs": inputs, "outputs": outputs, "js": sent, "preprocess": False}
 
-    def view(self, tab: str, values: tuple[Any, ...]) -> View:
-        return View(tab=tab, **dict(zip(self.controls, values, strict=True)))  # type: ignore[arg-type]
+    def settings(self, values: tuple[Any, ...]) -> dict[str, Any]:
+        return {name: typed(name, value) for name, value in zip(self.controls, values, strict=True)}
 
-    @cached_property
-    def redraw(self) -> dict[str, Any]:
-        """The arguments of the event that draws the open tab again."""
+    def redraw(self, read: Callable[[Any], dict[str, Any]] | None = None, **changed: Any) -> dict[str, Any]:
+        """Return the arguments of an event that changes settings, or reads them from the event, and draws the tab."""
 
         @errors_shown()
-        def refresh(session: Any, tab: str, *values: Any) -> list[Any]:
-            return callbacks.refresh(self.view(tab, values), session)
+        def refresh(event: gr.EventData, session: Session, time: float, *values: Any) -> list[Any]:
+            found = read(event) if read else changed
+            return callbacks.refresh(session, time, self.settings(values) | found)
 
-        return {"fn": refresh, "inputs": self.inputs(self.tab), "outputs": self.outputs, **QUICK}
+        return self.timed(refresh, outputs=self.outputs) | QUICK | {"concurrency_id": "redraw"}
 
 
 def build() -> gr.Blocks:
     """Build the page. Networks and thresholds are loaded first, so that it opens with its scores."""
-    with gr.Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as blocks:
-        page = _Page(gr.State(None), gr.State("compare"))
+    with _Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as blocks:
+        page = _Page(gr.State(Session()), gr.Number(visible=False))
         gr.Markdown(f"# GDRD Lab: teacher and student across resolutions\n{NOTICE}", elem_id="gdrd-head")
         with gr.Group(elem_id="gdrd-bar"):
             page.controls |= controls("resolution")
@@ -80,7 +97,6 @@ def build() -> gr.Blocks:
         gr.HTML(KEYS)
         # Pressed by the script of the Escape key.
         page.parts["escape"] = gr.Button("Clear the selection", elem_id="gdrd-clear", elem_classes=["gdrd-hidden"])
-        page.controls |= {"chosen": gr.State(0), "selected": gr.State(())}
         _connect_settings(page)
         _connect_uploads(page)
         _connect_map(page)
@@ -91,7 +107,7 @@ def build() -> gr.Blocks:
 
 
 def _compare(page: _Page) -> list[Any]:
-    start = callbacks.tab_content(View(), None)
+    start = callbacks.tab_content(View(), Session())
     parts = page.parts
     with gr.Row():
         for slot, which in enumerate(SLOTS):
@@ -147,9 +163,9 @@ def _map(page: _Page) -> list[Any]:
     parts["gallery"] = gr.HTML(html_template="${value}", js_on_load=script, elem_id="gdrd-gallery")
     parts["clear"] = gr.Button("Clear the selection (Escape)", size="sm")
     with gr.Accordion("Your own photographs", open=False):
-        label = "Up to 60 photographs, named PERSON_NUMBER"
+        label = "Up to 60 photographs, named PERSON_NUMBER; they are shown at once"
         parts["folder"] = gr.File(file_count="multiple", label=label, height=160, elem_id="gdrd-folder")
-        parts["use_folder"] = gr.Button("Show them (without files: the synthetic faces again)", size="sm")
+        parts["remove_folder"] = gr.Button("Back to the synthetic faces", size="sm")
         parts["folder_message"] = gr.Markdown()
     return [*shown, parts["gallery"]]
 
@@ -167,7 +183,7 @@ def _download(page: _Page) -> list[Any]:
     with gr.Row():
         parts["saved"] = gr.Textbox(label="Open a saved view (JSON or link)", lines=2, elem_id="gdrd-saved")
         parts["open"] = gr.Button("Open", elem_id="gdrd-open")
-    return [links, parts["code"]]
+    return [links, parts["code"], parts["files"]]
 
 
 def _charts(values: dict[str, str | None], height: int) -> list[Any]:
@@ -183,15 +199,13 @@ _LAYOUTS = dict(compare=_compare, across=_across, generate=_generate, cam=_cam, 
 
 
 def _connect_settings(page: _Page) -> None:
-    changes = [item.change for item in page.controls.values() if not isinstance(item, gr.State)]
-    gr.on(changes, **page.redraw)
-
-    @errors_shown()
-    def opened(name: Tab, session: Any, *values: Any) -> list[Any]:
-        return [name, *callbacks.refresh(page.view(name, values), session)]
-
+    gr.on([item.change for item in page.controls.values()], **page.redraw())
     for name in TABS:
-        page.parts["tab", name].select(partial(opened, name), page.inputs(), [page.tab, *page.outputs], **QUICK)
+        page.parts["tab", name].select(**page.redraw(tab=name))
+    for item in page.controls.values():
+        if isinstance(item, gr.Number):  # a slider does this by itself
+            inside = f"(value) => Math.min({item.maximum}, Math.max({item.minimum}, Math.round(value)))"
+            gr.on([item.blur, item.submit], None, item, item, js=inside, **PRIVATE)
 
 
 def _connect_uploads(page: _Page) -> None:
@@ -203,68 +217,63 @@ def _connect_uploads(page: _Page) -> None:
         for kind, event in (("file", "upload"), ("camera", "input")):
             source = parts[kind, slot]
             shown = {"api_name": f"{which}_{kind}"} if kind == "file" else PRIVATE
-            done = getattr(source, event)(upload, [session, source], [session, source, found, picker], **shown)
-            done.success(**page.redraw)
+            done = getattr(source, event)(upload, [session, source], [session, source, found, picker], **READ, **shown)
+            done.success(**page.redraw())
             done.failure(lambda: None, None, source, **QUICK)
-        picker.input(pick, [session, picker], [session, found], **QUICK).success(**page.redraw)
-        parts["remove", slot].click(remove, session, [session, found, picker], **QUICK).success(**page.redraw)
+        picker.input(pick, [session, picker], found, **QUICK).success(**page.redraw())
+        parts["remove", slot].click(remove, session, [found, picker], **QUICK).success(**page.redraw())
 
 
 def _connect_map(page: _Page) -> None:
-    parts, chosen, selected = page.parts, page.controls["chosen"], page.controls["selected"]
-
-    def select(event: gr.EventData) -> tuple[Any, ...]:
-        return tuple(event.ids)[:MAX_SELECTED]
-
-    def choose(event: gr.EventData) -> Any:
-        return event.id
-
+    parts = page.parts
+    select = page.redraw(lambda event: {"selected": tuple(event.ids)[:MAX_SELECTED]}) | CUSTOM
+    choose = page.redraw(lambda event: {"chosen": event.id}) | CUSTOM
     for plot in parts["maps"]:
-        plot.points(select, None, selected, **CUSTOM).success(**page.redraw)
+        plot.points(**select)
     for source in (*parts["maps"], parts["gallery"]):
-        source.face(choose, None, chosen, **CUSTOM).success(**page.redraw)
+        source.face(**choose)
     for button in (parts["escape"], parts["clear"]):
-        button.click(lambda: (), None, selected, **QUICK).success(**page.redraw)
+        button.click(**page.redraw(selected=()))
     shown = [page.session, parts["folder"], parts["folder_message"]]
-    used = parts["use_folder"].click(errors_shown()(callbacks.use_photographs), shown[:2], shown, **PRIVATE)
-    used.success(lambda: ((), 0), None, [selected, chosen], **QUICK).success(**page.redraw)
+    use = errors_shown()(callbacks.use_photographs)
+    used = parts["folder"].upload(use, shown[:2], shown, **READ, **PRIVATE)
+    used.failure(lambda: None, None, parts["folder"], **QUICK)
+    for done in (used, parts["remove_folder"].click(partial(use, files=None), page.session, shown, **PRIVATE)):
+        done.success(**page.redraw(selected=(), chosen=0))
 
 
 def _connect_buttons(page: _Page) -> None:
     parts = page.parts
 
-    def generate(session: Any, *values: Any) -> Any:
-        yield from callbacks.generate_faces(page.view("generate", values), session)
+    def generate(session: Session, time: float, *values: Any) -> Any:
+        yield from callbacks.generate_faces(session, time, page.settings(values))
 
-    parts["generate"].click(generate, page.inputs(), parts["generated"], show_progress="minimal", **PRIVATE)
-
-    @errors_shown()
-    def figure(session: Any, name: str, *values: Any) -> str:
-        return callbacks.make_figure(page.view("download", values), session, name)
-
-    parts["make"].click(figure, page.inputs(parts["figure"]), parts["files"], **PRIVATE)
+    shown = {"show_progress": "minimal", "trigger_mode": "always_last"} | PRIVATE
+    parts["generate"].click(**page.timed(generate, outputs=parts["generated"]) | shown)
 
     @errors_shown()
-    def code(session: Any, tab: Tab, *values: Any) -> str:
-        return callbacks.code(page.view("download", values), session, tab)
+    def figure(session: Session, time: float, name: str, *values: Any) -> str:
+        return callbacks.make_figure(session, time, page.settings(values), name)
 
-    parts["cell_of"].change(code, page.inputs(parts["cell_of"]), parts["code"], **QUICK)
+    parts["make"].click(**page.timed(figure, parts["figure"], outputs=[parts["files"]]) | PRIVATE)
+    code = errors_shown()(callbacks.show_code)
+    parts["cell_of"].change(code, [page.session, parts["cell_of"]], parts["code"], **QUICK)
 
 
 def _connect_links(page: _Page, blocks: gr.Blocks) -> None:
-    def settings(view: View) -> list[Any]:
-        return [gr.Tabs(selected=view.tab), view.tab, *(getattr(view, name) for name in page.controls)]
+    def shown(view: View, left: set[str]) -> list[Any]:
+        tabs = gr.skip() if "tab" in left else gr.Tabs(selected=view.tab)
+        return [tabs, *(gr.skip() if name in left else getattr(view, name) for name in page.controls)]
 
     @errors_shown()
-    def open_link(request: gr.Request) -> list[Any]:
-        query = request.query_params.get("view")
-        # Without a view in the link nothing is set: the user may have moved a control already.
-        return settings(from_text(query)) if query else [gr.skip()] * (2 + len(page.controls))
+    def open_link(request: gr.Request, session: Session, time: float) -> list[Any]:
+        return shown(*callbacks.open_link(session, time, request.query_params.get("view")))
 
     @errors_shown()
-    def open_text(text: str) -> list[Any]:
-        return settings(from_text(text))
+    def open_text(session: Session, time: float, text: str) -> list[Any]:
+        return shown(callbacks.open_view(session, time, from_text(text)), set())
 
-    everything = [page.parts["tabs"], page.tab, *page.controls.values()]
-    blocks.load(open_link, None, everything, **PRIVATE).success(**page.redraw)
-    page.parts["open"].click(open_text, page.parts["saved"], everything, **PRIVATE).success(**page.redraw)
+    everything: dict[str, Any] = {"outputs": [page.parts["tabs"], *page.controls.values()], "settings": False}
+    blocks.load(**page.timed(open_link, **everything) | PRIVATE).success(**page.redraw())
+    opened = page.timed(open_text, page.parts["saved"], **everything)
+    page.parts["open"].click(**opened | PRIVATE).success(**page.redraw())

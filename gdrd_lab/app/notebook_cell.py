@@ -1,9 +1,15 @@
 """The notebook cell that computes the numbers of a view again, with the public functions of the package."""
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from gdrd_lab.app.session import Photograph
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.cam import STEPS, sizes
 from gdrd_lab.app.tabs.generate import SEEDS
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
+
+Own: TypeAlias = Mapping[int, Photograph]
 
 _FACES = """\
 import gdrd_lab as gl
@@ -12,26 +18,31 @@ import gdrd_lab as gl
 faces = gl.synthetic_faces(identities=20, per_identity=3, size=112)  # the synthetic faces of the app
 teacher, student = gl.load_model("sface"), gl.load_model("student")
 """
-_OWN_PAIR = """\
-# The app kept no copy of your photographs: name the files here. face_selection can also be a number from the left.
-first = gl.align("first.jpg", face_selection="largest")
-second = gl.align("second.jpg", face_selection="largest")
-"""
+_OWN_PAIR = "# The app kept no copy of your photograph: name its file. The leftmost face has the number 0.\n"
 _OWN_FOLDER = """\
 # The app kept no copy of your photographs: name their folder here.
 faces = gl.load_dataset("photographs", options=gl.ReadOptions(face_selection="largest"))
 """
 
 
-def cell(view: View, own: bool = False) -> str:
-    """Return the code of the view's tab; it leaves the numbers in ``result``."""
-    makers = {"across": _across, "generate": _generate, "cam": _cam, "map": _map}
-    return makers.get(view.tab, _compare)(view, own)
+def cell(view: View, own: Mapping[int, Photograph] | None = None, own_gallery: bool = False) -> str:
+    """Return the code of the view's tab; it leaves the numbers in ``result``. ``own`` are the uploads by slot."""
+    if view.tab == "map":
+        return _map(view, own_gallery)
+    makers = {"across": _across, "generate": _generate, "cam": _cam}
+    return makers.get(view.tab, _compare)(view, own or {})
 
 
-def _start(imports: str, view: View, own: bool) -> str:
-    pair = _OWN_PAIR if own else f"first, second = faces[{view.first}], faces[{view.second}]\n"
-    return _FACES.format(imports=imports) + pair
+def _start(imports: str, view: View, own: Own) -> str:
+    lines, read = [_OWN_PAIR] if own else [], "from gdrd_lab.io.images import read_image\n"
+    for slot, (name, example) in enumerate((("first", view.first), ("second", view.second))):
+        source = f"faces[{example}]"
+        if slot in own and own[slot].numbers:
+            source = f'gl.align("{name}.jpg", face_selection={own[slot].numbers[own[slot].picked]})'
+        elif slot in own:  # taken as an aligned face
+            lines, source = [*lines, read], f'read_image("{name}.png")'
+        lines.append(f"{name} = {source}\n")
+    return _FACES.format(imports=imports) + "".join(lines)
 
 
 def _degradation(view: View, resolution: str = "") -> str:
@@ -40,7 +51,7 @@ def _degradation(view: View, resolution: str = "") -> str:
     return f"gl.Degradation({resolution or view.resolution}{''.join(changes)})"
 
 
-def _compare(view: View, own: bool) -> str:
+def _compare(view: View, own: Own) -> str:
     return f"""{_start("from gdrd_lab.evaluation.calibration import calibrate", view, own)}
 networks = [teacher, student]
 pair = gl.compare(first, second, networks, [{view.resolution}], {_degradation(view)}, seeds={view.seeds})
@@ -50,7 +61,7 @@ result  # score, and threshold at a false match rate of 1 percent
 """
 
 
-def _across(view: View, own: bool) -> str:
+def _across(view: View, own: Own) -> str:
     slow = 'networks.append(gl.load_model("super-resolved", steps=1))\n' if view.slow else ""
     return f"""{_start("from gdrd_lab.plots import Curve, accuracy_curves", view, own)}
 networks = [teacher, student]
@@ -65,7 +76,7 @@ def _chosen(view: View) -> str:
     return f"face, seed = {view.whose}, {view.seeds[0 if view.whose == 'first' else 1]}"
 
 
-def _generate(view: View, own: bool) -> str:
+def _generate(view: View, own: Own) -> str:
     imports = """\
 from gdrd_lab.evaluation.metrics.image_quality import identity
 from gdrd_lab.plots import face_strip"""
@@ -80,14 +91,15 @@ face_strip({{"generated": list(gl.to_images(generated))}}, [f"{{value:.2f}}" for
 """
 
 
-def _cam(view: View, own: bool) -> str:
+def _cam(view: View, own: Own) -> str:
     imports = """\
 from gdrd_lab.analysis.cam import class_activation_map, deletion, insertion, with_random_weights
 from gdrd_lab.plots import face_strip, overlay"""
-    target = "None"
+    other = target = goal = ""
     if view.target != "itself":
-        other, seed = ("second", view.seeds[1]) if view.whose == "first" else ("first", view.seeds[0])
-        target = f"network.embed(degradation(gl.to_tensor([{other}]), seeds=[{seed}]))"
+        name, seed = ("second", view.seeds[1]) if view.whose == "first" else ("first", view.seeds[0])
+        other = f"            other = degradation(gl.to_tensor([{name}]), seeds=[{seed}])\n"
+        target, goal = ", network.embed(other)", ", trained.embed(other)[0]"
     return f"""{_start(imports, view, own)}
 {_chosen(view)}
 result, rows = {{}}, {{}}
@@ -97,10 +109,10 @@ for trained in (teacher, student):
         for size in {sizes(view)}:
             degradation = {_degradation(view, "size")}
             lr = degradation(gl.to_tensor([face]), seeds=[seed])
-            cam = class_activation_map(network, lr, {target})[0]
+{other}            cam = class_activation_map(network, lr{target})[0]
             rows[name].append(overlay(gl.to_images(lr)[0], cam))
             if size == {view.resolution}:
-                result[name] = [curve(trained, lr[0], cam, {STEPS}).area for curve in (deletion, insertion)]
+                result[name] = [curve(trained, lr[0], cam, {STEPS}{goal}).area for curve in (deletion, insertion)]
 face_strip(rows, [f"{{size}} px" for size in {sizes(view)}])
 """
 

@@ -111,6 +111,17 @@ def from_text(text: str | None) -> View:
     return replace(View(), **values)
 
 
+def typed(name: str, value: Any) -> Any:
+    """Return a setting as it is used when it was typed: a number is moved into its range; an empty field means 0."""
+    item = next(item for item in fields(View) if item.name == name)
+    number = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    if not number or "range" not in item.metadata:
+        return value
+    low, high = item.metadata["range"]
+    inside = min(high, max(low, value or 0))  # NaN becomes the lowest value
+    return round(inside) if isinstance(item.default, int) else inside
+
+
 def _checked(name: str, value: Any, rules: Mapping[str, Any], kind: type) -> Any:
     shown = f"{name} cannot be {str(value)[:40]!r}"
     if "choices" in rules:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import Aligner, crop
 from gdrd_lab.app.gallery import Face, Gallery, once
 from gdrd_lab.app.html import photograph_link
+from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.errors import GdrdError
@@ -23,25 +23,6 @@ from gdrd_lab.models.recogniser import Recogniser
 MAX_BYTES, MAX_FACES = 20_000_000, 30  # of one photograph
 MIN_FILES, MAX_FILES = 4, 60  # of a gallery
 aligner = once(Aligner)
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """What is kept of an uploaded photograph: its faces, and a small picture to choose among them."""
-
-    preview: str  # data link of the small picture
-    boxes: np.ndarray  # (K, 4) left, top, width and height of each face as shares of the picture, from left to right
-    faces: tuple[Face, ...]  # the K aligned faces; one face without a box if the picture was taken as aligned
-    largest: int = 0  # number of the largest face
-
-
-@dataclass(frozen=True)
-class Session:
-    """The faces of one user. Other users cannot reach them. Gradio deletes them an hour after the page is closed."""
-
-    faces: dict[int, Face] = field(default_factory=dict)  # by slot (0 or 1)
-    photographs: dict[int, Photograph] = field(default_factory=dict)  # that the faces come from, by slot
-    gallery: Gallery | None = None  # of the user's own faces, for the map
 
 
 def forget(path: str | Path) -> None:
@@ -78,18 +59,20 @@ def read_upload(path: str | Path) -> np.ndarray:
 
 def find_faces(image: np.ndarray) -> Photograph:
     """Find the faces of a photograph. An image of 112 x 112 pixels without a detected face is taken as aligned."""
-    found = aligner().detect(image)[:MAX_FACES]
+    found = aligner().detect(image)
     preview, aligned = photograph_link(image), image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE)
     if not found and aligned:
         return Photograph(preview, np.zeros((0, 4)), (Face(image, "your picture, taken as aligned"),))
     if not found:
         raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
-    boxes, (height, width) = np.array([face.box for face in found]), image.shape[:2]
-    crops = [crop(image, face.landmarks) for face in found]
-    sides = [round(float(max(face.box[2:]))) for face in found]
-    faces = [Face(cut, "your photograph", width=side) for cut, side in zip(crops, sides, strict=True)]
-    largest = int(np.argmax(boxes[:, 2] * boxes[:, 3]))
-    return Photograph(preview, boxes / [width, height, width, height], tuple(faces), largest)
+    areas = np.array([face.box[2] * face.box[3] for face in found])
+    numbers = np.sort(np.argsort(-areas, kind="stable")[:MAX_FACES])  # of the largest faces, from left to right
+    kept, (height, width) = [found[number] for number in numbers], image.shape[:2]
+    boxes = np.array([face.box for face in kept]) / [width, height, width, height]
+    crops = [(crop(image, face.landmarks), round(float(max(face.box[2:])))) for face in kept]
+    faces = tuple(Face(cut, "your photograph", width=side) for cut, side in crops)
+    largest, left_out = int(np.argmax(areas[numbers])), len(found) - len(kept)
+    return Photograph(preview, boxes, faces, tuple(numbers.tolist()), largest, left_out)
 
 
 def aligned_face(path: str | Path) -> np.ndarray:
@@ -97,45 +80,27 @@ def aligned_face(path: str | Path) -> np.ndarray:
     image = read_upload(path)
     if image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE):
         return image
-    photograph = find_faces(image)
-    return photograph.faces[photograph.largest].image
+    return find_faces(image).face.image
 
 
-def add_upload(session: Session | None, slot: int, path: str) -> Session:
-    """Return the session with the largest face of an upload in ``slot``."""
-    session = session or Session()
-    photograph = find_faces(read_upload(path))
-    face = photograph.faces[photograph.largest]
-    return replace(session, faces={**session.faces, slot: face}, photographs={**session.photographs, slot: photograph})
+def add_upload(session: Session, slot: int, path: str) -> None:
+    """Use the largest face of an upload in ``slot``, unless a newer upload for the slot came meanwhile."""
+    ticket = session.ticket(slot)
+    session.put(slot, find_faces(read_upload(path)), ticket)
 
 
-def pick_face(session: Session, slot: int, number: int) -> Session:
-    """Return the session with another face of the photograph in ``slot``."""
-    faces = session.photographs[slot].faces
-    if not 0 <= number < len(faces):
-        raise GdrdError(f"There is no face {number + 1}", f"Choose one from 1 to {len(faces)}")
-    return replace(session, faces={**session.faces, slot: faces[number]})
-
-
-def remove_upload(session: Session | None, slot: int) -> Session:
-    """Return the session without the upload in ``slot``."""
-    session = session or Session()
-    faces, photographs = session.faces.copy(), session.photographs.copy()
-    faces.pop(slot, None)
-    photographs.pop(slot, None)
-    return replace(session, faces=faces, photographs=photographs)
-
-
-def found_html(session: Session | None, slot: int) -> str:
+def found_html(session: Session, slot: int) -> str:
     """Return the photograph with a numbered frame around every face; "" without a photograph."""
-    if session is None or slot not in session.photographs:
+    photograph = session.photographs.get(slot)
+    if photograph is None:
         return ""
-    photograph = session.photographs[slot]
     count = len(photograph.boxes)
     message = {0: "Taken as an aligned face", 1: "1 face found"}.get(count, f"{count} faces found; choose one below")
+    if photograph.left_out:
+        message = f"The {count} largest faces are shown; choose one below. {photograph.left_out} more are not shown"
     frames = "".join(
-        f'<span class="gdrd-frame" style="left:{x:.1f}%;top:{y:.1f}%;width:{w:.1f}%;height:{h:.1f}%">{k}</span>'
-        for k, (x, y, w, h) in enumerate(100 * photograph.boxes, 1)
+        f'<span class="gdrd-frame" style="left:{x:.1f}%;top:{y:.1f}%;width:{w:.1f}%;height:{h:.1f}%">{k + 1}</span>'
+        for k, (x, y, w, h) in zip(photograph.numbers, 100 * photograph.boxes, strict=True)
     )
     return (
         f'<div class="gdrd-found"><img src="{photograph.preview}" alt="your photograph">{frames}</div>'

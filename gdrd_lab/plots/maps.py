@@ -39,7 +39,7 @@ def curves_figure(curves: Mapping[str, ScoreCurve], *, title: str = "", change: 
     """Draw deletion (or insertion) curves with their areas; ``change`` says what happens to the pixels."""
     series = {f"{name}: area {curve.area:.3f}": curve.scores for name, curve in curves.items()}
     places = {name: 100 * curve.fractions for name, curve in zip(series, curves.values(), strict=True)}
-    x_label, y_label = f"Pixels {change} (%), most salient first", "Cosine to the whole face"
+    x_label, y_label = f"Pixels {change} (%), most salient first", "Cosine to the explained embedding"
     figure = lines(places, series, x_label=x_label, y_label=y_label, title=title)
     areas = ", ".join(f"{name} {curve.area:.3f}" for name, curve in curves.items())
     return set_alt_text(figure, f"{title or 'Score while pixels are ' + change}. Areas under the curves: {areas}.")

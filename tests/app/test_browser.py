@@ -156,11 +156,54 @@ def test_bad_upload_is_answered_by_a_sentence_and_the_app_continues(open_page: C
     page.wait_for_selector(".gdrd-found img")
 
 
+def test_two_uploads_and_a_slider_lose_nothing(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.wait_for_selector("#gdrd-scores table")
+    for which in ("first", "second"):
+        page.locator(f"#gdrd-own-{which} > button").click()
+    give(page, "first", "large.png", face_file(12, 2000))
+    page.wait_for_timeout(300)
+    give(page, "second", "small.png", face_file(33, 150))
+    page.locator("#gdrd-head").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelectorAll('.gdrd-found img').length === 2")
+    page.wait_for_function(
+        "document.querySelector('#gdrd-inputs').innerText.match(/your photograph/g)?.length === 2"
+        " && document.querySelectorAll('#gdrd-inputs img[alt=\"at 18 x 18 pixels\"]').length === 2"
+    )
+    go(page, "Across resolutions")
+    page.locator("#gdrd-head").click()
+    page.keyboard.press("ArrowRight")  # while the tab opens
+    page.wait_for_selector("#gdrd-curve .gdrd-chart[aria-label*=' at 20 px']")
+
+
+def test_a_typed_number_and_the_pictures_agree(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(blur=1.0).to_query())
+    page.wait_for_selector("#gdrd-scores .gdrd-notes")
+    field = page.locator("#gdrd-resolution input[type=number]")
+    for typed, used in (("5000", "112"), ("", "6"), ("20", "20")):
+        field.fill(typed)
+        field.press("Tab")
+        page.wait_for_selector(f"#gdrd-inputs img[alt='at {used} x {used} pixels']")
+        page.wait_for_function(f"document.querySelector('#gdrd-resolution input[type=number]').value === '{used}'")
+    page.get_by_role("button", name="Degrade both faces further").click()
+    field = page.locator("#gdrd-seed input")
+    for typed, used in (("50000", "9999"), ("", "0")):
+        field.fill(typed)
+        field.press("Tab")
+        page.wait_for_function(f"document.querySelector('#gdrd-seed input').value === '{used}'")
+    assert page.locator(".toast-body").count() == 0
+
+
 def test_super_resolution_shows_its_steps(open_page: Callable[..., Any]) -> None:
     page = open_page(View(tab="generate", steps=6, resolution=8).to_query())
     page.wait_for_selector("#gdrd-seeds img")
     page.click("#gdrd-generate")
     page.wait_for_selector("#gdrd-seeds >> text=Step 6 of 6")
+    go(page, "Compare")
+    page.wait_for_selector("#gdrd-inputs img[alt='at 8 x 8 pixels']")
+    go(page, "Super-resolution")
+    page.wait_for_selector("#gdrd-seeds >> text=Step 6 of 6")  # it did not vanish
     assert page.inner_text("#gdrd-seeds").count("identity agreement") == 5
     page.locator("#gdrd-curtain input").evaluate("e => { e.value = 80; e.dispatchEvent(new Event('input')) }")
     assert page.locator(".gdrd-curtain").evaluate("e => e.style.getPropertyValue('--cut')") == "80%"
@@ -292,7 +335,18 @@ def test_bad_uploads_of_every_kind_leave_the_app_alive(server: Server, tmp_path:
     assert server.uploads() == []
     (tmp_path / "face.png").write_bytes(face_file())
     assert "1 face found" in str(caller.predict(handle_file(str(tmp_path / "face.png")), api_name="/first_file"))
-    assert server.uploads() == []
+    assert [file for file in server.folder.glob("gdrd-uploads-*/**/*") if file.is_file()] == []  # nor an empty one
+
+
+@pytest.mark.parametrize("value", [7, "words", [], {"a": 1}])
+def test_inputs_of_a_wrong_type_are_answered_by_a_sentence(server: Server, value: Any) -> None:
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError, match=r"An input is missing or has the wrong type. Give what"):
+        client(server).predict(value, api_name="/first_file")
+    with pytest.raises(AppError, match=r"first cannot be .* Give a number from 0 to 59"):
+        client(server).predict([value], api_name="/compare")
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_files_of_the_machine_are_out_of_reach(server: Server, tmp_path: Path) -> None:

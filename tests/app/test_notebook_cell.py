@@ -1,28 +1,32 @@
 """The code of "open as notebook cell" gives the numbers the page shows."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from gdrd_lab.app.gallery import calibrations, example, synthetic_gallery
+from gdrd_lab.app.gallery import Face, calibrations, example, examples, synthetic_gallery
 from gdrd_lab.app.notebook_cell import cell
+from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across as across_tab
 from gdrd_lab.app.tabs import cam as cam_tab
 from gdrd_lab.app.tabs import compare as compare_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
+from gdrd_lab.app.uploads import add_upload
 
 BUSY = View(resolution=20, first=5, second=33, blur=0.5, noise=0.05, jpeg=60, illumination=0.3, occlusion=0.1, seed=4)
 PAIR = example(5), example(33)
 
 
-def run(view: View) -> Any:
+def run(view: View, session: Session | None = None) -> Any:
     """Run a cell as a notebook does and return its numbers; what it ends in is a figure, or the numbers themselves."""
     scope: dict[str, Any] = {}
-    body, last = cell(view).rstrip("\n").rsplit("\n", 1)
+    body, last = cell(view, session.photographs if session else None).rstrip("\n").rsplit("\n", 1)
     exec(compile(body, "cell", "exec"), scope)
     shown = eval(last, scope)
     assert isinstance(shown, Figure) or (view.tab == "compare" and shown is scope["result"])
@@ -79,5 +83,27 @@ def test_map(method: str) -> None:
 
 
 def test_the_cell_for_own_photographs_says_where_to_name_them() -> None:
-    assert 'gl.align("first.jpg"' in cell(BUSY, own=True)
-    assert 'gl.load_dataset("photographs"' in cell(changed(tab="map"), own=True)
+    assert 'gl.load_dataset("photographs"' in cell(changed(tab="map"), own_gallery=True)
+
+
+def test_the_cell_of_uploads_takes_the_faces_that_were_picked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = Image.new("RGB", (700, 320), "grey")
+    for k, side in ((0, 200), (3, 280)):
+        wide.paste(Image.fromarray(examples()[k]).resize((side, side)), (20 + 340 * (k > 0), 20))
+    wide.save(tmp_path / "first.jpg")
+    Image.fromarray(examples()[4]).save(tmp_path / "second.png")
+    monkeypatch.chdir(tmp_path)
+    session = Session()
+    add_upload(session, 0, str(tmp_path / "first.jpg"))
+    for picked in (2, 1):  # the largest face, then the other
+        session.pick(0, picked)
+        result = run(BUSY, session)
+        scores = compare_tab.compared(BUSY, session.faces[0], PAIR[1]).scores
+        assert {name: value for name, (value, _) in result.items()} == pytest.approx(
+            {name: value for name, (value,) in scores.items()}, abs=1e-5
+        )
+    assert "second = faces[33]" in cell(BUSY, session.photographs)  # one upload needs one file
+    aligned = Photograph("", np.zeros((0, 4)), (Face(examples()[4], "taken as aligned"),))
+    session.put(1, aligned)
+    scores = compare_tab.compared(BUSY, session.faces[0], aligned.face).scores
+    assert run(BUSY, session)["student"][0] == pytest.approx(scores["student"][0], abs=1e-5)

@@ -11,6 +11,7 @@ import torch
 
 from gdrd_lab.app import callbacks
 from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, examples, recognisers, synthetic_gallery
+from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across as across_tab
 from gdrd_lab.app.tabs import cam as cam_tab
@@ -19,11 +20,10 @@ from gdrd_lab.app.tabs import download as download_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.app.tabs.compare import hints, outside, score_rows
-from gdrd_lab.app.uploads import Session
 from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
-from gdrd_lab.evaluation.compare import compare
+from gdrd_lab.evaluation.compare import compare, reduced
 from gdrd_lab.plots import alt_text
 
 FIRST, SECOND = example(0), example(1)
@@ -119,9 +119,16 @@ def test_maps_have_a_random_baseline_and_scores(target: str) -> None:
     maps, scores, *charts = cam_tab.show(view, FIRST, SECOND)
     assert maps.count("<img") == 20 and f"{found[0].deletion.area:.3f}" in scores
     assert [json.loads(chart)["layout"]["title"]["text"] for chart in charts] == [
-        "Deletion at 24 px",
-        "Insertion at 24 px",
+        f"{kind} at 24 px{'' if target == 'itself' else ', score against the other face'}" for kind in cam_tab.CHANGES
     ]
+    lr, other = (
+        reduced(face.image, view.degradation, seed) for face, seed in zip((FIRST, SECOND), view.seeds, strict=True)
+    )
+    for look, model in ((found[0], recognisers()[0]), (found[2], recognisers()[1])):
+        with torch.inference_mode():
+            pair, own = (float(model.embed(lr)[0] @ model.embed(goal)[0]) for goal in (other, lr))
+        expected = own if target == "itself" else pair  # what the whole face scores against what is explained
+        assert [look.deletion.scores[0], look.insertion.scores[-1]] == pytest.approx([expected] * 2, abs=1e-4)
     own = cam_tab.network_maps(replace(view, target="itself"), FIRST, SECOND)[0].maps[24]
     assert torch.equal(own, found[0].maps[24]) == (target == "itself")
 
@@ -182,16 +189,17 @@ def test_every_figure_is_to_be_had_as_png_and_svg(name: str) -> None:
 
 
 def test_refresh_redraws_the_open_tab_only() -> None:
-    out = callbacks.refresh(View(tab="across"), None)
+    out = callbacks.refresh(Session(), 1.0, {"tab": "across"})
     assert len(out) == sum(callbacks.OUTPUTS.values())
     drawn = [k for k, item in enumerate(out) if isinstance(item, str)]
     assert drawn == [4, 5, 6]
 
 
 def test_an_upload_stands_in_for_the_example_of_its_user_alone() -> None:
-    mine = Session({0: Face(SECOND.image.copy(), "your photograph")})
+    mine = Session()
+    mine.put(0, Photograph("", np.zeros((0, 4)), (Face(SECOND.image.copy(), "your photograph"),)))
     assert "Outside the calibrated range" in callbacks.tab_content(View(), mine)[1]
-    assert "Outside the calibrated range" not in callbacks.tab_content(View(), None)[1]
+    assert "Outside the calibrated range" not in callbacks.tab_content(View(), Session())[1]
     assert "The app kept no copy" in callbacks.code(View(), mine, "compare")
 
 

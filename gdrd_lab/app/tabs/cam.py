@@ -49,11 +49,13 @@ def network_maps(view: View, first: Face, second: Face) -> list[NetworkMaps]:
     settings = {size: replace(view.degradation, resolution=size) for size in sizes(view)}
     found = []
     for number, trained in enumerate(recognisers()):
+        target = _embedding(trained, towards, view.degradation)
         for network, name in ((trained, trained.name), (untrained(number), f"{trained.name}, random weights")):
             faces = {size: face.degraded(at, seed) for size, at in settings.items()}
             maps = {size: _map(network, name, face, at, seed, towards) for size, at in settings.items()}
             lr, here = reduced(face.image, view.degradation, seed)[0], maps[view.resolution]
-            curves = (curve(trained, lr, here, STEPS) for curve in (cam.deletion, cam.insertion))
+            goal = None if target is None else target[0]
+            curves = (curve(trained, lr, here, STEPS, goal) for curve in (cam.deletion, cam.insertion))
             found.append(NetworkMaps(name, faces, maps, *curves))
     return found
 
@@ -64,16 +66,18 @@ def _map(
     """Return one map. It is kept with the face, unless it shows a shared synthetic face compared with an upload."""
 
     def make() -> np.ndarray:
-        target = None
-        if towards is not None:
-            with torch.no_grad():
-                target = network.embed(reduced(towards[0].image, at, towards[1]))
+        target = _embedding(network, towards, at)
         return cam.class_activation_map(network, reduced(face.image, at, seed), target)[0].numpy()
 
     if towards is not None and towards[0].example is None:
         return torch.from_numpy(make())
     key = ("map", name, at, seed, towards and (towards[0].example, towards[1]))
     return torch.from_numpy(face.result(key, make))
+
+
+@torch.no_grad()
+def _embedding(network: Any, towards: tuple[Face, int] | None, at: Degradation) -> torch.Tensor | None:
+    return None if towards is None else network.embed(reduced(towards[0].image, at, towards[1]))
 
 
 def sizes(view: View) -> list[int]:
@@ -119,4 +123,5 @@ def curve_figure(view: View, first: Face, second: Face, kind: str) -> Figure:
 
 def _curves(view: View, found: list[NetworkMaps], kind: str) -> dict[str, Any]:
     curves = {one.name: getattr(one, kind.lower()) for one in found}
-    return {"curves": curves, "title": f"{kind} at {view.resolution} px", "change": CHANGES[kind]}
+    against = "" if view.target == "itself" else ", score against the other face"
+    return {"curves": curves, "title": f"{kind} at {view.resolution} px{against}", "change": CHANGES[kind]}
