@@ -1,6 +1,6 @@
 """The functions behind the controls: plain functions of a session and the controls' values, called by Gradio."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import chain
@@ -83,17 +83,13 @@ def show_code(session: Session, tab: Tab) -> str:
     return code(session.view, session, tab)
 
 
-def open_view(session: Session, time: float, view: View, left: Container[str] = ()) -> View:
-    """Take over the settings of a view that have no control, except those that are left as they are."""
-    session.update(time, {name: getattr(view, name) for name in ("tab", "chosen", "selected") if name not in left})
-    return view
-
-
-def open_link(session: Session, time: float, query: str | None) -> tuple[View, set[str]]:
-    """Open the view of a link; return it and the settings to leave: what the user changed before the page was ready."""
-    default, now = asdict(View()), asdict(session.view)
-    left = {name for name in default if not query or now[name] != default[name]}
-    return open_view(session, max(time, *session.times.values(), 0), from_text(query), left), left
+def open_view(session: Session, time: float, text: str | None, ready: bool = True) -> tuple[View, set[str]]:
+    """Open a saved view; return it and the settings to leave: what the user changed before the page was ready."""
+    view, default, now = from_text(text), asdict(View()), asdict(session.view)
+    left = {name for name in default if not ready and (not text or now[name] != default[name])}
+    latest, changed = max(time, *session.times.values(), 0), {"tab", "chosen", "selected"} - left
+    session.update(latest, {name: getattr(view, name) for name in changed})
+    return view, left
 
 
 def generate_faces(session: Session, time: float, settings: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -129,7 +125,7 @@ def upload(slot: int, session: Session, file: Mapping[str, Any] | None) -> tuple
 
 def pick(slot: int, session: Session, number: int | None) -> str:
     """Use another face of the photograph."""
-    if number is not None:
+    if number is not None and slot in session.photographs:
         session.pick(slot, int(number))
     return uploads.found_html(session, slot)
 

@@ -12,7 +12,7 @@ from gdrd_lab.app import callbacks
 from gdrd_lab.app.callbacks import errors_shown
 from gdrd_lab.app.components import chart, controls
 from gdrd_lab.app.session import Session
-from gdrd_lab.app.state import MAX_SELECTED, Tab, View, from_text, typed
+from gdrd_lab.app.state import MAX_SELECTED, Tab, View, typed
 from gdrd_lab.app.tabs.download import FIGURES
 
 HERE = Path(__file__).parent
@@ -267,11 +267,11 @@ def _connect_links(page: _Page, blocks: gr.Blocks) -> None:
 
     @errors_shown()
     def open_link(request: gr.Request, session: Session, time: float) -> list[Any]:
-        return shown(*callbacks.open_link(session, time, request.query_params.get("view")))
+        return shown(*callbacks.open_view(session, time, request.query_params.get("view"), ready=False))
 
     @errors_shown()
     def open_text(session: Session, time: float, text: str) -> list[Any]:
-        return shown(callbacks.open_view(session, time, from_text(text)), set())
+        return shown(*callbacks.open_view(session, time, text))
 
     everything: dict[str, Any] = {"outputs": [page.parts["tabs"], *page.controls.values()], "settings": False}
     blocks.load(**page.timed(open_link, **everything) | PRIVATE).success(**page.redraw())

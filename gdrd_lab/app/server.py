@@ -12,7 +12,6 @@ from pathlib import Path
 from gdrd_lab.errors import GdrdError
 
 HERE = Path(__file__).parent
-SESSIONS = 500  # kept in memory; the one unused for longest goes first
 USERS = 8  # served at once; more wait in a queue
 
 
@@ -51,7 +50,7 @@ def _serve(host: str, port: int | None) -> None:
         server_port=port,
         share=False,
         max_file_size=MAX_BYTES,
-        state_session_capacity=SESSIONS,
+        state_session_capacity=500,  # kept in memory; the one unused for longest goes first
         ssr_mode=False,
         run_history=False,  # it would keep results in the browser
         enable_monitoring=False,

@@ -80,14 +80,15 @@ class Session:
         """Use an upload, unless its ticket is void; None goes back to the synthetic faces."""
         with self.lock:
             if (ticket or self.ticket(slot)) == self.tickets[slot]:
+                if slot in self.uploads:
+                    self.results.clear()  # they may hold the upload that was there
                 self.uploads = {**self.uploads, slot: upload}
                 self.changes += 1
 
     def pick(self, slot: int, number: int) -> None:
         """Use another face of the photograph in ``slot``; faces are counted from the left and from 1."""
         with self.lock:
-            if (photograph := self.photographs.get(slot)) is None:
-                return
+            photograph = self.photographs[slot]
             if number - 1 not in photograph.numbers:
                 choices = ", ".join(str(k + 1) for k in photograph.numbers)
                 raise GdrdError(f"There is no face {number}", f"Choose {choices}")

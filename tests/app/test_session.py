@@ -1,10 +1,12 @@
 """The state of one user: nothing is lost or shown stale, whichever of a page's events is the slower one."""
 
 import copy
+import gc
 import io
 import itertools
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -113,6 +115,17 @@ def test_an_upload_while_the_map_is_made_is_kept(tmp_path: Path, monkeypatch: py
     assert session.gallery is None and set(session.faces) == {1}
 
 
+def test_nothing_of_a_removed_upload_stays(tmp_path: Path) -> None:
+    session = Session()
+    callbacks.upload(0, session, photograph(tmp_path, "face.png", 5, 160))
+    face = weakref.ref(session.faces[0])
+    *_, last = callbacks.generate_faces(session, 1.0, {"steps": 1})
+    assert "Step 1 of 1" in last[0]
+    callbacks.remove(0, session)
+    gc.collect()
+    assert face() is None
+
+
 def test_a_removed_upload_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session, find = Session(), uploads.find_faces
 
@@ -192,13 +205,14 @@ def test_a_link_leaves_what_was_changed_before_the_page_was_ready() -> None:
     link = View(tab="map", resolution=24, blur=1.0, chosen=7)
     session = Session()
     session.update(5.0, asdict(View(resolution=32)))  # the slider was moved, and sent with all other settings
-    assert callbacks.open_link(session, 1.0, link.to_json()) == (link, {"resolution"})
+    assert callbacks.open_view(session, 1.0, link.to_json(), ready=False) == (link, {"resolution"})
     assert (session.view.tab, session.view.chosen, session.view.resolution) == ("map", 7, 32)
     opened = Session()
     opened.update(2.0, {"tab": "cam"})
-    assert callbacks.open_link(opened, 1.0, link.to_json()) == (link, {"tab"})
+    assert callbacks.open_view(opened, 1.0, link.to_json(), ready=False) == (link, {"tab"})
     assert opened.view.tab == "cam" and opened.view.chosen == 7
-    assert callbacks.open_link(opened, 1.0, None)[1] == set(asdict(View()))
+    assert callbacks.open_view(opened, 1.0, None, ready=False)[1] == set(asdict(View()))
+    assert callbacks.open_view(opened, 3.0, link.to_json()) == (link, set()) and opened.view.tab == "map"
 
 
 def test_users_start_with_a_session_of_their_own() -> None:

@@ -133,6 +133,16 @@ def test_maps_have_a_random_baseline_and_scores(target: str) -> None:
     assert torch.equal(own, found[0].maps[24]) == (target == "itself")
 
 
+def test_the_other_of_two_equal_faces_has_the_noise_of_its_own_seed() -> None:
+    view = View(tab="cam", resolution=16, noise=0.3, whose="second", target="the other face")
+    shown = cam_tab.network_maps(view, FIRST, FIRST)[2].deletion.scores[0]
+    lr, other = (reduced(FIRST.image, view.degradation, seed) for seed in (view.seeds[1], view.seeds[0]))
+    with torch.inference_mode():
+        model = recognisers()[1]
+        assert shown == pytest.approx(float(model.embed(lr)[0] @ model.embed(other)[0]), abs=1e-4)
+    assert shown < 0.99
+
+
 def test_map_shows_every_face_neighbours_of_the_original_space_and_trust() -> None:
     view, gallery = View(tab="map", chosen=3, selected=(3, 4, 40)), synthetic_gallery()
     teacher, student, quality, near, faces = map_tab.show(view, gallery)

@@ -44,7 +44,7 @@ class NetworkMaps:
 def network_maps(view: View, first: Face, second: Face) -> list[NetworkMaps]:
     """Compute the maps of teacher and student, trained and with random weights; the trained network scores both."""
     face, seed = chosen(view, first, second)
-    other = (second, view.seeds[1]) if face is first else (first, view.seeds[0])
+    other = (second, view.seeds[1]) if view.whose == "first" else (first, view.seeds[0])
     towards = None if view.target == "itself" else other
     settings = {size: replace(view.degradation, resolution=size) for size in sizes(view)}
     found = []
