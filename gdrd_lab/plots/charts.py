@@ -153,8 +153,12 @@ def lines(
     x_label: str,
     y_label: str,
     title: str = "",
+    errors: Mapping[str, Sequence[float] | np.ndarray] | None = None,
 ) -> Figure:
-    """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own."""
+    """Draw one line per entry of ``series`` over the positions ``x``; a mapping ``x`` gives each line its own.
+
+    ``errors`` are drawn as bars above and below the values.
+    """
     figure, axes = new_figure()
     words = []
     for i, (name, values) in enumerate(series.items()):
@@ -163,7 +167,9 @@ def lines(
         if len(places) != len(values):
             raise GdrdError(f"{name} has {len(values)} values at {len(places)} positions", "Give one value for each")
         marks = ("marker",) if len(values) <= 25 else ()
-        axes.plot(places, values, label=name, linewidth=1.8, markersize=6, **style(i, "linestyle", *marks))
+        look = style(i, "linestyle", *marks) | {"label": name, "linewidth": 1.8, "markersize": 6}
+        bar = None if errors is None else np.nan_to_num(np.asarray(errors[name], float))
+        axes.errorbar(places, values, bar, capsize=3, **look)
         words.append(f"{name}: {values[0]:.3g} at {places[0]:g}, {values[-1]:.3g} at {places[-1]:g}")
     finalise_axes(figure, axes, title, x_label, fill(y_label, 40))
     return set_alt_text(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")

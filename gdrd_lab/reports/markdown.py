@@ -1,6 +1,8 @@
-"""Scores as Markdown tables."""
+"""Scores as Markdown: tables, pictures, and the commands that made them."""
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,10 +11,18 @@ from matplotlib.figure import Figure
 
 from gdrd_lab.evaluation.failures import Failures
 from gdrd_lab.evaluation.metrics.image_quality import QualityRow
-from gdrd_lab.evaluation.sweep import Score
+from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.evaluation.tables import cells, percent
 from gdrd_lab.plots import alt_text, save
 from gdrd_lab.transforms.degradation import Degradation
+
+SETTINGS = {
+    Setting.SAME: "both faces at the same resolution",
+    Setting.GALLERY: "sharp gallery, degraded probe",
+    Setting.TEACHER: "sharp gallery enrolled by the teacher, degraded probe",
+}
+Writer = Callable[[Sequence[Path], Path], str]  # writes a section of the page from its result files
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,18 @@ def answered(question: str, answer: str, table: str) -> str:
     return f"**{question}** {answer}\n\n{table}"
 
 
+def pivot(scores: Sequence[Score], row: Callable[[Score], str], column: Callable[[Score], str]) -> str:
+    """Return scores in percent as a table; ``row`` and ``column`` name the place of each."""
+    found = {(row(score), column(score)): percent(score, 1) for score in scores}
+    heads, names = (list(dict.fromkeys(name[axis] for name in found)) for axis in (1, 0))
+    return grid(["%", *heads], [[name, *(found.get((name, head), "") for head in heads)] for name in names])
+
+
+def folded(table: str) -> str:
+    """Return a table that a reader opens."""
+    return f"<details><summary>The numbers</summary>\n\n{table}\n</details>"
+
+
 def scores_table(scores: Sequence[Score]) -> str:
     """One metric in one setting: methods as rows, degradations as columns, value and standard error in percent."""
     header, rows = cells(sorted(scores, key=lambda score: score.resolution), 1)  # files may hold other resolutions
@@ -60,11 +82,12 @@ def of_severity(scores: Sequence[Score], name: str, metric: str = "accuracy") ->
 def severity_table(scores: Sequence[Score], name: str) -> str:
     """One kind of degradation: methods as rows, its severities as columns, in percent."""
     neutral = getattr(Degradation(), name)
-    values = list(dict.fromkeys(score.degradation[name] for score in scores))
-    heads = ["none" if value == neutral else f"{name} {value:g}" for value in values]
-    methods = list(dict.fromkeys(score.method for score in scores))
-    found = {(score.method, score.degradation[name]): percent(score, 1) for score in scores}
-    return grid(["%", *heads], [[m, *(found.get((m, value), "") for value in values)] for m in methods])
+
+    def head(score: Score) -> str:
+        value = score.degradation[name]
+        return "none" if value == neutral else f"{name} {value:g}"
+
+    return pivot(scores, lambda score: score.method, head)
 
 
 def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
@@ -119,6 +142,29 @@ def picture(figure: Figure, page: Path, name: str) -> str:
     """Save a figure into ``figures/`` beside the page and return the Markdown that shows it, with its alt text."""
     png, _ = save(figure, page.parent / "figures" / name)
     return f"![{alt_text(figure)}](figures/{png.name})"
+
+
+def of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Writer:
+    """Return a section's writer from what writes its parts; notes and commands follow them."""
+
+    def write(files: Sequence[Path], page: Path) -> str:
+        reports = [read_json(file) for file in files]
+        text = parts([score for report in reports for score in report], page)
+        notes = dict.fromkeys(note for report in reports for note in report.notes)
+        return "\n\n".join([*text, *notes, *(_command(report.command, report.date) for report in reports)])
+
+    return write
+
+
+def commands(files: Sequence[Path]) -> list[str]:
+    """Return the command and day of each result file."""
+    documents = [json.loads(file.read_text()) for file in files]
+    return [_command(document["command"], document["date"]) for document in documents]
+
+
+def _command(command: str, date: str) -> str:
+    """Return a command and its day; of an absolute path only the last name is shown."""
+    return f"`{re.sub(r'(?<![^ =])/[^ ]*/', '', command)}`, {date[:10]}"
 
 
 def files_of(whole: Path) -> list[Path]:

@@ -1,8 +1,7 @@
 """The results page, written from the result files of one folder."""
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -15,14 +14,9 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
-from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.markdown import answered, columns, files_of
+from gdrd_lab.reports import answers, conditions, markdown
+from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores
 
-SETTINGS = {
-    Setting.SAME: "both faces at the same resolution",
-    Setting.GALLERY: "sharp gallery, degraded probe",
-    Setting.TEACHER: "sharp gallery enrolled by the teacher, degraded probe",
-}
 METRICS = {
     "accuracy": "verifies best",
     "AUC": "separates genuine from impostor pairs best",
@@ -30,9 +24,6 @@ METRICS = {
     "rank-5": "most often has the right person among the first five",
     "mAP": "ranks all faces of the right person best",
 }
-
-
-Writer = Callable[[Sequence[Path], Path], str]  # writes a section of the page from its result files
 
 
 def write_page(folder: Path, page: Path) -> list[str]:
@@ -56,18 +47,6 @@ def write_page(folder: Path, page: Path) -> list[str]:
             text += [f"## {title}", write(files, page)]
     write_atomically(page, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return missing
-
-
-def _of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Writer:
-    """Return a section's writer from what writes its parts; notes and commands follow them."""
-
-    def write(files: Sequence[Path], page: Path) -> str:
-        reports = [read_json(file) for file in files]
-        text = parts([score for report in reports for score in report], page)
-        notes = dict.fromkeys(note for report in reports for note in report.notes)
-        return "\n\n".join([*text, *notes, *(_command(report.command, report.date) for report in reports)])
-
-    return write
 
 
 def _table(scores: list[Score], metric: str, setting: str) -> str:
@@ -101,7 +80,7 @@ def _flips(files: Sequence[Path], page: Path) -> str:
                 out.append(answered(question, answers.change(chosen, others), markdown.scores_table(chosen)))
         return out
 
-    return _of_scores(parts)(files, page)
+    return of_scores(parts)(files, page)
 
 
 def _cost(files: Sequence[Path], page: Path) -> str:
@@ -164,17 +143,6 @@ def _ranking(scores: list[Score], page: Path) -> list[str]:
     return [_table(scores, *part) for part in found if part[0] in ("accuracy", "rank-1", "rank-5", "mAP")]
 
 
-def _robustness(scores: list[Score], page: Path) -> list[str]:
-    out = []
-    for setting, title in SETTINGS.items():
-        for name in ("blur", "noise", "jpeg", "illumination", "occlusion"):
-            chosen = markdown.of_severity([score for score in scores if score.setting == setting], name)
-            if len({score.degradation[name] for score in chosen}) > 1:
-                question = f"How much accuracy does {name} cost, {title}?"
-                out.append(answered(question, answers.loss(chosen, name), markdown.severity_table(chosen, name)))
-    return out
-
-
 def _ablation(scores: list[Score], page: Path) -> list[str]:
     text = (
         "Baselines come first and were not trained here. Every other row is the same student, trained for the same "
@@ -206,7 +174,7 @@ def _quality(files: Sequence[Path], page: Path) -> str:
     )
     question = "Which output is nearest to the high-resolution face?"
     answer = answered(question, answers.super_resolved(rows), markdown.quality_table(rows))
-    return "\n\n".join([text, answer, *_commands(files)])
+    return "\n\n".join([text, answer, *commands(files)])
 
 
 def _failures(files: Sequence[Path], page: Path) -> str:
@@ -214,28 +182,18 @@ def _failures(files: Sequence[Path], page: Path) -> str:
     for found in (found for file in files for found in read_failures(file)):
         question = f"How many pairs of {found.data} does {found.method} decide wrongly at {found.resolution} px?"
         out.append(answered(question, answers.failed(found), markdown.failures_table(found)))
-    return "\n\n".join([*out, *_commands(files)])
-
-
-def _commands(files: Sequence[Path]) -> list[str]:
-    documents = [json.loads(file.read_text()) for file in files]
-    return [_command(document["command"], document["date"]) for document in documents]
-
-
-def _command(command: str, date: str) -> str:
-    """Return a command and its day; of an absolute path only the last name is shown."""
-    return f"`{re.sub(r'(?<![^ =])/[^ ]*/', '', command)}`, {date[:10]}"
+    return "\n\n".join([*out, *commands(files)])
 
 
 # The sections in the order of the page, by their result file: title and writer.
 SECTIONS: dict[str, tuple[str, Writer]] = {
-    "lfw.json": ("Verification on LFW View 2", _of_scores(_verification)),
+    "lfw.json": ("Verification on LFW View 2", of_scores(_verification)),
     "flips.json": ("LFW View 2 with the mirror image of each face averaged in, at twice the cost", _flips),
     "bench.json": ("Accuracy against cost", _cost),
-    "heldout.json": ("Held-out CelebA identities: verification, identification, retrieval", _of_scores(_ranking)),
-    "lfw5.json": ("LFW people with at least five images: identification and retrieval", _of_scores(_ranking)),
-    "robustness.json": ("Robustness at 16 px", _of_scores(_robustness)),
-    "ablation.json": ("Ablation", _of_scores(_ablation)),
+    "heldout.json": ("Held-out CelebA identities: verification, identification, retrieval", of_scores(_ranking)),
+    "lfw5.json": ("LFW people with at least five images: identification and retrieval", of_scores(_ranking)),
+    "robustness.json": ("Robustness at 16 px", of_scores(conditions.robustness)),
+    "ablation.json": ("Ablation", of_scores(_ablation)),
     "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
     "failures.json": ("Failures", _failures),

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gdrd_lab.cli import main
@@ -12,7 +13,9 @@ from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.evaluation.sweep import Score
+from gdrd_lab.plots import alt_text
 from gdrd_lab.reports.answers import ablated, best, change, cheaper, loss, super_resolved
+from gdrd_lab.reports.conditions import severity_figure
 from gdrd_lab.reports.markdown import grid, of_severity, scores_table, severity_table
 from gdrd_lab.reports.page import SECTIONS, write_page
 from gdrd_lab.transforms.degradation import Degradation
@@ -51,6 +54,21 @@ def test_severity_table_takes_one_kind_and_the_clean_faces() -> None:
     assert lines[2] == "| m | 90.0 ± 1.2 | 80.0 ± 1.2 | 70.0 ± 1.2 |"
 
 
+def test_severities_are_drawn_with_two_standard_errors() -> None:
+    """A figure from scores in any order; JPEG runs from none to the strongest compression."""
+    found = [
+        score(method, value, jpeg=quality)
+        for quality, values in ((20, (0.6, 0.7)), (None, (0.9, 0.8)), (80, (0.8, 0.75)))
+        for method, value in zip(("student", "SFace"), values, strict=True)
+    ]
+    figure = severity_figure(found, "jpeg", "both faces at the same resolution")
+    drawn = {str(item.get_label()): item for item in figure.axes[0].containers}
+    line, _, (bars,) = drawn["student"]  # type: ignore[misc]
+    assert [*line.get_xdata()] == [0, 20, 80] and [*line.get_ydata()] == [0.9, 0.8, 0.6]
+    assert [np.ptp(bar[:, 1]) for bar in bars.get_segments()] == pytest.approx([4 * 0.0123] * 3)
+    assert alt_text(figure).startswith("JPEG, both faces at the same resolution, 16 px. student: 0.9 at 0, 0.6 at 80")
+
+
 def fill(folder: Path) -> None:
     """Write every file that the page knows."""
     for name in ("lfw", "flips", "heldout", "lfw5"):
@@ -87,7 +105,7 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         assert fact in text, fact
     assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
     assert text.count("\n## ") == len(SECTIONS)
-    for name in ("lfw-same", "lfw-gallery", "cost"):
+    for name in ("lfw-same", "lfw-gallery", "cost", "blur-same"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 
 
@@ -100,8 +118,10 @@ def test_every_table_has_a_question_and_an_answer_above_it(tmp_path: Path) -> No
     tables = [k for k, block in enumerate(blocks) if block.startswith(("| %", "| pair", "| method"))]
     assert len(tables) == 16
     for k in tables:
-        question, _, answer = blocks[k - 1].removeprefix("**").partition("?** ")
-        assert question and answer.endswith("."), blocks[k - 1]
+        # A folded table stands below its figure.
+        above = blocks[k - 3] if blocks[k - 1].startswith("<details><summary>") else blocks[k - 1]
+        question, _, answer = above.removeprefix("**").partition("?** ")
+        assert question and answer.endswith("."), above
 
 
 def test_answers_follow_from_the_numbers() -> None:
