@@ -94,3 +94,12 @@ def test_a_teacher_is_needed() -> None:
         stage(1, 0, None)
     with pytest.raises(GdrdError, match="out of range"):
         GenerativeConfig(PLAIN.loop, weight_identity=-1)
+
+
+def test_a_compiled_network_gives_its_features_too(batch: Batch) -> None:
+    """The denoising pass compiles the network before the hook of the second pass is there."""
+    trained = stage(0, 1, load_sface()).eval()
+    with torch.no_grad():
+        expected = trained(batch)
+        trained.pipeline.unet.compile(backend="eager")
+        assert trained(batch) == expected

@@ -26,7 +26,10 @@ def encoder_blocks(unet: nn.Module) -> list[str]:
 
 @contextmanager
 def captured(unet: nn.Module, block: str, stop: bool = False) -> Iterator[list[Tensor]]:
-    """Collect the outputs of a submodule, such as "down_blocks.1", in forward passes; ``stop`` ends them there."""
+    """Collect the outputs of a submodule, such as "down_blocks.1", in forward passes; ``stop`` ends them there.
+
+    Code of torch.compile does not call a hook that is younger than itself, so these passes do without it.
+    """
     try:
         module = unet.get_submodule(block)
     except AttributeError as error:
@@ -39,12 +42,14 @@ def captured(unet: nn.Module, block: str, stop: bool = False) -> Iterator[list[T
         if stop:
             raise _Reached
 
-    handle = module.register_forward_hook(keep)
+    handle, compiled = module.register_forward_hook(keep), unet._compiled_call_impl
+    unet._compiled_call_impl = None
     try:
         yield found
     except _Reached:
         pass
     finally:
+        unet._compiled_call_impl = compiled
         handle.remove()
 
 
