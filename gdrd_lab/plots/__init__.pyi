@@ -16,5 +16,6 @@ from .interactive import fraction_plot as fraction_plot
 from .interactive import histogram_plot as histogram_plot
 from .interactive import map_plot as map_plot
 from .maps import curves_figure as curves_figure
+from .maps import heat_map as heat_map
 from .maps import map_figure as map_figure
 from .maps import overlay as overlay

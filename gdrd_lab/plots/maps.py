@@ -12,7 +12,7 @@ from gdrd_lab.analysis.cam import ScoreCurve, resized
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots.charts import lines
-from gdrd_lab.plots.figures import COLOURS, INK, MARKERS, finalise_axes, new_figure, set_alt_text, style
+from gdrd_lab.plots.figures import COLOURS, DPI, INK, MARKERS, SMALL, finalise_axes, new_figure, set_alt_text, style
 from gdrd_lab.transforms.resize import luma
 
 if TYPE_CHECKING:
@@ -85,3 +85,28 @@ def map_figure(
     finalise_axes(figure, axes, title, "First dimension of the map", "Second dimension of the map")
     picked = f" {len(selected)} are selected." if len(selected) else ""
     return set_alt_text(figure, f"{title or 'Embedding map'}. {len(points)} points.{picked}")
+
+
+def heat_map(rows: Mapping[str, Mapping[str, float]], *, x_label: str, scale: str, title: str = "") -> Figure:
+    """Draw a table of values as colours with their numbers: by row, then by column; missing cells stay white."""
+    from matplotlib.figure import Figure
+
+    heads = list(dict.fromkeys(head for row in rows.values() for head in row))
+    table = np.array([[row.get(head, np.nan) for head in heads] for row in rows.values()])
+    size = (2.6 + 0.75 * len(heads), 1.0 + 0.34 * len(rows) + (0.3 if title else 0))
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(table, cmap=COLOUR_MAP, aspect="auto")
+    middle = (np.nanmin(table) + np.nanmax(table)) / 2
+    for (r, c), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            colour = "white" if value < middle else INK
+            axes.text(c, r, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=SMALL - 1)
+    axes.set_xticks(range(len(heads)), heads, fontsize=SMALL)
+    axes.set_yticks(range(len(rows)), list(rows), fontsize=SMALL)
+    axes.set_xlabel(x_label, fontsize=SMALL)
+    axes.set_title(title, fontsize=SMALL + 2, color=INK)
+    figure.colorbar(drawn, ax=axes, label=scale)
+    places = ((name, head, value) for name, row in rows.items() for head, value in row.items())
+    best = max(places, key=lambda place: place[2])
+    return set_alt_text(figure, f"{title or scale}. Highest: {best[0]} at {best[1]}, {best[2]:.3f}.")

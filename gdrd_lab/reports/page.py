@@ -15,6 +15,7 @@ from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
 from gdrd_lab.reports import answers, conditions, markdown
+from gdrd_lab.reports.identity import identity_probe
 from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores
 
 METRICS = {
@@ -196,5 +197,6 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "ablation.json": ("Ablation", of_scores(_ablation)),
     "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
+    "probe.json": ("What features say about identity", identity_probe),
     "failures.json": ("Failures", _failures),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdrd_lab.analysis.identity_probe import ProbeRow
 from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import Failure, Failures
@@ -69,6 +70,9 @@ def test_severities_are_drawn_with_two_standard_errors() -> None:
     assert alt_text(figure).startswith("JPEG, both faces at the same resolution, 16 px. student: 0.9 at 0, 0.6 at 80")
 
 
+PROBED = {("pixels", "pixels", 0): 0.7, ("teacher", "mid_block", 0): 0.6, ("teacher", "mid_block", 999): 0.8}
+
+
 def fill(folder: Path) -> None:
     """Write every file that the page knows."""
     for name in ("lfw", "flips", "heldout", "lfw5"):
@@ -85,6 +89,8 @@ def fill(folder: Path) -> None:
     for name in ("quality", "dlib-quality"):
         quality = Quality(24.567, 0.1, 0.8, 0.01, 0.5, 0.02, 64, (0, 1, 2))
         write_rows(folder / f"{name}.json", [QualityRow("faces", 16, "4 steps", quality)])
+    probed = [ProbeRow("faces", 16, *place, auc, 9, 20) for place, auc in PROBED.items()]
+    write_rows(folder / "probe.json", probed)
     failure = Failure("genuine", 7, 1, 0.123, 0.4, 0.9, "brightness 0.1 against 0.9")
     write_rows(folder / "failures.json", [Failures("m", "faces", 16, 9, 700, (failure,), {"dlib": 0.777})])
 
@@ -101,11 +107,12 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         "24.57 ± 0.10",
         "| student | 1148 | 19.2 | 280 | 2.0 |",
         "0.777 with dlib",
+        "teacher 0.800 (mid_block, t = 999); pixels 0.700. Judged on 20 faces of 9 people of faces.",
     ):
         assert fact in text, fact
     assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
     assert text.count("\n## ") == len(SECTIONS)
-    for name in ("lfw-same", "lfw-gallery", "cost", "blur-same"):
+    for name in ("lfw-same", "lfw-gallery", "cost", "blur-same", "probe-16"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 
 
