@@ -8,7 +8,7 @@ from gdrd_lab.cli import _options as flags
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    parser = flags.command(commands, "quality", run, "PSNR, SSIM and identity of super-resolved faces")
+    parser = flags.command(commands, "quality", run, "PSNR, SSIM, identity and realism of super-resolved faces")
     flags.add_data(parser)
     flags.add_generative(parser)
     flags.add_resolutions(parser, 8, 16)
@@ -24,7 +24,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare super-resolved faces with the sharp ones over several seeds: pixels (PSNR), structure
-    (SSIM) and identity (cosine of a recogniser's embeddings), with bicubic interpolation as the baseline.
+    (SSIM), identity (cosine of a recogniser's embeddings) and realism (the kernel distance of the embeddings
+    of both sets, KID), with bicubic interpolation as the baseline.
     """
     from gdrd_lab.datasets.base import random_subset
     from gdrd_lab.evaluation.metrics.image_quality import compare_steps
@@ -41,6 +42,6 @@ def run(arguments: argparse.Namespace) -> None:
     rows = compare_steps(gl.load_generative(generative), pictures, judge, options=options, **chosen)
     written = write_rows(arguments.out, rows)
     cells = ([f"{row.resolution} px", row.method, *row.quality.cells()] for row in rows)
-    header = ["input", "method", "PSNR, dB", "SSIM", "identity"]
+    header = ["input", "method", "PSNR, dB", "SSIM", "identity", "KID"]
     flags.print_table(f"{faces.name}: mean ± deviation over seeds", header, cells)
     print(f"Results: {written}")

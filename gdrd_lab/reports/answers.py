@@ -85,8 +85,17 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
     for resolution in dict.fromkeys(row.resolution for row in rows):
         winners: dict[str, list[str]] = {}
         chosen = [row for row in rows if row.resolution == resolution]
-        for measure, field in (("PSNR", "psnr"), ("SSIM", "ssim"), ("identity", "identity")):
-            found = [(getattr(r.quality, field), getattr(r.quality, f"{field}_spread"), r.method) for r in chosen]
+        for measure, field, sign in (
+            ("PSNR", "psnr", 1),
+            ("SSIM", "ssim", 1),
+            ("identity", "identity", 1),
+            ("KID", "kid", -1),
+        ):
+            if any(getattr(row.quality, field) is None for row in chosen):
+                continue
+            found = [
+                (sign * getattr(r.quality, field), getattr(r.quality, f"{field}_spread"), r.method) for r in chosen
+            ]
             top, spread, _ = max(found)
             near = [name for value, other, name in found if value == top or top - value < _two_errors(spread, other)]
             winners.setdefault(" or ".join(near), []).append(measure)

@@ -116,7 +116,7 @@ def ablation_table(scores: Sequence[Score], metric: str) -> str:
 def quality_table(rows: Sequence[QualityRow]) -> str:
     """Super-resolution: mean and standard deviation over the seeds."""
     lines = [[f"{row.resolution} px, {row.method}", *row.quality.cells()] for row in rows]
-    return grid(["input, method", "PSNR, dB", "SSIM", "identity"], lines)
+    return grid(["input, method", "PSNR, dB", "SSIM", "identity", "KID"], lines)
 
 
 def failures_table(found: Failures) -> str:

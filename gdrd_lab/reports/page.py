@@ -170,7 +170,8 @@ def _quality(files: Sequence[Path], page: Path) -> str:
     faces, seeds = rows[0].quality.faces, len(rows[-1].quality.seeds)
     text = (
         f"{faces} faces of {rows[0].data}; mean and standard deviation over {seeds} seeds. Identity is the cosine "
-        "between the reference model's embeddings of the output and of the high-resolution face. Whatever differs "
+        "between the reference model's embeddings of the output and of the high-resolution face. KID is the kernel "
+        "distance between the embeddings of all outputs and of all high-resolution faces; 0 is best. Whatever differs "
         "between seeds is invented."
     )
     question = "Which output is nearest to the high-resolution face?"

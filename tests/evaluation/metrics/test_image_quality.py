@@ -14,6 +14,7 @@ from gdrd_lab.evaluation.metrics.image_quality import (
     bicubic,
     compare_steps,
     identity,
+    kernel_distance,
     psnr,
     quality,
     read_quality,
@@ -83,6 +84,29 @@ def test_quality_of_an_enlargement_has_no_spread_and_sharper_input_is_better(fac
     assert (fine.faces, fine.seeds) == (5, (0, 1, 2))
 
 
+def test_kernel_distance_against_the_sums_over_pairs() -> None:
+    random = np.random.default_rng(0)
+    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in random.normal(size=(2, 6, 4)))
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j]
+    terms = [np.mean([(a[i] @ b[j] + 1) ** 3 for i, j in pairs]) for a, b in ((x, x), (y, y), (x, y))]
+    assert kernel_distance(x, y) == pytest.approx(terms[0] + terms[1] - 2 * terms[2])
+    assert kernel_distance(x, x) == pytest.approx(0, abs=1e-12)
+    # Sets that are drawn alike have 0 in the mean, unlike sets of another kind.
+    draws = random.normal(size=(300, 2, 20, 3)) + [1, 0, 0]
+    draws /= np.linalg.norm(draws, axis=-1, keepdims=True)
+    alike = np.array([kernel_distance(a, b) for a, b in draws])
+    assert abs(alike.mean()) < 3 * alike.std() / 300**0.5
+    assert min(kernel_distance(a, b * [-1, 1, 1]) for a, b in draws[:20]) > 4 * alike.std()
+    with pytest.raises(GdrdError, match="1 and 2 faces"):
+        kernel_distance(x[:1], y[:2])
+
+
+def test_realism_of_the_sharp_faces_themselves_is_best(faces: ArrayFaces) -> None:
+    sharp, small = (quality(bicubic(32), faces, Degradation(resolution=r), Pooled(), options=QUIET) for r in (32, 6))
+    assert sharp.kid is not None and small.kid is not None and abs(sharp.kid) < 1e-6 < small.kid
+    assert small.kid_spread < 1e-12
+
+
 def test_quality_over_seeds_does_not_depend_on_the_batch(faces: ArrayFaces) -> None:
     def noisy(lr: Tensor, seeds: list[int]) -> Tensor:
         noise = [torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in seeds]
@@ -94,6 +118,7 @@ def test_quality_over_seeds_does_not_depend_on_the_batch(faces: ArrayFaces) -> N
     )
     assert one.psnr == pytest.approx(all_at_once.psnr) and one.psnr_spread > 0
     assert one.identity == pytest.approx(all_at_once.identity, abs=1e-6)
+    assert one.kid == pytest.approx(all_at_once.kid, abs=1e-5) and one.kid_spread > 0
     assert quality(noisy, faces, how, Pooled(), seeds=(7,), options=QUIET).psnr_spread == 0
 
 
