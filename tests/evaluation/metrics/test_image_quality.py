@@ -92,7 +92,7 @@ def test_kernel_distance_against_the_sums_over_pairs() -> None:
     assert kernel_distance(x, y) == pytest.approx(terms[0] + terms[1] - 2 * terms[2])
     assert kernel_distance(x, x) == pytest.approx(0, abs=1e-12)
     # Sets that are drawn alike have 0 in the mean, unlike sets of another kind.
-    draws = random.normal(size=(300, 2, 20, 3)) + [1, 0, 0]
+    draws = random.normal([1, 0, 0], size=(300, 2, 20, 3))
     draws /= np.linalg.norm(draws, axis=-1, keepdims=True)
     alike = np.array([kernel_distance(a, b) for a, b in draws])
     assert abs(alike.mean()) < 3 * alike.std() / 300**0.5
