@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SPHINX := $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees -c docs
 READY := $(VENV)/.ready
 # Three test processes of one thread each, because browser tests mostly wait. The tests of a file run in one of them, because
 # they share what its fixtures made.
@@ -33,8 +34,9 @@ test: $(READY)
 
 # Runs each solution notebook once (3 minutes); it runs again only when its code, the package or the weights change.
 docs: $(READY)
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees -c docs . docs/_build/html
-	@echo docs/_build/html/index.html
+	$(SPHINX) . docs/_build/html
+	$(SPHINX) -t solutions . docs/_build/teacher
+	@echo docs/_build/html/index.html, and with the solutions docs/_build/teacher/index.html
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/build.py

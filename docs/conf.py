@@ -2,11 +2,15 @@
 
 The source folder is the repository itself and `include_patterns` names its pages. Nothing is loaded from another host:
 formulas become MathML, and notebooks show the static form of their widgets.
+
+The edition for students shows the exercises open: `sphinx-build -t solutions` makes the one for teachers. Both show the
+outputs of the solved lessons.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -66,7 +70,8 @@ nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json
 
 html_theme = "furo"
 html_title = project
-html_static_path = ["site.css"]
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+html_static_path = ["site.css", *map(str, LESSONS)]  # a lesson's page offers the student's notebook
 html_css_files = ["site.css"]
 html_additional_pages = {"index": "to_front_page.html"}
 html_math_renderer = "mathml"
@@ -82,6 +87,37 @@ def write_formula(translator: Any, node: nodes.Element) -> None:
     formula = convert(" ".join(spaced.split()), display="block" if block else "inline")
     translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
     raise nodes.SkipNode
+
+
+class OpenExercises(SphinxPostTransform):
+    """Put the open exercise in a solution's place, except in the edition for teachers."""
+
+    default_priority = 2
+
+    def run(self, **options: Any) -> None:
+        """Take the cells from the student's notebook, which has as many, in the same order."""
+        lesson = ROOT / "notebooks" / f"{Path(self.env.docname).name}.ipynb"
+        if self.app.tags.has("solutions") or lesson not in LESSONS:
+            return
+        cells = json.loads(lesson.read_text())["cells"]
+        stubs = ["".join(cell["source"]) for cell in cells if "stub" in cell["metadata"].get("tags", [])]
+        solved = [
+            node
+            for node in self.document.findall(nodes.container)
+            if node.get("nb_element") == "cell_code" and "solution" in node["cell_metadata"].get("tags", [])
+        ]
+        for node, stub in zip(solved, stubs, strict=True):
+            old = next(node.findall(nodes.literal_block))
+            new = nodes.literal_block(stub, stub, **old.attributes)
+            old.replace_self(new)
+
+
+def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Let a lesson's page begin with a link to the student's notebook."""
+    name = f"{Path(page).name}.ipynb"
+    if page.startswith("notebooks/solutions/") and name in {lesson.name for lesson in LESSONS}:
+        link = f'<a href="../../_static/{name}" download>Download this lesson as a notebook</a>'
+        context["body"] = f'<p class="download">{link}, with its exercises open.</p>{context["body"]}'
 
 
 class AltText(SphinxPostTransform):
@@ -140,6 +176,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register what this file adds to Sphinx."""
     app.add_html_math_renderer("mathml", (write_formula, None), (write_formula, None))
     app.add_post_transform(AltText)
+    app.add_post_transform(OpenExercises)
+    app.connect("html-page-context", offer_notebook)
     app.connect("source-read", link_to_executed)
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon
     app.connect("env-updated", drop_widget_state)

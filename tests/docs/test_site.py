@@ -1,5 +1,7 @@
 """The site, built without running the lessons: its pages, search, local links, and what a browser loads."""
 
+import html
+import json
 import os
 import re
 import subprocess
@@ -48,13 +50,15 @@ def build(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the site without running the lessons; a page of a module that is gone must not stand in the way."""
-    out, stale = tmp_path_factory.mktemp("site") / "html", ROOT / "docs" / "api" / "gdrd_lab.gone.rst"
+    folder, stale = tmp_path_factory.mktemp("site"), ROOT / "docs" / "api" / "gdrd_lab.gone.rst"
     stale.parent.mkdir(exist_ok=True)
     stale.write_text("gone\n====\n\n.. automodule:: gdrd_lab.gone\n")
-    run = build(ROOT, out, "-D", "nb_execution_mode=off")
-    assert run.returncode == 0, run.stderr[-3000:]
+    options = ["-d", str(folder / "doctrees"), "-D", "nb_execution_mode=off"]
+    for edition in (["html"], ["teacher", "-t", "solutions"]):
+        run = build(ROOT, folder / edition[0], *options, *edition[1:])
+        assert run.returncode == 0, run.stderr[-3000:]
     assert not stale.exists()
-    return out
+    return folder / "html"
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +143,23 @@ def test_the_search_knows_the_lessons(site: Path) -> None:
     assert "Relational contrastive distillation" in index and "bootstrap" in index
 
 
-def test_code_of_the_lessons_is_shown(site: Path) -> None:
-    text = (site / "notebooks" / "solutions" / "00_what_resolution_takes_away.html").read_text()
-    assert "block_average" in text and "NotImplementedError" not in text
+def test_exercises_are_open_for_students_and_solved_for_teachers(site: Path) -> None:
+    for lesson in sorted(ROOT.glob("notebooks/solutions/0*.ipynb")):
+        cells = json.loads(lesson.read_text())["cells"]
+        solutions = ["".join(cell["source"]) for cell in cells if "solution" in cell["metadata"].get("tags", [])]
+        assert solutions
+        for edition in ("html", "teacher"):
+            page = site.parent / edition / "notebooks" / "solutions" / f"{lesson.stem}.html"
+            shown = html.unescape(re.sub(r"<[^>]+>", "", page.read_text()))
+            assert shown.count("raise NotImplementedError") == (len(solutions) if edition == "html" else 0), page
+            assert all((solution in shown) == (edition == "teacher") for solution in solutions), page
+
+
+def test_each_lesson_offers_the_notebook_of_the_student(site: Path, pages: dict[Path, Page]) -> None:
+    for lesson in sorted(ROOT.glob("notebooks/0*.ipynb")):
+        assert (site / "_static" / lesson.name).read_text() == lesson.read_text()
+        page = pages[site / "notebooks" / "solutions" / f"{lesson.stem}.html"]
+        assert f"../../_static/{lesson.name}" in page.links
 
 
 def test_a_lesson_runs_once_and_an_error_or_a_check_that_does_not_pass_fails_the_build(tmp_path: Path) -> None:
