@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     from functools import partial
 
     from gdrd_lab.evaluation import benchmarks as protocols
+    from gdrd_lab.evaluation.results import provenance
     from gdrd_lab.io.atomic import write_atomically
     from gdrd_lab.io.paths import commit
 
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     score = ijb if name in ("ijbb", "ijbc") else getattr(protocols, f"score_{name}")
     found = {model.name: score(arguments.path, model, options) for model in gl.load_models(arguments.methods)}
     scores = {method: [asdict(metric) for metric in metrics] for method, metrics in found.items()}
-    content = {"benchmark": name, "flip": arguments.flip, "commit": commit(), "scores": scores}
+    content = {"benchmark": name, "flip": arguments.flip, "commit": commit(), **provenance(), "scores": scores}
     written = write_atomically(arguments.out, json.dumps(content, indent=1).encode())
     lines = zip(*found.values(), strict=True)
     rows = ([line[0].name, f"{line[0].n:,}", *(f"{100 * metric.value:.2f}" for metric in line)] for line in lines)

@@ -14,7 +14,7 @@ SWEEPS = {
     "illumination": (float, "strength, -1 to 1"),
     "occlusion": (float, "share of the face, 0 to 0.9"),
 }
-CAMERAS = ("webcam", "surveillance", "training")  # presets of transforms.camera
+CAMERAS = ("clean", "webcam", "surveillance", "training")  # presets of transforms.camera
 SETTINGS = ("same", "gallery", "teacher")  # the members of evaluation.sweep.Setting, which would load torch here
 
 
@@ -42,10 +42,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         parser.add_argument(f"--{name}", type=kind, nargs="+", default=[], metavar="VALUE", help=text)
     parser.add_argument("--all-pairs", action="store_true", help="also TAR at FARs down to 1e-5 on all pairs")
     parser.add_argument("--open-set", action="store_true", help="also open-set identification")
+    text = "also the errors that remain as the pairs of lowest quality are discarded"
+    parser.add_argument("--quality", action="store_true", help=text)
     text = "also reduce the whole photograph before its face is found and aligned (LFW, folders of photographs)"
     parser.add_argument("--photographs", action="store_true", help=text)
-    text = "also let cameras take the faces at every resolution"
-    parser.add_argument("--camera", nargs="+", default=[], choices=CAMERAS, help=text)
+    text = "cameras that take the faces at every resolution; clean is bicubic reduction"
+    parser.add_argument("--camera", nargs="+", default=["clean"], choices=CAMERAS, help=text)
     parser.add_argument("--flip", action="store_true", help="average the embeddings of a face and its mirror image")
     parser.add_argument("--seed", type=int, default=0, help="seed of pairs, degradations and bootstrap")
     parser.add_argument("--figure", type=Path, help="also draw accuracy against resolution as PNG and SVG")
@@ -66,10 +68,11 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.tables import show
     from gdrd_lab.plots import accuracy_curves, curves, save
 
-    start, swept = gl.Degradation(arguments.resolutions[0]), vars(arguments)
+    sizes, swept = arguments.resolutions, vars(arguments)
+    first, *others = dict.fromkeys(arguments.camera)
+    start = gl.Degradation(sizes[0], camera=first)
     further = [one for name in SWEEPS if swept[name] for one in severities(start, name, swept[name])]
-    sizes = arguments.resolutions
-    further += [gl.Degradation(size, camera=camera) for camera in arguments.camera for size in sizes]
+    further += [gl.Degradation(size, camera=camera) for camera in others for size in sizes]
     compare_with = [score for path in arguments.compare_with for score in read_json(path)]
     recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
     faces = flags.open_data(arguments)
@@ -79,11 +82,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
     options = gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet)
-    names = ("settings", "unseen", "identification", "retrieval", "all_pairs", "open_set")
+    names = ("settings", "unseen", "identification", "retrieval", "all_pairs", "open_set", "quality")
     chosen = {name: getattr(arguments, name) for name in names}
     if arguments.photographs:
         chosen["photographs"] = gl.load_dataset(arguments.data, options=gl.ReadOptions(align="never"))
-    scores = gl.evaluate(recognisers, faces, arguments.resolutions, further=further, options=options, **chosen)
+    scores = gl.evaluate(recognisers, faces, sizes, degradation=start, further=further, options=options, **chosen)
     written = scores.save(arguments.out)
     if arguments.figure:
         shown = [score for score in [*scores, *compare_with] if score.setting == Setting.SAME]

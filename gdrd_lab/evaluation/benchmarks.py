@@ -1,5 +1,7 @@
 """The metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C, Extended Yale B and InsightFace's .bin files."""
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,8 @@ import numpy as np
 from gdrd_lab.datasets.benchmarks import ijb, qmul, scface, yaleb
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
-from gdrd_lab.evaluation.metrics.identification import tpir_at_fpir
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.identification import clustered_error, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
 from gdrd_lab.evaluation.metrics.verification import tar_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
@@ -24,6 +27,18 @@ class Metric:
     name: str
     value: float
     n: int
+    spread: float = math.nan  # standard error, clustered by person, where it is computed
+
+
+def read_benchmark(path: Path) -> dict[str, list[Metric]]:
+    """Read the metrics of each method that `gdrd benchmarks` wrote."""
+    try:
+        scores = json.loads(path.read_text())["scores"]
+        return {method: [Metric(**metric) for metric in metrics] for method, metrics in scores.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GdrdError(
+            f"{path} holds no scores of a benchmark ({error})", "Write it with `gdrd benchmarks`"
+        ) from error
 
 
 def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
@@ -99,14 +114,22 @@ def score_ijb(
 
 
 def score_yaleb(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:
-    """Rank-1 of Extended Yale B against the faces in frontal light: sharp, by subset of lights, and at 16 px."""
+    """Rank-1 of Extended Yale B against the faces in frontal light: sharp, by subset of lights, at 16 and at 8 px."""
     faces, enrolment, subsets = yaleb.yaleb(path)
-    sharp, low = (embed_all(recogniser, faces, degradation, options) for degradation in (None, Degradation(16)))
-    lights, metrics = subsets[enrolment.probes], []
-    for name, probe, gallery in (("sharp", sharp, sharp), ("16 px", low, low), ("16 px, sharp gallery", low, sharp)):
+    sharp, low, lowest = (embed_all(recogniser, faces, how, options) for how in (None, *map(Degradation, (16, 8))))
+    lights, people, metrics = subsets[enrolment.probes], faces.labels[enrolment.probes], []
+    both = (
+        ("sharp", sharp, sharp),
+        ("16 px", low, low),
+        ("16 px, sharp gallery", low, sharp),
+        ("8 px", lowest, lowest),
+    )
+    for name, probe, gallery in both:
         right = identify_embeddings(probe, gallery, faces.labels, enrolment).ranks == 1
-        parts = {"": right} | {f", subset {k}": right[lights == k] for k in np.unique(lights) if name == "sharp"}
-        metrics += [Metric(f"rank-1, {name}{which}", float(part.mean()), len(part)) for which, part in parts.items()]
+        shown = {"": right >= 0} | {f", subset {k}": lights == k for k in np.unique(lights) if name == "sharp"}
+        for which, part in shown.items():
+            error = clustered_error(right[part], people[part])
+            metrics.append(Metric(f"rank-1, {name}{which}", float(right[part].mean()), int(part.sum()), error))
     return metrics
 
 

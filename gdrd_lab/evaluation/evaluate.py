@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.registry import open_pairs
 from gdrd_lab.datasets.split import overlap, set_names
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.discard import discard_scores
 from gdrd_lab.evaluation.photographs import verify_photographs
 from gdrd_lab.evaluation.protocol import SHARP
 from gdrd_lab.evaluation.results import Scores, collect
@@ -34,6 +36,7 @@ def evaluate(
     retrieval: bool = False,
     all_pairs: bool = False,
     open_set: bool = False,
+    quality: bool = False,
     photographs: FaceDataset | None = None,
     options: EmbedOptions = EmbedOptions(),
 ) -> Scores:
@@ -55,6 +58,7 @@ def evaluate(
         retrieval: also measure mean average precision and recall@k.
         all_pairs: also measure TAR at FARs of 1e-3, 1e-4 and 1e-5 on all pairs of the set.
         open_set: also measure open-set identification: TPIR at FPIRs, half of the identities being enrolled.
+        quality: also measure the false non-match rate as the pairs of lowest quality are discarded.
         photographs: the same faces as photographs that are not aligned; also measure accuracy and detection rate where
             the whole photograph is reduced before its face is found and aligned.
         options: how the faces are embedded; its seed is that of pairs, degradations and bootstrap too.
@@ -84,12 +88,12 @@ def evaluate(
     chosen = [known[setting] for setting in settings]
     teacher = load_model("sface") if Setting.TEACHER in chosen else None
     pairs = open_pairs(dataset, options.seed) if pairs is None else pairs
-    metrics = MetricConfig(
-        pairs, identification=identification, distractors=True, retrieval=retrieval,
-        all_pairs=all_pairs, open_set=open_set,
-    )  # fmt: skip
+    which: dict[str, Any] = {"identification": identification, "retrieval": retrieval}
+    metrics = MetricConfig(pairs, distractors=True, all_pairs=all_pairs, open_set=open_set, **which)
     degradations = [replace(degradation, resolution=size) for size in sizes or resolutions]
     scores = sweep(several, dataset, [*degradations, *further], metrics, options, settings=chosen, teacher=teacher)
+    if quality:
+        scores += discard_scores(several, dataset, pairs, sizes, options)
     if photographs is not None:
         same = np.flatnonzero(np.isin(photographs.keys, dataset.keys))
         scores += verify_photographs(several, subset(photographs, same, dataset.name), pairs, sizes, options)

@@ -74,10 +74,25 @@ def verify_photographs(
             began = time.perf_counter()
             embeddings = embed_all(recogniser, faces, None, options)
             similar = pair_scores(embeddings, embeddings, pairs)
-            similar[missed] = np.where(pairs.genuine[missed], -2.0, 2.0)  # outside the range of a cosine
-            result = lfw_accuracy(similar, pairs.genuine, pairs.fold)
-            rows = [detected, ("accuracy", result.mean, result.standard_error, len(similar))]
+            rows = [detected, ("accuracy", *accuracy_where_found(similar, pairs, ~missed), len(similar))]
             method, seconds = method_name(recogniser, options), round(time.perf_counter() - began, 3)
             place = (method, photographs.name, SETTING, resolution, asdict(Degradation(resolution)))
             scores += [Score(*place, *row, options.seed, code, seconds) for row in rows]
     return scores
+
+
+def accuracy_where_found(scores: np.ndarray, pairs: Pairs, found: np.ndarray) -> tuple[float, float]:
+    """Return accuracy and standard error; pairs that are not ``found`` (P,) are wrong and choose no threshold.
+
+    NaN where the pairs that are found cannot choose a threshold: they lie in one fold, or are all genuine or impostors.
+    """
+    folds = np.unique(pairs.fold)
+    shares = np.array([found[pairs.fold == fold].mean() for fold in folds])
+    right = np.zeros(len(folds))
+    if found.any():
+        try:
+            result = lfw_accuracy(scores[found], pairs.genuine[found], pairs.fold[found])
+        except GdrdError:
+            return np.nan, np.nan
+        right[shares > 0] = result.per_fold * shares[shares > 0]
+    return float(right.mean()), float(right.std(ddof=1) / np.sqrt(len(folds)))

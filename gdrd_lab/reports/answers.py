@@ -1,6 +1,7 @@
 """The sentence above each results table, computed from the scores in it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import hypot, isnan
 
 from gdrd_lab.evaluation.failures import Failures
@@ -58,6 +59,61 @@ def loss(scores: Sequence[Score], name: str) -> str:
         for method, found in ends.items()
     ]
     return f"At {name} {scores[-1].degradation[name]:g}: {'; '.join(parts)}."
+
+
+def cameras(scores: Sequence[Score]) -> str:
+    """Name the best method through each camera, and what the camera costs against the clean one."""
+    clean = {(s.method, s.resolution): s.value for s in scores if s.degradation["camera"] == "clean"}
+    parts = []
+    for camera in dict.fromkeys(score.degradation["camera"] for score in scores):
+        found = [s for s in scores if s.degradation["camera"] == camera]
+        text = best([replace(s, degradation=s.degradation | {"camera": "clean"}) for s in found])
+        parts.append(f"{camera.capitalize()} camera, b{text[1:]}")
+        lost: dict[str, list[float]] = {}
+        for score in found:
+            if camera != "clean" and (score.method, score.resolution) in clean:
+                lost.setdefault(score.method, []).append(100 * (clean[score.method, score.resolution] - score.value))
+        if lost:
+            costs = [f"{name} {min(points):.1f} to {max(points):.1f} points" for name, points in lost.items()]
+            parts.append(f"It costs {listed(costs)}.")
+    return " ".join(parts)
+
+
+def rates(scores: Sequence[Score]) -> str:
+    """Name the best method at the lowest false rate of each kind, through the clean camera."""
+    lowest: dict[str, list[Score]] = {}
+    for score in scores:
+        if score.degradation["camera"] == "clean" and not isnan(score.value):
+            lowest.setdefault(score.metric, []).append(score)
+    kinds = {name.split("=")[0]: name for name in sorted(lowest, key=lambda name: -float(name.split("=")[1]))}
+    parts = (f"{name} (n = {lowest[name][0].n:,}), b{best(lowest[name])[1:]}" for name in kinds.values())
+    return " ".join(["With the clean camera:", *parts])
+
+
+def photographs(found: Sequence[Score], low: Sequence[Score], full: Sequence[Score]) -> str:
+    """Say how many faces are found in reduced photographs, and how the accuracy changes."""
+    rates = listed([f"{100 * score.value:.1f} % at {score.resolution} px" for score in found])
+    text = f"Faces found: {rates}. A face that is not found counts as wrong."
+    return f"{text} Accuracy changes by {change(low, full)}" if full else text
+
+
+def discarded(rows: Mapping[str, Mapping[float, Score]]) -> str:
+    """Say how the errors of each row {percent discarded: score} change where a fifth of the pairs is discarded."""
+    parts = [
+        f"from {100 * found[0].value:.1f} to {100 * found[20].value:.1f} % for {name}" for name, found in rows.items()
+    ]
+    return f"Discarding 20 % changes the rejected genuine pairs {listed(parts)}."
+
+
+def benchmark(found: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
+    """Name the best methods in each column of {method: {column: (value, standard error)}}."""
+    parts = []
+    for column in dict.fromkeys(name for values in found.values() for name in values):
+        ordered = sorted(((*values[column], name) for name, values in found.items() if column in values), reverse=True)
+        value, error, first = ordered[0]
+        near = [first, *(name for v, e, name in ordered[1:] if value - v < _two_errors(error, e))]
+        parts.append(f"{column}: {listed(near, 'or')} ({100 * value:.1f} %)")
+    return f"Best: {'; '.join(parts)}. Methods within two standard errors of the best are named with it."
 
 
 def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:

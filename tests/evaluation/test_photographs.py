@@ -11,7 +11,7 @@ from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.datasets.embed import QUIET, EmbedOptions
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.synthetic import synthetic_faces
-from gdrd_lab.evaluation.photographs import SETTING, align_reduced, verify_photographs
+from gdrd_lab.evaluation.photographs import SETTING, accuracy_where_found, align_reduced, verify_photographs
 
 
 class Pooled:
@@ -74,6 +74,18 @@ def test_a_face_that_is_not_found_counts_as_wrong(photographs: ArrayFaces) -> No
     scores = {score.metric: score for score in verify_photographs([Known()], photographs, pairs, [32], QUIET)}
     assert scores["accuracy"].value == 6 / 8 and scores["detection rate"].value == 7 / 8
     assert {score.setting for score in scores.values()} == {SETTING}
+
+
+def test_pairs_that_are_not_found_cannot_be_right_at_any_threshold() -> None:
+    """Half of the pairs are found and decided rightly: 0.5, not what accepting every pair would score."""
+    genuine, fold = np.arange(16) < 12, np.arange(16) % 2
+    pairs = Pairs(np.zeros(16, int), np.ones(16, int), genuine, fold)
+    scores, found = np.where(genuine, 0.9, 0.1), (np.arange(16) // 2) % 2 == 0
+    assert accuracy_where_found(scores, pairs, found) == (0.5, 0.0)
+    assert accuracy_where_found(scores, pairs, found & (fold == 0)) == pytest.approx((np.nan, np.nan), nan_ok=True)
+    assert accuracy_where_found(scores, pairs, np.zeros(16, bool)) == (0.0, 0.0)
+    uneven = np.where(fold == 0, True, found)
+    assert accuracy_where_found(scores, pairs, uneven) == pytest.approx((0.75, 0.25))
 
 
 def test_a_photograph_is_searched_once_at_full_resolution(

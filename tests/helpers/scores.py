@@ -1,0 +1,54 @@
+"""Scores and result files with numbers that a test can follow."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from gdrd_lab.evaluation.sweep import Score
+from gdrd_lab.transforms.degradation import Degradation
+
+
+def score(
+    method: str, value: float, metric: str = "accuracy", setting: str = "same resolution", **how: object
+) -> Score:
+    degradation = replace(Degradation(16), **how)
+    size = degradation.resolution or 112
+    return Score(method, "faces", setting, size, asdict(degradation), metric, value, 0.0123, 700, 0, "abc", 1.0)
+
+
+def camera_scores() -> list[Score]:
+    """SFace loses 20 and 30 points through the webcam, the student 5 and 10."""
+    values = {("SFace", "clean"): (0.8, 0.9), ("SFace", "webcam"): (0.6, 0.6)}
+    values |= {("student", "clean"): (0.7, 0.8), ("student", "webcam"): (0.65, 0.7)}
+    found = [
+        score(method, value, resolution=size, camera=camera)
+        for (method, camera), pair in values.items()
+        for size, value in zip((8, 16), pair, strict=True)
+    ]
+    rates = (("all pairs, TAR@FAR=0.001", 0.5), ("all pairs, TAR@FAR=0.0001", 0.25), ("TPIR@FPIR=0.1", np.nan))
+    found += [
+        score(method, value + 0.1 * (method == "student"), name)
+        for name, value in rates
+        for method in ("SFace", "student")
+    ]
+    return found
+
+
+def yaleb_file(path: Path, **values: tuple[float, float]) -> Path:
+    """Write {method: (sharp, 16 px)} as `gdrd benchmarks yaleb` does."""
+    names = ("rank-1, sharp", "rank-1, 16 px")
+    scores = {
+        method: [
+            {"name": name, "value": value, "n": 9, "spread": 0.01} for name, value in zip(names, pair, strict=True)
+        ]
+        for method, pair in values.items()
+    }
+    path.write_text(json.dumps({"command": "gdrd benchmarks yaleb", "date": "2026-11-27", "scores": scores}))
+    return path
+
+
+def discard_values(method: str, first: float, last: float) -> list[Score]:
+    values = zip((0, 10, 20, 30, 40), np.linspace(first, last, 5).tolist(), strict=True)
+    return [score(method, value, f"FNMR with {share} % discarded, FAR=0.01") for share, value in values]
