@@ -19,9 +19,10 @@ from gdrd_lab.io.threads import in_threads
 FaceSelection = Literal["largest", "central"] | int | None
 Align = Literal["auto", "always", "never"]
 
-# YuNet is most reliable for faces of 30 to 300 pixels. Images are resized to between these sides (longest, pixels).
-SMALLEST, LARGEST = 224, 640
-ENLARGE_BELOW = 112
+# YuNet is most reliable for faces of 30 to 300 pixels. An image of fewer than ENLARGE_BELOW pixels (longest side) is
+# enlarged ENLARGED times, which finds most faces of 8 px and lands nearer to their landmarks than 2 times or none; a
+# larger one is reduced to LARGEST, and enlarged to at most HUGE only if nothing is found there.
+ENLARGE_BELOW, ENLARGED, LARGEST, HUGE = 112, 4, 640, 1600
 SEEN_AT = 64  # pixels; at this size YuNet also finds most faces in poor light
 
 
@@ -63,17 +64,16 @@ class Aligner:
     def detect(self, image: np.ndarray) -> list[Detection]:
         """Find the faces of an image, uint8 (H, W, 3) RGB; from left to right.
 
-        A large image is searched with its longest side at 640 pixels. If nothing is found, it is searched again with a
-        margin (for faces that fill the image), then at 1600 pixels (for small faces).
+        A large image is searched with its longest side at 640 pixels, a small one enlarged 4 times. If nothing is
+        found, it is searched again with a margin (for faces that fill the image), then enlarged up to 4 times, to at
+        most 1600 pixels (for small faces).
         """
         check_image(image)
         longest = max(image.shape[:2])
-        side = SMALLEST if longest < ENLARGE_BELOW else min(longest, LARGEST)
-        tries = [(side, 0.0), (min(side, LARGEST // 2), 0.4)]
-        if longest > LARGEST:
-            tries.append((min(longest, 1600), 0.0))
+        side = ENLARGED * longest if longest < ENLARGE_BELOW else min(longest, LARGEST)
+        tries = [(side, 0.0), (min(side, LARGEST // 2), 0.4), (min(ENLARGED * longest, HUGE), 0.0)]
         for side, margin in tries:
-            if found := self._detect_at(image, side / longest, margin):
+            if found := self.detect_at(image, side / longest, margin):
                 return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
         return []
 
@@ -126,7 +126,8 @@ class Aligner:
             raise GdrdError(f"There is no face {face_selection!r} among the {len(faces)} found", f"Choose {options}")
         return faces[index]
 
-    def _detect_at(self, image: np.ndarray, scale: float, margin: float) -> list[Detection]:
+    def detect_at(self, image: np.ndarray, scale: float, margin: float = 0.0) -> list[Detection]:
+        """Find the faces of an image resized by ``scale``, with a black margin in shares of its longest side."""
         import cv2
 
         height, width = (max(1, round(side * scale)) for side in image.shape[:2])

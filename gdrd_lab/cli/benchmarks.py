@@ -6,12 +6,12 @@ from pathlib import Path
 import gdrd_lab as gl
 from gdrd_lab.cli._options import add_methods, add_output, command, print_table
 
-BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "yaleb", "bin")
+BENCHMARKS = ("tinyface", "scface", "survface", "ijbb", "ijbc", "yaleb", "utkface", "bin")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
-    text = "score on TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C or a verification .bin"
+    text = "score on a published benchmark, from its official files"
     parser = command(commands, "benchmarks", run, text)
     parser.add_argument("benchmark", choices=BENCHMARKS, help="the benchmark")
     parser.add_argument("path", type=Path, help="its folder, or the .bin file")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import gdrd_lab as gl
+from gdrd_lab.cli import _options as flags
 from gdrd_lab.cli._options import add_data, add_face_selection, command, face_selection, open_data, print_table
 
 
@@ -18,6 +19,12 @@ def add(commands: argparse._SubParsersAction) -> None:
     align.add_argument("source", type=Path, help="folder of photographs or of identity folders")
     align.add_argument("out", type=Path, help="folder that receives the aligned faces as PNG")
     add_face_selection(align)
+
+    detection = command(actions, "detection", run_detection)
+    detection.add_argument("data", help=f"photographs: {flags.DATA}")
+    flags.add_resolutions(detection, 8, 12, 16, 24, 32)
+    detection.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth photograph")
+    flags.add_output(detection, "results/detection", "path of the results, without .json and .csv")
 
     sample = command(actions, "sample", run_sample)
     sample.add_argument("out", type=Path, help="folder that receives identity folders of PNG files")
@@ -52,6 +59,21 @@ def run_align(arguments: argparse.Namespace) -> None:
     for name, reason in refused:
         print(f"left out {name}: {reason}")
     print(f"{done} faces aligned into {arguments.out}, {len(refused)} left out")
+
+
+def run_detection(arguments: argparse.Namespace) -> None:
+    """Measure which faces are found in reduced photographs, and how far off their landmarks are."""
+    from gdrd_lab.datasets.base import subset
+    from gdrd_lab.evaluation.photographs import detection_scores
+    from gdrd_lab.evaluation.results import collect
+    from gdrd_lab.evaluation.tables import show
+
+    options = gl.ReadOptions(align="never", progress=not arguments.quiet)
+    faces = gl.load_dataset(arguments.data, options=options)
+    chosen = subset(faces, range(0, len(faces), arguments.every))
+    scores = collect(detection_scores(chosen, arguments.resolutions, not arguments.quiet))
+    show(scores.scores)
+    print(f"Results: {scores.save(arguments.out)}")
 
 
 def run_sample(arguments: argparse.Namespace) -> None:

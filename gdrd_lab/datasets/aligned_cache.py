@@ -20,7 +20,7 @@ REMEDY = (
     "Remove them, leave them out (--skip-unreadable), choose among several faces (--face-selection largest), or take "
     "the images as aligned faces (--aligned)"
 )
-VERSION = 1  # raise it when the same photograph is aligned in another way than before
+VERSION = 2  # raise it when the same photograph is aligned in another way than before
 AlignFiles = Callable[[Sequence[Path]], Iterator[np.ndarray | GdrdError]]
 HEADER = 4096  # bytes kept for the header of a file, which is only known when all faces are written
 

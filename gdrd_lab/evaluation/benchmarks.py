@@ -1,4 +1,4 @@
-"""The metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C, Extended Yale B and InsightFace's .bin files."""
+"""The metrics of TinyFace, SCface, QMUL-SurvFace, IJB-B, IJB-C, Extended Yale B, UTKFace and .bin files."""
 
 import json
 import math
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.datasets.benchmarks import ijb, qmul, scface, yaleb
+from gdrd_lab.datasets.benchmarks import ijb, qmul, scface, utkface, yaleb
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all, require_finite
 from gdrd_lab.datasets.insightface.bin import BinFaces, bin_pairs
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.groups import group_rates
 from gdrd_lab.evaluation.metrics.identification import clustered_error, tpir_at_fpir
 from gdrd_lab.evaluation.metrics.retrieval import search
-from gdrd_lab.evaluation.metrics.verification import tar_at_far
+from gdrd_lab.evaluation.metrics.verification import tar_at_far, threshold_at_far
 from gdrd_lab.evaluation.protocol import identify_embeddings, pair_scores, verify_embeddings
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
@@ -130,6 +131,27 @@ def score_yaleb(path: Path, recogniser: Recogniser, options: EmbedOptions = Embe
         for which, part in shown.items():
             error = clustered_error(right[part], people[part])
             metrics.append(Metric(f"rank-1, {name}{which}", float(right[part].mean()), int(part.sum()), error))
+    return metrics
+
+
+def score_utkface(
+    path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions(), far: float = 0.001
+) -> list[Metric]:
+    """Errors of each age, sex and group, faces at 16 px against sharp ones, at one threshold for each camera.
+
+    The threshold accepts ``far`` of all pairs of different photographs. FMR is the share of a group's pairs of
+    different photographs that are accepted; FNMR that of faces rejected against their own sharp photograph.
+    """
+    faces, attributes = utkface.utkface(path)
+    sharp, metrics = embed_all(recogniser, faces, None, options), []
+    own = np.eye(len(faces), dtype=bool).ravel()
+    for camera in ("clean", "webcam", "surveillance"):
+        similar = embed_all(recogniser, faces, Degradation(16, camera=camera), options) @ sharp.T
+        accepted = similar >= threshold_at_far(similar.ravel(), own, far)
+        for attribute, groups in ({"everyone": np.full(len(faces), "")} | attributes).items():
+            for group, rates in group_rates(accepted, groups).items():
+                name, n = f"{camera}, {attribute} {group}".strip(), int((groups == group).sum())
+                metrics += [Metric(f"{name}, {k}", r, n, e) for k, (r, e) in zip(("FMR", "FNMR"), rates, strict=True)]
     return metrics
 
 

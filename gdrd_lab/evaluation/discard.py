@@ -11,9 +11,9 @@ from gdrd_lab.datasets.base import FaceDataset, batches
 from gdrd_lab.datasets.embed import EmbedOptions, face_seeds, require_finite
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.metrics.verification import bootstrap, error_versus_discard, spread
+from gdrd_lab.evaluation.metrics.verification import error_versus_discard
 from gdrd_lab.evaluation.protocol import pair_scores
-from gdrd_lab.evaluation.sweep import Row, Score, Setting
+from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.paths import commit
 from gdrd_lab.models.recogniser import Recogniser, RecogniserNetwork, check_faces
 from gdrd_lab.transforms.degradation import Degradation
@@ -22,6 +22,7 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 FAR = 0.01
 
 
+@torch.inference_mode()
 def discard_scores(
     recognisers: Sequence[Recogniser],
     dataset: FaceDataset,
@@ -31,47 +32,26 @@ def discard_scores(
 ) -> list[Score]:
     """Measure the false non-match rate at FAR 0.01 with shares of the genuine pairs discarded; both faces degraded.
 
-    The quality of a pair is the lower one of its two faces (``models.recogniser.probe_quality``).
+    The quality of a pair is the lower one of its two faces, which is that of ``models.recogniser.probe_quality``.
     """
-    scores, code = [], commit()
+    scores, code, genuine = [], commit(), int(pairs.genuine.sum())
     for recogniser in recognisers:
         if not isinstance(recogniser, RecogniserNetwork):
             remedy = "Choose sface, a student or the assistant"
             raise GdrdError(f"{recogniser.name} gives no quality: its embeddings have length 1 only", remedy)
-        for resolution in resolutions:
-            began, degradation = time.perf_counter(), Degradation(resolution)
-            raw = _raw(recogniser, dataset, degradation, options)
+        device = next(recogniser.parameters()).device
+        for how in map(Degradation, resolutions):
+            began, raw = time.perf_counter(), np.zeros((len(dataset), recogniser.embedding_size), np.float32)
+            for indices, faces in batches(dataset, options.batch_size):
+                low = how(faces, seeds=face_seeds(options.seed, indices))
+                raw[indices] = recogniser(check_faces(low.to(device))).float().cpu().numpy()
             unit, length = require_finite(raw, recogniser.name), np.linalg.norm(raw, axis=1)
             similar, quality = pair_scores(unit, unit, pairs), np.minimum(length[pairs.first], length[pairs.second])
-            rows = _errors(similar, pairs.genuine, quality, options.seed)
-            place = (recogniser.name, dataset.name, str(Setting.SAME), resolution, asdict(degradation))
+            errors = error_versus_discard(similar, pairs.genuine, quality, FAR, SHARES)
             seconds = round(time.perf_counter() - began, 3)
-            scores += [Score(*place, *row, options.seed, code, seconds) for row in rows]
+            place = (recogniser.name, dataset.name, str(Setting.SAME), how.resolution or 0, asdict(how))
+            for share, rate in zip(SHARES, errors.tolist(), strict=True):
+                name, left = f"FNMR with {100 * share:g} % discarded, FAR={FAR:g}", genuine - int(share * genuine)
+                error = float(np.sqrt(rate * (1 - rate) / left))
+                scores.append(Score(*place, name, rate, error, left, options.seed, code, seconds))
     return scores
-
-
-def _errors(scores: np.ndarray, genuine: np.ndarray, quality: np.ndarray, seed: int) -> list[Row]:
-    """Return a row for each share, with the standard error of a bootstrap over pairs."""
-    out: list[Row] = []
-    for share in SHARES:
-
-        def rate(rows: np.ndarray, truth: np.ndarray, share: float = share) -> float:
-            drawn = rows.astype(int)
-            return float(error_versus_discard(scores[drawn], truth, quality[drawn], FAR, [share])[0])
-
-        everyone, pairs = np.arange(len(scores)), int(genuine.sum())
-        resampled = bootstrap(rate, everyone, genuine, samples=100, seed=seed)
-        name, left = f"FNMR with {100 * share:g} % discarded, FAR={FAR:g}", pairs - int(share * pairs)
-        out.append((name, rate(everyone, genuine), spread(resampled), left))
-    return out
-
-
-@torch.inference_mode()
-def _raw(network: RecogniserNetwork, dataset: FaceDataset, how: Degradation, options: EmbedOptions) -> np.ndarray:
-    """Return the embeddings (N, d) before they are brought to unit length."""
-    out = np.zeros((len(dataset), network.embedding_size), np.float32)
-    device = next(network.parameters()).device
-    for indices, faces in batches(dataset, options.batch_size):
-        low = how(faces, seeds=face_seeds(options.seed, indices))
-        out[indices] = network(check_faces(low.to(device))).float().cpu().numpy()
-    return out

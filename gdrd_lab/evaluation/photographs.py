@@ -1,4 +1,4 @@
-"""Faces aligned at the low resolution: the whole photograph is reduced first, as a distant camera does it."""
+"""Photographs reduced as a whole, as a distant camera does it: which faces are found there, and how well recognised."""
 
 import time
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 from gdrd_lab.transforms.resize import downscale
 
-SETTING = "aligned at the low resolution"
+SETTING, DETECTION = "aligned at the low resolution", "detection in reduced photographs"
+TIMES = (1, 2, 4)  # how much a reduced photograph is enlarged before it is searched
+FAR_OFF = 0.5  # of the distance between the eyes: a face whose landmarks lie further off is another one, or none
 
 
 def face_widths(photographs: FaceDataset, progress: bool = True) -> np.ndarray:
@@ -31,9 +33,16 @@ def face_widths(photographs: FaceDataset, progress: bool = True) -> np.ndarray:
     for index in tqdm(range(len(photographs)), desc="full resolution", disable=not progress, leave=False):
         image = photographs[index]
         with suppress(GdrdError):
-            matrix = similarity(aligner.choose(image, "central").landmarks, template())
-            widths[index] = TEMPLATE_SIZE / np.hypot(*matrix[:, 0])
+            widths[index] = _width(aligner.choose(image, "central").landmarks)
     return widths
+
+
+def _width(landmarks: np.ndarray) -> float:
+    return float(TEMPLATE_SIZE / np.hypot(*similarity(landmarks, template())[:, 0]))
+
+
+def _reduced(image: np.ndarray, zoom: float) -> np.ndarray:
+    return image if zoom >= 1 else to_images(downscale(to_tensor([image]), round(len(image) * zoom)))[0]
 
 
 def align_reduced(
@@ -48,8 +57,7 @@ def align_reduced(
     aligner, found = Aligner(), np.zeros(len(photographs), bool)
     faces = np.full((len(photographs), resolution, resolution, 3), 128, np.uint8)
     for index in tqdm(np.flatnonzero(zooms > 0), desc=f"{resolution} px", disable=not progress, leave=False):
-        image, zoom = photographs[index], zooms[index]
-        small = image if zoom >= 1 else to_images(downscale(to_tensor([image]), round(len(image) * zoom)))[0]
+        small = _reduced(photographs[index], zooms[index])
         with suppress(GdrdError):
             faces[index] = crop(small, aligner.choose(small, "central").landmarks, resolution)
             found[index] = True
@@ -96,3 +104,41 @@ def accuracy_where_found(scores: np.ndarray, pairs: Pairs, found: np.ndarray) ->
             return np.nan, np.nan
         right[shares > 0] = result.per_fold * shares[shares > 0]
     return float(right.mean()), float(right.std(ddof=1) / np.sqrt(len(folds)))
+
+
+def detection_scores(photographs: FaceDataset, resolutions: Sequence[int], progress: bool = True) -> list[Score]:
+    """Measure the detection rate, and the landmark error of the faces found in shares of the distance between the eyes.
+
+    Each photograph is reduced until its most central face has the resolution, and searched as it is and enlarged 2 and
+    4 times by bicubic interpolation. The landmarks found at full resolution count as right.
+    """
+    aligner, began = Aligner(), time.perf_counter()
+    errors: dict[tuple[int, int], list[float]] = {(times, size): [] for times in TIMES for size in resolutions}
+    for index in tqdm(range(len(photographs)), desc=photographs.name, disable=not progress, leave=False):
+        image = photographs[index]
+        try:
+            right = aligner.choose(image, "central").landmarks
+        except GdrdError:
+            continue
+        width = _width(right)
+        for size in (size for size in resolutions if size <= width):
+            small = _reduced(image, size / width)
+            truth = (right + 0.5) * (len(small) / len(image)) - 0.5
+            eyes = np.linalg.norm(truth[0] - truth[1])
+            for times in TIMES:
+                found = aligner.detect_at(small, times)
+                off = (np.linalg.norm(face.landmarks - truth, axis=1).mean() / eyes for face in found)
+                errors[times, size].append(min(off, default=np.inf))
+    if not all(errors.values()):
+        raise GdrdError(f"{photographs.name} has no faces as large as the resolutions", "Give larger photographs")
+    scores, code, seconds = [], commit(), round(time.perf_counter() - began, 3)
+    for (times, size), values in errors.items():
+        near = np.array(values)[np.array(values) < FAR_OFF]
+        rate, n = len(near) / len(values), len(values)
+        rows = [("detection rate", rate, float(np.sqrt(rate * (1 - rate) / n)), n)]
+        if len(near) > 1:
+            rows.append(("landmark error", float(near.mean()), float(near.std(ddof=1) / np.sqrt(len(near))), len(near)))
+        way = "as it is" if times == 1 else f"enlarged {times} times"
+        place = (way, photographs.name, DETECTION, size, asdict(Degradation(size)))
+        scores += [Score(*place, *row, 0, code, seconds) for row in rows]
+    return scores

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import hypot, isnan
 
+from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.failures import Failures
 from gdrd_lab.evaluation.metrics.image_quality import QualityRow
 from gdrd_lab.evaluation.sweep import Score
@@ -105,15 +106,25 @@ def discarded(rows: Mapping[str, Mapping[float, Score]]) -> str:
     return f"Discarding 20 % changes the rejected genuine pairs {listed(parts)}."
 
 
-def benchmark(found: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
-    """Name the best methods in each column of {method: {column: (value, standard error)}}."""
+def benchmark(methods: Mapping[str, Sequence[Metric]]) -> str:
+    """Name the best methods by each metric of a benchmark; metrics of its subsets are left out."""
     parts = []
-    for column in dict.fromkeys(name for values in found.values() for name in values):
-        ordered = sorted(((*values[column], name) for name, values in found.items() if column in values), reverse=True)
-        value, error, first = ordered[0]
-        near = [first, *(name for v, e, name in ordered[1:] if value - v < _two_errors(error, e))]
-        parts.append(f"{column}: {listed(near, 'or')} ({100 * value:.1f} %)")
+    for name in dict.fromkeys(one.name for found in methods.values() for one in found if "subset" not in one.name):
+        rows = [(one.value, one.spread, m) for m, found in methods.items() for one in found if one.name == name]
+        top, error, _ = max(rows)
+        near = [method for value, other, method in sorted(rows)[::-1] if top - value <= _two_errors(error, other)]
+        parts.append(f"{name.removeprefix('rank-1, ')}: {listed(near, 'or')} ({100 * top:.1f} %)")
     return f"Best: {'; '.join(parts)}. Methods within two standard errors of the best are named with it."
+
+
+def people(rows: Mapping[str, Mapping[str, Metric]]) -> str:
+    """Say in which groups each method errs least and most, from {group: {"method, FMR": metric}}; the first is all."""
+    parts = []
+    for rate in dict.fromkeys(name for found in rows.values() for name in found):
+        ordered = sorted((found[rate].value, group) for group, found in list(rows.items())[1:] if rate in found)
+        ends = (f"{100 * value:.2f} % for {group}" for value, group in (ordered[0], ordered[-1]))
+        parts.append(f"{rate}: {' to '.join(ends)}")
+    return f"{'; '.join(parts)}."
 
 
 def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:

@@ -79,17 +79,6 @@ def of_severity(scores: Sequence[Score], name: str, metric: str = "accuracy") ->
     ]
 
 
-def severity_table(scores: Sequence[Score], name: str) -> str:
-    """One kind of degradation: methods as rows, its severities as columns, in percent."""
-    neutral = getattr(Degradation(), name)
-
-    def head(score: Score) -> str:
-        value = score.degradation[name]
-        return "none" if value == neutral else f"{name} {value:g}"
-
-    return pivot(scores, lambda score: score.method, head)
-
-
 def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
     """Return {row: {"setting, N px": cell}} of one metric of an ablation, setting by setting."""
     settings = list(dict.fromkeys(score.setting for score in scores))

@@ -199,6 +199,8 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "photographs.json": ("Photographs aligned at the low resolution", of_scores(conditions.photographs)),
     "yaleb.json": ("Extended Yale B: real light", conditions.yaleb),
     "discard.json": ("How far a probe can be trusted", of_scores(conditions.discard)),
+    "utkface.json": ("Where people differ", conditions.people),
+    "detection.json": ("Detection at low resolution", of_scores(conditions.detection)),
     "ablation.json": ("Ablation", of_scores(_ablation)),
     "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),

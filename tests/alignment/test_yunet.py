@@ -108,6 +108,27 @@ def test_small_face_in_a_large_picture_is_found(aligner: Aligner) -> None:
     np.testing.assert_allclose(face.landmarks[0], [3040, 1445], atol=8)
 
 
+@pytest.mark.parametrize("shape", [(80, 100), (300, 400)])
+def test_a_face_of_15_pixels_is_found_in_small_and_in_larger_photographs(
+    shape: tuple[int, int], aligner: Aligner
+) -> None:
+    """YuNet does not find it as it is."""
+    image = np.full((*shape, 3), 110, np.uint8)
+    image[20:44, 30:54] = drawn_face(24)
+    assert not aligner.detect_at(image, 1)
+    (face,) = aligner.detect(image)
+    np.testing.assert_allclose(face.landmarks[0], [39.6, 30.8], atol=1.5)
+
+
+def test_what_is_found_at_once_is_not_enlarged(aligner: Aligner, monkeypatch: pytest.MonkeyPatch) -> None:
+    scales = []
+    search = Aligner.detect_at
+    watched = lambda self, image, *how: (scales.append(how[0]), search(self, image, *how))[1]  # noqa: E731
+    monkeypatch.setattr(Aligner, "detect_at", watched)
+    assert aligner.detect(drawn_face(300)) and scales == [1]
+    assert not aligner.detect(scenery(300)) and scales[1:] == [1, 1, 4]
+
+
 def test_detections_run_from_left_to_right_and_are_chosen_by_name_or_number(aligner: Aligner) -> None:
     image = group()
     found = aligner.detect(image)

@@ -52,3 +52,30 @@ def yaleb_file(path: Path, **values: tuple[float, float]) -> Path:
 def discard_values(method: str, first: float, last: float) -> list[Score]:
     values = zip((0, 10, 20, 30, 40), np.linspace(first, last, 5).tolist(), strict=True)
     return [score(method, value, f"FNMR with {share} % discarded, FAR=0.01") for share, value in values]
+
+
+def utkface_file(path: Path) -> Path:
+    """Write two methods' rates of everyone and of two groups through two cameras."""
+    rates = {"everyone": (0.001, 0.02), "sex male": (0.0005, 0.01), "sex female": (0.004, 0.05)}
+    scores = {
+        method: [
+            {"name": f"{camera}, {group}, {kind}", "value": value * factor, "n": 40, "spread": 0.0001}
+            for camera in ("clean", "webcam")
+            for group, pair in rates.items()
+            for kind, value in zip(("FMR", "FNMR"), pair, strict=True)
+        ]
+        for method, factor in (("student", 1), ("SFace", 2))
+    }
+    path.write_text(json.dumps({"command": "gdrd benchmarks utkface", "date": "2026-11-27", "scores": scores}))
+    return path
+
+
+def detection_scores() -> list[Score]:
+    """At 16 px nothing is found unless the photograph is enlarged."""
+    values = {"as it is": (0.0, None), "enlarged 4 times": (0.9, 0.1)}
+    return [
+        score(way, value, metric, "detection in reduced photographs")
+        for way, pair in values.items()
+        for metric, value in zip(("detection rate", "landmark error"), pair, strict=True)
+        if value is not None
+    ]

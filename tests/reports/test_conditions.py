@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.scores import camera_scores, discard_values, score, yaleb_file
+from helpers.scores import camera_scores, detection_scores, discard_values, score, utkface_file, yaleb_file
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.benchmarks import read_benchmark
@@ -26,6 +26,14 @@ def test_severities_are_drawn_with_two_standard_errors() -> None:
     assert [*line.get_xdata()] == [0, 20, 80] and [*line.get_ydata()] == [0.9, 0.8, 0.6]
     assert [np.ptp(bar[:, 1]) for bar in bars.get_segments()] == pytest.approx([4 * 0.0123] * 3)
     assert alt_text(figure).startswith("JPEG, both faces at the same resolution, 16 px. student: 0.9 at 0, 0.6 at 80")
+
+
+def test_a_degradation_is_shown_alone_and_beside_the_clean_faces(tmp_path: Path) -> None:
+    found = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0), score("m", 0.1, noise=0.2)]
+    text = conditions.robustness(found, tmp_path / "page.md")[1]
+    assert "At blur 4: -20.0 points for m, to 70.0 %." in text and "| % | none | blur 2 | blur 4 |" in text
+    assert "| m | 90.0 ± 1.2 | 80.0 ± 1.2 | 70.0 ± 1.2 |" in text and text.endswith("</details>")
+    assert "figures/blur-same.png" in text
 
 
 def test_cameras_are_rows_and_their_cost_is_told(tmp_path: Path) -> None:
@@ -65,3 +73,22 @@ def test_discarding_is_drawn_and_told(tmp_path: Path) -> None:
     assert "Discarding 20 % changes the rejected genuine pairs from 40.0 to 30.0 % for student, 16 px." in text
     assert "| % | 0 % discarded | 10 % discarded | 20 % discarded | 40 % discarded |" in text
     assert (tmp_path / "figures" / "discard-faces.png").stat().st_size > 5000
+
+
+def test_groups_are_rows_and_the_ends_are_told(tmp_path: Path) -> None:
+    text = conditions.people([utkface_file(tmp_path / "u.json")], tmp_path / "page.md")
+    assert "40 photographs at 16 px" in text and "nobody has a second photograph here" in text
+    clean = text.split("clean camera?** ")[1]
+    assert clean.startswith(
+        "student, FMR: 0.05 % for sex male (40) to 0.40 % for sex female (40); student, FNMR: 1.00 %"
+    )
+    assert "SFace, FNMR: 2.00 % for sex male (40) to 10.00 % for sex female (40)." in clean
+    assert "| % | student, FMR | student, FNMR | SFace, FMR | SFace, FNMR |" in clean
+    assert "| sex female (40) | 0.40 ± 0.01 | 5.00 ± 0.01 | 0.80 ± 0.01 | 10.00 ± 0.01 |" in clean
+    assert text.count("camera?**") == 2
+
+
+def test_detection_tells_rate_and_landmark_error(tmp_path: Path) -> None:
+    text = conditions.detection(detection_scores(), tmp_path / "page.md")[1]
+    assert "Best: enlarged 4 times at 16 px (90.0 %)." in text and "off by 10 to 10 % (enlarged 4 times)." in text
+    assert "| detection rate, as it is | 0.0 ± 1.2 |" in text and "| landmark error, enlarged 4 times | 10.0" in text

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.scores import camera_scores, discard_values, score, yaleb_file
+from helpers.scores import camera_scores, detection_scores, discard_values, score, utkface_file, yaleb_file
 
 from gdrd_lab.analysis.identity_probe import ProbeRow
 from gdrd_lab.cli import main
@@ -15,7 +15,7 @@ from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.photographs import SETTING
 from gdrd_lab.evaluation.results import collect, write_json, write_rows
 from gdrd_lab.reports.answers import ablated, best, change, cheaper, loss, super_resolved
-from gdrd_lab.reports.markdown import grid, of_severity, scores_table, severity_table
+from gdrd_lab.reports.markdown import grid, scores_table
 from gdrd_lab.reports.page import SECTIONS, write_page
 
 SCORES = [
@@ -34,13 +34,6 @@ def test_scores_table_has_percent_and_standard_error() -> None:
     lines = scores_table([s for s in SCORES if s.setting == "sharp gallery"]).splitlines()
     assert lines[0] == "| % | 8 px | 16 px |"
     assert lines[2] == "| SFace | 80.8 ± 1.2 | 81.6 ± 1.2 |" and lines[3].startswith("| student | 85.8")
-
-
-def test_severity_table_takes_one_kind_and_the_clean_faces() -> None:
-    found = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0), score("m", 0.1, noise=0.2)]
-    lines = severity_table(of_severity(found, "blur"), "blur").splitlines()
-    assert lines[0] == "| % | none | blur 2 | blur 4 |"
-    assert lines[2] == "| m | 90.0 ± 1.2 | 80.0 ± 1.2 | 70.0 ± 1.2 |"
 
 
 PROBED = {("pixels", "pixels", 0): 0.7, ("teacher", "mid_block", 0): 0.6, ("teacher", "mid_block", 999): 0.8}
@@ -70,6 +63,8 @@ def fill(folder: Path) -> None:
     ]
     write_json(folder / "photographs.json", collect(low, "gdrd evaluate"))
     yaleb_file(folder / "yaleb.json", SFace=(0.9, 0.3))
+    utkface_file(folder / "utkface.json")
+    write_json(folder / "detection.json", collect(detection_scores(), "gdrd faces detection"))
     write_json(folder / "discard.json", collect(discard_values("m", 0.4, 0.3), "gdrd evaluate"))
     failure = Failure("genuine", 7, 1, 0.123, 0.4, 0.9, "brightness 0.1 against 0.9")
     write_rows(folder / "failures.json", [Failures("m", "faces", 16, 9, 700, (failure,), {"dlib": 0.777})])
@@ -104,7 +99,7 @@ def test_every_table_has_a_question_and_an_answer_above_it(tmp_path: Path) -> No
     # A picture may stand between, and a table may be folded.
     blocks = [part for part in page.read_text().split("\n\n") if not part.startswith(("![", "<details>"))]
     tables = [k for k, block in enumerate(blocks) if block.startswith(("| %", "| pair", "| method"))]
-    assert len(tables) == 21
+    assert len(tables) == 24
     for k in tables:
         question, _, answer = blocks[k - 1].removeprefix("**").partition("?** ")
         assert question and answer.endswith("."), blocks[k - 1]

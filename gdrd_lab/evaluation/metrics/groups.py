@@ -51,6 +51,34 @@ def group_errors(scores: Array, genuine: Array, groups: Array, threshold: float)
     ]
 
 
+def group_rates(
+    accepted: Array, groups: Array, samples: int = 200, seed: int = 0
+) -> dict[str, tuple[tuple[float, float], tuple[float, float]]]:
+    """Return (false match rate, standard error) and (false non-match rate, standard error) of each group.
+
+    Args:
+        accepted: (N, N) bool: whether probe i is accepted as photograph j. Each probe shows the person of its own
+            photograph, and different photographs are taken for different people.
+        groups: (N,) the group of each; of a group's false matches both photographs are in it.
+
+    Standard errors are by bootstrap over faces. A group with fewer than two faces is left out.
+    """
+    random, out = np.random.default_rng(seed), {}
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        if (n := len(rows)) < 2:
+            continue
+        matched = accepted[np.ix_(rows, rows)].astype(np.float32)
+        rejected = 1 - np.diag(matched)
+        np.fill_diagonal(matched, 0)
+        copies = np.vstack([np.ones(n), random.multinomial(n, np.full(n, 1 / n), samples)]).astype(np.float32)
+        pairs = copies.sum(1) ** 2 - (copies**2).sum(1)  # a face drawn twice is not compared with itself
+        rates = ((copies @ matched) * copies).sum(1) / np.maximum(pairs, 1), copies @ rejected / n
+        false_match, false_non_match = ((float(rate[0]), float(rate[1:].std(ddof=1))) for rate in rates)
+        out[str(group)] = false_match, false_non_match
+    return out
+
+
 def _rate(wrong: Array) -> Rate:
     from scipy.stats import binomtest
 
