@@ -69,10 +69,20 @@ def run_folder(part: str, recipe: Recipe, faces: FaceDataset, teacher: Path | No
     return cache_folder() / "course" / f"{part}-{key}"
 
 
-def losses(out: Path, stage: str) -> dict[str, np.ndarray]:
-    """Return the columns of a stage's losses.csv: step, seconds, and each loss, float64 (steps,)."""
+def losses(out: Path, stage: str, recipe: Recipe | None = None) -> dict[str, np.ndarray]:
+    """Return the columns of a stage's losses.csv: step, seconds, and each loss, float64 (steps,).
+
+    The file holds each loss times its weight. With the run's ``recipe`` the losses come without their weights.
+    """
     table = np.genfromtxt(out / "checkpoints" / stage / "losses.csv", delimiter=",", names=True)
-    return {name: np.atleast_1d(table[name]).astype(np.float64) for name in table.dtype.names or ()}
+    config = getattr(recipe, stage, None)
+    weights = {name: getattr(config, f"weight_{name}", 1.0) for name in table.dtype.names or ()}
+    return {name: np.atleast_1d(table[name]).astype(np.float64) / weight for name, weight in weights.items()}
+
+
+def generative_teacher() -> SuperResolutionPipeline:
+    """Return the shipped generative teacher."""
+    return load_generative(shipped_generative())
 
 
 def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:

@@ -22,6 +22,8 @@ from gdrd_lab.plots.figures import (
     new_figure,
     set_alt_text,
     style,
+    title_height,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +200,7 @@ def bars(
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
     finalise_axes(figure, axes, title, fill(y_label, 52), "", handles or None)
-    figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
+    figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0) + title_height(axes))
     told = [*values.items(), *([reference] if reference else [])]
     return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {value:.3g}' for name, value in told)}.")
 
@@ -218,7 +220,7 @@ def guesses(
     axes.set_yticks(places, labels=names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     finalise_axes(figure, axes, question, unit, "")
-    figure.set_figheight(2.0 + 0.4 * len(names))
+    figure.set_figheight(2.0 + 0.4 * len(names) + title_height(axes))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
     return set_alt_text(figure, f"{question.rstrip('.')}. {said}.")
 
@@ -227,7 +229,8 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
     """Draw square matrices (N, N) side by side on one colour scale, whose lightness rises evenly."""
     from matplotlib.figure import Figure
 
-    size = (0.6 + 2.4 * len(named), 3.1 if title else 2.8)
+    wide, heading = 0.6 + 2.4 * len(named), wrapped(title, 0.4 + 2.4 * len(named))
+    size = (wide, 2.8 + (0.1 + 0.2 * (heading.count("\n") + 1) if title else 0))
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     grid = figure.subplots(1, len(named), squeeze=False)[0]
     low = min(float(matrix.min()) for matrix in named.values())
@@ -238,7 +241,7 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
         axes.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=list(grid), label=scale, shrink=0.8)
     if title:
-        figure.suptitle(title, fontsize=SMALL + 2, color=INK)
+        figure.suptitle(heading, fontsize=SMALL + 2, color=INK)
     off = {name: matrix[~np.eye(len(matrix), dtype=bool)] for name, matrix in named.items()}
     said = (f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items())
     return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {'; '.join(said)}.")
