@@ -13,6 +13,7 @@ from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.io.images import read_image
 
 FEWEST_TO_SPLIT = 4  # people: two to learn from and two to evaluate on
 
@@ -25,6 +26,10 @@ class Photographs:
     faces: FaceDataset  # the N aligned faces; photographs in one folder show one person
     left_out: Sequence[tuple[str, str]]  # (name, reason) of each photograph without a usable face
     examples: bool = False  # whether these are the example photographs
+
+    def photograph(self, index: int) -> np.ndarray:
+        """Return a whole photograph, uint8 (H, W, 3)."""
+        return read_image(self.files[index])
 
 
 def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
