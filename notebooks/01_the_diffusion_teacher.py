@@ -31,7 +31,7 @@ course.set_up()
 data = course.lesson_faces()
 faces = data.faces
 hr, lr = data.hr[:80:5], data.lr[:80:5]  # one face each of 16 people
-shipped = course.generative_teacher()
+shipped = gl.load_generative(course.shipped_generative())
 
 
 def picture(face):

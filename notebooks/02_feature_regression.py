@@ -32,7 +32,7 @@ from gdrd_lab.models.diffusion.features import generative_features
 course.set_up()
 data = course.lesson_faces()  # people 0 to 44 are trained on; people 45 to 59 only judge
 lr, learn, held_out = data.lr, data.learn, data.held_out
-generative, shipped = course.generative_teacher(), gl.load_model("paper-student")
+generative, shipped = gl.load_generative(course.shipped_generative()), gl.load_model("paper-student")
 
 
 @torch.inference_mode()
@@ -151,7 +151,8 @@ def errors(network):
 
 seen, unseen = errors(stage.backbone)  # the run discarded its own adapter
 baselines = {
-    name: errors(network)[1] for name, network in (("random backbone", blank.backbone), ("pixels", torch.clone))
+    name: errors(network)[1]
+    for name, network in (("random backbone", blank.backbone), ("pixels", torch.nn.PixelUnshuffle(4)))
 }
 guess.reveal(
     {"faces trained on": seen, "other people": unseen}

@@ -206,14 +206,14 @@ for metric in ("AUC", "cosine to teacher", "relations"):
     runs = {name: {seed: run[metric] for seed, run in by_seed.items()} for name, by_seed in scores.items()}
     means = {name: float(np.mean(list(by_seed.values()))) for name, by_seed in runs.items()}
     print(metric, {name: round(mean, 3) for name, mean in means.items()}, "best:", max(means, key=means.get))
-    label = f"{metric} less that of L_kd: mean of 3 seeds, 95 % interval"
+    label = f"{metric} less that of L_kd: mean of 3 seeds"
     course.show(
-        plots.paired_figure(plots.paired_differences(runs, "L_kd"), x_label=label, title="60 steps on 45 people")
+        plots.paired_figure(plots.paired_differences(runs, "L_kd"), y_label=label, title="60 steps on 45 people")
     )
 
 # %% [markdown]
-# Read all three figures before you choose a loss. A filled mark means that the interval leaves out zero; with three seeds intervals
-# are wide, and an open mark means "not shown", not "equal". RKD depends only on how embeddings lie to each other: its cosine to the
+# Read all three figures before you choose a loss. Whiskers that leave out zero show a difference. With three seeds intervals
+# are wide, and whiskers across zero mean "not shown", not "equal". RKD depends only on how embeddings lie to each other: its cosine to the
 # teacher is near chance by design, so such a student cannot be compared with a gallery that the *teacher* embedded.
 #
 # "Relations" is the correlation of the student's scores of all pairs with the teacher's scores. Does a loss on relations keep them

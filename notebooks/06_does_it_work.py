@@ -170,8 +170,8 @@ for seed in range(3):
     rows["whole network, L_kd"][seed] = score(whole, data.lr, first + second, seed)
 guess.reveal({name: float(np.mean(list(values.values()))) for name, values in rows.items()})
 change = plots.paired_differences(rows, "whole network, L_kd")
-label = "cosine less that of the whole network by L_kd: mean of 3 seeds, 95 % interval"
-course.show(plots.paired_figure(change, x_label=label, title=f"{first + second} steps, with and without L_gen"))
+label = "cosine less that of the whole network by L_kd: mean of 3 seeds"
+course.show(plots.paired_figure(change, y_label=label, title=f"{first + second} steps, with and without L_gen"))
 
 # %% [markdown]
 # Against the random backbone L_gen seems to help a great deal. Against the control that had the same steps, what is left? The steps of
@@ -180,21 +180,21 @@ course.show(plots.paired_figure(change, x_label=label, title=f"{first + second} 
 #
 # ## Does it help, when, and why not?
 # Here is the ablation of the project: real faces (CelebA, people of the test not trained on), 240 steps of 64 faces for every row, three
-# seeds, `gdrd ablate --config cpu`. It is read from `data/results/ablation*.json`. Each mark is the mean difference from L_kd alone at
-# the same seed and the same number of steps, with its 95 % interval. A filled mark's interval leaves out zero. "Trained on" means
+# seeds, `gdrd ablate --config cpu`. It is read from `data/results/ablation*.json`. Each bar is the mean difference from L_kd alone at
+# the same seed and the same number of steps, with its 95 % interval. Whiskers that leave out zero show a difference. "Trained on" means
 # rows whose generative teacher was trained further before it taught.
 
 # %%
 runs = course.ablation_runs(resolution=16)
 change = plots.paired_differences(runs, "L_kd only")
 print({name: round(float(np.mean(list(values.values()))), 3) for name, values in runs.items() if name == "L_kd only"})
-label = "verification accuracy less that of L_kd only: mean of the seeds, 95 % interval"
+label = "verification accuracy less that of L_kd only: mean of the seeds"
 for title, variant in (("The losses, at equal steps", False), ("Variants of the paper's row: which features?", True)):
     part = {name: difference for name, difference in change.items() if name.startswith("...") == variant}
-    course.show(plots.paired_figure(part, x_label=label, title=title))
+    course.show(plots.paired_figure(part, y_label=label, title=title))
 generative = [name for name in change if "L_gen" in name or name.startswith("...")]
 generative.remove("L_kd + L_rcd + L_cls, no L_gen")
-better = [name for name in generative if change[name].low > 0]
+better = [name for name, (mean, reach) in change.items() if name in generative and mean > reach]
 print(f"{len(better)} of {len(generative)} rows with a generative teacher are clearly above L_kd alone:", better)
 
 # %% [markdown]

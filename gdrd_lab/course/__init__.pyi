@@ -12,11 +12,11 @@ from .heads import fit_head as fit_head
 from .method import method_figure as method_figure
 from .models import InterruptedFaces as InterruptedFaces
 from .models import Interruption as Interruption
-from .models import generative_teacher as generative_teacher
 from .models import lesson_recipe as lesson_recipe
 from .models import losses as losses
 from .models import running_mean as running_mean
 from .models import set_up as set_up
+from .models import shipped_generative as shipped_generative
 from .models import train_backbone as train_backbone
 from .models import train_generative as train_generative
 from .photographs import read_photographs as read_photographs

@@ -13,42 +13,29 @@ from gdrd_lab.models.sface import load_sface
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 from gdrd_lab.transforms.resize import downscale
 
-PEOPLE, PER_PERSON, LEARN = 60, 5, 45
-
 
 @dataclass(frozen=True, eq=False)
 class LessonFaces:
-    """Faces, and the split of their people: the first 45 are trained on, the other 15 only judge."""
+    """60 people with five faces each: people 0 to 44 are trained on, the other 15 only judge."""
 
     faces: FaceDataset  # 64 px
+    training: FaceDataset  # those to train on
+    lr: Tensor  # (N, 3, 16, 16), the same faces
     hr: Tensor  # (N, 3, 64, 64)
-    lr: Tensor  # (N, 3, 16, 16)
     targets: Tensor  # (N, 128) SFace's unit embeddings of ``hr``
-    learn: np.ndarray  # (N,) bool
-
-    @property
-    def held_out(self) -> np.ndarray:
-        """The faces of the people who judge, (N,) bool."""
-        return ~self.learn
-
-    @property
-    def labels(self) -> Tensor:
-        """Who is on each face, (N,) int64."""
-        return torch.from_numpy(self.faces.labels)
-
-    @property
-    def training(self) -> FaceDataset:
-        """The faces to train on."""
-        return Subset(self.faces, np.flatnonzero(self.learn), f"{self.faces.name} (training part)")
+    labels: Tensor  # (N,) int64: who it is
+    learn: np.ndarray  # (N,) bool: the faces to train on
+    held_out: np.ndarray  # (N,) bool: the faces of the people who judge
 
     def identity(self, features: Tensor, grid: int = 4) -> float:
-        """Return the R^2 of ``linear_probe`` from features (N, C, h, w), averaged over a grid, on the people who judge."""
+        """Return R^2 of ``linear_probe`` from features (N, C, h, w) to the targets, on the people who judge."""
         return linear_probe(pooled(features, grid), self.targets.numpy(), self.learn)
 
 
 def lesson_faces() -> LessonFaces:
-    """Return 60 people with five faces each at 64 and 16 px, and SFace's embeddings of the sharp ones."""
-    faces = synthetic_faces(PEOPLE, PER_PERSON, size=64, seed=0)
-    hr = to_tensor([faces[k] for k in range(len(faces))])
+    """Make the faces, and SFace's embeddings of them."""
+    faces = synthetic_faces(60, 5, size=64, seed=0)
+    learn, hr = faces.labels < 45, to_tensor([faces[k] for k in range(len(faces))])
+    training = Subset(faces, np.flatnonzero(learn), f"{faces.name} (training part)")
     targets = teacher_embeddings(load_sface(), faces, progress=False)
-    return LessonFaces(faces, hr, downscale(hr, 16), targets, faces.labels < LEARN)
+    return LessonFaces(faces, training, downscale(hr, 16), hr, targets, torch.from_numpy(faces.labels), learn, ~learn)

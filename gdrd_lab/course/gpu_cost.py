@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -66,7 +67,9 @@ def stage_costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
     # On the meta device shapes run through the network without any numbers: a large UNet takes no time and no memory.
     with torch.device("meta"):
         unet = build_unet(config.size, config.channels, config.layers, config.unshuffle)
-        generative, encoder = (multiply_adds(part, (depth, side, side), 0) for part in (unet, _Encoder(unet)))
+        to_middle = torch.nn.Sequential(unet)  # whose forward pass ends at the middle block, which stage 1 reads
+        to_middle.forward = partial(block_features, unet)  # type: ignore[method-assign]
+        generative, encoder = (multiply_adds(part, (depth, side, side), 0) for part in (unet, to_middle))
     student = Student(recipe.student)
     backbone = multiply_adds(student.backbone, resolution)
     head = multiply_adds(student.head, (student.backbone.channels, student.backbone.grid, student.backbone.grid))
@@ -82,17 +85,6 @@ def stage_costs(recipe: Recipe, resolution: int = 16) -> list[StageCost]:
         # The backward pass computes the forward pass again, which saves memory: four passes.
         StageCost("stage 2, L_rcd", rcd, rcd, faces[2], full_precision=True),
     ]
-
-
-class _Encoder(torch.nn.Module):
-    """The generative teacher up to the middle block, whose features stage 1 reads."""
-
-    def __init__(self, unet: torch.nn.Module) -> None:
-        super().__init__()
-        self.unet = unet
-
-    def forward(self, sample: torch.Tensor, timestep: int) -> torch.Tensor:
-        return block_features(self.unet, sample, timestep)
 
 
 def total_hours(stages: Sequence[StageCost], gpu: Gpu) -> float:

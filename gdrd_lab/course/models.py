@@ -75,14 +75,8 @@ def losses(out: Path, stage: str, recipe: Recipe | None = None) -> dict[str, np.
     The file holds each loss times its weight. With the run's ``recipe`` the losses come without their weights.
     """
     table = np.genfromtxt(out / "checkpoints" / stage / "losses.csv", delimiter=",", names=True)
-    config = getattr(recipe, stage, None)
-    weights = {name: getattr(config, f"weight_{name}", 1.0) for name in table.dtype.names or ()}
+    weights = {name: getattr(getattr(recipe, stage, None), f"weight_{name}", 1.0) for name in table.dtype.names or ()}
     return {name: np.atleast_1d(table[name]).astype(np.float64) / weight for name, weight in weights.items()}
-
-
-def generative_teacher() -> SuperResolutionPipeline:
-    """Return the shipped generative teacher."""
-    return load_generative(shipped_generative())
 
 
 def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:

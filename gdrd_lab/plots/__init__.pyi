@@ -18,6 +18,5 @@ from .interactive import map_plot as map_plot
 from .maps import curves_figure as curves_figure
 from .maps import map_figure as map_figure
 from .maps import overlay as overlay
-from .paired import Difference as Difference
 from .paired import paired_differences as paired_differences
 from .paired import paired_figure as paired_figure

@@ -18,6 +18,7 @@ from gdrd_lab.plots.figures import (
     INK,
     MARKERS,
     SMALL,
+    WIDTH,
     finalise_axes,
     new_figure,
     set_alt_text,
@@ -181,26 +182,28 @@ def bars(
 ) -> Figure:
     """Draw one horizontal bar per entry with its value, errors as whiskers, and a dotted line at ``reference``."""
     figure, axes = new_figure()
-    names = list(values)
-    numbers = np.array([values[name] for name in names], float)
-    spread = np.array([(errors or {}).get(name, np.nan) for name in names], float)
+    names = [fill(name, 36) for name in values]
+    numbers = np.array([*values.values()], float)
+    spread = np.array([(errors or {}).get(name, 0.0) for name in values], float)
     places = np.arange(len(names))[::-1]
     axes.barh(places, numbers, 0.62, color=COLOURS[0], alpha=0.85, zorder=2)
     if errors is not None:
-        axes.errorbar(numbers, places, xerr=np.nan_to_num(spread), fmt="none", ecolor=INK, capsize=3, zorder=3)
-    low, high = min(0.0, float(np.nanmin(numbers))), max(0.0, float(np.nanmax(numbers)))
-    reach = (high - low) or 1.0
-    for place, number, error in zip(places, numbers, spread, strict=True):
-        edge = max(number, 0) + np.nan_to_num(error)
-        text = f"{number:.3g}" + (f" ± {error:.2g}" if np.isfinite(error) else "")
-        axes.text(edge + reach * 0.02, place, text, va="center", fontsize=SMALL, color=INK, zorder=4)
-    axes.set_xlim(low - (0.02 * reach if low < 0 else 0), high + reach * 0.3)
+        axes.errorbar(numbers, places, xerr=spread, fmt="none", ecolor=INK, capsize=3, zorder=3)
+    low, high = min(0.0, float(np.min(numbers - spread))), max(0.0, float(np.max(numbers + spread)))
+    texts = [f"{n:.3g}" + f" ± {error:.2g}" * bool(errors) for n, error in zip(numbers, spread, strict=True)]
+    # Room for the texts behind the bars: the share of the axes' width that the longest one takes.
+    wide = WIDTH - 0.6 - 0.08 * max(len(line) for name in names for line in name.split("\n"))
+    reach = (high - low or 1.0) / (1 - min(0.02 + 0.085 * max(map(len, texts)) / wide, 0.6))
+    for place, end, text in zip(places, np.maximum(numbers + spread, 0), texts, strict=True):
+        axes.text(end + reach * 0.02, place, text, va="center", fontsize=SMALL, color=INK, zorder=4)
+    axes.set_xlim(low - (0.02 * reach if low < 0 else 0), low + reach)
     axes.set_yticks(places, labels=names)
     handles = []
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
-    finalise_axes(figure, axes, title, fill(y_label, 52), "", handles or None)
-    figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0) + title_height(axes))
+    finalise_axes(figure, axes, title, wrapped(y_label, wide), "", handles or None)
+    lines = sum(name.count("\n") for name in names)
+    figure.set_figheight(1.5 + 0.42 * len(names) + 0.12 * lines + (0.3 if reference else 0) + title_height(axes))
     told = [*values.items(), *([reference] if reference else [])]
     return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {value:.3g}' for name, value in told)}.")
 
@@ -229,8 +232,7 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
     """Draw square matrices (N, N) side by side on one colour scale, whose lightness rises evenly."""
     from matplotlib.figure import Figure
 
-    wide, heading = 0.6 + 2.4 * len(named), wrapped(title, 0.4 + 2.4 * len(named))
-    size = (wide, 2.8 + (0.1 + 0.2 * (heading.count("\n") + 1) if title else 0))
+    size = (0.6 + 2.4 * len(named), 3.1 if title else 2.8)
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     grid = figure.subplots(1, len(named), squeeze=False)[0]
     low = min(float(matrix.min()) for matrix in named.values())
@@ -241,7 +243,7 @@ def matrices(named: Mapping[str, np.ndarray], *, title: str = "", scale: str = "
         axes.set(xticks=[], yticks=[])
     figure.colorbar(drawn, ax=list(grid), label=scale, shrink=0.8)
     if title:
-        figure.suptitle(heading, fontsize=SMALL + 2, color=INK)
+        figure.suptitle(title, fontsize=SMALL + 2, color=INK)
     off = {name: matrix[~np.eye(len(matrix), dtype=bool)] for name, matrix in named.items()}
     said = (f"{name}: {values.min():.2f} to {values.max():.2f} off the diagonal" for name, values in off.items())
     return set_alt_text(figure, f"{title or 'Matrices of ' + scale}. {'; '.join(said)}.")

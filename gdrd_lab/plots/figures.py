@@ -114,7 +114,8 @@ def finalise_axes(figure: Figure, axes: Axes, title: str, x: str, y: str, handle
     """Name the axes and put the legend below them, where it covers nothing."""
     axes.set_xlabel(x, fontsize=TEXT, color=INK)
     axes.set_ylabel(y, fontsize=TEXT, color=INK)
-    names = max((len(label.get_text()) for label in axes.get_yticklabels()), default=0)  # 0: numbers, not drawn yet
+    labels = [line for label in axes.get_yticklabels() for line in label.get_text().split("\n")]
+    names = max(map(len, labels), default=0)  # 0: numbers, not drawn yet
     title = wrapped(title, WIDTH - 0.8 - 0.075 * names, TEXT + 1)
     axes.set_title(title, fontsize=TEXT + 1, color=INK, loc="left")
     handles = handles or axes.get_legend_handles_labels()[0]
