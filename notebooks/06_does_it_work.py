@@ -155,18 +155,26 @@ def score(network, inputs, steps, seed):
     return course.evaluate_head(network, *judged)["cosine to teacher"]
 
 
+def fresh(seed):
+    """A student with the first weights of a seed, the same ones for every row."""
+    torch.manual_seed(seed)
+    return gl.Student(recipe.student).eval()
+
+
 rows = {name: {} for name in guess.defaults}
 for seed in range(3):
-    torch.manual_seed(seed)
-    student_of_row = gl.Student(recipe.student).eval()
-    start = {name: value.clone() for name, value in student_of_row.state_dict().items()}
-    for name, backbone in zip(rows, (student_of_row.backbone, trained), strict=False):
-        student_of_row.load_state_dict(start)
+    for name, backbone in (("random, frozen, L_kd", fresh(seed).backbone), ("L_gen, frozen, L_kd", trained)):
         with torch.no_grad():
             features = backbone(data.lr)
-        rows[name][seed] = score(student_of_row.head, features, second, seed)
-    student_of_row.load_state_dict(start)
-    whole = torch.nn.Sequential(student_of_row.backbone, student_of_row.head)
+        rows[name][seed] = score(fresh(seed).head, features, second, seed)
+print({name: {seed: round(value, 3) for seed, value in values.items()} for name, values in rows.items() if values})
+
+# %% [markdown]
+# This is the comparison with less training, by seed. Now the fair control:
+
+# %%
+for seed in range(3):
+    whole = torch.nn.Sequential(fresh(seed).backbone, fresh(seed).head)
     rows["whole network, L_kd"][seed] = score(whole, data.lr, first + second, seed)
 guess.reveal({name: float(np.mean(list(values.values()))) for name, values in rows.items()})
 change = plots.paired_differences(rows, "whole network, L_kd")

@@ -66,7 +66,7 @@ def split_people(own: Photographs, work: Path, fraction: float = 0.4, seed: int 
     return split_identities(with_pairs(own, work, FEWEST_TO_SPLIT), fraction, seed)
 
 
-def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:
+def write_photographs(folder: Path, people: int = 24, per_person: int = 3, seed: int = 3) -> int:
     """Write a folder of JPEG photographs (240 x 320 px) for each of several made-up people; return their number.
 
     Each face is turned by up to 12 degrees and lies at its own place and scale on a blurred background.

@@ -38,6 +38,7 @@ def verdicts(notebook: Path) -> list[Verdict]:
 def verdicts_in_time(notebook: Path, seconds: float) -> list[Verdict]:
     """Return ``verdicts``, of a process of its own that is ended after so many seconds."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(_code, (notebook,))  # imports PyTorch, which may take longer than the answers
         try:
             return pool.apply_async(verdicts, (notebook,)).get(seconds)
         except multiprocessing.TimeoutError as error:

@@ -204,8 +204,8 @@ def bars(
     finalise_axes(figure, axes, title, wrapped(y_label, wide), "", handles or None)
     lines = sum(name.count("\n") for name in names)
     figure.set_figheight(1.5 + 0.42 * len(names) + 0.12 * lines + (0.3 if reference else 0) + title_height(axes))
-    told = [*values.items(), *([reference] if reference else [])]
-    return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {value:.3g}' for name, value in told)}.")
+    told = [*zip(values, texts, strict=True), *([(reference[0], f"{reference[1]:.3g}")] if reference else [])]
+    return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {text}' for name, text in told)}.")
 
 
 def guesses(

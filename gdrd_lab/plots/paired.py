@@ -12,14 +12,9 @@ from gdrd_lab.plots.charts import bars
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Runs = Mapping[str, Mapping[int, float]]  # {row: {seed: score}}
 
-
-def paired_differences(runs: Runs, reference: str) -> dict[str, tuple[float, float]]:
-    """Return each row's mean difference from the row ``reference`` and half its 95 % interval (Student's t).
-
-    Rows that share fewer than two seeds with the reference are left out.
-    """
+def paired_differences(runs: Mapping[str, Mapping[int, float]], reference: str) -> dict[str, tuple[float, float]]:
+    """Return each row's mean difference from the row ``reference`` over common seeds, and half its 95 % interval."""
     from scipy.stats import t
 
     out = {}

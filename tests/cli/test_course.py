@@ -39,15 +39,20 @@ def test_a_reader_sees_what_is_right_and_what_is_not_yet(tmp_path: Path, capsys:
     assert "still the stub" in lines[1] and lines[4] == "2 of 4 exercises are right."
 
 
-def test_a_class_is_a_table_and_an_endless_loop_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_endless_loop_is_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = {"block_average": "def block_average(faces, size):\n    while True:\n        pass\n"}
+    endless = notebook(tmp_path / "00.ipynb", loop)
+    assert main(["course", "check", str(endless), "--seconds", "2"]) == 2
+    wanted = f"gdrd: The answers in {endless} take longer than 2 s. Look for a loop that does not end.\n"
+    assert capsys.readouterr().err == wanted
+
+
+def test_a_class_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     notebook(tmp_path / "ann" / SOURCE.with_suffix(".ipynb").name, SOLUTIONS)
     notebook(tmp_path / "bob" / "00.ipynb", {"d_prime": SOLUTIONS["d_prime"]})
-    loop = {"block_average": "def block_average(faces, size):\n    while True:\n        pass\n"}
-    endless = notebook(tmp_path / "cy" / "00.ipynb", loop)
     (tmp_path / "bob" / "other.ipynb").write_text("not a notebook")
-    assert main(["course", "check", str(tmp_path), "--seconds", "25"]) == 0
+    assert main(["course", "check", str(tmp_path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert f"Left out: The answers in {endless} take longer than 25 s" in said
     assert "other.ipynb is not a notebook" in said
     assert "4 of 4" in said and "1 of 4" in said and said.index("ann") < said.index("4 of 4")
 
