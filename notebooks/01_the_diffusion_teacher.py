@@ -290,10 +290,28 @@ course.show(
 )
 
 # %% [markdown]
-# Read the two printed differences. The first says that super-resolution taught the encoder something about identity. The second is
-# the first condition for the paper's claim (all of them: `CLAIM.md`): features that are no easier to read than pixels cannot teach
-# the student identity that it would not find by itself. One face set and one probe do not settle it; `CLAIM.md` says how the
-# project measured it on real faces. Notebook 02 gives these features to the student, and notebook 03 adds the other teacher.
+# Read the two printed differences. The first says how much super-resolution taught the encoder about identity. The second is the first
+# condition for the paper's claim (all of them: `CLAIM.md`): where features are no easier to read than pixels, there is little reason
+# to expect that they teach the student identity. One face set and one linear probe do not settle it. Notebook 02 gives these features
+# to the student, and notebook 03 adds the other teacher.
+#
+# ## Who saw which faces?
+# A teacher can also bring knowledge of faces that its student never sees. `data/MODELS.json` records the commands that made the
+# shipped models ("training" stands for all training sets together):
+
+# %%
+import json
+import re
+
+from gdrd_lab.io.paths import data_folder
+
+made = json.loads((data_folder() / "MODELS.json").read_text())
+for name in ("generative", "student", "student-paper"):
+    used = {words[1] for run in made[name]["runs"] if (words := re.search(r"--data (\S+)", run["command"]))}
+    print(f"{name:13} was trained on {' and '.join(sorted(used))}")
+
+# %% [markdown]
+# If teacher and student saw the same faces, the teacher's only advantage is its task: to draw the sharp face.
 #
 # ## Exercises
 # ### Exercise 1: noise a face

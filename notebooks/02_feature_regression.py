@@ -207,7 +207,7 @@ print(f"kept of the identity in them: {identity['after stage 1'] / identity['gen
 # %% [markdown]
 # Compare the two printed shares. A small L_gen does not mean that identity was kept: the loss counts every direction of the features
 # alike, and identity lies in a few of them. The other comparison is with the pixels. Where the teacher's features are not easier to
-# read than pixels, regressing them gives the student nothing about identity that it could not learn from the face itself.
+# read than pixels, there is little reason to expect that regressing them helps with identity.
 #
 # After stage 1 the backbone is **frozen**. It is then not a start from which stage 2 learns, but the fixed input of the head: what
 # the backbone lost cannot come back. Whether that helps the final student is a question for an ablation (notebook 06). The bars come

@@ -222,11 +222,11 @@ agreement = rank_agreement(maps["student's map"], maps["random weights' map"])
 print(f"rank correlation of the student's map with that of random weights: {agreement:.2f}")
 
 # %% [markdown]
-# One face is not enough. Twelve faces, one of each person, with the standard error over faces:
+# One face is not enough. Eight faces, one of each of eight people, with the standard error over faces:
 
 # %%
 areas = {name: [] for name in ("student's map", "random weights' map", "random order")}
-for person in range(12):
+for person in range(8):
     lr = gl.downscale(gl.to_tensor([faces[8 * person]]), 32)
     orders = (
         class_activation_map(student, lr)[0],
@@ -238,8 +238,8 @@ for person in range(12):
 course.show(
     plots.bars(
         {name: float(np.mean(values)) for name, values in areas.items()},
-        errors={name: float(np.std(values, ddof=1) / np.sqrt(12)) for name, values in areas.items()},
-        y_label="area under the deletion curve (12 faces, standard error)",
+        errors={name: float(np.std(values, ddof=1) / np.sqrt(8)) for name, values in areas.items()},
+        y_label="area under the deletion curve (8 faces, standard error)",
         title="Lower is better",
     )
 )

@@ -233,7 +233,7 @@ print(f"{len(better)} of {len(generative)} rows with a generative teacher are cl
 # %%
 verify_only = sweep.MetricConfig(pairs=pairs, fars=(0.1,), bootstrap=0)
 base = gl.Degradation(16)
-for name, values in (("occlusion", (0.0, 0.1, 0.2, 0.4)), ("illumination", (0.0, 0.3, 0.6, 0.9))):
+for name, values in (("occlusion", (0.0, 0.2, 0.4)), ("illumination", (0.0, 0.45, 0.9))):
     degraded = sweep.sweep(
         networks,
         faces,
