@@ -21,8 +21,10 @@ $(READY): pyproject.toml constraints.txt
 app: $(READY)
 	$(BIN)/python app.py
 
+# PyTorch gets half of the cores: on a busy machine more threads than idle cores are many times slower.
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$($(BIN)/python -c "import os; print(((os.cpu_count() or 1) + 1) // 2)")} \
+		$(BIN)/jupyter lab notebooks
 
 test: $(READY)
 	$(BIN)/ruff check .

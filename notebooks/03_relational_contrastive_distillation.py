@@ -2,11 +2,15 @@
 # # 03 Relational contrastive distillation
 #
 # **Goals.** Read relations between faces; build L_rcd from relation vectors, critic and negatives; see what temperature
-# and the number of negatives do; compare with KD, RKD and CRD fairly.
+# and the number of negatives do; compare with L_kd, RKD and CRD fairly.
 #
 # **Prerequisites.** Notebooks 00 and 02 (the backbone trained there is used if it is kept, and trained if not).
 #
 # **Time.** About 1.5 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
+#
+# **Student.** The first figure shows `student-paper`, which was trained with L_rcd, L_kd and L_cls on a backbone from stage 1, and
+# the shipped `student` (recipe `best`): no stage 1, no L_rcd and no L_cls, but L_kd and the assistant's embedding. The heads that
+# you train here stand on the small backbone of notebook 02.
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the second distillation module: discriminative
 # representation distillation with L_rcd, L_kd and L_cls. L_rcd comes from CRRCD (arXiv
@@ -14,29 +18,25 @@
 #
 # ## The result first
 # Twelve faces of four people. Each matrix holds the cosines between all of them: the teacher on sharp faces, the teacher
-# on 16 px faces, and the shipped student on 16 px faces. Blocks on the diagonal are one person.
+# on 16 px faces, and both students on 16 px faces. Blocks on the diagonal are one person.
 
 # %%
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 import gdrd_lab as gl
 from gdrd_lab import course, plots
-from gdrd_lab.training.teacher_targets import teacher_embeddings
 
 course.set_up()
-faces = gl.synthetic_faces(identities=60, per_identity=5, size=64, seed=0)
-hr = gl.to_tensor([faces[k] for k in range(len(faces))])
-lr = gl.downscale(hr, 16)
-labels = torch.from_numpy(faces.labels)
-teacher, shipped = gl.load_model("sface"), gl.load_model("student")
-targets = teacher_embeddings(teacher, faces, progress=False)
+data = course.lesson_faces()  # people 0 to 44 are trained on; people 45 to 59 only judge
+faces, lr, targets, labels = data.faces, data.lr, data.targets, data.labels
+teacher, shipped, paper = gl.load_models(["sface", "student", "paper-student"])
 some = [5 * person + k for person in range(4) for k in range(3)]
 with torch.inference_mode():
     by_network = {
         "teacher, sharp": targets[some],
         "teacher, 16 px": teacher.embed(lr[some]),
+        "student-paper, 16 px": paper.embed(lr[some]),
         "student, 16 px": shipped.embed(lr[some]),
     }
 course.show(
@@ -45,15 +45,15 @@ course.show(
 
 # %% [markdown]
 # Distillation can transfer single embeddings (L_kd: the student's embedding should equal the teacher's) or such *relations*
-# (L_rcd: the student's embeddings should lie to each other as the teacher's do). A small student cannot match every embedding,
-# but it may keep the relations.
+# (L_rcd: the student's embeddings should lie to each other as the teacher's do). The idea is that a small student cannot match every
+# embedding, but may keep the relations. The last figure of this lesson tests it.
 #
 # ## A relation as a vector
 # A cosine is one number. CRRCD uses a vector, made by a small network from the difference of two embeddings:
 #
 # $$v_{ij} = \frac{W_2\,\mathrm{ReLU}\left(W_1(e_i - e_j)\right)}{\lVert\cdot\rVert}.$$
 #
-# There are two such networks: $F_t$ for teacher to teacher, $v^t_{ij} = F_t(e^t_i, e^t_j)$, and $F_{ts}$ **across
+# $e_i$ and $e_j$ are embeddings of 128 numbers, $W_1$ and $W_2$ matrices that are learned. There are two such networks: $F_t$ for teacher to teacher, $v^t_{ij} = F_t(e^t_i, e^t_j)$, and $F_{ts}$ **across
 # resolutions**, from the teacher's sharp face to the student's small one, $v^{ts}_{ij} = F_{ts}(e^t_i, e^s_j)$.
 
 # %%
@@ -70,6 +70,10 @@ print(
 # The critic estimates the probability that two relation vectors belong together,
 #
 # $$h(u, v) = \sigma\!\left(\cos(u, v)/\tau\right).$$
+#
+# $\sigma(x) = 1/(1 + e^{-x})$ is the logistic function and $\tau > 0$ the temperature. (CRD's critic is
+# $e^{\cos(u, v)/\tau} / (e^{\cos(u, v)/\tau} + N/M)$ with $N$ negatives of a set of $M$ faces, so that its value is a probability whatever
+# $N$ is. CRRCD's critic, and this one, has no such term: its 1 stands in the place of $N/M$.)
 #
 # Slide the temperature: a small $\tau$ gives a sharp decision, a large one a soft decision. Note that $h$ only spans
 # $\sigma(-1/\tau)$ to $\sigma(1/\tau)$.
@@ -108,12 +112,14 @@ print(f"positive term {positive:.3f}, negative term {negative:.3f}, with untrain
 
 # %% [markdown]
 # ## Together with L_kd and L_cls
-# Stage 2 minimises $w_{rcd} L_{rcd} + w_{kd} L_{kd} + w_{cls} L_{cls}$. The second says where each embedding should be,
+# Stage 2 minimises $w_{rcd} L_{rcd} + w_{kd} L_{kd} + w_{cls} L_{cls}$ with three weights $w$. The second loss says where each
+# embedding should be,
 #
 # $$L_{kd} = \mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right),$$
 #
-# the third asks for the person's name, with a margin $m$ that makes it harder (ArcFace; $\theta_c$ is the angle to class $c$,
-# $y$ the right class; faces without a label take no part):
+# (The name is this project's. Hinton's knowledge distillation compares softened class probabilities; here embeddings are compared,
+# which is closer to FitNets.) The third asks for the person's name, with a margin $m$ that makes it harder (ArcFace; $\theta_c$ is the
+# angle to class $c$, $y$ the right class, $s$ a scale; faces without a label take no part):
 #
 # $$L_{cls} = -\log\mathrm{softmax}_y\left(s\cos(\theta_c + m\,[c = y])\right).$$
 
@@ -136,8 +142,8 @@ guess = course.predict(
     "Negative term of L_rcd by batch size",
     {"8 faces": 10, "32 faces": 20, "128 faces": 40},
     low=0,
-    high=1500,
-    step=5,
+    high=200,
+    step=1,
     unit="negative term",
 )
 
@@ -155,24 +161,25 @@ guess.reveal(found)
 # and queue; `mean_over_negatives=True` takes the mean instead. More negatives than a batch holds come from a queue of
 # earlier batches, whose memory grows with its length only (`NegativeQueue`).
 #
-# ## Against KD, RKD and CRD
+# ## Against L_kd, RKD and CRD
 # All train the same head on the same frozen backbone (of notebook 02), from the same start, for the same number of steps,
-# on 45 people, and are evaluated on 15 others. Three seeds each show how much of a difference is chance.
+# on 45 people. They are evaluated on 15 others, whom neither stage has seen. Runs of one seed share their first weights and their
+# batches, so they are **paired**: what counts is the difference within a seed, and how much it varies over three seeds. Whiskers of
+# single runs would hide this, because the seeds move all losses together.
 #
-# - **KD** (L_kd): $\mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right)$.
+# - **L_kd**: $\mathrm{mean}_i\left(1 - \cos(e^s_i, e^t_i)\right)$, the reference.
 # - **RKD**: distances and angles between faces follow the teacher's, positions do not matter.
 # - **CRD**: each student embedding picks out its own teacher embedding among the others'.
 # - **L_kd + L_rcd**: with the weights of the project's recipe (10 and 0.1).
 
 # %%
 
-TRAIN_HERE = True  # False: the frozen backbone is the shipped student's
+TRAIN_HERE = True  # False: the frozen backbone is student-paper's
 recipe = course.lesson_recipe()
-base = course.train_backbone(recipe, faces)[0] if TRAIN_HERE else shipped
-with torch.inference_mode():
+base = course.train_backbone(recipe, data.training)[0] if TRAIN_HERE else paper
+with torch.no_grad():
     features = base.backbone(lr)
-features = features.clone()
-learn, held_out = faces.labels < 45, faces.labels >= 45
+learn, held_out = data.learn, data.held_out
 
 
 def losses():
@@ -185,35 +192,41 @@ def losses():
     }
 
 
-scores = {}
+scores = {name: {} for name in losses()}
 for seed in range(3):
     torch.manual_seed(seed)
     for name, loss in losses().items():
         torch.manual_seed(seed)
         head = gl.Student(base.config).head
         course.fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=60, batch_size=32, seed=seed)
-        scores.setdefault(name, []).append(
-            course.evaluate_head(head, features[held_out], targets[held_out], faces.labels[held_out])
-        )
+        judged = (features[held_out], targets[held_out], faces.labels[held_out])
+        scores[name][seed] = course.evaluate_head(head, *judged)
 
 for metric in ("AUC", "cosine to teacher", "relations"):
-    values = {name: np.array([run[metric] for run in runs]) for name, runs in scores.items()}
-    means, deviations = ({name: float(f(v)) for name, v in values.items()} for f in (np.mean, lambda v: v.std(ddof=1)))
+    runs = {name: {seed: run[metric] for seed, run in by_seed.items()} for name, by_seed in scores.items()}
+    means = {name: float(np.mean(list(by_seed.values()))) for name, by_seed in runs.items()}
+    print(metric, {name: round(mean, 3) for name, mean in means.items()}, "best:", max(means, key=means.get))
+    label = f"{metric} less that of L_kd: mean of 3 seeds"
     course.show(
-        plots.bars(
-            means,
-            errors=deviations,
-            y_label=f"{metric}, mean and standard deviation of 3 seeds",
-            title="60 steps on 45 people",
-        )
+        plots.paired_figure(plots.paired_differences(runs, "L_kd"), y_label=label, title="60 steps on 45 people")
     )
 
 # %% [markdown]
-# Read all three figures before you choose a loss. RKD depends only on how embeddings lie to each other: its cosine to the
-# teacher is near chance by design, so such a student cannot be compared with a gallery that the *teacher* embedded. Where the
-# whiskers overlap, there is no clear difference. Notebook 06 compares more, and the README on real faces.
+# Read all three figures before you choose a loss. Whiskers that leave out zero show a difference. With three seeds intervals
+# are wide, and whiskers across zero mean "not shown", not "equal". RKD depends only on how embeddings lie to each other: its cosine to the
+# teacher is near chance by design, so such a student cannot be compared with a gallery that the *teacher* embedded.
+#
+# "Relations" is the correlation of the student's scores of all pairs with the teacher's scores. Does a loss on relations keep them
+# better than L_kd, which knows nothing of relations? Read it off the third figure before you believe the idea at the top of this
+# lesson. Notebook 06 compares more, with whole training runs on real faces.
 #
 # ## Exercises
+# The answers use `torch`, `np` and `F`, which is `torch.nn.functional`.
+
+# %%
+from torch.nn import functional as F
+
+# %% [markdown]
 # ### Exercise 1: a relation vector
 # <details><summary>Hint 1</summary>
 # Four steps: difference, first matrix, ReLU, second matrix; then unit length.
@@ -372,10 +385,11 @@ check_embedding_loss(embedding_loss)
 
 # %% [markdown]
 # ## Summary
-# - Relations can be distilled where positions cannot be reached.
+# - Embeddings can be distilled one by one (L_kd) or by their relations (L_rcd, RKD). Which keeps the relations better is measured,
+#   not assumed.
 # - L_rcd compares relation *vectors* of teacher to teacher and of teacher to student, across resolutions.
 # - The negative term is a sum: its size grows with the number of negatives, and its weight must be chosen with that in mind.
-# - A comparison of losses needs the same start, the same steps, other people to evaluate on, and several seeds.
+# - A comparison of losses needs the same start, the same steps, people whom no stage has seen, and differences within several seeds.
 #
 # ## Questionnaire
 # 1. Why does $F_{ts}$ start at the teacher's embedding and not at the student's?
@@ -384,7 +398,7 @@ check_embedding_loss(embedding_loss)
 # 4. Why must $k = j$ be left out of the negatives?
 # 5. By how much does the negative term grow when the batch doubles?
 # 6. Why can RKD train an embedding that is useless against the teacher's gallery?
-# 7. How would you show that one loss is better than another?
+# 7. How would you show that one loss is better than another, and why are whiskers of single runs the wrong picture?
 #
 # ## Further reading
 # - CRRCD, cross-resolution relational contrastive distillation: arXiv [2409.02555](https://arxiv.org/abs/2409.02555).

@@ -8,6 +8,9 @@
 #
 # **Time.** Smoke form: about 1 minute on 2 CPU cores. Full form: days on one GPU by the arithmetic of the first figure (not timed).
 #
+# **Student.** The `paper` recipe trains the whole method in the paper's order, as for `student-paper`, but at a size for GPUs; nobody has
+# run it to its end here. The shipped `student` comes from the recipe `best`, which has one stage and takes hours on two CPU cores.
+#
 # **Paper.** All stages of arXiv [2409.06371](https://arxiv.org/abs/2409.06371) in their order. The recipe is called `paper`
 # because it keeps the paper's order, losses and 16 px inputs; its steps, widths, rates and weights are this project's, since
 # the paper's could not be read from public text.
@@ -17,18 +20,15 @@
 # {\text{peak}\cdot\text{utilisation}\cdot 3600}$$
 #
 # $M$ are multiply-adds per face, *counted* from the networks; a multiply-add is 2 operations; layers that are trained cost
-# about three forward passes. Peak, utilisation and price are assumptions: set your own.
+# about three forward passes. L_rcd compares every face with the whole batch and the queue. It is computed in float32, where a GPU is
+# slower. Peaks, utilisation and price are assumptions, the same as in `CLUSTER.md`: set your own.
 
 # %%
-import numpy as np
-import torch
-
 import gdrd_lab as gl
 from gdrd_lab import course, plots
-from gdrd_lab.training import pipeline
 
 course.set_up()
-gpu = course.Gpu(peak=312e12, utilisation=0.3, price=2.0)  # an A100's data sheet for dense bf16; the rest is a guess
+gpu = course.Gpu(peak=312e12, utilisation=0.35, price=1.5)  # an A100's data sheet for dense bf16; the rest is a guess
 recipes = {"smoke": gl.recipes.smoke(), "cpu": gl.recipes.cpu(), "paper": gl.recipes.paper()}
 cost = {name: course.stage_costs(recipe) for name, recipe in recipes.items()}
 for stage in cost["paper"]:
@@ -42,23 +42,27 @@ course.show(
 )
 
 # %% [markdown]
-# The generative teacher is most of the cost. A pretrained one (`--generative FOLDER`) saves that part. Slide the utilisation,
-# the least certain number, and measure it in the first minutes of a run (images per second are in TensorBoard):
+# Two bars are most of the cost: L_rcd with its queue of earlier faces, and the generative teacher. Fewer anchors or a shorter queue
+# save the first (`--set head.queue=4096`), a pretrained teacher the second (`--generative FOLDER`). The networks of the student cost
+# little. Slide the utilisation in bf16, the least certain number, and measure it in the first minutes of a run (images per second are
+# in TensorBoard):
 
 # %%
+from dataclasses import replace
+
 course.source(course.StageCost)
 
 
 def cost_at(utilisation):
     """Draw the cost of the paper recipe at a utilisation."""
-    here = course.Gpu(gpu.peak, utilisation, gpu.price)
+    here = replace(gpu, utilisation=utilisation)
     hours = {stage.name: stage.hours(here) for stage in cost["paper"]}
     total = course.total_hours(cost["paper"], here)
     title = f"utilisation {utilisation}: {total:,.0f} GPU hours, {total * here.price:,.0f} in money"
     return plots.bars(hours, y_label="GPU hours", title=title)
 
 
-course.show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), cost_at, start=2)
+course.show_slider("utilisation", (0.1, 0.2, 0.35, 0.5), cost_at, start=2)
 
 # %% [markdown]
 # ## The recipe
@@ -66,6 +70,11 @@ course.show_slider("utilisation", (0.1, 0.2, 0.3, 0.4, 0.5), cost_at, start=2)
 # faces in `DATA`. A notebook drives one process; for several GPUs use the command below.
 
 # %%
+import numpy as np
+import torch
+
+from gdrd_lab.training import pipeline
+
 FULL = False
 DATA = "training"  # used when FULL: the training sets in $GDRD_FACES, or a path (LFW is refused)
 
@@ -353,9 +362,9 @@ check_gpu_hours(gpu_hours)
 
 # %% [markdown]
 # ## Summary
-# - The cost follows from counted multiply-adds and three numbers of your own.
+# - The cost follows from counted multiply-adds and numbers of your own. A loss can cost more than the networks.
 # - One batch, any number of devices: gradients of equal shares average to the whole batch's.
-# - bf16 for the networks, float32 for weights and sums.
+# - bf16 for the networks; float32 for weights, sums and L_rcd.
 # - An interrupted run resumes exactly, because each step depends only on its number.
 #
 # ## Questionnaire

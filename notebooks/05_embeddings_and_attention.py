@@ -9,7 +9,10 @@
 # **Time.** About 1.5 minutes on 2 CPU cores; no GPU is used. Nothing is trained: the switch below loads the shipped student
 # or one of your own.
 #
-# **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the embeddings that L_rcd and L_kd shape. The methods of
+# **Student.** The shipped `student` (recipe `best`): pruned from the assistant, trained by L_kd on SFace's embeddings and on the
+# assistant's. It skips stage 1, and L_rcd has no part in it. Set `STUDENT = "paper-student"` to look at one made in the paper's order.
+#
+# **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the embeddings of its student and its teacher. The methods of
 # looking are PCA, UMAP ([1802.03426](https://arxiv.org/abs/1802.03426)), CKA
 # ([1905.00414](https://arxiv.org/abs/1905.00414), section 3) and HiResCAM
 # ([2011.08891](https://arxiv.org/abs/2011.08891), section 3).
@@ -19,9 +22,6 @@
 # gallery shows the faces chosen and, below each, its nearest neighbours **in the original space of the embeddings**.
 
 # %%
-import numpy as np
-import torch
-
 import gdrd_lab as gl
 from gdrd_lab import course, plots
 from gdrd_lab.analysis.projection import pca_map, umap_map
@@ -39,21 +39,29 @@ course.LassoMap(layout.points, pictures, faces.labels, small, title="The student
 
 # %% [markdown]
 # ## How far can a map be trusted?
-# A map shows two of 128 dimensions. PCA is a projection: what it shows is true, but it may show little. Its share of the
-# variance is
+# A map shows two of 128 dimensions. PCA is a projection onto two directions: two faces are never further apart on it than in the
+# original space, but they can lie on one point of it and be far apart there. So what is apart on a PCA map is apart; what is near may
+# not be near. Its share of the variance is
 #
-# $$\frac{\lambda_1 + \lambda_2}{\sum_k \lambda_k}.$$
+# $$\frac{\lambda_1 + \lambda_2}{\sum_k \lambda_k}$$
+#
+# with the variance $\lambda_k$ along direction $k$.
 #
 # UMAP bends space so that neighbours stay neighbours; sizes of gaps and of clusters mean nothing on it. Two numbers keep both
 # honest: **trustworthiness** (1: no two faces are near on the map that are not near in the original space), and for UMAP the
 # **agreement of two seeds** (share of the nearest neighbours on one map that are so on the other).
 
 # %%
+import numpy as np
+import torch
+
 from gdrd_lab.analysis.projection import seed_agreement, trustworthiness
 
 flat = pca_map(small)
 again = umap_map(small, seed=1)
 course.show(plots.map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
+apart, apart_on_map = (np.linalg.norm(x[:, None] - x[None], axis=2) for x in (small, flat.points))
+print(f"pairs that are further apart on the PCA map than in the original space: {(apart_on_map > apart + 1e-6).sum()}")
 print(f"PCA shows {flat.model.explained_variance_ratio_.sum():.0%} of the variance")
 print(
     f"trustworthiness: PCA {trustworthiness(small, flat.points):.2f}, UMAP {trustworthiness(small, layout.points):.2f}"
@@ -214,11 +222,11 @@ agreement = rank_agreement(maps["student's map"], maps["random weights' map"])
 print(f"rank correlation of the student's map with that of random weights: {agreement:.2f}")
 
 # %% [markdown]
-# One face is not enough. Twelve faces, one of each person, with the standard error over faces:
+# One face is not enough. Eight faces, one of each of eight people, with the standard error over faces:
 
 # %%
 areas = {name: [] for name in ("student's map", "random weights' map", "random order")}
-for person in range(12):
+for person in range(8):
     lr = gl.downscale(gl.to_tensor([faces[8 * person]]), 32)
     orders = (
         class_activation_map(student, lr)[0],
@@ -230,8 +238,8 @@ for person in range(12):
 course.show(
     plots.bars(
         {name: float(np.mean(values)) for name, values in areas.items()},
-        errors={name: float(np.std(values, ddof=1) / np.sqrt(12)) for name, values in areas.items()},
-        y_label="area under the deletion curve (12 faces, standard error)",
+        errors={name: float(np.std(values, ddof=1) / np.sqrt(8)) for name, values in areas.items()},
+        y_label="area under the deletion curve (8 faces, standard error)",
         title="Lower is better",
     )
 )

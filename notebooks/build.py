@@ -1,11 +1,17 @@
-"""Make the notebooks from their text: `python notebooks/build.py`.
+"""Make the notebooks from their text: `python notebooks/build.py [--force]`.
 
 One text `NN_name.py` makes two files: `NN_name.ipynb` for the student, where each exercise has its stub and the solution
 is folded away below it, and `solutions/NN_name.ipynb`, where the solution stands in the stub's place. Tags in the text
 tell them apart: a cell tagged "stub" is the student's, one tagged "solution" the solution's. Cell ids follow the order
 in the text, so that both files, and every build, give a cell the same id.
+
+A notebook records a hash of its cells. One whose cells have another hash holds somebody's answers and is kept, unless
+--force is given.
 """
 
+import hashlib
+import json
+import sys
 from pathlib import Path
 
 import jupytext
@@ -32,8 +38,33 @@ def build(source: Path, *, solutions: bool = False) -> str:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
+    notebook.metadata["gdrd"] = {"cells": fingerprint(notebook)}
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return nbformat.writes(notebook, version=4) + "\n"
+
+
+def fingerprint(notebook: dict) -> str:
+    """Hash what a notebook says, without its outputs."""
+    said = [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def edited(target: Path) -> bool:
+    """Return whether somebody changed a notebook after it was made."""
+    notebook = json.loads(target.read_text())
+    return notebook["metadata"].get("gdrd", {}).get("cells") != fingerprint(notebook)
+
+
+def write(source: Path, *, force: bool = False) -> list[Path]:
+    """Write what a text makes and return the notebooks that were kept because somebody changed them."""
+    kept = []
+    for target, content in targets(source).items():
+        target.parent.mkdir(exist_ok=True)
+        if target.exists() and not force and edited(target):
+            kept.append(target)
+        else:
+            target.write_text(content)
+    return kept
 
 
 def folded(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -52,7 +83,7 @@ def sources() -> list[Path]:
 def targets(source: Path) -> dict[Path, str]:
     """Return what a text makes: the student's and the solution's file, each with its content."""
     made = source.with_suffix(".ipynb")
-    return {made: build(source), FOLDER / "solutions" / made.name: build(source, solutions=True)}
+    return {made: build(source), made.parent / "solutions" / made.name: build(source, solutions=True)}
 
 
 def cells(stem: str) -> list[dict[str, str]]:
@@ -69,8 +100,7 @@ def equations() -> str:
 
 
 if __name__ == "__main__":
-    (FOLDER / "solutions").mkdir(exist_ok=True)
     for path in sources():
-        for target, content in targets(path).items():
-            target.write_text(content)
+        for answered in write(path, force="--force" in sys.argv[1:]):
+            print(f"Kept {answered}, which was changed: save it elsewhere, or replace it with --force")
     (FOLDER / "EQUATIONS.md").write_text(equations())

@@ -46,6 +46,19 @@ def test_a_skip_fails_the_run_where_none_is_allowed(strict: str, status: int, tm
     assert ("no such thing here" in run.stdout) == (strict == "1")
 
 
+@pytest.mark.parametrize(("given", "threads"), [("3", "3"), (None, str(((os.cpu_count() or 1) + 1) // 2))])
+def test_make_lab_gives_pytorch_half_of_the_cores(given: str | None, threads: str, tmp_path: Path) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+    (tmp_path / "jupyter").write_text('#!/bin/sh\necho "$OMP_NUM_THREADS $@"\n')
+    (tmp_path / "jupyter").chmod(0o755)
+    (tmp_path / "ready").touch()
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment |= {} if given is None else {"OMP_NUM_THREADS": given}
+    words = ["make", "--silent", "lab", f"BIN={tmp_path}", f"READY={tmp_path / 'ready'}"]
+    run = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == f"{threads} lab notebooks\n", run.stderr
+
+
 @pytest.mark.parametrize(("user", "apt", "message"), [("1000", 0, "install it"), ("0", 1, "could not install it")])
 def test_ci_says_that_the_browser_is_missing(user: str, apt: int, message: str, tmp_path: Path) -> None:
     for name in ("bash", "dirname"):

@@ -1,5 +1,7 @@
+from .ablation import ablation_runs as ablation_runs
 from .display import show as show
 from .display import source as source
+from .faces import lesson_faces as lesson_faces
 from .gpu_cost import Gpu as Gpu
 from .gpu_cost import StageCost as StageCost
 from .gpu_cost import stage_costs as stage_costs
@@ -7,12 +9,14 @@ from .gpu_cost import total_hours as total_hours
 from .heads import KdAndRcd as KdAndRcd
 from .heads import evaluate_head as evaluate_head
 from .heads import fit_head as fit_head
+from .method import method_figure as method_figure
 from .models import InterruptedFaces as InterruptedFaces
 from .models import Interruption as Interruption
 from .models import lesson_recipe as lesson_recipe
 from .models import losses as losses
 from .models import running_mean as running_mean
 from .models import set_up as set_up
+from .models import shipped_generative as shipped_generative
 from .models import train_backbone as train_backbone
 from .models import train_generative as train_generative
 from .photographs import read_photographs as read_photographs

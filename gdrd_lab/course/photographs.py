@@ -13,6 +13,7 @@ from gdrd_lab.datasets.listing import list_images
 from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.io.atomic import write_atomically
+from gdrd_lab.io.images import read_image
 
 FEWEST_TO_SPLIT = 4  # people: two to learn from and two to evaluate on
 
@@ -25,6 +26,10 @@ class Photographs:
     faces: FaceDataset  # the N aligned faces; photographs in one folder show one person
     left_out: Sequence[tuple[str, str]]  # (name, reason) of each photograph without a usable face
     examples: bool = False  # whether these are the example photographs
+
+    def photograph(self, index: int) -> np.ndarray:
+        """Return a whole photograph, uint8 (H, W, 3)."""
+        return read_image(self.files[index])
 
 
 def read_photographs(folder: Path | str | None, work: Path) -> Photographs:
@@ -61,7 +66,7 @@ def split_people(own: Photographs, work: Path, fraction: float = 0.4, seed: int 
     return split_identities(with_pairs(own, work, FEWEST_TO_SPLIT), fraction, seed)
 
 
-def write_photographs(folder: Path, people: int = 8, per_person: int = 5, seed: int = 3) -> int:
+def write_photographs(folder: Path, people: int = 24, per_person: int = 3, seed: int = 3) -> int:
     """Write a folder of JPEG photographs (240 x 320 px) for each of several made-up people; return their number.
 
     Each face is turned by up to 12 degrees and lies at its own place and scale on a blurred background.

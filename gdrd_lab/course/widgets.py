@@ -67,7 +67,7 @@ def film(frames: Sequence[np.ndarray], headings: Sequence[str], *, label: str = 
     def draw(k: int) -> Figure:
         return face_strip({order[k]: [frames[k]]}, title=title)
 
-    show_slider(label, list(order), draw, static=static, start=len(frames) - 1, play=True)
+    show_slider(label, list(order), draw, static=static, play=True)
 
 
 class LassoMap:
@@ -109,6 +109,8 @@ class LassoMap:
         """Return the live map: a plotly FigureWidget with a lasso, and the gallery as a picture below it."""
         import plotly.graph_objects as go
 
+        # Opened first: JupyterLab ends the subshell of all widgets when the last one closes, as the figure below does.
+        picture, said = widgets.Image(format="png"), widgets.HTML()
         names = [f"face {index}, identity {label}" for index, label in enumerate(self.labels)]
         figure = go.FigureWidget(map_plot(self.points, self.labels, names, title=self.title))
         figure.update_layout(width=640)
@@ -116,7 +118,6 @@ class LassoMap:
         # axes. Opened again, the widget carries both from the start.
         figure.close()
         figure.open()
-        picture, said = widgets.Image(format="png"), widgets.HTML()
 
         def draw(selected: Sequence[int]) -> None:
             self.selected = [int(index) for index in selected]

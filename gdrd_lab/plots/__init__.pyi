@@ -19,3 +19,5 @@ from .maps import curves_figure as curves_figure
 from .maps import heat_map as heat_map
 from .maps import map_figure as map_figure
 from .maps import overlay as overlay
+from .paired import paired_differences as paired_differences
+from .paired import paired_figure as paired_figure

@@ -18,10 +18,13 @@ from gdrd_lab.plots.figures import (
     INK,
     MARKERS,
     SMALL,
+    WIDTH,
     finalise_axes,
     new_figure,
     set_alt_text,
     style,
+    title_height,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -185,28 +188,30 @@ def bars(
 ) -> Figure:
     """Draw one horizontal bar per entry with its value, errors as whiskers, and a dotted line at ``reference``."""
     figure, axes = new_figure()
-    names = list(values)
-    numbers = np.array([values[name] for name in names], float)
-    spread = np.array([(errors or {}).get(name, np.nan) for name in names], float)
+    names = [fill(name, 36) for name in values]
+    numbers = np.array([*values.values()], float)
+    spread = np.array([(errors or {}).get(name, 0.0) for name in values], float)
     places = np.arange(len(names))[::-1]
     axes.barh(places, numbers, 0.62, color=COLOURS[0], alpha=0.85, zorder=2)
     if errors is not None:
-        axes.errorbar(numbers, places, xerr=np.nan_to_num(spread), fmt="none", ecolor=INK, capsize=3, zorder=3)
-    low, high = min(0.0, float(np.nanmin(numbers))), max(0.0, float(np.nanmax(numbers)))
-    reach = (high - low) or 1.0
-    for place, number, error in zip(places, numbers, spread, strict=True):
-        edge = max(number, 0) + np.nan_to_num(error)
-        text = f"{number:.3g}" + (f" ± {error:.2g}" if np.isfinite(error) else "")
-        axes.text(edge + reach * 0.02, place, text, va="center", fontsize=SMALL, color=INK, zorder=4)
-    axes.set_xlim(low - (0.02 * reach if low < 0 else 0), high + reach * 0.3)
+        axes.errorbar(numbers, places, xerr=spread, fmt="none", ecolor=INK, capsize=3, zorder=3)
+    low, high = min(0.0, float(np.min(numbers - spread))), max(0.0, float(np.max(numbers + spread)))
+    texts = [f"{n:.3g}" + f" ± {error:.2g}" * bool(errors) for n, error in zip(numbers, spread, strict=True)]
+    # Room for the texts behind the bars: the share of the axes' width that the longest one takes.
+    wide = WIDTH - 0.6 - 0.08 * max(len(line) for name in names for line in name.split("\n"))
+    reach = (high - low or 1.0) / (1 - min(0.02 + 0.085 * max(map(len, texts)) / wide, 0.6))
+    for place, end, text in zip(places, np.maximum(numbers + spread, 0), texts, strict=True):
+        axes.text(end + reach * 0.02, place, text, va="center", fontsize=SMALL, color=INK, zorder=4)
+    axes.set_xlim(low - (0.02 * reach if low < 0 else 0), low + reach)
     axes.set_yticks(places, labels=names)
     handles = []
     if reference is not None:
         handles.append(axes.axvline(reference[1], color=INK, linestyle=":", linewidth=1.4, label=reference[0]))
-    finalise_axes(figure, axes, title, fill(y_label, 52), "", handles or None)
-    figure.set_figheight(1.5 + 0.42 * len(names) + (0.3 if reference else 0))
-    told = [*values.items(), *([reference] if reference else [])]
-    return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {value:.3g}' for name, value in told)}.")
+    finalise_axes(figure, axes, title, wrapped(y_label, wide), "", handles or None)
+    lines = sum(name.count("\n") for name in names)
+    figure.set_figheight(1.5 + 0.42 * len(names) + 0.12 * lines + (0.3 if reference else 0) + title_height(axes))
+    told = [*zip(values, texts, strict=True), *([(reference[0], f"{reference[1]:.3g}")] if reference else [])]
+    return set_alt_text(figure, f"{title or y_label}. {'; '.join(f'{name}: {text}' for name, text in told)}.")
 
 
 def guesses(
@@ -224,7 +229,7 @@ def guesses(
     axes.set_yticks(places, labels=names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     finalise_axes(figure, axes, question, unit, "")
-    figure.set_figheight(2.0 + 0.4 * len(names))
+    figure.set_figheight(2.0 + 0.4 * len(names) + title_height(axes))
     said = "; ".join(f"{n}: {whose} {guessed[n]:.3g}, measured {found[n]:.3g}" for n in names)
     return set_alt_text(figure, f"{question.rstrip('.')}. {said}.")
 

@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,8 +45,12 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
     if not width or any(len(images) != width for images in rows.values()) or len(columns) not in (0, width):
         raise GdrdError("Rows of faces, or their headings, differ in length", "Give each row as many faces as headings")
     cell, label = 1.1, max(0.25 + 0.085 * max(len(name) for name in rows), 0.4)
-    size = (label + cell * width, cell * len(rows) + (0.3 if columns else 0.05) + (0.35 if title else 0))
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    wide = max(label + cell * width, 2.6 if title else 0)  # a title over a single face needs more room than the face
+    heads = [fill(name, 13) for name in columns]
+    above = 0.12 + 0.18 * max(name.count("\n") + 1 for name in heads) if heads else 0.05
+    heading = wrapped(title, wide - 0.2)
+    above += 0.17 + 0.18 * (heading.count("\n") + 1) if title else 0
+    figure = Figure(figsize=(wide, cell * len(rows) + above), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.0, hspace=0.0)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(len(rows), width, squeeze=False)
     for r, (name, images) in enumerate(rows.items()):
@@ -55,12 +60,17 @@ def face_strip(rows: Mapping[str, Sequence[np.ndarray]], columns: Sequence[str] 
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if r == 0 and columns:
-                axes.set_title(columns[c], fontsize=SMALL, color=INK, pad=3)
+                axes.set_title(heads[c], fontsize=SMALL, color=INK, pad=3)
         grid[r, 0].set_ylabel(name, fontsize=SMALL, color=INK, rotation=0, ha="right", va="center", labelpad=5)
     if title:
-        figure.suptitle(title, fontsize=TEXT, color=INK)
-    heads = f" Columns: {', '.join(columns)}." if columns else ""
-    return set_alt_text(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{heads}")
+        figure.suptitle(heading, fontsize=TEXT, color=INK)
+    named = f" Columns: {', '.join(columns)}." if columns else ""
+    return set_alt_text(figure, f"{title or 'Faces'}. Rows of {width} faces: {', '.join(rows)}.{named}")
+
+
+def wrapped(text: str, inches: float, size: float = TEXT) -> str:
+    """Break a line of text where it would leave a width; a letter is at most about 0.6 of its size wide."""
+    return fill(text, max(12, int(inches * 72 / (0.6 * size))))
 
 
 def alt_text(figure: Figure) -> str:
@@ -104,13 +114,20 @@ def finalise_axes(figure: Figure, axes: Axes, title: str, x: str, y: str, handle
     """Name the axes and put the legend below them, where it covers nothing."""
     axes.set_xlabel(x, fontsize=TEXT, color=INK)
     axes.set_ylabel(y, fontsize=TEXT, color=INK)
-    if title:
-        axes.set_title(title, fontsize=TEXT + 1, color=INK, loc="left")
+    labels = [line for label in axes.get_yticklabels() for line in label.get_text().split("\n")]
+    names = max(map(len, labels), default=0)  # 0: numbers, not drawn yet
+    title = wrapped(title, WIDTH - 0.8 - 0.075 * names, TEXT + 1)
+    axes.set_title(title, fontsize=TEXT + 1, color=INK, loc="left")
     handles = handles or axes.get_legend_handles_labels()[0]
     columns = 2 if max((len(str(h.get_label())) for h in handles), default=0) <= 32 else 1
-    figure.set_figheight(HEIGHT + 0.24 * max(math.ceil(len(handles) / columns) - 1, 0))
+    figure.set_figheight(HEIGHT + 0.24 * max(math.ceil(len(handles) / columns) - 1, 0) + title_height(axes))
     options: dict[str, Any] = {"fontsize": SMALL, "frameon": False, "labelcolor": INK, "handlelength": 3.2}
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, **options)
+
+
+def title_height(axes: Axes) -> float:
+    """Return the height in inches that the lines of a title after its first one take."""
+    return 0.2 * axes.get_title("left").count("\n")
 
 
 def set_alt_text(figure: Figure, text: str) -> Figure:

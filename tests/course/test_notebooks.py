@@ -77,5 +77,5 @@ def test_the_first_code_cell_has_few_imports_and_one_set_up_call(source: Path) -
     first = "".join(next(c for c in cells(source) if c["cell_type"] == "code")["source"])
     imports = re.findall(r"^(?:import|from) .*$", first, re.M)
     assert "import gdrd_lab as gl" in imports
-    assert len(imports) <= (4 if source.stem.startswith("00") else 9), imports
+    assert len(imports) <= 4, imports
     assert first.count("course.set_up()") == 1
