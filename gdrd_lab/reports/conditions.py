@@ -31,7 +31,11 @@ def robustness(scores: list[Score], page: Path) -> list[str]:
     out = []
     for setting, title in SETTINGS.items():
         for name in SEVERITIES:
-            chosen = of_severity([score for score in scores if score.setting == setting], name)
+            known = of_severity([score for score in scores if score.setting == setting], name)
+            # Each file holds the clean faces too.
+            chosen = list(
+                {(s.method, s.degradation[name]): s for s in sorted(known, key=partial(_strength, name))}.values()
+            )
             if len({score.degradation[name] for score in chosen}) > 1:
                 question = f"How much accuracy does {name} cost, {title}?"
                 picture = markdown.picture(severity_figure(chosen, name, title), page, f"{name}-{setting.name.lower()}")
@@ -45,13 +49,16 @@ def _severity(name: str, score: Score) -> str:
     return f"{name} {value:g}" if value else "none"
 
 
+def _strength(name: str, score: Score) -> float:
+    value = score.degradation[name]
+    return (0 if value is None else 100 - value) if name == "jpeg" else value
+
+
 def severity_figure(scores: Sequence[Score], name: str, title: str) -> Figure:
     """Draw the accuracy of each method over the severity of one degradation, with two standard errors as bars."""
     points: dict[str, list[tuple[float, float, float]]] = {}
     for score in scores:
-        value = score.degradation[name]
-        place = (0 if value is None else 100 - value) if name == "jpeg" else value
-        points.setdefault(score.method, []).append((place, score.value, 2 * score.spread))
+        points.setdefault(score.method, []).append((_strength(name, score), score.value, 2 * score.spread))
     x, y, errors = ({method: [p[axis] for p in sorted(found)] for method, found in points.items()} for axis in range(3))
     named = f"{name.upper() if name == 'jpeg' else name.capitalize()}, {title}, {scores[0].resolution} px"
     return lines(x, y, x_label=SEVERITIES[name], y_label="Verification accuracy", title=named, errors=errors)
@@ -70,7 +77,7 @@ def cameras(scores: list[Score], page: Path) -> list[str]:
         question = f"Which method verifies best through which camera on {how}?"
         out.append(answered(question, answers.cameras(chosen), scores_table(rows)))
         rates = [score for score in part if score.metric.startswith(("all pairs", "TPIR"))]
-        if rates:
+        if rates := sorted(rates, key=lambda score: (score.method, score.resolution)):
             question = f"How many people are recognised at low false rates, by all pairs and in an open set, on {how}?"
             table = pivot(rates, lambda s: f"{s.method}, {label(s)}", lambda s: s.metric.removeprefix("all pairs, "))
             out.append(answered(question, answers.rates(rates), folded(table)))
@@ -79,7 +86,7 @@ def cameras(scores: list[Score], page: Path) -> list[str]:
 
 def photographs(scores: list[Score], page: Path) -> list[str]:
     """Detection rate, and accuracy beside that of faces aligned at full resolution."""
-    out = []
+    out, scores = [], sorted(scores, key=lambda score: score.resolution)
     for data in dict.fromkeys(score.data for score in scores if score.setting == SETTING):
         low, full = (
             [s for s in of_severity(scores, "resolution") if (s.data, s.setting) == (data, setting)]
@@ -140,7 +147,7 @@ def discard(scores: list[Score], page: Path) -> list[str]:
         table = pivot(shown, lambda s: f"{s.method}, {s.resolution} px", lambda s: f"{s.metric.split()[2]} % discarded")
         question = f"Do errors fall on {data} if the pairs of lowest quality are left undecided?"
         out.append(answered(question, answers.discarded(rows), f"{table}\n{picture}"))
-    return out
+    return out if chosen else []
 
 
 def detection(scores: list[Score], page: Path) -> list[str]:

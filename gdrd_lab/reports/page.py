@@ -28,10 +28,9 @@ METRICS = {
 
 def write_page(folder: Path, page: Path) -> list[str]:
     """Write ``page`` (Markdown) and ``figures/`` beside it from the files in ``folder``; return the missing ones."""
-    found = {name: files_of(folder / name) for name in SECTIONS}
-    missing = [name for name, files in found.items() if not files]
-    if len(missing) == len(found):
-        raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(missing)} there")
+    found = {name: [f for part in (name, *SHARED.get(name, ())) for f in files_of(folder / part)] for name in SECTIONS}
+    if not any(found.values()):
+        raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(found)} there")
     text = [
         "# Results",
         "`gdrd results` computes every number and sentence here from the JSON files in `results/`. Accuracies are in "
@@ -41,10 +40,13 @@ def write_page(folder: Path, page: Path) -> list[str]:
         "then: `--beside` is now `--compare-with` or `--baselines`, `--hold-out` is `--validation-split`, `--judge` is "
         "`--reference-model`.",
     ]
+    missing = []
     for name, files in found.items():
-        if files:
-            title, write = SECTIONS[name]
-            text += [f"## {title}", write(files, page)]
+        title, write = SECTIONS[name]
+        if files and (section := write(files, page)):
+            text += [f"## {title}", section]
+        else:
+            missing.append(name)
     write_atomically(page, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return missing
 
@@ -204,3 +206,5 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
     "failures.json": ("Failures", _failures),
 }
+# Sections whose scores the files of another one may hold too, because one command measured both.
+SHARED = {"photographs.json": ("cameras.json",), "discard.json": ("cameras.json",)}
