@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import read_failures
 from gdrd_lab.evaluation.metrics.image_quality import read_quality
+from gdrd_lab.evaluation.photographs import SETTING
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
@@ -28,7 +29,9 @@ METRICS = {
 
 def write_page(folder: Path, page: Path) -> list[str]:
     """Write ``page`` (Markdown) and ``figures/`` beside it from the files in ``folder``; return the missing ones."""
-    found = {name: [f for part in (name, *SHARED.get(name, ())) for f in files_of(folder / part)] for name in SECTIONS}
+    found = {name: files_of(folder / name) for name in SECTIONS}
+    for name, mark in SHARED.items():
+        found[name] += [file for file in found["cameras.json"] if mark in file.read_text()]
     if not any(found.values()):
         raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(found)} there")
     text = [
@@ -206,5 +209,5 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
     "failures.json": ("Failures", _failures),
 }
-# Sections whose scores the files of another one may hold too, because one command measured both.
-SHARED = {"photographs.json": ("cameras.json",), "discard.json": ("cameras.json",)}
+# Sections whose scores a file of "cameras.json" may hold too, because one command measured both: what it then says.
+SHARED = {"photographs.json": SETTING, "discard.json": "FNMR with"}
