@@ -72,9 +72,9 @@ def cameras(scores: Sequence[Score]) -> str:
         parts.append(f"{camera.capitalize()} camera, b{text[1:]}")
         lost: dict[str, list[float]] = {}
         for score in found:
-            if camera != "clean" and (score.method, score.resolution) in clean:
+            if (score.method, score.resolution) in clean:
                 lost.setdefault(score.method, []).append(100 * (clean[score.method, score.resolution] - score.value))
-        if lost:
+        if lost and camera != "clean":
             costs = [f"{name} {min(points):.1f} to {max(points):.1f} points" for name, points in lost.items()]
             parts.append(f"It costs {listed(costs)}.")
     return " ".join(parts)
@@ -89,13 +89,6 @@ def rates(scores: Sequence[Score]) -> str:
     kinds = {name.split("=")[0]: name for name in sorted(lowest, key=lambda name: -float(name.split("=")[1]))}
     parts = (f"{name} (n = {lowest[name][0].n:,}), b{best(lowest[name])[1:]}" for name in kinds.values())
     return " ".join(["With the clean camera:", *parts])
-
-
-def photographs(found: Sequence[Score], low: Sequence[Score], full: Sequence[Score]) -> str:
-    """Say how many faces are found in reduced photographs, and how the accuracy changes."""
-    rates = listed([f"{100 * score.value:.1f} % at {score.resolution} px" for score in found])
-    text = f"Faces found: {rates}. A face that is not found counts as wrong."
-    return f"{text} Accuracy changes by {change(low, full)}" if full else text
 
 
 def discarded(rows: Mapping[str, Mapping[float, Score]]) -> str:

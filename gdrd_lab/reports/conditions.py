@@ -31,7 +31,9 @@ def robustness(scores: list[Score], page: Path) -> list[str]:
     out = []
     for setting, title in SETTINGS.items():
         for name in SEVERITIES:
-            chosen = of_severity([score for score in scores if score.setting == setting], name)
+            found = of_severity([score for score in scores if score.setting == setting], name)
+            found.sort(key=partial(_strength, name))
+            chosen = [*{(s.method, s.degradation[name]): s for s in found}.values()]  # each file has the clean faces
             if len({score.degradation[name] for score in chosen}) > 1:
                 question = f"How much accuracy does {name} cost, {title}?"
                 picture = markdown.picture(severity_figure(chosen, name, title), page, f"{name}-{setting.name.lower()}")
@@ -45,16 +47,26 @@ def _severity(name: str, score: Score) -> str:
     return f"{name} {value:g}" if value else "none"
 
 
+def _strength(name: str, score: Score) -> float:
+    value = score.degradation[name]
+    return (0 if value is None else 100 - value) if name == "jpeg" else value
+
+
 def severity_figure(scores: Sequence[Score], name: str, title: str) -> Figure:
     """Draw the accuracy of each method over the severity of one degradation, with two standard errors as bars."""
-    points: dict[str, list[tuple[float, float, float]]] = {}
-    for score in scores:
-        value = score.degradation[name]
-        place = (0 if value is None else 100 - value) if name == "jpeg" else value
-        points.setdefault(score.method, []).append((place, score.value, 2 * score.spread))
-    x, y, errors = ({method: [p[axis] for p in sorted(found)] for method, found in points.items()} for axis in range(3))
+    rows: dict[str, dict[float, Score]] = {}
+    for score in sorted(scores, key=partial(_strength, name)):
+        rows.setdefault(score.method, {})[_strength(name, score)] = score
     named = f"{name.upper() if name == 'jpeg' else name.capitalize()}, {title}, {scores[0].resolution} px"
-    return lines(x, y, x_label=SEVERITIES[name], y_label="Verification accuracy", title=named, errors=errors)
+    return _curves(rows, named, SEVERITIES[name], "Verification accuracy")
+
+
+def _curves(rows: Mapping[str, Mapping[float, Score]], title: str, x_label: str, y_label: str) -> Figure:
+    """Draw a line for each row {place: score}, with two standard errors as bars."""
+    y = {name: [score.value for score in found.values()] for name, found in rows.items()}
+    errors = {name: [2 * score.spread for score in found.values()] for name, found in rows.items()}
+    x = {name: list(found) for name, found in rows.items()}
+    return lines(x, y, x_label=x_label, y_label=y_label, title=title, errors=errors)
 
 
 def cameras(scores: list[Score], page: Path) -> list[str]:
@@ -70,7 +82,7 @@ def cameras(scores: list[Score], page: Path) -> list[str]:
         question = f"Which method verifies best through which camera on {how}?"
         out.append(answered(question, answers.cameras(chosen), scores_table(rows)))
         rates = [score for score in part if score.metric.startswith(("all pairs", "TPIR"))]
-        if rates:
+        if rates := sorted(rates, key=lambda score: (score.method, score.resolution)):
             question = f"How many people are recognised at low false rates, by all pairs and in an open set, on {how}?"
             table = pivot(rates, lambda s: f"{s.method}, {label(s)}", lambda s: s.metric.removeprefix("all pairs, "))
             out.append(answered(question, answers.rates(rates), folded(table)))
@@ -79,7 +91,7 @@ def cameras(scores: list[Score], page: Path) -> list[str]:
 
 def photographs(scores: list[Score], page: Path) -> list[str]:
     """Detection rate, and accuracy beside that of faces aligned at full resolution."""
-    out = []
+    out, scores = [], sorted(scores, key=lambda score: score.resolution)
     for data in dict.fromkeys(score.data for score in scores if score.setting == SETTING):
         low, full = (
             [s for s in of_severity(scores, "resolution") if (s.data, s.setting) == (data, setting)]
@@ -94,7 +106,11 @@ def photographs(scores: list[Score], page: Path) -> list[str]:
                 name = f"{method}, aligned at {where} resolution"
                 rows += [replace(score, method=name) for score in part if score.method == method]
         question = f"What is lost on {data} if the photograph is reduced before its face is found?"
-        out.append(answered(question, answers.photographs([*rates.values()], low, full), scores_table(rows)))
+        shares = answers.listed([f"{100 * rate.value:.1f} % at {size} px" for size, rate in rates.items()])
+        answer = (
+            f"Faces found: {shares}. A face that is not found counts as wrong. Accuracy: {answers.change(low, full)}"
+        )
+        out.append(answered(question, answer, scores_table(rows)))
     return out
 
 
@@ -125,22 +141,18 @@ def discard(scores: list[Score], page: Path) -> list[str]:
         "the lower one of its two faces. Errors are genuine pairs rejected at the threshold that accepts 1 % of all "
         "impostor pairs, and bars in the figure are two standard errors."
     ]
-    chosen = [score for score in scores if score.metric.startswith("FNMR")]
+    chosen = sorted((s for s in scores if s.metric.startswith("FNMR")), key=lambda s: s.resolution)
     for data in dict.fromkeys(score.data for score in chosen):
         rows: dict[str, dict[float, Score]] = {}
-        for s in sorted((s for s in chosen if s.data == data), key=lambda s: s.resolution):
+        for s in (s for s in chosen if s.data == data):
             rows.setdefault(f"{s.method}, {s.resolution} px", {})[float(s.metric.split()[2])] = s
-        x = {name: list(found) for name, found in rows.items()}
-        y = {name: [score.value for score in found.values()] for name, found in rows.items()}
-        errors = {name: [2 * score.spread for score in found.values()] for name, found in rows.items()}
-        axes = {"x_label": "Pairs discarded (%)", "y_label": "Genuine pairs rejected"}
-        figure = lines(x, y, title=f"{data}, both faces degraded", errors=errors, **axes)
+        figure = _curves(rows, f"{data}, both faces degraded", "Pairs discarded (%)", "Genuine pairs rejected")
         picture = markdown.picture(figure, page, f"discard-{re.sub('[^a-z0-9]+', '-', data.lower()).strip('-')}")
         shown = [rows[name][share] for name in rows for share in (0, 10, 20, 40) if share in rows[name]]
         table = pivot(shown, lambda s: f"{s.method}, {s.resolution} px", lambda s: f"{s.metric.split()[2]} % discarded")
         question = f"Do errors fall on {data} if the pairs of lowest quality are left undecided?"
         out.append(answered(question, answers.discarded(rows), f"{table}\n{picture}"))
-    return out
+    return out if chosen else []
 
 
 def detection(scores: list[Score], page: Path) -> list[str]:
@@ -151,7 +163,8 @@ def detection(scores: list[Score], page: Path) -> list[str]:
     table = pivot([*rates, *off], lambda s: f"{s.metric}, {s.method}", label)
     text = (
         "A face counts as found if its landmarks lie on average within half the distance between the eyes of those "
-        "found at full resolution. The landmark error of the faces found is in percent of that distance."
+        "found at full resolution. The landmark error of the faces found is in percent of that distance. The aligner "
+        "enlarges images of fewer than 112 pixels 4 times, and larger ones only if it finds nothing."
     )
     question = "How small may a face be for the detector, and does it help to enlarge the photograph?"
     return [text, answered(question, f"{answers.best(rates)} The landmarks are off by {errors}.", table)]

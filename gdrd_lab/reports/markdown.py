@@ -134,11 +134,13 @@ def picture(figure: Figure, page: Path, name: str) -> str:
 
 
 def of_scores(parts: Callable[[list[Score], Path], list[str]]) -> Writer:
-    """Return a section's writer from what writes its parts; notes and commands follow them."""
+    """Return a section's writer from what writes its parts; notes and commands follow them. No parts, no section."""
 
     def write(files: Sequence[Path], page: Path) -> str:
         reports = [read_json(file) for file in files]
         text = parts([score for report in reports for score in report], page)
+        if not text:
+            return ""
         notes = dict.fromkeys(note for report in reports for note in report.notes)
         return "\n\n".join([*text, *notes, *(_command(report.command, report.date) for report in reports)])
 

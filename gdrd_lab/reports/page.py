@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import read_failures
 from gdrd_lab.evaluation.metrics.image_quality import read_quality
+from gdrd_lab.evaluation.photographs import SETTING
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
@@ -30,9 +31,10 @@ METRICS = {
 def write_page(folder: Path, page: Path) -> list[str]:
     """Write ``page`` (Markdown) and ``figures/`` beside it from the files in ``folder``; return the missing ones."""
     found = {name: files_of(folder / name) for name in SECTIONS}
-    missing = [name for name, files in found.items() if not files]
-    if len(missing) == len(found):
-        raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(missing)} there")
+    for name, mark in SHARED.items():
+        found[name] += [file for file in found["cameras.json"] if mark in file.read_text()]
+    if not any(found.values()):
+        raise GdrdError(f"{folder} holds no results", f"Write some of {', '.join(found)} there")
     text = [
         "# Results",
         "`gdrd results` computes every number and sentence here from the JSON files in `results/`. Accuracies are in "
@@ -42,10 +44,13 @@ def write_page(folder: Path, page: Path) -> list[str]:
         "then: `--beside` is now `--compare-with` or `--baselines`, `--hold-out` is `--validation-split`, `--judge` is "
         "`--reference-model`.",
     ]
+    missing = []
     for name, files in found.items():
-        if files:
-            title, write = SECTIONS[name]
-            text += [f"## {title}", write(files, page)]
+        title, write = SECTIONS[name]
+        if files and (section := write(files, page)):
+            text += [f"## {title}", section]
+        else:
+            missing.append(name)
     write_atomically(page, ("\n\n".join(part.strip() for part in text) + "\n").encode())
     return missing
 
@@ -207,3 +212,5 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "probe.json": ("What features say about identity", identity_probe),
     "failures.json": ("Failures", _failures),
 }
+# Sections whose scores a file of "cameras.json" may hold too, because one command measured both: what it then says.
+SHARED = {"photographs.json": SETTING, "discard.json": "FNMR with"}

@@ -159,6 +159,19 @@ def test_recognisers_shown_as_they_are_stand_above_the_trained_rows(tmp_path: Pa
     assert -1 < text.index("| as it is |") < text.index("| trained |")
 
 
+def test_one_command_s_file_can_fill_several_sections(tmp_path: Path) -> None:
+    found = [*camera_scores(), *discard_values("m", 0.4, 0.3), replace(SCORES[0], setting=SETTING)]
+    write_json(tmp_path / "cameras-lfw.json", collect(found, "gdrd evaluate"))
+    write_json(tmp_path / "cameras-others.json", collect(camera_scores(), "gdrd others"))
+    missing = write_page(tmp_path, tmp_path / "page.md")
+    text = (tmp_path / "page.md").read_text()
+    for name in ("cameras", "photographs", "discard"):
+        assert f"{name}.json" not in missing and f"## {SECTIONS[f'{name}.json'][0]}" in text
+    assert text.count("`gdrd evaluate`") == 3 and text.count("`gdrd others`") == 1
+    write_json(tmp_path / "cameras-lfw.json", collect(camera_scores(), "gdrd evaluate"))
+    assert {"photographs.json", "discard.json"} <= set(write_page(tmp_path, tmp_path / "page.md"))
+
+
 def test_missing_files_are_named_and_damaged_ones_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GdrdError, match="holds no results"):
         write_page(tmp_path, tmp_path / "page.md")
