@@ -1,5 +1,7 @@
 """A drawing of the method with the route of every student in it; the losses come from the recipes."""
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
@@ -33,8 +35,8 @@ def method_figure() -> Figure:
     patches = {}
     for name, (x, y, second, trained) in BOXES.items():
         colour = COLOURS[int(trained)]
-        shape = {"boxstyle": "round,pad=0,rounding_size=1.5", "edgecolor": colour, "facecolor": (colour, 0.12)}
-        patches[name] = axes.add_patch(FancyBboxPatch((x, y), 28, 14, linewidth=1.8, **shape))
+        look: dict[str, Any] = {"linewidth": 1.8, "edgecolor": colour, "facecolor": (colour, 0.12)}
+        patches[name] = axes.add_patch(FancyBboxPatch((x, y), 28, 14, "round,pad=0,rounding_size=1.5", **look))
         axes.text(x + 14, y + 7, f"{name}\n{second}", ha="center", va="center", fontsize=SMALL, color=INK)
     for (first, last), losses in arrows.items():
         (ax, ay, *_), (bx, by, *_) = BOXES[first], BOXES[last]
