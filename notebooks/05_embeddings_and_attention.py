@@ -61,7 +61,7 @@ flat = pca_map(small)
 again = umap_map(small, seed=1)
 course.show(plots.map_figure(flat.points, faces.labels, title="The same embeddings, PCA"))
 apart, apart_on_map = (np.linalg.norm(x[:, None] - x[None], axis=2) for x in (small, flat.points))
-print(f"pairs that are further apart on the PCA map than in the original space: {(apart_on_map > apart + 1e-6).sum()}")
+print(f"pairs that are further apart on the PCA map than in the original space: {(apart_on_map > apart + 1e-4).sum()}")
 print(f"PCA shows {flat.model.explained_variance_ratio_.sum():.0%} of the variance")
 print(
     f"trustworthiness: PCA {trustworthiness(small, flat.points):.2f}, UMAP {trustworthiness(small, layout.points):.2f}"

@@ -109,9 +109,9 @@ course.show_slider("resolution (px)", sizes, faces_at, start=1)
 # be, before and after, through this camera and without it?
 
 # %%
-clear, camera = gl.Degradation(16), gl.Degradation(16, camera="surveillance")
+clear, camera, first_few = gl.Degradation(16), gl.Degradation(16, camera="surveillance"), range(min(6, len(faces)))
 through = {
-    name: gl.to_images(degradation(gl.to_tensor([faces[k] for k in range(6)]), seeds=range(6)))
+    name: gl.to_images(degradation(gl.to_tensor([faces[k] for k in first_few]), seeds=first_few))
     for name, degradation in (("16 px", clear), ("16 px, camera", camera))
 }
 course.show(plots.face_strip(through, title="The same faces without and through a surveillance camera"))

@@ -35,12 +35,8 @@ def method_figure() -> Figure:
     patches = {}
     for name, (x, y, second, trained) in BOXES.items():
         colour = COLOURS[int(trained)]
-        shape: dict[str, Any] = {
-            "boxstyle": "round,pad=0,rounding_size=1.5",
-            "edgecolor": colour,
-            "facecolor": (colour, 0.12),
-        }
-        patches[name] = axes.add_patch(FancyBboxPatch((x, y), 28, 14, linewidth=1.8, **shape))
+        look: dict[str, Any] = {"linewidth": 1.8, "edgecolor": colour, "facecolor": (colour, 0.12)}
+        patches[name] = axes.add_patch(FancyBboxPatch((x, y), 28, 14, "round,pad=0,rounding_size=1.5", **look))
         axes.text(x + 14, y + 7, f"{name}\n{second}", ha="center", va="center", fontsize=SMALL, color=INK)
     for (first, last), losses in arrows.items():
         (ax, ay, *_), (bx, by, *_) = BOXES[first], BOXES[last]

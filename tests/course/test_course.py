@@ -211,8 +211,11 @@ def test_the_cost_by_hand_and_counted_networks() -> None:
     stage = StageCost("s", trained=10**9, frozen=2 * 10**9, faces=3600)
     assert stage.operations == 3600 * 2 * 5e9
     assert stage.hours(Gpu(peak=1e13, utilisation=0.5)) == pytest.approx(3600 * 1e10 / 5e12 / 3600)
-    generative, backbone, head = stage_costs(recipes.smoke())
-    assert (generative.faces, backbone.frozen) == (12 * 16, generative.trained) and head.trained < backbone.trained
+    generative, backbone, head, relations = stage_costs(recipes.smoke())
+    assert generative.faces == 12 * 16 and backbone.frozen < generative.trained and head.trained < backbone.trained
+    # 16 faces against 16 and a queue of 32: relations by a 128 x 128 matrix, and products of 16 with each.
+    assert relations.trained == relations.frozen == (16 + 32) * (128 * 128 + 16 * 128)
+    assert relations.hours(Gpu(full_peak=1e12, full_utilisation=1.0)) == pytest.approx(relations.operations / 3.6e15)
 
 
 def test_faces_are_interrupted_after_so_many_reads() -> None:
