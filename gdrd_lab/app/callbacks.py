@@ -19,7 +19,7 @@ from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.errors import GdrdError
 
 # The number of outputs of each tab, in the order of the layout.
-OUTPUTS: dict[Tab, int] = {"compare": 4, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 3}
+OUTPUTS: dict[Tab, int] = {"compare": 8, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 3}
 PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generate.before, "cam": cam.show}
 
 
@@ -52,7 +52,7 @@ def tab_content(view: View, session: Session) -> tuple[str, ...]:
     if view.tab == "map":
         return map_tab.show(view, gallery)
     cell_text, figure = code(view, session, session.cell_of), session.result(view.tab, made_for(view, session))
-    return download.state_links(view, gallery), cell_text, figure or ""
+    return download.state_links(replace(view, tab=session.origin), gallery), cell_text, figure or ""
 
 
 def made_for(view: View, session: Session) -> tuple[Any, ...]:
@@ -64,12 +64,15 @@ def made_for(view: View, session: Session) -> tuple[Any, ...]:
 
 
 def refresh(session: Session, time: float, settings: Mapping[str, Any]) -> list[Any]:
-    """Return the outputs of every tab: new content for the open tab, no change for the others or if it is stale."""
+    """Return the outputs of every tab, and the query of the view for the address bar.
+
+    The open tab has new content. The others do not change, and nothing does if the content is stale.
+    """
     view, number = session.update(time, settings)
-    content = tab_content(view, session)
-    shown = {view.tab: content} if session.changes == number else {}
-    unchanged = {tab: [gr.skip()] * count for tab, count in OUTPUTS.items()}
-    return list(chain(*(unchanged | shown).values()))
+    content, fresh = tab_content(view, session), session.changes == number
+    unchanged: dict[Tab, Any] = {tab: [gr.skip()] * count for tab, count in OUTPUTS.items()}
+    shown = {view.tab: content} if fresh else {}
+    return [*chain(*(unchanged | shown).values()), view.to_query() if fresh else gr.skip()]
 
 
 def code(view: View, session: Session, tab: Tab) -> str:
@@ -114,6 +117,22 @@ def make_figure(session: Session, time: float, settings: Mapping[str, Any], name
     figure = download.figure_links(view, *faces_of(view, session), gallery_of(session), name)
     session.results["download"] = key, figure
     return figure if made_for(replace(session.view, tab="download"), session) == key else ""
+
+
+def show_pair(session: Session, time: float, first: int, second: int, resolution: int) -> None:
+    """Show two synthetic faces at a resolution, in the place of uploads."""
+    session.update(time, {"first": first, "second": second, "resolution": resolution})
+    for slot in (0, 1):
+        session.put(slot, None)
+
+
+def part(session: Session, time: float, settings: Mapping[str, Any]) -> int:
+    """Return the resolution at which teacher and student first disagree; the present one, and a message, if none."""
+    view, _ = session.update(time, settings)
+    found = compare.parting(view, *faces_of(view, session))
+    if found is None:
+        gr.Info("Teacher and student agree about this pair at every calibrated resolution.", duration=8)
+    return found or view.resolution
 
 
 def upload(slot: int, session: Session, file: Mapping[str, Any] | None) -> tuple[Session, None, str, Any]:

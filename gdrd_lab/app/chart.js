@@ -24,6 +24,9 @@ const draw = () => {
   };
   // A new drawing removes the outline of the lasso and keeps the selected points.
   figure.layout.selections = [];
+  // A finger scrolls the page; a map has a button for its lasso.
+  if (!map || matchMedia("(pointer: coarse)").matches) figure.layout.dragmode = false;
+  node.setAttribute("role", map ? "group" : "img"); // a map has buttons inside
   Plotly.react(node, figure.data, colours(figure.layout), options);
   if (!map || node.dataset.listens) return;
   node.dataset.listens = "yes";

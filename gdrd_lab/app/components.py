@@ -1,6 +1,8 @@
 """Components of the page: the control of each setting that ``View`` declares, and charts drawn by the browser."""
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,23 @@ def control(name: str) -> Any:
     low, high = rules["range"]
     if rules["step"] is None:
         return gr.Number(precision=0, minimum=low, maximum=high, min_width=120, **common)
+    if rules["marks"]:
+        return size_slider(low, high, rules["step"], rules["marks"], **common)
     return gr.Slider(low, high, step=rules["step"], min_width=180, **common)
+
+
+def size_slider(low: float, high: float, step: float, marks: Sequence[int], *, label: str, **common: Any) -> gr.HTML:
+    """Return a logarithmic slider with a number field and marks, which are buttons."""
+    share = [math.log(mark / low) / math.log(high / low) for mark in marks]
+    places = zip(marks, share, strict=True)
+    buttons = "".join(f'<button type="button" style="--at:{at:.4f}">{mark}</button>' for mark, at in places)
+    slider = f'<input type="range" min="0" max="1" step="any" data-step="{step}" aria-label="{label}">'
+    template = (
+        f'<div class="gdrd-size"><label>{label} <input type="number" min="{low}" max="{high}" step="1"></label>'
+        f"<div>{slider}{buttons}</div></div>"
+    )
+    script = Path(__file__).with_name("slider.js").read_text(encoding="utf-8")
+    return gr.HTML(html_template=template, js_on_load=script, **common)
 
 
 def controls(*names: str) -> dict[str, Any]:

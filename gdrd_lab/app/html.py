@@ -38,7 +38,7 @@ def picture(link: str, caption: str, width: int = 132, css: str = "") -> str:
 
 def row(pictures: Sequence[str], title: str = "") -> str:
     """Return pictures side by side; they wrap in a narrow window."""
-    heading = f"<h4>{escape(title)}</h4>" if title else ""
+    heading = f"<h2>{escape(title)}</h2>" if title else ""
     return f'<div class="gdrd-group">{heading}<div class="gdrd-row">{"".join(pictures)}</div></div>'
 
 
@@ -62,7 +62,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], caption: str =
 def notes(lines: Sequence[str]) -> str:
     """Return warnings as a list that screen readers announce; "" if there are none."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="gdrd-notes" role="status">{items}</ul>' if lines else ""
+    return f'<div role="status"><ul class="gdrd-notes">{items}</ul></div>' if lines else ""
 
 
 def _link(drawn: Image.Image, form: str) -> str:

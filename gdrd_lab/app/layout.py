@@ -1,7 +1,5 @@
 """The page of the app: its components and the events that connect them to ``callbacks``."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,15 +9,20 @@ import gradio as gr
 from gdrd_lab.app import callbacks
 from gdrd_lab.app.callbacks import errors_shown
 from gdrd_lab.app.components import chart, controls
+from gdrd_lab.app.examples import examples_html
+from gdrd_lab.app.page import CUSTOM, PRIVATE, QUICK, READ, GuardedBlocks, Page
 from gdrd_lab.app.session import Session
-from gdrd_lab.app.state import MAX_SELECTED, Tab, View, typed
+from gdrd_lab.app.state import MAX_SELECTED, Tab, View
 from gdrd_lab.app.tabs.download import FIGURES
 
 HERE = Path(__file__).parent
 NOTICE = (
     "For teaching and research only, **not** for identifying, accusing, admitting or watching anybody. Scores of faces "
-    "this small are often wrong, and more often for some groups of people than for others. An upload is deleted as "
-    "soon as it is read; the face stays in memory until at most an hour after the page is closed."
+    "this small are often wrong, and more often for some groups of people than for others. [How it works](#gdrd-about)"
+)
+PRIVACY = (
+    '<p class="gdrd-keys">An upload is deleted as soon as it is read; the face stays in memory until at most an hour '
+    "after the page is closed.</p>"
 )
 KEYS = (
     '<p class="gdrd-keys">Keys: the left and right arrows change the resolution, in the gallery the arrows choose a '
@@ -33,72 +36,38 @@ TABS: dict[Tab, str] = {
     "map": "Embedding map",
     "download": "Download",
 }
+WORDS: dict[Tab, str] = {
+    "compare": "Two faces at one resolution: what teacher and student say about them.",
+    "across": "The same pair at every resolution: below its threshold, a method no longer knows the person.",
+    "generate": "What a diffusion model, the generative teacher, makes of a small face. It invents what it adds.",
+    "cam": "The parts of a face that a score depends on. Maps of random weights beside them show what is chance.",
+    "map": "All synthetic faces as points: faces of one person should be close. The path shows one face as it shrinks.",
+    "download": "Figures, the selection, the settings, and code that computes the numbers of a tab again.",
+}
 SLOTS = ("first", "second")
-PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-# Quick events show no spinner; of a dragged slider only the last position counts.
-QUICK = PRIVATE | {"show_progress": "hidden", "trigger_mode": "always_last"}
-# An upload is not ignored while another is read. Gradio would make an empty file of each.
-READ: dict[str, Any] = {"trigger_mode": "multiple", "preprocess": False}
-CUSTOM = QUICK | {"trigger_mode": "multiple"}  # "always_last" would repeat the first payload of a custom event
-
-
-class _Blocks(gr.Blocks):
-    async def preprocess_data(self, *inputs: Any, **options: Any) -> Any:
-        """Answer inputs of a wrong type, which only programs can send, in a sentence."""
-        try:
-            return await super().preprocess_data(*inputs, **options)
-        except (ValueError, TypeError, AttributeError) as error:
-            what = "An input is missing or has the wrong type. Give what the page of the API names."
-            raise gr.Error(what, print_exception=False) from error
-
-
-@dataclass
-class _Page:
-    """The page under construction."""
-
-    session: gr.State
-    time: gr.Number  # when the page sent an event, in ms
-    controls: dict[str, Any] = field(default_factory=dict)  # of the settings that have one, by name
-    parts: dict[Any, Any] = field(default_factory=dict)  # the other components that events need
-    outputs: list[Any] = field(default_factory=list)  # what a redraw fills, in the order of ``callbacks.OUTPUTS``
-
-    def timed(self, function: Any, *first: Any, outputs: list[Any], settings: bool = True) -> dict[str, Any]:
-        """Return the arguments of an event that calls ``function(session, time, *first, *settings)``."""
-        inputs = [self.session, self.time, *first, *(self.controls.values() if settings else ())]
-        sent = f"(...all) => {{ all.length = {len(inputs)}; all[1] = performance.now(); return all; }}"
-        return {"fn": function, "inputs": inputs, "outputs": outputs, "js": sent, "preprocess": False}
-
-    def settings(self, values: tuple[Any, ...]) -> dict[str, Any]:
-        return {name: typed(name, value) for name, value in zip(self.controls, values, strict=True)}
-
-    def redraw(self, read: Callable[[Any], dict[str, Any]] | None = None, **changed: Any) -> dict[str, Any]:
-        """Return the arguments of an event that changes settings, or reads them from the event, and draws the tab."""
-
-        @errors_shown()
-        def refresh(event: gr.EventData, session: Session, time: float, *values: Any) -> list[Any]:
-            found = read(event) if read else changed
-            return callbacks.refresh(session, time, self.settings(values) | found)
-
-        return self.timed(refresh, outputs=self.outputs) | QUICK | {"concurrency_id": "redraw"}
 
 
 def build() -> gr.Blocks:
     """Build the page. Networks and thresholds are loaded first, so that it opens with its scores."""
-    with _Blocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as blocks:
-        page = _Page(gr.State(Session()), gr.Number(visible=False))
+    with GuardedBlocks(title="GDRD Lab", analytics_enabled=False, delete_cache=(60, 300)) as blocks:
+        page = Page(gr.State(Session()), gr.Number(visible=False))
         gr.Markdown(f"# GDRD Lab: teacher and student across resolutions\n{NOTICE}", elem_id="gdrd-head")
         with gr.Group(elem_id="gdrd-bar"):
             page.controls |= controls("resolution")
         with gr.Tabs(elem_id="gdrd-tabs") as page.parts["tabs"]:
             for name, title in TABS.items():
                 with gr.Tab(title, id=name, elem_id=f"gdrd-tab-{name}") as page.parts["tab", name]:
+                    gr.HTML(f'<p class="gdrd-word">{WORDS[name]}</p>')
                     page.outputs += _LAYOUTS[name](page)
         assert len(page.outputs) == sum(callbacks.OUTPUTS.values())
-        gr.HTML(KEYS)
+        script = (HERE / "address.js").read_text(encoding="utf-8")
+        page.outputs.append(gr.HTML(html_template="", js_on_load=script, elem_id="gdrd-address"))
+        gr.HTML(KEYS + (HERE / "about.html").read_text(encoding="utf-8"), elem_id="gdrd-about")
         # Pressed by the script of the Escape key.
         page.parts["escape"] = gr.Button("Clear the selection", elem_id="gdrd-clear", elem_classes=["gdrd-hidden"])
         _connect_settings(page)
         _connect_uploads(page)
+        _connect_pairs(page)
         _connect_map(page)
         _connect_buttons(page)
         _connect_links(page, blocks)
@@ -106,37 +75,53 @@ def build() -> gr.Blocks:
     return blocks
 
 
-def _compare(page: _Page) -> list[Any]:
-    start = callbacks.tab_content(View(), Session())
-    parts = page.parts
-    with gr.Row():
-        for slot, which in enumerate(SLOTS):
-            with gr.Column(min_width=280):
-                page.controls |= controls(which)
-                with gr.Accordion(f"Your own {which} face", open=False, elem_id=f"gdrd-own-{which}"):
-                    label = f"{which.capitalize()} photograph (up to 20 MB)"
-                    parts["file", slot] = gr.File(label=label, height=160, elem_id=f"gdrd-file-{which}")
-                    label = f"{which.capitalize()} face from camera or clipboard"
-                    camera: dict[str, Any] = {"sources": ["webcam", "clipboard"], "type": "filepath", "height": 220}
-                    with gr.Accordion("Camera or clipboard", open=False):
-                        parts["camera", slot] = gr.Image(label=label, **camera)
-                    parts["found", slot] = gr.HTML()
-                    parts["picker", slot] = gr.Radio([], label="Which face, from left to right", visible=False)
-                    parts["remove", slot] = gr.Button("Back to the synthetic face", size="sm")
-    shown = [gr.HTML(start[0], elem_id="gdrd-inputs"), gr.HTML(start[1], elem_id="gdrd-scores")]
-    shown += _charts({"gdrd-histogram-teacher": start[2], "gdrd-histogram-student": start[3]}, 300)
+def _compare(page: Page) -> list[Any]:
+    start, parts = iter(callbacks.tab_content(View(), Session())), page.parts
+    shown = [gr.HTML(next(start), elem_id="gdrd-verdict")]
+    with gr.Row(elem_id="gdrd-first-screen"):
+        with gr.Column(scale=6, min_width=300):
+            with gr.Row(elem_id="gdrd-inputs"):
+                for slot, which in enumerate(SLOTS):
+                    with gr.Column(min_width=140, elem_id=f"gdrd-own-{which}"):
+                        shown.append(gr.HTML(next(start)))
+                        _upload(page, slot, which)
+            gr.HTML(PRIVACY)
+        with gr.Column(scale=7, min_width=300):
+            shown.append(gr.HTML(next(start), elem_id="gdrd-scores"))
+            shown.append(chart(next(start), name="gdrd-pair-curve", height=290))
+            parts["part"] = gr.Button("Find where they part", size="sm", elem_id="gdrd-part")
+    script = (HERE / "pairs.js").read_text(encoding="utf-8")
+    parts["pairs"] = gr.HTML(examples_html(), js_on_load=script, elem_id="gdrd-pairs")
+    with gr.Accordion("Other synthetic faces", open=False), gr.Row():
+        page.controls |= controls(*SLOTS)
     with gr.Accordion("Degrade both faces further", open=False), gr.Row():
-        page.controls |= controls("blur", "noise", "illumination", "occlusion", "jpeg", "seed")
-    return shown
+        page.controls |= controls("camera", "blur", "noise", "illumination", "occlusion", "jpeg", "seed")
+    shown.append(gr.HTML(next(start), elem_id="gdrd-received"))
+    return shown + _charts({"gdrd-histogram-teacher": next(start), "gdrd-histogram-student": next(start)}, 300)
 
 
-def _across(page: _Page) -> list[Any]:
+def _upload(page: Page, slot: int, which: str) -> None:
+    parts = page.parts
+    label = f"{which.capitalize()} photograph"
+    parts["file", slot] = gr.File(label=label, height=84, elem_id=f"gdrd-file-{which}")
+    parts["found", slot] = gr.HTML()
+    parts["picker", slot] = gr.Radio([], label="Which face, from left to right", visible=False)
+    with gr.Row(elem_classes=["gdrd-buttons"]):
+        paste = gr.Button("Paste", size="sm", min_width=60)
+        parts["remove", slot] = gr.Button("Remove", size="sm", min_width=60)
+    paste.click(None, js=f"() => window.gdrdPaste('{which}')", **PRIVATE)
+    with gr.Accordion("Camera", open=False):
+        label = f"{which.capitalize()} face from the camera"
+        parts["camera", slot] = gr.Image(label=label, sources=["webcam"], type="filepath", height=220)
+
+
+def _across(page: Page) -> list[Any]:
     shown = [gr.HTML(), chart(name="gdrd-curve", height=380)]
     page.controls |= controls("slow")
     return [*shown, gr.HTML(elem_id="gdrd-strip")]
 
 
-def _generate(page: _Page) -> list[Any]:
+def _generate(page: Page) -> list[Any]:
     with gr.Row():
         page.controls |= controls("whose", "steps", "noise_seed")
     page.parts["generate"] = gr.Button("Generate", variant="primary", elem_id="gdrd-generate")
@@ -148,12 +133,12 @@ def _generate(page: _Page) -> list[Any]:
     return page.parts["generated"]
 
 
-def _cam(page: _Page) -> list[Any]:
+def _cam(page: Page) -> list[Any]:
     page.controls |= controls("target")
     return [gr.HTML(elem_id="gdrd-cam"), gr.HTML(), *_charts({"gdrd-deletion": None, "gdrd-insertion": None}, 340)]
 
 
-def _map(page: _Page) -> list[Any]:
+def _map(page: Page) -> list[Any]:
     parts = page.parts
     with gr.Row():
         page.controls |= controls("method", "colour", "map_seed")
@@ -170,7 +155,7 @@ def _map(page: _Page) -> list[Any]:
     return [*shown, parts["gallery"]]
 
 
-def _download(page: _Page) -> list[Any]:
+def _download(page: Page) -> list[Any]:
     parts = page.parts
     links = gr.HTML(elem_id="gdrd-state")
     with gr.Row():
@@ -179,7 +164,7 @@ def _download(page: _Page) -> list[Any]:
     parts["files"] = gr.HTML(elem_id="gdrd-files")
     choice = [(title, name) for name, title in TABS.items() if name != "download"]
     parts["cell_of"] = gr.Dropdown(choice, value="compare", label="Notebook cell of the tab", filterable=False)
-    parts["code"] = gr.Code(language="python", label="Notebook cell", elem_id="gdrd-code")
+    parts["code"] = gr.Code(language="python", label="Notebook cell", wrap_lines=True, elem_id="gdrd-code")
     with gr.Row():
         parts["saved"] = gr.Textbox(label="Open a saved view (JSON or link)", lines=2, elem_id="gdrd-saved")
         parts["open"] = gr.Button("Open", elem_id="gdrd-open")
@@ -198,7 +183,7 @@ def _charts(values: dict[str, str | None], height: int) -> list[Any]:
 _LAYOUTS = dict(compare=_compare, across=_across, generate=_generate, cam=_cam, map=_map, download=_download)
 
 
-def _connect_settings(page: _Page) -> None:
+def _connect_settings(page: Page) -> None:
     gr.on([item.change for item in page.controls.values()], **page.redraw())
     for name in TABS:
         page.parts["tab", name].select(**page.redraw(tab=name))
@@ -208,7 +193,28 @@ def _connect_settings(page: _Page) -> None:
             gr.on([item.blur, item.submit], None, item, item, js=inside, **PRIVATE)
 
 
-def _connect_uploads(page: _Page) -> None:
+def _connect_pairs(page: Page) -> None:
+    parts, controls = page.parts, page.controls
+    uploaded = [parts[kind, slot] for kind in ("found", "picker") for slot in (0, 1)]
+
+    @errors_shown()
+    def show(event: gr.EventData, session: Session, time: float) -> list[Any]:
+        pair = [int(number) for number in event.pair]
+        callbacks.show_pair(session, time, *pair)
+        return [*pair, "", "", *[gr.Radio(choices=[], visible=False)] * 2]
+
+    filled = [controls[name] for name in (*SLOTS, "resolution")] + uploaded
+    chosen = parts["pairs"].pair(**page.timed(show, outputs=filled, settings=False) | CUSTOM)
+    chosen.success(**page.redraw())
+
+    @errors_shown()
+    def part(session: Session, time: float, *values: Any) -> int:
+        return callbacks.part(session, time, page.settings(values))
+
+    parts["part"].click(**page.timed(part, outputs=[controls["resolution"]]) | PRIVATE)
+
+
+def _connect_uploads(page: Page) -> None:
     session, parts = page.session, page.parts
     for slot, which in enumerate(SLOTS):
         found, picker = parts["found", slot], parts["picker", slot]
@@ -224,7 +230,7 @@ def _connect_uploads(page: _Page) -> None:
         parts["remove", slot].click(remove, session, [found, picker], **QUICK).success(**page.redraw())
 
 
-def _connect_map(page: _Page) -> None:
+def _connect_map(page: Page) -> None:
     parts = page.parts
     select = page.redraw(lambda event: {"selected": tuple(event.ids)[:MAX_SELECTED]}) | CUSTOM
     choose = page.redraw(lambda event: {"chosen": event.id}) | CUSTOM
@@ -242,7 +248,7 @@ def _connect_map(page: _Page) -> None:
         done.success(**page.redraw(selected=(), chosen=0))
 
 
-def _connect_buttons(page: _Page) -> None:
+def _connect_buttons(page: Page) -> None:
     parts = page.parts
 
     def generate(session: Session, time: float, *values: Any) -> Any:
@@ -260,7 +266,7 @@ def _connect_buttons(page: _Page) -> None:
     parts["cell_of"].change(code, [page.session, parts["cell_of"]], parts["code"], **QUICK)
 
 
-def _connect_links(page: _Page, blocks: gr.Blocks) -> None:
+def _connect_links(page: Page, blocks: gr.Blocks) -> None:
     def shown(view: View, left: set[str]) -> list[Any]:
         tabs = gr.skip() if "tab" in left else gr.Tabs(selected=view.tab)
         return [tabs, *(gr.skip() if name in left else getattr(view, name) for name in page.controls)]

@@ -46,8 +46,9 @@ def _start(imports: str, view: View, own: Own) -> str:
 
 
 def _degradation(view: View, resolution: str = "") -> str:
-    names = ("blur", "noise", "illumination", "occlusion", "jpeg")
-    changes = [f", {name}={getattr(view, name)!r}" for name in names if getattr(view, name)]
+    values = {name: getattr(view, name) for name in ("blur", "noise", "illumination", "occlusion", "jpeg")}
+    values["camera"] = "" if view.camera == "clean" else view.camera
+    changes = [f", {name}={value!r}" for name, value in values.items() if value]
     return f"gl.Degradation({resolution or view.resolution}{''.join(changes)})"
 
 

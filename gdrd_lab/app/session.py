@@ -36,6 +36,7 @@ class Session:
         """Start with the default settings and without uploads."""
         self.uploads: dict[int | str, Photograph | Gallery | None] = {}  # by slot: 0, 1 or "gallery"
         self.view = View()  # the newest settings
+        self.origin: Tab = "compare"  # the last tab before "Download", which its link opens
         self.cell_of: Tab = "compare"  # whose notebook cell is shown
         self.changes = 0  # a result is stale if anything was changed after its number was given
         self.results: dict[str, tuple[Any, Any]] = {}  # by kind: what it was made for, and the last one
@@ -67,6 +68,7 @@ class Session:
             fresh = {name: value for name, value in settings.items() if time >= self.times.get(name, 0)}
             self.view = replace(self.view, **fresh)
             self.times |= dict.fromkeys(fresh, time)
+            self.origin = self.origin if self.view.tab == "download" else self.view.tab
             self.changes += 1
             return self.view, self.changes
 

@@ -13,6 +13,7 @@ from gdrd_lab.transforms.degradation import Degradation
 Tab = Literal["compare", "across", "generate", "cam", "map", "download"]
 LAST_EXAMPLE = 59
 MAX_SELECTED = 1000
+MARKS = (8, 16, 32, 64, 112)  # of the slider, in pixels
 OLD_TABS = {"attention": "cam", "take": "download"}  # names in files and links of version 0.1.0
 
 
@@ -20,9 +21,14 @@ def _choice(label: str, *choices: Any) -> Any:
     return field(default=choices[0], metadata={"label": label, "choices": choices})
 
 
-def _number(label: str, default: Any, low: float, high: float, step: float | None = None) -> Any:
-    """Declare a number from ``low`` to ``high``; a whole number if ``default`` is one; a slider if it has a step."""
-    return field(default=default, metadata={"label": label, "range": (low, high), "step": step})
+def _number(
+    label: str, default: Any, low: float, high: float, step: float | None = None, marks: tuple[int, ...] = ()
+) -> Any:
+    """Declare a number from ``low`` to ``high``; whole if ``default`` is; a slider if it has a step.
+
+    A slider with marks is logarithmic.
+    """
+    return field(default=default, metadata={"label": label, "range": (low, high), "step": step, "marks": marks})
 
 
 @dataclass(frozen=True)
@@ -30,15 +36,16 @@ class View:
     """Every setting of the app. Uploaded faces are not part of it. Each field has its label, range and choices."""
 
     tab: Tab = _choice("Tab", "compare", "across", "generate", "cam", "map", "download")  # noqa: RUF009
-    resolution: int = _number("Resolution (pixels)", 16, RESOLUTIONS[0], RESOLUTIONS[-1], 2)
+    resolution: int = _number("Resolution (pixels)", 16, RESOLUTIONS[0], RESOLUTIONS[-1], 2, MARKS)
     first: int = _number("First synthetic face (20 people, 3 faces each)", 0, 0, LAST_EXAMPLE, 1)
     second: int = _number("Second synthetic face (20 people, 3 faces each)", 1, 0, LAST_EXAMPLE, 1)
     blur: float = _number("Blur (sigma, px)", 0.0, 0, 6, 0.1)
     noise: float = _number("Noise (sigma)", 0.0, 0, 0.3, 0.01)
     illumination: float = _number("Uneven illumination", 0.0, -1, 1, 0.01)
     occlusion: float = _number("Occluded share", 0.0, 0, 0.5, 0.01)
+    camera: Literal["clean", "webcam", "surveillance"] = _choice("Camera", "clean", "webcam", "surveillance")
     jpeg: int = _number("JPEG quality (0: off)", 0, 0, 95, 5)
-    seed: int = _number("Seed of noise and occlusion", 0, 0, 9999)
+    seed: int = _number("Seed of noise, occlusion and camera", 0, 0, 9999)
     slow: bool = _choice("Include slower methods: SFace on super-resolved faces, and dlib if installed", False, True)
     whose: Literal["first", "second"] = _choice("Face (shared with the tab Where it looks)", "first", "second")
     steps: int = _number("Denoising steps", 4, 1, 20, 1)
@@ -65,7 +72,8 @@ class View:
     @property
     def degradation(self) -> Degradation:
         """The degradation of both faces."""
-        return Degradation(self.resolution, self.blur, self.noise, self.jpeg or None, self.illumination, self.occlusion)
+        light = self.illumination, self.occlusion
+        return Degradation(self.resolution, self.blur, self.noise, self.jpeg or None, *light, self.camera)
 
     @property
     def degraded(self) -> bool:

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import Aligner, crop
@@ -22,6 +23,8 @@ from gdrd_lab.models.recogniser import Recogniser
 
 MAX_BYTES, MAX_FACES = 20_000_000, 30  # of one photograph
 MIN_FILES, MAX_FILES = 4, 60  # of a gallery
+TURNING = 320  # pixels of a photograph in which YuNet compares directions; larger faces confuse it
+UPRIGHT = 0.91  # YuNet's confidence that no face on its side or upside down reaches
 aligner = once(Aligner)
 
 
@@ -65,6 +68,8 @@ def find_faces(image: np.ndarray) -> Photograph:
         return Photograph(preview, np.zeros((0, 4)), (Face(image, "your picture, taken as aligned"),))
     if not found:
         raise GdrdError("No face was found in the image", "Use a photograph that shows a face upright and in full")
+    if _turned(image):
+        raise GdrdError("The face is upside down or on its side", "Turn the photograph upright and give it again")
     areas = np.array([face.box[2] * face.box[3] for face in found])
     numbers = np.sort(np.argsort(-areas, kind="stable")[:MAX_FACES])  # of the largest faces, from left to right
     kept, (height, width) = [found[number] for number in numbers], image.shape[:2]
@@ -73,6 +78,19 @@ def find_faces(image: np.ndarray) -> Photograph:
     faces = tuple(Face(cut, "your photograph", width=side) for cut, side in crops)
     largest, left_out = int(np.argmax(areas[numbers])), len(found) - len(kept)
     return Photograph(preview, boxes, faces, tuple(numbers.tolist()), largest, left_out)
+
+
+def _turned(image: np.ndarray) -> bool:
+    """Return whether a face is found with more confidence after the photograph is turned; of upright faces none is."""
+    picture = Image.fromarray(image)
+    picture.thumbnail((TURNING, TURNING), reducing_gap=2.0)
+    small, best = np.asarray(picture), []
+    for quarter in range(4):
+        found = aligner().detect(np.ascontiguousarray(np.rot90(small, quarter)))
+        best.append(max((face.score for face in found), default=0.0))
+        if best[0] > UPRIGHT:
+            return False
+    return max(best) > best[0] + 0.02
 
 
 def aligned_face(path: str | Path) -> np.ndarray:
@@ -102,8 +120,9 @@ def found_html(session: Session, slot: int) -> str:
         f'<span class="gdrd-frame" style="left:{x:.1f}%;top:{y:.1f}%;width:{w:.1f}%;height:{h:.1f}%">{k + 1}</span>'
         for k, (x, y, w, h) in zip(photograph.numbers, 100 * photograph.boxes, strict=True)
     )
+    several = " several" if count > 1 else ""  # large enough to choose in
     return (
-        f'<div class="gdrd-found"><img src="{photograph.preview}" alt="your photograph">{frames}</div>'
+        f'<div class="gdrd-found{several}"><img src="{photograph.preview}" alt="your photograph">{frames}</div>'
         f"<p>{escape(message)}. The file has been deleted.</p>"
     )
 

@@ -17,6 +17,8 @@ MAX_PIXELS = 50_000_000
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 KINDS = "jpg jpeg jpe jfif png gif bmp webp tif tiff ppm pgm pbm pnm jp2 j2k avif"
 SUFFIXES = frozenset(f".{kind}" for kind in KINDS.split())
+# Photographs of telephones that Pillow cannot read (HEIC), or only some builds of it (AVIF), by the name in the file.
+HEIF = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 REPLACE = "Give a whole image file such as JPEG or PNG"
 
 
@@ -34,7 +36,7 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise _too_large(name, "") from error
         except Exception as error:  # decoders of damaged files raise nearly anything, here and below
-            raise GdrdError(f"{name} cannot be read as an image", REPLACE) from error
+            raise _unreadable(name, file) from error
         width, height = image.size
         if min(width, height) < MIN_SIDE:
             do = f"Give an image of at least {MIN_SIDE} pixels a side"
@@ -84,6 +86,14 @@ def _opened(source: str | Path | bytes | BinaryIO) -> tuple[str, BinaryIO]:
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split())[:80]
+
+
+def _unreadable(name: str, file: BinaryIO) -> GdrdError:
+    file.seek(0)
+    head = file.read(12)
+    if head[4:8] == b"ftyp" and (kind := HEIF.get(head[8:])):
+        return GdrdError(f"{name} is a photograph of kind {kind}, which cannot be read here", "Save it as JPEG")
+    return GdrdError(f"{name} cannot be read as an image", REPLACE)
 
 
 def _too_large(name: str, sides: str) -> GdrdError:

@@ -17,7 +17,12 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross
 
 
 def curve_plot(
-    curves: Sequence[Curve], *, limits: Sequence[Curve] = (), marked: int | None = None, title: str = ""
+    curves: Sequence[Curve],
+    *,
+    limits: Sequence[Curve] = (),
+    marked: int | None = None,
+    title: str = "",
+    height: int = 380,
 ) -> go.Figure:
     """Plot scores against resolution, each method's thresholds as thin dotted lines, and mark one resolution."""
     traces = [_line(i, curve.resolutions, curve.values, curve.label) for i, curve in enumerate(curves)]
@@ -26,7 +31,7 @@ def curve_plot(
         line = {"color": COLOURS[names.index(limit.method) % len(COLOURS)], "dash": "dot", "width": 1}
         points = {"x": list(limit.resolutions), "y": list(limit.values)}
         traces.append(go.Scatter(**points, name=f"{limit.method}: {limit.data}", line=line, mode="lines"))
-    figure = _figure(traces, title, 380, "Resolution (pixels)", "Cosine score")
+    figure = _figure(traces, title, height, "Resolution (pixels)", "Cosine score")
     sizes = sorted({int(r) for curve in (*curves, *limits) for r in curve.resolutions})
     ticks = [size for size in (6, 8, 12, 16, 24, 32, 64, 112) if not sizes or sizes[0] <= size <= sizes[-1]]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(size) for size in ticks])

@@ -19,7 +19,8 @@ from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.app.uploads import add_upload
 
-BUSY = View(resolution=20, first=5, second=33, blur=0.5, noise=0.05, jpeg=60, illumination=0.3, occlusion=0.1, seed=4)
+EFFECTS: dict[str, Any] = {"blur": 0.5, "noise": 0.05, "jpeg": 60, "illumination": 0.3, "occlusion": 0.1}
+BUSY = View(resolution=20, first=5, second=33, seed=4, camera="webcam", **EFFECTS)
 PAIR = example(5), example(33)
 
 

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ import pytest
 from PIL import Image
 
 from gdrd_lab.app import callbacks, uploads
-from gdrd_lab.app.gallery import examples
+from gdrd_lab.app.gallery import example, examples
 from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.app.state import View, typed
+from gdrd_lab.app.tabs import compare as compare_tab
 from gdrd_lab.errors import GdrdError
 
 
@@ -70,8 +72,8 @@ def test_two_uploads_and_a_slider_in_every_order_twenty_times(tmp_path: Path) ->
         for slot, face in session.faces.items():
             assert np.corrcoef(face.image.ravel(), examples()[(12, 33)[slot]].ravel())[0, 1] > 0.8
         # The last answer that is not stale shows both uploads at the new size; every older one changes nothing.
-        drawn = [out[0] for out in shown.values() if isinstance(out[0], str)]
-        assert drawn[-1].count("(your photograph)</figcaption>") == 2 and "at 32 x 32 pixels" in drawn[-1]
+        drawn = [out[1] + out[2] for out in shown.values() if isinstance(out[0], str)]
+        assert drawn[-1].count(": your photograph</h2>") == 2 and "at 32 x 32 pixels" in drawn[-1]
 
 
 def test_the_same_slot_keeps_the_newest_upload_however_long_an_older_one_takes(
@@ -151,7 +153,7 @@ def test_a_slider_that_moves_while_a_tab_opens_is_drawn_in_that_tab(monkeypatch:
     monkeypatch.setitem(callbacks.PAIR_TABS, "across", moved)  # type: ignore[arg-type]
     opened = callbacks.refresh(session, 1.0, {"resolution": 16, "tab": "across"})
     assert not [item for item in opened if isinstance(item, str)], "the older answer is stale"
-    assert sum(isinstance(item, str) for item in later[0]) == callbacks.OUTPUTS["across"]
+    assert sum(isinstance(item, str) for item in later[0]) == callbacks.OUTPUTS["across"] + 1  # and the address
     assert session.view == View(tab="across", resolution=20)
 
 
@@ -190,8 +192,8 @@ def test_super_resolution_ends_at_the_size_of_the_slider_and_is_kept_for_it() ->
 def test_a_figure_is_kept_until_something_changes() -> None:
     session = Session()
     figure = callbacks.make_figure(session, 1.0, {}, "Inputs across resolutions")
-    assert callbacks.refresh(session, 2.0, {"tab": "download"})[-1] == figure != ""
-    assert callbacks.refresh(session, 3.0, {"resolution": 20})[-1] == ""
+    assert callbacks.refresh(session, 2.0, {"tab": "download"})[-2] == figure != ""
+    assert callbacks.refresh(session, 3.0, {"resolution": 20})[-2] == ""
 
 
 def test_the_notebook_cell_stays_that_of_the_chosen_tab() -> None:
@@ -250,3 +252,29 @@ def test_more_faces_than_are_offered_keep_the_largest(tmp_path: Path, monkeypatc
         callbacks.pick(0, session, 1)
     callbacks.pick(0, session, 3)
     assert session.faces[0] is kept.faces[1]
+
+
+def test_an_example_pair_takes_the_place_of_uploads(tmp_path: Path) -> None:
+    session = Session()
+    for slot in (0, 1):
+        callbacks.upload(slot, session, photograph(tmp_path, "face.png", 5, 160))
+    callbacks.show_pair(session, 1.0, 42, 43, 16)
+    assert session.faces == {} and (session.view.first, session.view.second, session.view.resolution) == (42, 43, 16)
+
+
+def test_where_they_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(callbacks.gr, "Info", lambda text, duration: told.append(text))
+    found = callbacks.part(Session(), 1.0, {"first": 0, "second": 1, "resolution": 64})
+    assert found == compare_tab.parting(View(first=0, second=1, resolution=64), example(0), example(1)) and told == []
+    assert callbacks.part(Session(), 1.0, {"first": 0, "second": 0, "resolution": 64}) == 64
+    assert told == ["Teacher and student agree about this pair at every calibrated resolution."]
+
+
+def test_the_link_opens_the_tab_before_download_and_the_address_follows_the_view() -> None:
+    session = Session()
+    for moment, tab in enumerate(("map", "download"), 1):
+        out = callbacks.refresh(session, moment, {"tab": tab, "resolution": 24})
+        assert out[-1] == View(tab=tab, resolution=24).to_query()  # type: ignore[arg-type]
+    links = callbacks.tab_content(session.view, session)[0]
+    assert escape(View(tab="map", resolution=24).to_query()) in links and 'open the tab "map"' in links

@@ -11,8 +11,8 @@ from gdrd_lab.errors import GdrdError
 
 BUSY = View(
     tab="map", resolution=24, first=7, second=59, blur=1.5, noise=0.1, jpeg=40, illumination=-0.5, occlusion=0.2,
-    seed=3, slow=True, whose="second", steps=9, noise_seed=11, target="the other face", method="UMAP", colour="error",
-    map_seed=2, chosen=5, selected=(1, 4, 30),
+    camera="webcam", seed=3, slow=True, whose="second", steps=9, noise_seed=11, target="the other face",
+    method="UMAP", colour="error", map_seed=2, chosen=5, selected=(1, 4, 30),
 )  # fmt: skip
 
 
@@ -44,7 +44,10 @@ def test_what_does_not_fit_is_refused_in_a_sentence(text: str) -> None:
 
 
 def test_degradation_is_the_controls() -> None:
-    assert BUSY.degradation.describe() == "24 px, blur 1.5, noise 0.1, jpeg 40, illumination -0.5, occlusion 0.2"
+    assert (
+        BUSY.degradation.describe()
+        == "24 px, webcam camera, blur 1.5, noise 0.1, jpeg 40, illumination -0.5, occlusion 0.2"
+    )
     assert View().degradation.jpeg is None and not View().degraded and BUSY.degraded
 
 

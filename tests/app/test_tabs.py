@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gdrd_lab.app import callbacks
+from gdrd_lab.app.examples import CASES, clearest, examples_html
 from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, examples, recognisers, synthetic_gallery
 from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.app.state import View
@@ -19,29 +20,34 @@ from gdrd_lab.app.tabs import compare as compare_tab
 from gdrd_lab.app.tabs import download as download_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
-from gdrd_lab.app.tabs.compare import hints, outside, score_rows
+from gdrd_lab.app.tabs.compare import score_rows
+from gdrd_lab.app.verdict import claim, hints, outside, truth
 from gdrd_lab.datasets.base import ArrayFaces, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import compare, reduced
 from gdrd_lab.plots import alt_text
+from gdrd_lab.transforms.degradation import Degradation
 
 FIRST, SECOND = example(0), example(1)
 
 
-def test_compare_gives_the_packages_numbers_and_never_a_bare_verdict() -> None:
+def test_compare_gives_the_packages_numbers() -> None:
     view = View(resolution=12)
     scores = compare(FIRST.image, SECOND.image, recognisers(), [12]).scores
-    inputs, html, *charts = compare_tab.show(view, FIRST, SECOND)
+    said, one, two, html, curve, received, *charts = compare_tab.show(view, FIRST, SECOND)
     for name, (value,) in scores.items():
-        assert f"{value:.3f}" in html and name in html
-    assert inputs.count("<img") == 8 and 'alt="at 12 x 12 pixels"' in inputs
-    assert not re.search(
-        r"\b(yes|no|same person|different people|match)\b", re.sub("<[^>]+>", " ", html).split("Thresholds")[0]
-    )
+        assert f"{value:.3f}" in html and name in html and name in said
+    assert all('alt="at 12 x 12 pixels"' in face for face in (one, two)) and received.count("<img") == 6
+    lines = {line["name"]: line["y"] for line in json.loads(curve)["data"]}
+    sweep = compare(FIRST.image, SECOND.image, recognisers(), RESOLUTIONS).scores
+    assert lines["student, this pair"] == pytest.approx(list(sweep["student"]), abs=1e-5)
+    assert lines["SFace: threshold"] == pytest.approx(list(calibrations()["SFace"].thresholds()))
     for chart, (value,) in zip(charts, scores.values(), strict=True):
         content = json.loads(chart)
         assert f"{value:.2f}" in content["description"] and content["data"][-1]["x"] == pytest.approx([value] * 2)
+    ranges = [json.loads(chart)["layout"]["xaxis"]["range"] for chart in charts]
+    assert ranges[0] == ranges[1]  # the histograms share an axis
 
 
 def test_rows_say_score_threshold_and_shares() -> None:
@@ -49,11 +55,77 @@ def test_rows_say_score_threshold_and_shares() -> None:
     comparison = compare_tab.compared(view, FIRST, SECOND)
     known = calibrations()["SFace"]
     row = score_rows(comparison, view, calibrations())[0]
-    impostors, genuine = known.shares(16, comparison.scores["SFace"][0])
-    assert [row[2], *row[4:]] == [f"{known.threshold(16):.3f}", f"{impostors:.1%}", f"{genuine:.1%}"]
-    gap = comparison.scores["SFace"][0] - known.threshold(16)
-    assert row[3] == f"{abs(gap):.3f} {'above' if gap >= 0 else 'below'} the threshold"
+    score, threshold = comparison.scores["SFace"][0], known.threshold(16)
+    impostors, genuine = known.shares(16, score)
+    reached = "reached" if score >= threshold else "not reached"
+    assert row[2:] == [f"{threshold:.3f}, {reached}", f"{impostors:.1%}", f"{1 - genuine:.1%}"]
     assert score_rows(comparison, view, {})[0][2] == "not calibrated"
+
+
+def test_a_claim_is_what_the_threshold_and_the_known_pairs_say() -> None:
+    known = calibrations()["student"]
+    for resolution in RESOLUTIONS:
+        scores, genuine = known.pairs(resolution)
+        limit, lowest = known.threshold(resolution), scores[genuine].min()
+        assert claim(known, resolution, limit)[0] == "likely the same person"
+        share = np.mean(scores[~genuine] >= limit)
+        assert f"1 in {round(1 / share)} pairs of strangers scores as high" in claim(known, resolution, limit)[1]
+        assert claim(known, resolution, 1.0) == (
+            "likely the same person", " (none of the known pairs of strangers scores as high)"
+        )  # fmt: skip
+        assert claim(known, resolution, min(limit, lowest) - 0.01)[0] == "likely two people"
+        if lowest < limit - 0.01:  # true at the low resolutions
+            assert claim(known, resolution, limit - 1e-4) == ("cannot tell", "")
+        else:
+            assert resolution >= 24
+
+
+def test_the_verdict_names_both_methods_and_the_truth_where_it_is_known() -> None:
+    view = View(resolution=16, first=0, second=1)
+    said = re.sub("<[^>]+>", "", compare_tab.show(view, FIRST, SECOND)[0])
+    claims = {
+        name: "".join(claim(calibrations()[name], 16, score))
+        for name, (score,) in compare_tab.compared(view, FIRST, SECOND).scores.items()
+    }
+    assert said == (
+        f"Same person? At 16 px, the teacher SFace: {claims['SFace']}; the student: {claims['student']}. "
+        "In truth, this is one synthetic person."
+    )
+    assert "these are two synthetic people" in compare_tab.show(view, FIRST, example(3))[0]
+    upload = Face(FIRST.image.copy(), "your photograph")
+    assert "In truth" not in compare_tab.show(view, upload, SECOND)[0]
+
+
+def test_what_is_said_of_the_examples_is_true() -> None:
+    known = calibrations()
+    html = examples_html()
+    assert html.count("data-pair") == len(CASES) == 6
+    for case in CASES:
+        (first, second), margin = clearest(case, list(known.values()))
+        assert margin > 0.02, case
+        assert f'data-pair="{first} {second} {case.resolution}"' in html
+        view = View(first=first, second=second, resolution=case.resolution)
+        pair = example(first), example(second)
+        assert ("one synthetic person" in truth(*pair)) == case.genuine
+        for (name, (score,)), right in zip(
+            compare_tab.compared(view, *pair).scores.items(), (case.teacher, case.student), strict=True
+        ):
+            assert ((score >= known[name].threshold(case.resolution)) == case.genuine) == right, case
+
+
+def test_they_part_at_the_highest_resolution_of_a_disagreement() -> None:
+    found = set()
+    for first, second in ((0, 1), (42, 43), (3, 4), (16, 25), (29, 47)):
+        pair = example(first), example(second)
+        sweep = compare(*(face.image for face in pair), recognisers(), RESOLUTIONS).scores
+        apart = [
+            size
+            for k, size in enumerate(RESOLUTIONS)
+            if len({scores[k] >= calibrations()[name].threshold(size) for name, scores in sweep.items()}) == 2
+        ]
+        assert compare_tab.parting(View(resolution=16), *pair) == max(apart, default=None)
+        found.add(max(apart, default=None))
+    assert None in found and len(found) > 2
 
 
 def test_outside_the_calibrated_range_is_said_where_it_is_so() -> None:
@@ -61,10 +133,17 @@ def test_outside_the_calibrated_range_is_said_where_it_is_so() -> None:
     assert outside(View(), FIRST, SECOND) == []
     assert all(line.startswith("Outside the calibrated range") for line in outside(View(), upload, SECOND))
     assert any("40 pixels wide" in line for line in outside(View(resolution=64), upload, SECOND))
-    assert len(outside(View(blur=1), FIRST, SECOND)) == 1
+    assert len(outside(View(blur=1), FIRST, SECOND)) == len(outside(View(camera="webcam"), FIRST, SECOND)) == 1
     assert "interpolated" in hints(View(resolution=14), FIRST, SECOND)[0]
     assert "same picture" in hints(View(), FIRST, FIRST)[0]
-    assert "Outside the calibrated range" in compare_tab.show(View(noise=0.1), FIRST, SECOND)[1]
+    assert "Outside the calibrated range" in compare_tab.show(View(noise=0.1), FIRST, SECOND)[3]
+
+
+def test_a_camera_takes_both_faces() -> None:
+    view = View(resolution=16, camera="webcam")
+    expected = compare(FIRST.image, SECOND.image, recognisers(), [16], Degradation(16, camera="webcam")).scores
+    assert compare_tab.compared(view, FIRST, SECOND).scores["student"] == pytest.approx(expected["student"], abs=1e-5)
+    assert compare_tab.show(view, FIRST, SECOND)[1] != compare_tab.show(View(resolution=16), FIRST, SECOND)[1]
 
 
 def test_curve_has_every_method_and_resolution() -> None:
@@ -200,16 +279,16 @@ def test_every_figure_is_to_be_had_as_png_and_svg(name: str) -> None:
 
 def test_refresh_redraws_the_open_tab_only() -> None:
     out = callbacks.refresh(Session(), 1.0, {"tab": "across"})
-    assert len(out) == sum(callbacks.OUTPUTS.values())
-    drawn = [k for k, item in enumerate(out) if isinstance(item, str)]
-    assert drawn == [4, 5, 6]
+    assert len(out) == sum(callbacks.OUTPUTS.values()) + 1
+    drawn = [k for k, item in enumerate(out[:-1]) if isinstance(item, str)]
+    assert drawn == [8, 9, 10]
 
 
 def test_an_upload_stands_in_for_the_example_of_its_user_alone() -> None:
     mine = Session()
     mine.put(0, Photograph("", np.zeros((0, 4)), (Face(SECOND.image.copy(), "your photograph"),)))
-    assert "Outside the calibrated range" in callbacks.tab_content(View(), mine)[1]
-    assert "Outside the calibrated range" not in callbacks.tab_content(View(), Session())[1]
+    assert "Outside the calibrated range" in callbacks.tab_content(View(), mine)[3]
+    assert "Outside the calibrated range" not in callbacks.tab_content(View(), Session())[3]
     assert "The app kept no copy" in callbacks.code(View(), mine, "compare")
 
 

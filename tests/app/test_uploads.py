@@ -162,3 +162,19 @@ def test_drawn_people_are_found_by_the_picker_too(arrived: Path) -> None:
     session = Session()
     uploads.add_upload(session, 0, str(put(arrived, "drawn.png", file.getvalue())))
     assert session.faces[0].width
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("number", [0, 21, 42])
+def test_a_turned_face_is_refused_with_a_hint(quarters: int, number: int, arrived: Path) -> None:
+    with Image.open(io.BytesIO(face_file(number))) as face:
+        turned = io.BytesIO()
+        face.rotate(90 * quarters).save(turned, "PNG")
+    with pytest.raises(GdrdError, match=r"or on its side. Turn the photograph upright|shows a face upright"):
+        uploads.add_upload(Session(), 0, str(put(arrived, "turned.png", turned.getvalue())))
+
+
+@pytest.mark.parametrize("side", [112, 600, 2000])  # large faces have low confidence
+def test_no_upright_face_is_taken_for_a_turned_one(side: int) -> None:
+    faces = [np.asarray(Image.fromarray(face).resize((side, side))) for face in examples().images[:: 1 + side // 100]]
+    assert not any(uploads._turned(face) for face in faces)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, features
 
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import MAX_PIXELS, read_image
@@ -64,7 +64,7 @@ def test_lossless_formats_give_the_pixels(form: str, drawing: Image.Image, tmp_p
         np.testing.assert_array_equal(pixels, np.asarray(drawing))
 
 
-@pytest.mark.parametrize("form", ["JPEG", "WEBP", "JPEG2000"])
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "JPEG2000", *(["AVIF"] if features.check("avif") else [])])
 def test_lossy_formats_come_close(form: str) -> None:
     y, x = np.mgrid[:48, :64]
     ramp = np.stack([x * 4, y * 5, 255 - x * 2], -1).astype(np.uint8)
@@ -202,6 +202,13 @@ def test_file_that_is_no_image(tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("Dear diary, today I am a photograph.")
     assert "notes.jpg cannot be read as an image" in refusal(path)
+
+
+@pytest.mark.parametrize(("brand", "kind"), [(b"heic", "HEIC"), (b"mif1", "HEIF"), (b"heix", "HEIC")])
+def test_photographs_of_telephones_are_named(brand: bytes, kind: str) -> None:
+    content = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + brand + b"mif1" + b"\0" * 200
+    with pytest.raises(GdrdError, match=f"The image is a photograph of kind {kind}, .* Save it as JPEG"):
+        read_image(content)
 
 
 def test_formats_that_start_other_programs_are_not_tried() -> None:

@@ -12,8 +12,8 @@ from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, calibrations, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
 from gdrd_lab.app.state import View
-from gdrd_lab.app.tabs.compare import outside
 from gdrd_lab.app.tabs.generate import generative
+from gdrd_lab.app.verdict import outside
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS
 from gdrd_lab.evaluation.compare import Comparison, compare
@@ -42,14 +42,20 @@ def compared(view: View, first: Face, second: Face) -> Comparison:
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
     """Return the content of the tab: remarks (HTML), the curves (chart) and the strip of inputs (HTML)."""
+    chart = curve_chart(view, first, second)
+    return notes(outside(view, first, second)), chart, strip(view, first, second)
+
+
+def curve_chart(view: View, first: Face, second: Face, height: int = 380) -> str:
+    """Return the curves with the thresholds as a chart."""
     comparison = compared(view, first, second)
     limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in calibrations().items()]
-    figure = curve_plot(_curves(comparison), limits=limits, marked=view.resolution, title=TITLE)
+    figure = curve_plot(_curves(comparison), limits=limits, marked=view.resolution, title=TITLE, height=height)
     scores = "; ".join(
         f"{name}: " + ", ".join(f"{v:.2f} at {r} px" for r, v in zip(comparison.resolutions, values, strict=True))
         for name, values in comparison.scores.items()
     )
-    return notes(outside(view, first, second)), chart_value(figure, f"{TITLE}. {scores}."), strip(view, first, second)
+    return chart_value(figure, f"{TITLE}. {scores}.")
 
 
 def strip(view: View, first: Face, second: Face) -> str:

@@ -1,25 +1,28 @@
 """Tab "Compare": two faces as the networks receive them, their scores, and the pairs that give a score its meaning."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, calibrations, recognisers
 from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
 from gdrd_lab.app.state import View
+from gdrd_lab.app.tabs import across
+from gdrd_lab.app.verdict import hints, verdict
 from gdrd_lab.datasets.base import to_images
-from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
+from gdrd_lab.evaluation.calibration import FAR, Calibration
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
 from gdrd_lab.export.onnx import input_size
 from gdrd_lab.plots import histogram_plot, score_histogram
 from gdrd_lab.transforms.resize import resize
 
-HEADINGS = ("method", "score", "threshold", "difference", "impostor pairs ≥ score", "genuine pairs ≥ score")
-OUTSIDE = "Outside the calibrated range"
+HEADINGS = ("method", "score", "threshold", "strangers as high", "one person as low")
 CAPTION = (
-    f"Thresholds are set at a false match rate of {FAR:.0%}: one in {round(1 / FAR)} pairs of different synthetic "
-    "people scores as high. The shares are those of synthetic pairs."
+    f"At the threshold the false match rate is {FAR:.0%}: 1 in {round(1 / FAR)} pairs of strangers scores as high. "
+    "All shares are of pairs of synthetic faces, which are drawn from a statistical model and show no real person."
 )
 
 
@@ -30,63 +33,63 @@ def compared(view: View, first: Face, second: Face) -> Comparison:
 
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
-    """Return the content of the tab: inputs (HTML), scores (HTML), and the histograms of teacher and student."""
-    comparison = compared(view, first, second)
-    scores = notes(hints(view, first, second)) + table(HEADINGS, score_rows(comparison, view, calibrations()), CAPTION)
-    return inputs(view, first, second), scores, *(histogram(view, comparison, name) for name in comparison.scores)
+    """Return the content of the tab.
+
+    It is the verdict, both faces, the scores (HTML), the curve (chart), what the networks receive (HTML), and the
+    histograms of teacher and student.
+    """
+    comparison, known = compared(view, first, second), calibrations()
+    said = verdict(view, first, second, {name: score for name, (score,) in comparison.scores.items()}, known)
+    scores = table(HEADINGS, score_rows(comparison, view, known), CAPTION) + notes(hints(view, first, second))
+    curve = across.curve_chart(replace(view, slow=False), first, second, height=290)
+    histograms = [histogram(view, comparison, name) for name in comparison.scores]
+    return said, *faces(view, first, second), scores, curve, received(view, first, second), *histograms
+
+
+def parting(view: View, first: Face, second: Face) -> int | None:
+    """Return the highest resolution at which only one of teacher and student reaches its threshold."""
+    comparison = across.compared(replace(view, slow=False), first, second)
+    limits = [[known.threshold(size) for size in comparison.resolutions] for known in calibrations().values()]
+    reached = np.array(list(comparison.scores.values())) >= np.array(limits)
+    return max((size for size, (a, b) in zip(comparison.resolutions, reached.T, strict=True) if a != b), default=None)
 
 
 def score_rows(comparison: Comparison, view: View, known: dict[str, Calibration]) -> list[list[str]]:
-    """Return a row of the table per method; a score is put beside known pairs and is never called a yes or a no."""
+    """Return a row of the table per method: a score beside its threshold and the errors that it would mean."""
     place, rows = comparison.resolutions.index(view.resolution), []
     for name, scores in comparison.scores.items():
         score = scores[place]
         if name not in known:
-            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-", "-"])
+            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-"])
             continue
         threshold = known[name].threshold(view.resolution)
         impostors, genuine = known[name].shares(view.resolution, score)
-        difference = f"{abs(score - threshold):.3f} {'above' if score >= threshold else 'below'} the threshold"
-        rows.append([name, f"{score:.3f}", f"{threshold:.3f}", difference, f"{impostors:.1%}", f"{genuine:.1%}"])
+        limit = f"{threshold:.3f}, {'reached' if score >= threshold else 'not reached'}"
+        rows.append([name, f"{score:.3f}", limit, f"{impostors:.1%}", f"{1 - genuine:.1%}"])
     return rows
 
 
-def outside(view: View, first: Face, second: Face) -> list[str]:
-    """Return why thresholds and shares do not hold for this pair; empty if they do."""
-    reasons = []
-    if first.example is None or second.example is None:
-        reasons.append("the thresholds were measured on the synthetic faces, not on photographs")
-    if view.degraded:
-        reasons.append("the thresholds were measured without blur, noise, JPEG, uneven illumination or occlusion")
-    for face in (first, second):
-        if face.width is not None and face.width < view.resolution:
-            reasons.append(f"{face.name} is only about {face.width} pixels wide in its file, so it was enlarged")
-    return [f"{OUTSIDE}: {reason}." for reason in reasons]
+def faces(view: View, first: Face, second: Face) -> list[str]:
+    """Return each face at the resolution, large."""
+    text = f"at {view.resolution} x {view.resolution} pixels"
+    links = [
+        picture_link(face.degraded(view.degradation, seed))
+        for face, seed in zip((first, second), view.seeds, strict=True)
+    ]
+    names = [f"{which}: {face.name}" for which, face in zip(("First", "Second"), (first, second), strict=True)]
+    return [row([picture(link, text, 210, "pixelated large")], name) for link, name in zip(links, names, strict=True)]
 
 
-def hints(view: View, first: Face, second: Face) -> list[str]:
-    """Return the lines above the scores: ``outside``, identical pictures, and interpolated thresholds."""
-    lines = outside(view, first, second)
-    if first.image is second.image:
-        lines.append("Both faces are the same picture, so the score compares an embedding with itself.")
-    if view.resolution not in RESOLUTIONS:
-        lines.append(
-            f"Thresholds at {view.resolution} px are interpolated between the calibrated resolutions "
-            f"({', '.join(map(str, RESOLUTIONS))} px); shares and histograms are those of the nearest one."
-        )
-    return lines
-
-
-def inputs(view: View, first: Face, second: Face) -> str:
-    """Return the pictures of both faces: aligned, at the resolution, and resized as each network receives it."""
+def received(view: View, first: Face, second: Face) -> str:
+    """Return the pictures of both faces: aligned, and resized as each network receives it."""
     parts = []
     for title, face, seed in zip(("First face", "Second face"), (first, second), view.seeds, strict=True):
         lr = reduced(face.image, view.degradation, seed)
-        shown = {f"at {view.resolution} x {view.resolution} pixels": lr}
+        shown = {f"{title}, aligned": picture_link(face.image)}
         for model in recognisers():
-            shown[f"{model.name} receives {input_size(model)} px"] = resize(lr, input_size(model))
-        pictures = [picture(picture_link(to_images(x)[0]), text, css="pixelated") for text, x in shown.items()]
-        parts.append(row([picture(picture_link(face.image), f"{title}, aligned ({face.name})"), *pictures], title))
+            size = input_size(model)
+            shown[f"{model.name} receives {size} px"] = picture_link(to_images(resize(lr, size))[0])
+        parts.append(row([picture(link, text) for text, link in shown.items()], title))
     return columns(parts)
 
 
@@ -95,10 +98,12 @@ def histogram(view: View, comparison: Comparison, name: str) -> str:
     (score,), shown = comparison.scores[name], _pairs(view, comparison, name)
     impostors, genuine = calibrations()[name].shares(view.resolution, score)
     description = (
-        f"{shown['title']}. This pair scores {score:.2f}; {impostors:.0%} of impostor pairs and {genuine:.0%} of "
-        "genuine pairs have this score or a higher one."
+        f"{shown['title']}. This pair scores {score:.2f}; {impostors:.0%} of pairs of two people score as high, and "
+        f"{1 - genuine:.0%} of pairs of one person score lower."
     )
-    return chart_value(histogram_plot(**shown), description)
+    known = [float(calibration.pairs(view.resolution)[0].min()) for calibration in calibrations().values()]
+    low = min(*known, *(value for (value,) in comparison.scores.values())) - 0.02  # both charts share an axis
+    return chart_value(histogram_plot(**shown).update_xaxes(range=[low, 1.0]), description)
 
 
 def histogram_figure(view: View, first: Face, second: Face, number: int) -> Figure:

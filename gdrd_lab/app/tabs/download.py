@@ -24,6 +24,8 @@ PAIR_FIGURES: dict[str, Callable[[View, Face, Face], Figure]] = {
     "Insertion curves": partial(cam.curve_figure, kind="Insertion"),
 }
 MAPS = {"Map of the teacher": 0, "Map of the student": 1}
+# A click copies the link, because following it would open a page without the uploads.
+COPY = "if (navigator.clipboard) { navigator.clipboard.writeText(this.href); this.innerText = 'Copied'; return false }"
 FIGURES = (*PAIR_FIGURES, *MAPS)
 
 
@@ -47,8 +49,8 @@ def state_links(view: View, gallery: Gallery) -> str:
         '<div class="gdrd-links">'
         + download_link(table, "text/csv", "selection.csv", f"Save {count} as CSV")
         + download_link(view.to_json().encode(), "application/json", "view.json", "Save the settings as JSON")
-        + f'<a class="gdrd-link" id="gdrd-view-link" href="{query}">Link to this view</a></div>'
-        '<p class="gdrd-keys">The link and the JSON hold every setting, but none of your faces.</p>'
+        + f'<a class="gdrd-link" id="gdrd-view-link" href="{query}" onclick="{COPY}">Copy a link to this view</a></div>'
+        f'<p class="gdrd-keys">Both open the tab "{view.tab}" with every setting, but hold none of your faces.</p>'
     )
 
 

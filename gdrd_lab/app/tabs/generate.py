@@ -101,7 +101,7 @@ def slider_html(found: Generated) -> str:
     """Return the bicubic enlargement over the face of the first seed, divided at a slider."""
     bicubic, made = (picture_link(to_images(faces)[0]) for faces in (found.bicubic, found.faces))
     return (
-        '<div class="gdrd-group"><h4>Bicubic (left) and generated (right)</h4><div class="gdrd-curtain">'
+        '<div class="gdrd-group"><h2>Bicubic (left) and generated (right)</h2><div class="gdrd-curtain">'
         f'<img src="{made}" alt="generated face, first seed">'
         f'<img class="over" src="{bicubic}" alt="bicubic enlargement">'
         '<input type="range" min="0" max="100" value="50" aria-label="Share of the bicubic enlargement shown" '

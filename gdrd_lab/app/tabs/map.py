@@ -114,7 +114,7 @@ def gallery_html(view: View, gallery: Gallery) -> str:
     )
     count = len(gallery.faces)
     title = f"{len(picked)} selected of {count}" if picked else f"All {count} faces; select some with a lasso in a map"
-    return f'<h4>{title}</h4><div class="gdrd-faces">{buttons}</div>'
+    return f'<h2>{title}</h2><div class="gdrd-faces">{buttons}</div>'
 
 
 def selection_csv(view: View, gallery: Gallery) -> str:

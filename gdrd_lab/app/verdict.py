@@ -1,0 +1,71 @@
+"""What the scores of one pair mean, in words: the verdict, the truth where it is known, and where thresholds fail."""
+
+from collections.abc import Mapping
+from html import escape
+
+from gdrd_lab.app.gallery import Face, examples
+from gdrd_lab.app.state import View
+from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
+
+ROLES = ("teacher", "student")
+OUTSIDE = "Outside the calibrated range"
+
+
+def claim(known: Calibration, resolution: int, score: float) -> tuple[str, str]:
+    """Return what a score says about a pair, and how often known pairs of the other kind have such a score."""
+    impostors, genuine = known.shares(resolution, score)
+    if score >= known.threshold(resolution):
+        return "likely the same person", f" ({_rare(impostors, 'pairs of strangers')} scores as high)"
+    if 1 - genuine <= FAR:
+        return "likely two people", f" ({_rare(1 - genuine, 'pairs of one person')} scores as low)"
+    return "cannot tell", ""
+
+
+def verdict(view: View, first: Face, second: Face, scores: Mapping[str, float], known: dict[str, Calibration]) -> str:
+    """Return the verdict of teacher and student as HTML that screen readers announce: a sentence, and the truth."""
+    claims = []
+    for role, (name, score) in zip(ROLES, scores.items(), strict=True):
+        who = role if role == name else f"{role} {escape(name)}"
+        said, why = claim(known[name], view.resolution, score)
+        claims.append(f"the {who}: <b>{said}</b>{why}")
+    sentence = f"Same person? At {view.resolution} px, {'; '.join(claims)}. {truth(first, second)}".strip()
+    return f'<p class="gdrd-verdict" role="status">{sentence}</p>'
+
+
+def truth(first: Face, second: Face) -> str:
+    """Return who is shown if it is known; "" for photographs."""
+    if first.example is None or second.example is None:
+        return ""
+    labels = examples().labels
+    same = labels[first.example] == labels[second.example]
+    return f"In truth, {'this is one synthetic person' if same else 'these are two synthetic people'}."
+
+
+def outside(view: View, first: Face, second: Face) -> list[str]:
+    """Return why thresholds and shares do not hold for this pair; empty if they do."""
+    reasons = []
+    if first.example is None or second.example is None:
+        reasons.append("the thresholds were measured on the synthetic faces, not on photographs")
+    if view.degraded:
+        reasons.append("the thresholds were measured without blur, noise, JPEG, uneven illumination or occlusion")
+    for face in (first, second):
+        if face.width is not None and face.width < view.resolution:
+            reasons.append(f"{face.name} is only about {face.width} pixels wide in its file, so it was enlarged")
+    return [f"{OUTSIDE}: {reason}." for reason in reasons]
+
+
+def hints(view: View, first: Face, second: Face) -> list[str]:
+    """Return the lines beside the scores: ``outside``, identical pictures, and interpolated thresholds."""
+    lines = outside(view, first, second)
+    if first.image is second.image:
+        lines.append("Both faces are the same picture, so the score compares an embedding with itself.")
+    if view.resolution not in RESOLUTIONS:
+        lines.append(
+            f"Thresholds at {view.resolution} px are interpolated between the calibrated resolutions "
+            f"({', '.join(map(str, RESOLUTIONS))} px); shares and histograms are those of the nearest one."
+        )
+    return lines
+
+
+def _rare(share: float, pairs: str) -> str:
+    return f"{f'1 in {round(1 / share)}' if share > 0 else 'none of the known'} {pairs}"
