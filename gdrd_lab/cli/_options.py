@@ -3,7 +3,7 @@
 from __future__ import annotations  # gl.ReadOptions would load numpy before it is needed
 
 from argparse import SUPPRESS, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,16 @@ def add_resolutions(parser: ArgumentParser, *default: int) -> None:
 
 def add_validation_split(parser: ArgumentParser, help: str) -> None:
     parser.add_argument("--validation-split", type=float, default=0.0, metavar="SHARE", help=help)
+
+
+def held_out(arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser]) -> gl.FaceDataset:
+    """Return the faces that ``add_validation_split`` asked for: those that no recogniser was trained on."""
+    from gdrd_lab.datasets.split import split_identities
+
+    if not arguments.validation_split:
+        return faces
+    records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
+    return split_identities(faces, arguments.validation_split, records=filter(None, records))[1]
 
 
 def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:

@@ -62,7 +62,6 @@ def run(arguments: argparse.Namespace) -> None:
     Writes results as JSON and CSV and prints a table.
     """
     from gdrd_lab.datasets.base import identities_with
-    from gdrd_lab.datasets.split import split_identities
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
@@ -75,10 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     further += [gl.Degradation(size, camera=camera) for camera in others for size in sizes]
     compare_with = [score for path in arguments.compare_with for score in read_json(path)]
     recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
-    faces = flags.open_data(arguments)
-    if arguments.validation_split:
-        records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
-        faces = split_identities(faces, arguments.validation_split, records=filter(None, records))[1]
+    faces = flags.held_out(arguments, flags.open_data(arguments), recognisers)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)
     options = gl.EmbedOptions(arguments.flip, seed=arguments.seed, progress=not arguments.quiet)

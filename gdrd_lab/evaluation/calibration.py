@@ -29,11 +29,47 @@ from gdrd_lab.transforms.degradation import Degradation
 
 RESOLUTIONS = (6, 8, 12, 16, 24, 32, 64, 112)
 FAR = 0.01
+FARS = (0.1, 0.01, 0.001)
+FEWEST = 10  # impostor pairs that carry a false match rate
 SHIPPED = "known_faces.safetensors"
 
 
+class KnownPairs:
+    """What the scores of known pairs say about a new score, at R rising resolutions. Subclasses give ``pairs``."""
+
+    resolutions: tuple[int, ...]
+
+    def pairs(self, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the score of every pair at the nearest calibrated resolution, and which are genuine."""
+        raise NotImplementedError
+
+    def nearest(self, resolution: int) -> int:
+        """Return the calibrated resolution that is nearest on a logarithmic scale."""
+        return min(self.resolutions, key=lambda known: abs(np.log(known / resolution)))
+
+    def fars(self) -> list[float]:
+        """Return the false match rates of ``FARS`` that at least ``FEWEST`` impostor pairs are expected to reach."""
+        impostors = int((~self.pairs(self.resolutions[0])[1]).sum())
+        return [far for far in FARS if far * impostors >= FEWEST]
+
+    def threshold(self, resolution: int, far: float = FAR) -> float:
+        """Return the score that a share ``far`` of the impostor pairs reaches; interpolated between resolutions."""
+        return float(np.interp(np.log(resolution), np.log(self.resolutions), self.thresholds(far)))
+
+    @lru_cache(maxsize=64)  # noqa: B019 (few calibrations, and they live as long as the process)
+    def thresholds(self, far: float = FAR) -> tuple[float, ...]:
+        """Return ``threshold_at_far`` at each calibrated resolution."""
+        return tuple(float(threshold_at_far(*self.pairs(r), far)) for r in self.resolutions)
+
+    def shares(self, resolution: int, score: float) -> tuple[float, float]:
+        """Return the shares of impostor pairs and of genuine pairs that score as high as ``score`` or higher."""
+        require_finite_scores(np.array([score]))
+        scores, genuine = self.pairs(resolution)
+        return float(np.mean(scores[~genuine] >= score)), float(np.mean(scores[genuine] >= score))
+
+
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(KnownPairs):
     """Embeddings, float32 (R, N, d) of unit length, of N labelled faces at R rising resolutions by one recogniser."""
 
     resolutions: tuple[int, ...]
@@ -44,30 +80,16 @@ class Calibration:
         for table in self.embeddings:
             require_finite(table, "the calibration")
 
-    def nearest(self, resolution: int) -> int:
-        """Return the calibrated resolution that is nearest on a logarithmic scale."""
-        return min(self.resolutions, key=lambda known: abs(np.log(known / resolution)))
-
     def pairs(self, resolution: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the cosine of every pair, both faces at the nearest calibrated resolution, and which are genuine."""
         known = self.embeddings[self.resolutions.index(self.nearest(resolution))]
-        first, second = np.triu_indices(len(known), 1)
-        return (known @ known.T)[first, second], self.labels[first] == self.labels[second]
+        return all_pairs(known, self.labels)
 
-    def threshold(self, resolution: int, far: float = FAR) -> float:
-        """Return the score that a share ``far`` of the impostor pairs reaches; interpolated between resolutions."""
-        return float(np.interp(np.log(resolution), np.log(self.resolutions), self.thresholds(far)))
 
-    @lru_cache(maxsize=8)  # noqa: B019 (few calibrations, and they live as long as the process)
-    def thresholds(self, far: float = FAR) -> tuple[float, ...]:
-        """Return ``threshold_at_far`` at each calibrated resolution."""
-        return tuple(float(threshold_at_far(*self.pairs(r), far)) for r in self.resolutions)
-
-    def shares(self, resolution: int, score: float) -> tuple[float, float]:
-        """Return the shares of impostor pairs and of genuine pairs that score as high as ``score`` or higher."""
-        require_finite_scores(np.array([score]))
-        scores, genuine = self.pairs(resolution)
-        return float(np.mean(scores[~genuine] >= score)), float(np.mean(scores[genuine] >= score))
+def all_pairs(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine of every pair of embeddings (N, d) and which are genuine, both (N (N - 1) / 2,)."""
+    first, second = np.triu_indices(len(labels), 1)
+    return (embeddings @ embeddings.T)[first, second], labels[first] == labels[second]
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +110,9 @@ def calibrate(
     try:
         if faces is calibration_faces() and (resolutions, how) == (RESOLUTIONS, (False, 0)):
             with suppress(OSError, SafetensorError):
-                return Calibration(resolutions, _read(shipped_key(recogniser), data_folder() / SHIPPED), labels)
+                return Calibration(
+                    resolutions, read_embeddings(shipped_key(recogniser), data_folder() / SHIPPED), labels
+                )
         key = fingerprint(recogniser, dataset_fingerprint(faces), resolutions, how)
     except TypeError:  # somebody's own recogniser, whose weights cannot be named
         return Calibration(resolutions, embeddings_at(recogniser, faces, resolutions, options), labels)
@@ -96,7 +120,9 @@ def calibrate(
     def make() -> dict[str, np.ndarray]:
         return {key: embeddings_at(recogniser, faces, resolutions, options)}
 
-    return Calibration(resolutions, cached("calibration", key, make, partial(_read, key), _write), labels)
+    return Calibration(
+        resolutions, cached("calibration", key, make, partial(read_embeddings, key), write_embeddings), labels
+    )
 
 
 def embeddings_at(
@@ -114,11 +140,13 @@ def shipped_key(recogniser: object) -> str:
     return fingerprint(recogniser, data_folder() / "face_model.safetensors")
 
 
-def _write(file: BinaryIO, tables: dict[str, np.ndarray]) -> None:
+def write_embeddings(file: BinaryIO, tables: dict[str, np.ndarray]) -> None:
+    """Write tables of embeddings by their keys."""
     file.write(save({key: table.astype(np.float16) for key, table in tables.items()}))  # moves a cosine by < 0.001
 
 
-def _read(key: str, place: Path) -> np.ndarray:
+def read_embeddings(key: str, place: Path) -> np.ndarray:
+    """Read one table of embeddings as unit vectors."""
     with safe_open(place, "np") as file:
         table = file.get_tensor(key).astype(np.float32)
     return table / np.linalg.norm(table, axis=-1, keepdims=True)
@@ -129,7 +157,7 @@ def main() -> None:
     shipped = [load_model(name) for name in ("sface", "student")]
     tables = {shipped_key(recogniser): embeddings_at(recogniser, calibration_faces()) for recogniser in shipped}
     with atomic_write(data_folder() / SHIPPED) as file:
-        _write(file, tables)
+        write_embeddings(file, tables)
     print(data_folder() / SHIPPED)
 
 

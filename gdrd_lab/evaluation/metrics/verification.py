@@ -5,7 +5,7 @@ accepted. Scores are cosine similarities here; any score that is larger for more
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,25 +212,29 @@ def bootstrap(
     that a pair of a and b appears w_a w_b times, and w_a times where a = b), because pairs that share people are
     correlated: the vertex bootstrap of Fogliato, Patil and Perona (arXiv 2306.01198). None resamples each kind of pair.
     """
+    found = resamples(scores, genuine, identities=identities, samples=samples, seed=seed)
+    return np.array([statistic(*pairs) if pairs[1].any() and not pairs[1].all() else math.nan for pairs in found])
+
+
+def resamples(
+    scores: Array, genuine: Array, *, identities: Array | None = None, samples: int = 200, seed: int = 0
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the scores and kinds of resampled pairs, see ``bootstrap``; one kind of pair may be missing."""
     scores, genuine = _checked(scores, genuine)
     random = np.random.default_rng(seed)
-    values = np.full(samples, math.nan)
     if identities is None:
         kinds = [np.flatnonzero(genuine), np.flatnonzero(~genuine)]
     else:
         people, codes = np.unique(np.asarray(identities), return_inverse=True)
         codes = codes.reshape(-1, 2)
-    for i in range(samples):
+    for _ in range(samples):
         if identities is None:
             rows = np.concatenate([random.choice(kind, len(kind)) for kind in kinds])
         else:
             copies = np.bincount(random.integers(0, len(people), len(people)), minlength=len(people))
             a, b = copies[codes[:, 0]], copies[codes[:, 1]]
             rows = np.repeat(np.arange(len(scores)), np.where(codes[:, 0] == codes[:, 1], a, a * b))
-        truth = genuine[rows]
-        if truth.any() and not truth.all():
-            values[i] = statistic(scores[rows], truth)
-    return values
+        yield scores[rows], genuine[rows]
 
 
 def interval(values: Array, confidence: float = 0.95) -> tuple[float, float]:
