@@ -24,13 +24,22 @@ def keep_freed_memory() -> bool:
 def release_freed_memory() -> bool:
     """Undo ``keep_freed_memory``, so that a process holds only what it uses; True if it does."""
     changed = _mallopt({M_MMAP_MAX: 2**16, M_MMAP_THRESHOLD: 2**20, M_TRIM_THRESHOLD: 2**17, M_TOP_PAD: 0})
-    if changed:
-        ctypes.CDLL(None).malloc_trim(0)
+    return_free_memory()
     return changed
 
 
+def return_free_memory() -> None:
+    """Give the blocks that are free now back to the system; later ones are kept as before."""
+    if _is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _is_glibc() -> bool:
+    return sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc"
+
+
 def _mallopt(settings: dict[int, int]) -> bool:
-    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+    if not _is_glibc():
         return False
     libc = ctypes.CDLL(None)
     return all(libc.mallopt(key, value) == 1 for key, value in settings.items())

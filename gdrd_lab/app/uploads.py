@@ -1,10 +1,13 @@
 """Uploads: each file is read once, aligned and deleted at once. Only the face stays, in the session of its user."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,13 +22,31 @@ from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS, Calibration, embeddings_at
 from gdrd_lab.io.images import read_image
+from gdrd_lab.machine import return_free_memory
 from gdrd_lab.models.recogniser import Recogniser
 
 MAX_BYTES, MAX_FACES = 20_000_000, 30  # of one photograph
 MIN_FILES, MAX_FILES = 4, 60  # of a gallery
 TURNING = 320  # pixels of a photograph in which YuNet compares directions; larger faces confuse it
 UPRIGHT = 0.91  # YuNet's confidence that no face on its side or upside down reaches
-aligner = once(Aligner)
+MOST_PIXELS = 12_000_000  # of a photograph in memory; the detector sees at most 1600 x 1600
+Result = TypeVar("Result")
+reader = once(partial(ThreadPoolExecutor, 1, "photographs"))
+
+
+def one_at_a_time(function: Callable[[str], Result], path: str) -> Result:
+    """Call a function in the thread that reads the photographs of all users, so that only one of them is in memory.
+
+    Threads keep memory of their own. What this one has freed is given back to the system.
+    """
+
+    def call() -> Result:
+        try:
+            return function(path)
+        finally:
+            return_free_memory()
+
+    return reader().submit(call).result()
 
 
 def forget(path: str | Path) -> None:
@@ -52,7 +73,7 @@ def read_upload(path: str | Path) -> np.ndarray:
         if size > MAX_BYTES:
             what = f"The file has {size / 1e6:.0f} MB; the limit is {MAX_BYTES // 1_000_000} MB"
             raise GdrdError(what, "Give a smaller copy")
-        image = read_image(content)
+        image = read_image(content, MOST_PIXELS)
     finally:
         forget(path)
     if not np.ptp(image, axis=(0, 1)).any():
@@ -62,7 +83,7 @@ def read_upload(path: str | Path) -> np.ndarray:
 
 def find_faces(image: np.ndarray) -> Photograph:
     """Find the faces of a photograph. An image of 112 x 112 pixels without a detected face is taken as aligned."""
-    found = aligner().detect(image)
+    found = Aligner().detect(image)
     preview, aligned = photograph_link(image), image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE)
     if not found and aligned:
         return Photograph(preview, np.zeros((0, 4)), (Face(image, "your picture, taken as aligned"),))
@@ -84,9 +105,9 @@ def _turned(image: np.ndarray) -> bool:
     """Return whether a face is found with more confidence after the photograph is turned; of upright faces none is."""
     picture = Image.fromarray(image)
     picture.thumbnail((TURNING, TURNING), reducing_gap=2.0)
-    small, best = np.asarray(picture), []
+    small, best, aligner = np.asarray(picture), [], Aligner()
     for quarter in range(4):
-        found = aligner().detect(np.ascontiguousarray(np.rot90(small, quarter)))
+        found = aligner.detect(np.ascontiguousarray(np.rot90(small, quarter)))
         best.append(max((face.score for face in found), default=0.0))
         if best[0] > UPRIGHT:
             return False
@@ -104,7 +125,7 @@ def aligned_face(path: str | Path) -> np.ndarray:
 def add_upload(session: Session, slot: int, path: str) -> None:
     """Use the largest face of an upload in ``slot``, unless a newer upload for the slot came meanwhile."""
     ticket = session.ticket(slot)
-    session.put(slot, find_faces(read_upload(path)), ticket)
+    session.put(slot, one_at_a_time(lambda file: find_faces(read_upload(file)), path), ticket)
 
 
 def found_html(session: Session, slot: int) -> str:
@@ -138,7 +159,7 @@ def own_gallery(
             raise GdrdError(f"{len(paths)} files are too many for the app", f"Give at most {MAX_FILES}")
         for path, name in zip(paths, names, strict=True):
             try:
-                image = aligned_face(path)
+                image = one_at_a_time(aligned_face, path)
             except GdrdError as error:
                 refused.append(f"{name} was left out: {error.what}.")
                 continue

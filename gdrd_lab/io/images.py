@@ -1,7 +1,9 @@
 """Image files of any common kind as uint8 RGB arrays, or one clear line about what is wrong with the file."""
 
 import io
+import math
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -22,11 +24,12 @@ HEIF = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"ms
 REPLACE = "Give a whole image file such as JPEG or PNG"
 
 
-def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
+def read_image(source: str | Path | bytes | BinaryIO, most_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file as uint8 (H, W, 3), RGB, upright.
 
     The EXIF orientation is applied, transparency is laid on white, 16-bit grey is divided by 257, and of an animation
-    the first frame is taken.
+    the first frame is taken. An image of more than ``most_pixels`` is reduced by a whole factor, a JPEG while it is
+    decoded and others in strips.
     """
     _prepare_pillow()
     name, file = _opened(source)
@@ -44,8 +47,12 @@ def read_image(source: str | Path | bytes | BinaryIO) -> np.ndarray:
         if width * height > MAX_PIXELS:
             raise _too_large(name, f"{width} x {height}, ")
         try:
+            factor = math.ceil(math.sqrt(width * height / most_pixels))
+            image.draft("RGB", (width // factor, height // factor))
             image.load()
-            return _to_rgb(_upright(image))
+            _turn_upright(image)
+            factor = math.ceil(math.sqrt(image.width * image.height / most_pixels))
+            return _to_rgb(image) if factor == 1 else _reduced(image, factor)
         except Exception as error:
             raise GdrdError(f"{name} is truncated or damaged ({_reason(error)})", REPLACE) from error
 
@@ -101,11 +108,18 @@ def _too_large(name: str, sides: str) -> GdrdError:
     return GdrdError(f"{name} has too many pixels ({sides}more than {limit} million)", "Give a smaller copy of it")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block says nothing about which way is up
-        return image
+def _turn_upright(image: Image.Image) -> None:
+    with suppress(Exception):  # a damaged EXIF block says nothing about which way is up
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _reduced(image: Image.Image, factor: int) -> np.ndarray:
+    """Reduce an image by averaging; only a strip of it is RGB at full size at any time."""
+    if image.mode in ("I", "F"):  # their white depends on the whole image
+        return _to_rgb(image.reduce(factor))
+    tops = range(0, image.height, 64 * factor)
+    strips = (image.crop((0, top, image.width, min(top + tops.step, image.height))) for top in tops)
+    return np.concatenate([np.array(Image.fromarray(_to_rgb(strip)).reduce(factor)) for strip in strips])
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -116,7 +130,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     # A copy: arrays that look into Pillow's buffer are read-only.
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _eight_bit(values: np.ndarray, mode: str) -> np.ndarray:

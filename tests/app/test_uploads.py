@@ -1,6 +1,8 @@
 """Uploads: read, aligned, deleted; bad ones answered in a sentence; sessions apart from each other."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +180,36 @@ def test_a_turned_face_is_refused_with_a_hint(quarters: int, number: int, arrive
 def test_no_upright_face_is_taken_for_a_turned_one(side: int) -> None:
     faces = [np.asarray(Image.fromarray(face).resize((side, side))) for face in examples().images[:: 1 + side // 100]]
     assert not any(uploads._turned(face) for face in faces)
+
+
+def test_large_photographs_of_many_users_take_bounded_memory_and_give_it_back(tmp_path: Path) -> None:
+    """Four 16-bit PNG of 13 megapixels at once, after a JPEG of the same size."""
+    Image.fromarray(np.full((3600, 3600), 30_000, np.uint16)).save(tmp_path / "deep.png", compress_level=1)
+    Image.fromarray(drawn_face(600)).resize((3600, 3600)).save(tmp_path / "face.jpg")
+    code = f"""
+from concurrent.futures import ThreadPoolExecutor
+from gdrd_lab.app.session import Session
+from gdrd_lab.app.uploads import add_upload
+from gdrd_lab.errors import GdrdError
+from gdrd_lab.machine import keep_freed_memory
+
+def use(name):
+    try:
+        add_upload(Session(), 0, {str(tmp_path)!r} + "/" + name)
+    except GdrdError as error:
+        return str(error)
+
+def memory(kind):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith(kind))
+
+keep_freed_memory()
+assert use("face.jpg") is None
+before = memory("VmRSS")
+with ThreadPoolExecutor(4) as pool:
+    assert all("No face" in answer for answer in pool.map(use, ["deep.png"] * 4))
+print(memory("VmRSS") - before, memory("VmHWM") - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept, peak = map(float, done.stdout.split())
+    assert kept < 40 and peak < 150, (kept, peak)

@@ -173,7 +173,7 @@ def test_the_shipped_file_is_of_the_shipped_networks(name: str) -> None:
     recogniser = load_model(name)
     assert shipped_file().stat().st_size < 300_000
     about = json.loads(shipped_file().read_text())
-    for camera in ["clean"]:
+    for camera in CAMERAS:
         found = real_people(recogniser, camera)
         assert found is not None, f"{shipped_file().name} is of an earlier {name}: run gdrd calibrate"
         assert found.resolutions == CAMERAS[camera] and found.fars() == [0.1, 0.01, 0.001]

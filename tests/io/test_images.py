@@ -228,3 +228,29 @@ def test_empty_missing_and_folder(tmp_path: Path) -> None:
 def test_damaged_exif_does_not_cost_the_picture(drawing: Image.Image) -> None:
     content = encode(drawing, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff garbage")
     assert read_image(content).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16", "I", "F"])
+def test_a_large_image_is_reduced_to_its_averages(mode: str) -> None:
+    """Also where its strips end: 3 x 64 rows are one."""
+    values = np.random.default_rng(0).integers(0, 256, (420, 300)).repeat(3, 0).repeat(3, 1)[:600, :600].astype("uint8")
+    grey = Image.fromarray(values)
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(values.astype("uint16" if mode == "I;16" else "int32") * 257)
+    else:
+        image = grey.convert("RGB").quantize(256) if mode == "P" else grey.convert(mode)
+    content = encode(image, "TIFF" if mode in ("I", "F") else "PNG")
+    whole, small = read_image(content), read_image(content, 40_000)
+    assert small.shape == (200, 200, 3) and np.abs(small.astype(int) - whole[1::3, 1::3]).max() <= 1
+
+
+def test_a_large_jpeg_is_decoded_small_and_upright(monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[274] = 6  # turned by a quarter
+    ramp = np.linspace(0, 255, 640).astype("uint8")[None, :, None].repeat(400, 0).repeat(3, 2)
+    content = encode(Image.fromarray(ramp), "JPEG", exif=exif)
+    sizes = []
+    monkeypatch.setattr("gdrd_lab.io.images._to_rgb", lambda image: sizes.append(image.size) or np.array(image))
+    small = read_image(content, 640 * 400 // 4)
+    assert sizes == [(200, 320)]  # it was never larger
+    assert small.shape == (320, 200, 3) and np.diff(small[:, 50, 0].astype(int)).min() >= -2 and small[-1, 0, 0] > 245
