@@ -19,6 +19,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import Calibration, calibrate, calibration_faces
 from gdrd_lab.evaluation.compare import embed_reduced, reduced
 from gdrd_lab.evaluation.metrics.retrieval import retrieve
+from gdrd_lab.evaluation.real_people import ScoreCounts, real_people
 from gdrd_lab.models.registry import load_model
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -48,6 +49,13 @@ def recognisers() -> tuple[Any, ...]:
 def calibrations() -> dict[str, Calibration]:
     """Return the calibration of each recogniser on the synthetic faces, by name."""
     return {r.name: calibrate(r, options=QUIET) for r in recognisers()}
+
+
+@lru_cache(maxsize=4)
+def real_calibrations(camera: str) -> dict[str, ScoreCounts]:
+    """Return the calibration of each recogniser on real people whom a camera took, by name; {} unless all have one."""
+    found = {r.name: real_people(r, camera) for r in recognisers()}
+    return {name: known for name, known in found.items() if known} if all(found.values()) else {}
 
 
 @once

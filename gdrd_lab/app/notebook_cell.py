@@ -53,10 +53,16 @@ def _degradation(view: View, resolution: str = "") -> str:
 
 
 def _compare(view: View, own: Own) -> str:
-    return f"""{_start("from gdrd_lab.evaluation.calibration import calibrate", view, own)}
+    imports, known = "from gdrd_lab.evaluation.calibration import calibrate", "calibrate(network)"
+    if own:  # photographs are read against real people
+        imports, known = (
+            "from gdrd_lab.evaluation.real_people import real_people",
+            f"real_people(network, {view.camera!r})",
+        )
+    return f"""{_start(imports, view, own)}
 networks = [teacher, student]
 pair = gl.compare(first, second, networks, [{view.resolution}], {_degradation(view)}, seeds={view.seeds})
-thresholds = {{network.name: calibrate(network).threshold({view.resolution}) for network in networks}}
+thresholds = {{network.name: {known}.threshold({view.resolution}) for network in networks}}
 result = {{name: (values[0], thresholds[name]) for name, values in pair.scores.items()}}
 result  # score, and threshold at a false match rate of 1 percent
 """

@@ -3,15 +3,22 @@
 from collections.abc import Mapping
 from html import escape
 
-from gdrd_lab.app.gallery import Face, examples
+from gdrd_lab.app.gallery import Face, calibrations, examples, real_calibrations
 from gdrd_lab.app.state import View
-from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS, Calibration
+from gdrd_lab.evaluation.calibration import FAR, KnownPairs
+from gdrd_lab.transforms.degradation import Degradation
 
 ROLES = ("teacher", "student")
 OUTSIDE = "Outside the calibrated range"
 
 
-def claim(known: Calibration, resolution: int, score: float) -> tuple[str, str]:
+def known_pairs(view: View, first: Face, second: Face) -> Mapping[str, KnownPairs]:
+    """Return what scores are read against: real people if there is a photograph, and otherwise synthetic faces."""
+    photograph = first.example is None or second.example is None
+    return (real_calibrations(view.camera) if photograph else {}) or calibrations()
+
+
+def claim(known: KnownPairs, resolution: int, score: float) -> tuple[str, str]:
     """Return what a score says about a pair, and how often known pairs of the other kind have such a score."""
     impostors, genuine = known.shares(resolution, score)
     if score >= known.threshold(resolution):
@@ -21,7 +28,7 @@ def claim(known: Calibration, resolution: int, score: float) -> tuple[str, str]:
     return "cannot tell", ""
 
 
-def verdict(view: View, first: Face, second: Face, scores: Mapping[str, float], known: dict[str, Calibration]) -> str:
+def verdict(view: View, first: Face, second: Face, scores: Mapping[str, float], known: Mapping[str, KnownPairs]) -> str:
     """Return the verdict of teacher and student as HTML that screen readers announce: a sentence, and the truth."""
     claims = []
     for role, (name, score) in zip(ROLES, scores.items(), strict=True):
@@ -44,9 +51,10 @@ def truth(first: Face, second: Face) -> str:
 def outside(view: View, first: Face, second: Face) -> list[str]:
     """Return why thresholds and shares do not hold for this pair; empty if they do."""
     reasons = []
-    if first.example is None or second.example is None:
+    synthetic = known_pairs(view, first, second) is calibrations()
+    if synthetic and (first.example is None or second.example is None):
         reasons.append("the thresholds were measured on the synthetic faces, not on photographs")
-    if view.degraded:
+    if view.degraded if synthetic else view.degradation != Degradation(view.resolution, camera=view.camera):
         reasons.append("the thresholds were measured without blur, noise, JPEG, uneven illumination or occlusion")
     for face in (first, second):
         if face.width is not None and face.width < view.resolution:
@@ -59,10 +67,11 @@ def hints(view: View, first: Face, second: Face) -> list[str]:
     lines = outside(view, first, second)
     if first.image is second.image:
         lines.append("Both faces are the same picture, so the score compares an embedding with itself.")
-    if view.resolution not in RESOLUTIONS:
+    sizes = next(iter(known_pairs(view, first, second).values())).resolutions
+    if view.resolution not in sizes:
         lines.append(
             f"Thresholds at {view.resolution} px are interpolated between the calibrated resolutions "
-            f"({', '.join(map(str, RESOLUTIONS))} px); shares and histograms are those of the nearest one."
+            f"({', '.join(map(str, sizes))} px); shares and histograms are those of the nearest one."
         )
     return lines
 

@@ -134,7 +134,7 @@ def test_upload_is_used_and_deleted_and_nobody_else_sees_it(open_page: Callable[
     before = mine.inner_text("#gdrd-scores")
     give(mine, "first", "my-secret-face.png", face_file())
     mine.wait_for_selector(".gdrd-found img")
-    mine.wait_for_selector("#gdrd-scores .gdrd-notes >> text=Outside the calibrated range")
+    mine.wait_for_selector("#gdrd-scores caption >> text=real people")
     assert "your photograph" in mine.inner_text("#gdrd-inputs")
     assert server.uploads() == []
     assert "my-secret-face" not in server.log.read_text()
@@ -142,7 +142,7 @@ def test_upload_is_used_and_deleted_and_nobody_else_sees_it(open_page: Callable[
     other.keyboard.press("ArrowRight")
     other.wait_for_selector("#gdrd-inputs img[alt='at 18 x 18 pixels']")
     assert "your photograph" not in other.inner_text("#gdrd-inputs")
-    assert "Outside the calibrated range" not in other.inner_text("#gdrd-scores")
+    assert "real people of CelebA" not in other.inner_text("#gdrd-scores")
     mine.locator("#gdrd-own-first").get_by_role("button", name="Remove").click()
     mine.wait_for_function("text => document.querySelector('#gdrd-scores').innerText === text", arg=before)
 

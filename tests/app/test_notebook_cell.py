@@ -18,6 +18,7 @@ from gdrd_lab.app.tabs import compare as compare_tab
 from gdrd_lab.app.tabs import generate as generate_tab
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.app.uploads import add_upload
+from gdrd_lab.app.verdict import known_pairs
 
 EFFECTS: dict[str, Any] = {"blur": 0.5, "noise": 0.05, "jpeg": 60, "illumination": 0.3, "occlusion": 0.1}
 BUSY = View(resolution=20, first=5, second=33, seed=4, camera="webcam", **EFFECTS)
@@ -103,6 +104,8 @@ def test_the_cell_of_uploads_takes_the_faces_that_were_picked(tmp_path: Path, mo
         assert {name: value for name, (value, _) in result.items()} == pytest.approx(
             {name: value for name, (value,) in scores.items()}, abs=1e-5
         )
+        for name, known in known_pairs(BUSY, session.faces[0], PAIR[1]).items():
+            assert result[name][1] == pytest.approx(known.threshold(20), abs=1e-5)
     assert "second = faces[33]" in cell(BUSY, session.photographs)  # one upload needs one file
     aligned = Photograph("", np.zeros((0, 4)), (Face(examples()[4], "taken as aligned"),))
     session.put(1, aligned)

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gdrd_lab.app.components import chart_value
-from gdrd_lab.app.gallery import Face, calibrations, once, recognisers
+from gdrd_lab.app.gallery import Face, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.generate import generative
-from gdrd_lab.app.verdict import outside
+from gdrd_lab.app.verdict import known_pairs, outside
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS
 from gdrd_lab.evaluation.compare import Comparison, compare
@@ -49,7 +49,8 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
 def curve_chart(view: View, first: Face, second: Face, height: int = 380) -> str:
     """Return the curves with the thresholds as a chart."""
     comparison = compared(view, first, second)
-    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in calibrations().items()]
+    known = known_pairs(view, first, second)
+    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in known.items()]
     figure = curve_plot(_curves(comparison), limits=limits, marked=view.resolution, title=TITLE, height=height)
     scores = "; ".join(
         f"{name}: " + ", ".join(f"{v:.2f} at {r} px" for r, v in zip(comparison.resolutions, values, strict=True))

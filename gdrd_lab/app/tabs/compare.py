@@ -1,5 +1,6 @@
 """Tab "Compare": two faces as the networks receive them, their scores, and the pairs that give a score its meaning."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +12,36 @@ from gdrd_lab.app.gallery import Face, calibrations, recognisers
 from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across
-from gdrd_lab.app.verdict import hints, verdict
+from gdrd_lab.app.verdict import hints, known_pairs, verdict
 from gdrd_lab.datasets.base import to_images
-from gdrd_lab.evaluation.calibration import FAR, Calibration
+from gdrd_lab.evaluation.calibration import FAR, KnownPairs
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
+from gdrd_lab.evaluation.real_people import ScoreCounts
 from gdrd_lab.export.onnx import input_size
 from gdrd_lab.plots import histogram_plot, score_histogram
 from gdrd_lab.transforms.resize import resize
 
-HEADINGS = ("method", "score", "threshold", "strangers as high", "one person as low")
-CAPTION = (
-    f"At the threshold the false match rate is {FAR:.0%}: 1 in {round(1 / FAR)} pairs of strangers scores as high. "
-    "All shares are of pairs of synthetic faces, which are drawn from a statistical model and show no real person."
+HEADINGS = ("method", "score", "threshold", "strangers as high", "one person as low", "likelihood ratio")
+SYNTHETIC = "synthetic faces, which are drawn from a statistical model and show no real person"
+REAL = (
+    "real people of CelebA whom no student was trained on. Other people and cameras have other errors. The likelihood "
+    "ratio says how many times as often pairs of one person have this score as strangers, with its 95% interval"
 )
+
+
+def caption(known: Mapping[str, KnownPairs]) -> str:
+    """Return what the numbers of the table mean and whose pairs they were measured on."""
+    return (
+        f"At the threshold the false match rate is {FAR:.0%}: 1 in {round(1 / FAR)} pairs of strangers scores as high. "
+        f"All shares are of pairs of {SYNTHETIC if known is calibrations() else REAL}."
+    )
+
+
+def _ratio(known: KnownPairs, view: View, score: float) -> str:
+    if not isinstance(known, ScoreCounts):
+        return "-"
+    value, low, high = known.likelihood_ratio(view.resolution, score)
+    return f"{value:.2g} ({low:.2g} to {high:.2g})"
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
@@ -38,34 +56,39 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
     It is the verdict, both faces, the scores (HTML), the curve (chart), what the networks receive (HTML), and the
     histograms of teacher and student.
     """
-    comparison, known = compared(view, first, second), calibrations()
+    comparison, known = compared(view, first, second), known_pairs(view, first, second)
     said = verdict(view, first, second, {name: score for name, (score,) in comparison.scores.items()}, known)
-    scores = table(HEADINGS, score_rows(comparison, view, known), CAPTION) + notes(hints(view, first, second))
+    scores = table(HEADINGS, score_rows(comparison, view, known), caption(known)) + notes(hints(view, first, second))
     curve = across.curve_chart(replace(view, slow=False), first, second, height=290)
-    histograms = [histogram(view, comparison, name) for name in comparison.scores]
+    histograms = [histogram(view, comparison, name, known) for name in comparison.scores]
     return said, *faces(view, first, second), scores, curve, received(view, first, second), *histograms
 
 
 def parting(view: View, first: Face, second: Face) -> int | None:
     """Return the highest resolution at which only one of teacher and student reaches its threshold."""
     comparison = across.compared(replace(view, slow=False), first, second)
-    limits = [[known.threshold(size) for size in comparison.resolutions] for known in calibrations().values()]
+    limits = [
+        [known.threshold(size) for size in comparison.resolutions]
+        for known in known_pairs(view, first, second).values()
+    ]
     reached = np.array(list(comparison.scores.values())) >= np.array(limits)
     return max((size for size, (a, b) in zip(comparison.resolutions, reached.T, strict=True) if a != b), default=None)
 
 
-def score_rows(comparison: Comparison, view: View, known: dict[str, Calibration]) -> list[list[str]]:
+def score_rows(comparison: Comparison, view: View, known: Mapping[str, KnownPairs]) -> list[list[str]]:
     """Return a row of the table per method: a score beside its threshold and the errors that it would mean."""
     place, rows = comparison.resolutions.index(view.resolution), []
     for name, scores in comparison.scores.items():
         score = scores[place]
         if name not in known:
-            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-"])
+            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-", "-"])
             continue
         threshold = known[name].threshold(view.resolution)
         impostors, genuine = known[name].shares(view.resolution, score)
         limit = f"{threshold:.3f}, {'reached' if score >= threshold else 'not reached'}"
-        rows.append([name, f"{score:.3f}", limit, f"{impostors:.1%}", f"{1 - genuine:.1%}"])
+        rows.append(
+            [name, f"{score:.3f}", limit, f"{impostors:.1%}", f"{1 - genuine:.1%}", _ratio(known[name], view, score)]
+        )
     return rows
 
 
@@ -93,27 +116,30 @@ def received(view: View, first: Face, second: Face) -> str:
     return columns(parts)
 
 
-def histogram(view: View, comparison: Comparison, name: str) -> str:
+def histogram(view: View, comparison: Comparison, name: str, known: Mapping[str, KnownPairs]) -> str:
     """Return the chart of the known pairs of one method with this pair marked."""
-    (score,), shown = comparison.scores[name], _pairs(view, comparison, name)
-    impostors, genuine = calibrations()[name].shares(view.resolution, score)
+    (score,), shown = comparison.scores[name], _pairs(view, comparison, name, known)
+    impostors, genuine = known[name].shares(view.resolution, score)
     description = (
         f"{shown['title']}. This pair scores {score:.2f}; {impostors:.0%} of pairs of two people score as high, and "
         f"{1 - genuine:.0%} of pairs of one person score lower."
     )
-    known = [float(calibration.pairs(view.resolution)[0].min()) for calibration in calibrations().values()]
-    low = min(*known, *(value for (value,) in comparison.scores.values())) - 0.02  # both charts share an axis
+    lowest = [float(calibration.pairs(view.resolution)[0].min()) for calibration in known.values()]
+    low = min(*lowest, *(value for (value,) in comparison.scores.values())) - 0.02  # both charts share an axis
     return chart_value(histogram_plot(**shown).update_xaxes(range=[low, 1.0]), description)
 
 
 def histogram_figure(view: View, first: Face, second: Face, number: int) -> Figure:
     """Draw the histogram of recogniser ``number`` as a file."""
     comparison = compared(view, first, second)
-    return score_histogram(**_pairs(view, comparison, list(comparison.scores)[number]))
+    return score_histogram(
+        **_pairs(view, comparison, list(comparison.scores)[number], known_pairs(view, first, second))
+    )
 
 
-def _pairs(view: View, comparison: Comparison, name: str) -> dict[str, Any]:
-    known, (score,) = calibrations()[name], comparison.scores[name]
-    scores, genuine = known.pairs(view.resolution)
-    title = f"{name}: synthetic pairs at {known.nearest(view.resolution)} px"
-    return dict(scores=scores, genuine=genuine, threshold=known.threshold(view.resolution), marked=score, title=title)
+def _pairs(view: View, comparison: Comparison, name: str, known: Mapping[str, KnownPairs]) -> dict[str, Any]:
+    pairs, (score,) = known[name], comparison.scores[name]
+    scores, genuine = pairs.pairs(view.resolution)
+    kind = "synthetic pairs" if known is calibrations() else "pairs of real people"
+    title = f"{name}: {kind} at {pairs.nearest(view.resolution)} px"
+    return dict(scores=scores, genuine=genuine, threshold=pairs.threshold(view.resolution), marked=score, title=title)
