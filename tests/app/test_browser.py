@@ -304,7 +304,7 @@ def test_the_result_is_the_first_thing_one_sees(
         " && document.querySelectorAll('.gdrd-found img').length === 2"
     )
     page.wait_for_selector("#gdrd-pair-curve .main-svg")
-    page.wait_for_selector("#gdrd-scores .gdrd-notes")
+    page.wait_for_selector("#gdrd-scores :text('real people of CelebA')")
     seen = ["#gdrd-verdict .gdrd-verdict"]
     if width > 1000:
         seen += [f"#gdrd-own-{which} img[alt='at 16 x 16 pixels']" for which in ("first", "second")]

@@ -79,16 +79,17 @@ def test_two_uploads_and_a_slider_in_every_order_twenty_times(tmp_path: Path) ->
 def test_the_same_slot_keeps_the_newest_upload_however_long_an_older_one_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The older one waits for its turn to be read until the newer one is in use."""
     session, read, go_on = Session(), threading.Event(), threading.Event()
-    find = uploads.find_faces
+    in_turn = uploads.one_at_a_time
 
-    def slow(image: np.ndarray) -> Photograph:
-        if image.shape[0] == 300:
+    def slow(function: Any, path: str) -> Any:
+        if Path(path).name == "older.png":
             read.set()
             assert go_on.wait(30)
-        return find(image)
+        return in_turn(function, path)
 
-    monkeypatch.setattr(uploads, "find_faces", slow)
+    monkeypatch.setattr(uploads, "one_at_a_time", slow)
     older, newer = photograph(tmp_path, "older.png", 12, 300), photograph(tmp_path, "newer.png", 33, 160)
     thread = threading.Thread(target=callbacks.upload, args=(0, session, older))
     thread.start()
