@@ -29,8 +29,6 @@ from gdrd_lab.transforms.degradation import Degradation
 
 RESOLUTIONS = (6, 8, 12, 16, 24, 32, 64, 112)
 FAR = 0.01
-FARS = (0.1, 0.01, 0.001)
-FEWEST = 10  # impostor pairs that carry a false match rate
 SHIPPED = "known_faces.safetensors"
 
 
@@ -46,11 +44,6 @@ class KnownPairs:
     def nearest(self, resolution: int) -> int:
         """Return the calibrated resolution that is nearest on a logarithmic scale."""
         return min(self.resolutions, key=lambda known: abs(np.log(known / resolution)))
-
-    def fars(self) -> list[float]:
-        """Return the false match rates of ``FARS`` that at least ``FEWEST`` impostor pairs are expected to reach."""
-        impostors = int((~self.pairs(self.resolutions[0])[1]).sum())
-        return [far for far in FARS if far * impostors >= FEWEST]
 
     def threshold(self, resolution: int, far: float = FAR) -> float:
         """Return the score that a share ``far`` of the impostor pairs reaches; interpolated between resolutions."""

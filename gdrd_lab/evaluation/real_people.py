@@ -76,8 +76,7 @@ class ScoreCounts(KnownPairs):
         a, b, *variances = self.lines[row]
         (var_a, cov, var_b), value = variances, x @ (a, b)
         spread = 1.96 * np.sqrt(max(x @ [[var_a, cov], [cov, var_b]] @ x, 0))
-        found = 10.0 ** np.array([value, value - spread, value + spread])
-        return float(found[0]), float(found[1]), float(found[2])
+        return float(10**value), float(10 ** (value - spread)), float(10 ** (value + spread))
 
 
 def real_people(recogniser: Recogniser, camera: str = "clean", path: Path | None = None) -> ScoreCounts | None:
@@ -130,8 +129,8 @@ def _embedded(recognisers: Sequence[Recogniser], faces: FaceDataset, degradation
     """Return embeddings (N, d) by the recogniser's name; a face is degraded once for all that the cache lacks."""
     how = dataset_fingerprint(faces), degradation, preset(degradation.camera)
     keys = {r.name: fingerprint(r, *how) for r in recognisers}
-    kept = {name: recall(KIND, key, partial(read_embeddings, key)) for name, key in keys.items()}
-    found = {name: table for name, table in kept.items() if table is not None}
+    kept = ((name, recall(KIND, key, partial(read_embeddings, key))) for name, key in keys.items())
+    found = {name: table for name, table in kept if table is not None}
     missing = [r for r in recognisers if r.name not in found]
     tables = {r.name: np.zeros((len(faces), r.embedding_size), np.float32) for r in missing}
     for indices, batch in batches(faces, 64) if missing else ():
@@ -181,9 +180,8 @@ def _text(counts: np.ndarray) -> str:
 
 
 def _numbers(text: str) -> np.ndarray:
-    first, values = text.split(":")
-    counts = np.array(values.split(), int)
-    return np.pad(counts, (int(first), len(MIDDLES) - int(first) - len(counts)))
+    first, *counts = text.replace(":", "").split()
+    return np.pad(np.array(counts, int), (int(first), len(MIDDLES) - int(first) - len(counts)))
 
 
 def _read(path: Path) -> dict[str, Any]:

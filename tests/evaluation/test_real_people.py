@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from gdrd_lab.cli import calibrate, main
+from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces, ReadOptions, subset
 from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.folder import write_faces
@@ -85,7 +85,6 @@ def test_thresholds_and_shares_are_those_of_the_scores_to_a_bin(tmp_path: Path) 
         real = [np.mean(scores[genuine == kind] >= score) for kind in (False, True)]
         near = [np.mean(np.abs(scores[genuine == kind] - score) <= WIDTH) for kind in (False, True)]
         assert np.all(np.abs(np.subtract(counts.shares(32, score), real)) <= near)
-    assert counts.fars() == [0.1, 0.01]  # 7,080 impostor pairs: 7 of them reach a score at 0.1 percent
 
 
 def test_the_likelihood_ratio_is_the_ratio_of_the_densities() -> None:
@@ -136,10 +135,6 @@ def test_the_file_holds_numbers_only_and_what_is_known_is_not_measured_again(tmp
         write_real_people(path, both, synthetic_faces(4, 2, size=16, seed=1), sizes, progress=False)
 
 
-def test_the_command_knows_the_cameras() -> None:
-    assert tuple(CAMERAS) == calibrate.CAMERAS
-
-
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     with pytest.raises(GdrdError, match="Add a second image"):
@@ -176,7 +171,7 @@ def test_the_shipped_file_is_of_the_shipped_networks(name: str) -> None:
     for camera in CAMERAS:
         found = real_people(recogniser, camera)
         assert found is not None, f"{shipped_file().name} is of an earlier {name}: run gdrd calibrate"
-        assert found.resolutions == CAMERAS[camera] and found.fars() == [0.1, 0.01, 0.001]
+        assert found.resolutions == CAMERAS[camera]
         assert (found.counts.sum(2) == [about["impostor"], about["genuine"]]).all()
         assert (found.lines[:, 1] > 0).all() and (found.lines[:, [2, 4]] > 0).all()
     assert about["people"] >= 250 and not re.search(r"/(work|home|tmp)/", about["command"])
@@ -184,7 +179,7 @@ def test_the_shipped_file_is_of_the_shipped_networks(name: str) -> None:
 
 @needs_faces
 def test_thresholds_hold_for_other_people_in_other_photographs() -> None:
-    """Every pair of 80 people of LFW, which is never calibrated on.
+    """Every pair of 60 people of LFW, which is never calibrated on.
 
     LFW's people resemble each other less than CelebA's, of whom most are made-up women: at a nominal 1 percent 300
     people of LFW have 0.13 to 0.85 percent, by method and size. So
@@ -192,11 +187,11 @@ def test_thresholds_hold_for_other_people_in_other_photographs() -> None:
     """
     faces = lfw(options=ReadOptions(progress=False))
     first = np.unique(faces.labels, return_index=True)[1]
-    chosen = subset(faces, np.sort(np.random.default_rng(0).permutation(first)[:80]))
+    chosen = subset(faces, np.sort(np.random.default_rng(0).permutation(first)[:60]))
     chosen = ArrayFaces(np.stack([chosen[k] for k in range(len(chosen))]))
-    for name, size in product(METHODS, (8, 16, 32, 112)):
+    for name, size in product(METHODS, (8, 16, 32)):
         recogniser = load_model(name)
-        scores, _ = all_pairs(embed_all(recogniser, chosen, Degradation(size), QUIET), np.arange(80))
+        scores, _ = all_pairs(embed_all(recogniser, chosen, Degradation(size), QUIET), np.arange(60))
         found = real_people(recogniser)
         assert found is not None
         rates = [np.mean(scores >= found.threshold(size, far)) for far in (0.1, 0.01)]

@@ -40,8 +40,7 @@ def caption(known: Mapping[str, KnownPairs]) -> str:
 def _ratio(known: KnownPairs, view: View, score: float) -> str:
     if not isinstance(known, ScoreCounts):
         return "-"
-    value, low, high = known.likelihood_ratio(view.resolution, score)
-    return f"{value:.2g} ({low:.2g} to {high:.2g})"
+    return "{:.2g} ({:.2g} to {:.2g})".format(*known.likelihood_ratio(view.resolution, score))
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
