@@ -104,8 +104,10 @@ def ablation_table(scores: Sequence[Score], metric: str) -> str:
 
 def quality_table(rows: Sequence[QualityRow]) -> str:
     """Super-resolution: mean and standard deviation over the seeds."""
-    lines = [[f"{row.resolution} px, {row.method}", *row.quality.cells()] for row in rows]
-    return grid(["input, method", "PSNR, dB", "SSIM", "identity", "KID"], lines)
+    heads = ["input, method", "PSNR, dB", "SSIM", "identity", "KID"]
+    shown = 5 if any(row.quality.kid is not None for row in rows) else 4  # earlier files have no KID
+    lines = [[f"{row.resolution} px, {row.method}", *row.quality.cells()][:shown] for row in rows]
+    return grid(heads[:shown], lines)
 
 
 def failures_table(found: Failures) -> str:

@@ -175,10 +175,11 @@ def _quality(files: Sequence[Path], page: Path) -> str:
     faces, seeds = rows[0].quality.faces, len(rows[-1].quality.seeds)
     text = (
         f"{faces} faces of {rows[0].data}; mean and standard deviation over {seeds} seeds. Identity is the cosine "
-        "between the reference model's embeddings of the output and of the high-resolution face. KID is the kernel "
-        "distance between the embeddings of all outputs and of all high-resolution faces; 0 is best. Whatever differs "
+        "between the reference model's embeddings of the output and of the high-resolution face. Whatever differs "
         "between seeds is invented."
     )
+    if any(row.quality.kid is not None for row in rows):
+        text += " KID is the kernel distance between the embeddings of all outputs and of all high-resolution faces."
     question = "Which output is nearest to the high-resolution face?"
     answer = answered(question, answers.super_resolved(rows), markdown.quality_table(rows))
     return "\n\n".join([text, answer, *commands(files)])

@@ -53,7 +53,7 @@ def fill(folder: Path) -> None:
     bench = {"machine": machine, "config": {"repeats": 3, "cpu_time": True}, "rows": rows}
     (folder / "bench.json").write_text(json.dumps(bench))
     for name in ("quality", "dlib-quality"):
-        quality = Quality(24.567, 0.1, 0.8, 0.01, 0.5, 0.02, 64, (0, 1, 2))
+        quality = Quality(24.567, 0.1, 0.8, 0.01, 0.5, 0.02, 64, (0, 1, 2), *((0.25, 0.01) if "dlib" in name else ()))
         write_rows(folder / f"{name}.json", [QualityRow("faces", 16, "4 steps", quality)])
     probed = [ProbeRow("faces", 16, *place, auc, 9, 20) for place, auc in PROBED.items()]
     write_rows(folder / "probe.json", probed)
@@ -80,6 +80,8 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         "80.8 ± 1.2",
         "43.2 ± 1.2",
         "24.57 ± 0.10",
+        "| 16 px, 4 steps | 24.57 ± 0.10 | 0.800 ± 0.010 | 0.500 ± 0.020 |\n",
+        "| 0.500 ± 0.020 | 0.250 ± 0.010 |\n",
         "| student | 1148 | 19.2 | 280 | 2.0 |",
         "0.777 with dlib",
         "teacher 0.800 (mid_block, t = 999); pixels 0.700. Judged on 20 faces of 9 people of faces.",
