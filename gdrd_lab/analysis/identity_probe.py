@@ -117,11 +117,14 @@ def probe_identity(
         raise GdrdError("The probe needs two faces to fit and two people to judge", "Give a larger set or split")
     fitted = np.arange(2 * len(fit) + len(judge)) < 2 * len(fit)
     labels = np.concatenate([fit.labels, fit.labels, judge.labels])
-    parts = list(_parts(fit, judge))
-    targets = np.concatenate([teacher.embed(faces).numpy() for faces in parts])
+    low, embedded = [], []  # the sharp faces are not kept: thousands of them would fill the memory
+    for faces in _parts(fit, judge):
+        low.append(downscale(faces, resolution))
+        embedded.append(teacher.embed(faces).numpy())
+    targets = np.concatenate(embedded)
     people, rows = len(np.unique(judge.labels)), []
     for (network, timestep), reader in tqdm(readers.items(), desc="probe", disable=not progress, leave=False):
-        read = [reader(downscale(faces, resolution)) for faces in parts]
+        read = [reader(lr) for lr in low]
         for block in read[0]:
             features = np.concatenate([part[block] for part in read]).astype(np.float32)
             value = identity_auc(features, targets, fitted, labels)

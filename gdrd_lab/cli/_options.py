@@ -87,7 +87,7 @@ def add_validation_split(parser: ArgumentParser, help: str) -> None:
 
 
 def held_out(arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser]) -> gl.FaceDataset:
-    """Return the faces that ``add_validation_split`` asked for: those that no recogniser was trained on."""
+    """Return the faces that ``add_validation_split`` asked for: of people that no recogniser was trained on."""
     from gdrd_lab.datasets.split import split_identities
 
     if not arguments.validation_split:
