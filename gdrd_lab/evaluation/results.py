@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
@@ -85,8 +85,7 @@ def provenance(command: str | None = None) -> dict[str, str]:
 
 def write_rows(path: Path | str, rows: Sequence[Any]) -> Path:
     """Write dataclass rows as JSON, whole or not at all, with the command and date that made them."""
-    document = {**provenance(), "rows": [asdict(row) for row in rows]}
-    return write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+    return write_atomically(path, _row_a_line(provenance(), "rows", [asdict(row) for row in rows]))
 
 
 def read_rows(path: Path | str, build: Callable[..., T], what: str, command: str) -> list[T]:
@@ -110,8 +109,8 @@ def notes(scores: Iterable[Score]) -> list[str]:
 
 def write_json(path: Path | str, result: Scores) -> Path:
     """Write scores as JSON, atomically; NaN becomes null. Raises GdrdError where it cannot be written."""
-    document = {"format": FORMAT, **asdict(result), "scores": [_plain(score) for score in result.scores]}
-    return write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    facts = {"format": FORMAT, **asdict(replace(result, scores=()))}
+    return write_atomically(path, _row_a_line(facts, "scores", [_plain(score) for score in result.scores]))
 
 
 def write_csv(path: Path | str, result: Scores) -> Path:
@@ -145,6 +144,13 @@ def read_json(path: Path | str) -> Scores:
 def current_name(data: str) -> str:
     """Return today's name of a face set that a file of an earlier version names."""
     return EARLIER.sub("synthetic", data)
+
+
+def _row_a_line(facts: dict[str, Any], name: str, rows: Sequence[dict[str, Any]]) -> bytes:
+    """Return JSON of facts and rows, each row on a line of its own: a third of the size, and readable differences."""
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    rest = json.dumps({k: v for k, v in facts.items() if k != name}, indent=1)
+    return f'{rest[:-2]},\n "{name}": [\n{lines}\n ]\n}}\n'.encode()
 
 
 def _plain(score: Score) -> dict[str, Any]:

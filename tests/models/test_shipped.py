@@ -38,7 +38,7 @@ def test_models_are_small_and_have_a_card() -> None:
     everything = [file for file in data_folder().rglob("*") if file.is_file()]
     files = [file for file in everything if file.suffix == ".safetensors"]
     assert sum(file.stat().st_size for file in files) < 60e6
-    assert sum(file.stat().st_size for file in set(everything) - set(files)) < 3e6
+    assert sum(file.stat().st_size for file in set(everything) - set(files)) < 5e6
     cards = (data_folder() / "MODELS.md").read_text() + (data_folder() / "FACE_MODEL.md").read_text()
     for folder in {file.parent.relative_to(data_folder()).parts[0] for file in files if file.parent != data_folder()}:
         assert f"`{folder}/`" in cards, folder
