@@ -14,6 +14,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", help="student (the shipped one), sface, or a student's or generative teacher's folder")
     parser.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
     parser.add_argument("--name", help="name in tables (students' folders)")
+    parser.add_argument(
+        "--average-with", metavar="STUDENT", help="mean of the weights with those of the student's start"
+    )
+    parser.add_argument("--share", type=float, default=0.5, help="of the model in the mean, the rest is the start's")
     parser.add_argument("--int8", action="store_true", help="quantise to 8 bits: a quarter of the size (.onnx)")
     parser.add_argument("--calibration", default="synthetic", help="faces that set the ranges of 8-bit activations")
     parser.add_argument("--resolution", type=int, default=16, help="resolution at which accuracies are compared")
@@ -29,6 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.export.check import compare, show
     from gdrd_lab.io.atomic import atomic_folder
     from gdrd_lab.models.onnx import require_onnxruntime
+    from gdrd_lab.models.student.average import average
 
     out = arguments.out
     kind = "" if out.suffix[1:].isdecimal() else out.suffix  # run-0.1 is a folder
@@ -40,6 +45,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"Generative teacher: {out}")
         return
     recogniser = gl.load_model(arguments.model)
+    if arguments.average_with:
+        start = gl.load_model(arguments.average_with)
+        if not isinstance(start, gl.Student) or not isinstance(recogniser, gl.Student):
+            raise gl.GdrdError("Only weights of two students can be averaged", "Leave out --average-with")
+        recogniser = average(start, recogniser, arguments.share)
     if not kind and isinstance(recogniser, gl.Student):
         recogniser.name = arguments.name or recogniser.name
         recogniser.save(out, half=True)

@@ -99,20 +99,23 @@ def embed_all(
         >>> embed_all(load_model("student"), synthetic_faces(2, 1), Degradation(16), QUIET).shape
         (2, 128)
     """
-
-    def degraded() -> Iterator[tuple[np.ndarray, Tensor]]:
-        for indices, faces in batches(dataset, options.batch_size):
-            if degradation is not None:
-                faces = degradation(faces, seeds=face_seeds(options.seed, indices))
-            yield indices, faces
-
     out = np.zeros((len(dataset), recogniser.embedding_size), np.float32)
     bar = tqdm(total=len(dataset), desc=recogniser.name, unit="face", disable=not options.progress, leave=False)
     with bar:
-        for indices, faces in prefetch(degraded()):
+        for indices, faces in prefetch(degraded_batches(dataset, degradation, options)):
             out[indices] = _embed(recogniser, faces, options.flip)
             bar.update(len(indices))
     return require_finite(out, recogniser.name)
+
+
+def degraded_batches(
+    dataset: FaceDataset, degradation: Degradation | None, options: EmbedOptions
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """Yield the indices (B,) and the faces (B, 3, r, r) of each batch, degraded as ``embed_all`` does it."""
+    for indices, faces in batches(dataset, options.batch_size):
+        if degradation is not None:
+            faces = degradation(faces, seeds=face_seeds(options.seed, indices))
+        yield indices, faces
 
 
 def face_seeds(seed: int, indices: Iterable[int]) -> list[int]:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from gdrd_lab.datasets.base import FaceDataset, batches
-from gdrd_lab.datasets.embed import EmbedOptions, face_seeds, require_finite
+from gdrd_lab.datasets.base import FaceDataset
+from gdrd_lab.datasets.embed import EmbedOptions, degraded_batches, require_finite
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import error_versus_discard
@@ -42,9 +42,8 @@ def discard_scores(
         device = next(recogniser.parameters()).device
         for how in map(Degradation, resolutions):
             began, raw = time.perf_counter(), np.zeros((len(dataset), recogniser.embedding_size), np.float32)
-            for indices, faces in batches(dataset, options.batch_size):
-                low = how(faces, seeds=face_seeds(options.seed, indices))
-                raw[indices] = recogniser(check_faces(low.to(device))).float().cpu().numpy()
+            for indices, faces in degraded_batches(dataset, how, options):
+                raw[indices] = recogniser(check_faces(faces.to(device))).float().cpu().numpy()
             unit, length = require_finite(raw, recogniser.name), np.linalg.norm(raw, axis=1)
             similar, quality = pair_scores(unit, unit, pairs), np.minimum(length[pairs.first], length[pairs.second])
             errors = error_versus_discard(similar, pairs.genuine, quality, FAR, SHARES)

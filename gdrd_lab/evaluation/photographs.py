@@ -14,6 +14,7 @@ from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, to_images, to_tensor
 from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.metrics.identification import clustered_error
 from gdrd_lab.evaluation.metrics.verification import lfw_accuracy
 from gdrd_lab.evaluation.protocol import pair_scores
 from gdrd_lab.evaluation.sweep import Score, method_name
@@ -77,7 +78,7 @@ def verify_photographs(
         faces, found = align_reduced(photographs, resolution, options.progress, widths)
         missed = ~(found[pairs.first] & found[pairs.second])
         rate = float(found.mean())
-        detected = ("detection rate", rate, float(np.sqrt(rate * (1 - rate) / len(found))), len(found))
+        detected = ("detection rate", rate, clustered_error(found, photographs.labels), len(found))
         for recogniser in recognisers:
             began = time.perf_counter()
             embeddings = embed_all(recogniser, faces, None, options)
@@ -133,9 +134,9 @@ def detection_scores(photographs: FaceDataset, resolutions: Sequence[int], progr
         raise GdrdError(f"{photographs.name} has no faces as large as the resolutions", "Give larger photographs")
     scores, code, seconds = [], commit(), round(time.perf_counter() - began, 3)
     for (times, size), values in errors.items():
-        near = np.array(values)[np.array(values) < FAR_OFF]
-        rate, n = len(near) / len(values), len(values)
-        rows = [("detection rate", rate, float(np.sqrt(rate * (1 - rate) / n)), n)]
+        hit, n = np.array(values) < FAR_OFF, len(values)
+        near = np.array(values)[hit]
+        rows = [("detection rate", float(hit.mean()), clustered_error(hit, np.arange(n)), n)]
         if len(near) > 1:
             rows.append(("landmark error", float(near.mean()), float(near.std(ddof=1) / np.sqrt(len(near))), len(near)))
         way = "as it is" if times == 1 else f"enlarged {times} times"

@@ -14,7 +14,7 @@ from gdrd_lab.datasets.embed import EmbedOptions, embed_all
 from gdrd_lab.datasets.pairs import Enrolment, Pairs, enrol
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics import verification
-from gdrd_lab.evaluation.metrics.identification import clustered_error, tpir_at_fpir
+from gdrd_lab.evaluation.metrics.identification import clustered_error, identified
 from gdrd_lab.evaluation.metrics.retrieval import Array, retrieve
 from gdrd_lab.evaluation.protocol import SHARP, check_pairs, identify_embeddings, verify_embeddings
 from gdrd_lab.io.paths import commit
@@ -209,9 +209,11 @@ def _open_set(probe: Array, gallery: Array, labels: Array, seed: int) -> list[Ro
     strangers = (labels >= 0) & ~np.isin(labels, enrolled)
     mated = probe[task.probes], labels[task.probes], probe[strangers]
     fpirs = (0.1, 0.01)
-    rates = tpir_at_fpir(*mated, gallery[task.gallery], labels[task.gallery], fpirs, rank=1)
-    names = [f"TPIR@FPIR={fpir:g}" for fpir in fpirs]
-    return [(name, float(rate), np.nan, len(task.probes)) for name, rate in zip(names, rates, strict=True)]
+    hits = identified(*mated, gallery[task.gallery], labels[task.gallery], fpirs, rank=1)
+    return [
+        (f"TPIR@FPIR={fpir:g}", float(hit.mean()), clustered_error(hit, mated[1]), len(hit))
+        for fpir, hit in zip(fpirs, hits, strict=True)
+    ]
 
 
 def _verification(probe: Array, gallery: Array, pairs: Pairs, metrics: MetricConfig, seed: int) -> list[Row]:

@@ -142,6 +142,14 @@ def test_a_folder_whose_name_holds_a_dot_is_a_folder(tmp_path: Path) -> None:
     assert [load_model(str(tmp_path / name)).name for name in ("run-0.1", "run-0.2")] == ["run-0.1", "run-0.2"]
 
 
+def test_weights_of_two_students_are_averaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["export", "student", str(tmp_path / "mean"), "--average-with"]
+    assert main([*argv, "student", "--share", "0.7"]) == 0
+    assert load_model(str(tmp_path / "mean")).metadata["averaged"] == {"with": "student", "share": 0.7}
+    assert main([*argv, "sface"]) == 2
+    assert "Only weights of two students can be averaged" in capsys.readouterr().err
+
+
 def test_choices_that_are_repeated_to_keep_torch_away_are_the_library_s() -> None:
     assert {"clean", *evaluate.CAMERAS} == set(PRESETS)
     assert {*evaluate.SETTINGS} == {member.name.lower() for member in Setting}

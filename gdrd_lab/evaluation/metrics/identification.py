@@ -76,6 +76,19 @@ def tpir_at_fpir(
     The threshold t is the lowest with FPIR(t) at or under the one asked for; QMUL-SurvFace reports ``rank`` 20.
     Source: Cheng, Zhu and Gong, Surveillance Face Recognition Challenge (arXiv 1804.09691), section 3.
     """
+    return identified(mated, mated_labels, non_mated, gallery, gallery_labels, fpirs, rank).mean(axis=1)
+
+
+def identified(
+    mated: Array,
+    mated_labels: Array,
+    non_mated: Array,
+    gallery: Array,
+    gallery_labels: Array,
+    fpirs: Sequence[float],
+    rank: int,
+) -> Array:
+    """Return which mated probes are identified at each FPIR, bool (len(fpirs), P); arguments as ``tpir_at_fpir``."""
     if not len(non_mated):
         raise GdrdError("Open-set identification needs non-mated probes", "Give probes of people who are not enrolled")
     found, own = ranks_and_scores(mated, mated_labels, gallery, gallery_labels)
@@ -86,7 +99,7 @@ def tpir_at_fpir(
         allowed = int(np.floor(fpir * len(highest) + 1e-9))
         # Just above the (allowed + 1)-th highest non-mated score; below everything where all may pass.
         threshold = -np.inf if allowed >= len(highest) else np.nextafter(highest[allowed], np.inf)
-        out.append(float(np.mean((found <= rank) & (own >= threshold))))
+        out.append((found <= rank) & (own >= threshold))
     return np.array(out)
 
 

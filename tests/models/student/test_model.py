@@ -9,6 +9,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.benchmark.cost import multiply_adds
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.adapter import FeatureAdapter
+from gdrd_lab.models.student.average import average
 from gdrd_lab.models.student.backbone import Backbone
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
@@ -99,3 +100,20 @@ def test_impossible_shapes_are_refused(values: dict) -> None:
 def test_impossible_separable_shapes_are_refused(values: dict) -> None:
     with pytest.raises(GdrdError, match="out of range"):
         SeparableConfig(**values)
+
+
+def test_the_mean_of_two_students_lies_between_them() -> None:
+    torch.manual_seed(0)
+    start, student = Student(SMALL).eval(), Student(SMALL).eval()
+    student.name, student.metadata = "further", {"seed": 3}
+    mean = average(start, student, 0.25)
+    for name, value in mean.state_dict().items():
+        old, new = start.state_dict()[name], student.state_dict()[name]
+        expected = 0.75 * old + 0.25 * new if value.is_floating_point() else new
+        torch.testing.assert_close(value, expected)
+    assert mean.name == "further" and mean.metadata == {"seed": 3, "averaged": {"with": "student", "share": 0.25}}
+    assert not mean.training and not any(weight.requires_grad for weight in mean.parameters())
+    with pytest.raises(GdrdError, match="other shapes"):
+        average(Student(StudentConfig(input_size=32)), student, 0.5)
+    with pytest.raises(GdrdError, match="between 0 and 1"):
+        average(start, student, 1.5)
