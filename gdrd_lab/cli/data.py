@@ -1,6 +1,7 @@
 """`gdrd data`: pack any face source into shards for training at scale, and check packed shards."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import gdrd_lab as gl
@@ -16,7 +17,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     pack.add_argument("data", help=DATA)
     pack.add_argument("out", type=Path, help="folder that receives the shards")
     pack.add_argument("--faces-per-shard", type=int, default=5000, help="images tried per shard")
-    pack.add_argument("--quality", type=int, default=95, help="JPEG quality of newly aligned faces; 0: PNG, no loss")
+    pack.add_argument("--shard-mb", type=float, metavar="N", help="megabytes of a shard, about, in place of a count")
+    pack.add_argument("--side", type=int, metavar="PX", help="pack small: faces of this size as WebP of --quality (75)")
+    pack.add_argument("--quality", type=int, help="JPEG quality of newly aligned faces (95); 0: PNG, no loss")
     pack.add_argument("--embed", metavar="TEACHER", help="also cache this recogniser's embeddings: sface")
     pack.add_argument("--workers", type=int, default=2, help="processes")
     add_reading(pack)
@@ -33,10 +36,13 @@ def run_pack(arguments: argparse.Namespace) -> None:
     Run the same command again to continue after an interruption.
     """
     from gdrd_lab.datasets.shards.manifest import Source
-    from gdrd_lab.datasets.shards.pack import PackConfig, pack
+    from gdrd_lab.datasets.shards.pack import PackConfig, faces_that_fit, pack
 
-    config = PackConfig(arguments.faces_per_shard, arguments.quality, arguments.embed)
+    quality = arguments.quality if arguments.quality is not None else 75 if arguments.side else 95
+    config = PackConfig(arguments.faces_per_shard, quality, arguments.embed, arguments.side)
     source = Source(arguments.data, read_options(arguments))
+    if arguments.shard_mb:
+        config = replace(config, faces_per_shard=faces_that_fit(arguments.shard_mb, source.open(arguments.out), config))
     manifest = pack(source, arguments.out, config, arguments.workers, progress=not arguments.quiet)
     size = sum(entry["bytes"] for entry in manifest["shards"].values())
     print(

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of
+from gdrd_lab.datasets.base import FaceDataset, ReadOptions, identities_of, to_images, to_tensor
 from gdrd_lab.datasets.embed import QUIET, embed_all
 from gdrd_lab.datasets.fingerprint import names_fingerprint
 from gdrd_lab.datasets.shards.index import DIGITS, ShardIndex, index_content, index_path
@@ -36,6 +36,7 @@ from gdrd_lab.io.cache import checksum, keyed
 from gdrd_lab.io.images import read_image
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.registry import load_model
+from gdrd_lab.transforms.resize import downscale
 
 FORMAT = 1
 
@@ -49,17 +50,26 @@ class PackConfig:
         quality: JPEG quality of faces that had to be aligned or decoded, 1 to 100; 0 writes PNG, without loss. Images
             that are face crops already are copied byte for byte.
         embed: name of a recogniser ("sface") whose embeddings are stored with the faces; None for none.
+        side: pack small, to be carried to another machine: every face is reduced to this many pixels and stored as WebP
+            of ``quality`` without a .cls member, its identity in the index alone; None: faces as they are.
     """
 
     faces_per_shard: int = 5000
     quality: int = 95
     embed: str | None = None
+    side: int | None = None
 
     def __post_init__(self) -> None:
         if self.faces_per_shard < 1:
             raise GdrdError(f"{self.faces_per_shard} faces per shard are too few", "Give 1 or more, such as 5000")
         if not 0 <= self.quality <= 100:
             raise GdrdError(f"A JPEG quality of {self.quality} does not exist", "Give 1 to 100, or 0 for PNG")
+        if self.side is not None and not (16 <= self.side <= 1024 and self.quality):
+            raise GdrdError("Small packs have faces of 16 to 1024 px and a quality", "Give such as side=64, quality=75")
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings for the manifest; a side of None is left out, as earlier versions did."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("side", None)}
 
 
 def pack(
@@ -81,7 +91,7 @@ def pack(
         reading = {"align": faces.options.align, "face_selection": faces.options.face_selection}
     metadata = {
         "format": FORMAT,
-        "config": asdict(config),
+        "config": config.record(),
         "source": faces.name,
         "tried": len(faces),
         "keys": names_fingerprint(faces),
@@ -107,6 +117,14 @@ def pack(
     manifest["complete"] = True
     write_manifest(out, manifest)
     return manifest
+
+
+def faces_that_fit(megabytes: float, faces: FaceDataset, config: PackConfig) -> int:
+    """Return how many faces make a shard of at most about so many megabytes, from the sizes of up to 64 faces."""
+    worker = _Worker(faces, Path(), config, None)
+    sample = [worker.encoded(index)[0] for index in range(0, len(faces), -(-len(faces) // 64))]
+    blocks = [1 - (-len(content) // tarfile.BLOCKSIZE) + (0 if config.side else 2) for content in sample]
+    return max(1, int(megabytes * 1e6 / (tarfile.BLOCKSIZE * np.mean(blocks) + 32)))
 
 
 def _load(config: PackConfig) -> Recogniser | None:
@@ -162,13 +180,14 @@ class _Worker:
         with atomic_write(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for row in rows:
                 try:
-                    content, ending, resolution = self._encoded(row)
+                    content, ending, resolution = self.encoded(row)
                 except GdrdError as error:
                     reasons.append(f"{self.faces.keys[row]}: {error.what}")
                     continue
                 key, label = f"{rows.start + len(labels):0{DIGITS}d}", int(self.faces.labels[row])
                 offsets.append(_add(tar, f"{key}{ending}", content))
-                _add(tar, f"{key}.cls", str(label).encode())
+                if not self.config.side:
+                    _add(tar, f"{key}.cls", str(label).encode())
                 sizes.append(len(content))
                 labels.append(label)
                 resolutions.append(resolution)
@@ -191,14 +210,19 @@ class _Worker:
             "reasons": reasons[:20],
         }
 
-    def _encoded(self, index: int) -> tuple[bytes, str, int]:
+    def encoded(self, index: int) -> tuple[bytes, str, int]:
         """Return a face's image file, its ending and its resolution; a JPEG or PNG file of a face crop is copied."""
-        if isinstance(self.faces, EncodedFaces):
+        if isinstance(self.faces, EncodedFaces) and not self.config.side:
             content = self.faces.content(index)
             if ending := _copied_ending(content, self.faces):
                 # A damaged image is found here and not in the middle of a training.
                 return content, ending, max(read_image(content).shape)
-        file, image = io.BytesIO(), Image.fromarray(self.faces[index])
+        file, pixels = io.BytesIO(), self.faces[index]
+        if self.config.side:
+            image = Image.fromarray(to_images(downscale(to_tensor([pixels]), self.config.side))[0])
+            image.save(file, "WEBP", quality=self.config.quality, method=6)
+            return file.getvalue(), ".webp", image.width
+        image = Image.fromarray(pixels)
         kind, ending = ("JPEG", ".jpg") if self.config.quality else ("PNG", ".png")
         image.save(file, kind, quality=self.config.quality, subsampling=0)  # PNG ignores both
         return file.getvalue(), ending, image.width

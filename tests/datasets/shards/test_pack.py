@@ -14,7 +14,7 @@ import torch
 from helpers.drawn_faces import drawn_face, encoded, noise_face, save, scenery, write_tar
 
 from gdrd_lab.cli import main
-from gdrd_lab.datasets.base import ArrayFaces, ReadOptions
+from gdrd_lab.datasets.base import ArrayFaces, ReadOptions, to_tensor
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.labels import NumberedKeys
 from gdrd_lab.datasets.registry import load_dataset
@@ -23,11 +23,13 @@ from gdrd_lab.datasets.shards.manifest import FolderImages, PackCheck, Source, c
 from gdrd_lab.datasets.shards.pack import PackConfig, pack
 from gdrd_lab.datasets.shards.reader import ShardFaces, find_shards
 from gdrd_lab.datasets.split import split_identities
+from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.teacher_targets import teacher_embeddings
 from gdrd_lab.transforms.augmentation import AugmentConfig
+from gdrd_lab.transforms.resize import downscale
 
 
 @pytest.fixture(autouse=True)
@@ -321,6 +323,8 @@ def test_names_of_people_survive(tmp_path: Path) -> None:
         (["--faces-per-shard", "-3"], "-3 faces per shard are too few"),
         (["--quality", "101"], "A JPEG quality of 101 does not exist"),
         (["--workers", "0"], "0 processes cannot pack"),
+        (["--side", "8"], "Small packs have faces of 16 to 1024 px and a quality"),
+        (["--side", "64", "--quality", "0"], "Small packs have faces of 16 to 1024 px and a quality"),
         (["--embed", "nobody"], "nobody"),
     ],
 )
@@ -372,3 +376,28 @@ def test_people_who_are_renamed_are_seen(tmp_path: Path) -> None:
     assert check_pack(tmp_path / "out", progress=False).outdated == ("faces-000000.tar",)
     with pytest.raises(GdrdError, match=r"other faces or settings \(keys\)"):
         pack(Source(str(tmp_path / "in.tar")), tmp_path / "out", progress=False)
+
+
+def test_a_small_pack_holds_the_same_people_in_fewer_bytes(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    source = synthetic_faces(20, 5)
+    for index in range(len(source)):
+        save(tmp_path / f"in/{source.identities[source.labels[index]]}/{index}.png", source[index])
+    out = tmp_path / "out"
+    argv = ["data", "pack", str(tmp_path / "in"), str(out), "--side", "64", "--shard-mb", "0.05", "--workers", "1"]
+    assert main([*argv, "--quiet"]) == 0 and main([*argv, "--quiet"]) == 0  # the second call finds all done
+    shards = find_shards(out)
+    assert len(shards) > 2 and all(shard.stat().st_size < 60_000 for shard in shards)
+    assert (
+        sum(file.stat().st_size for file in out.iterdir()) < 100 * 1644 + 20_000
+    )  # of which each shard's end is 10 kB
+    faces, whole = load_dataset(out), FolderImages(tmp_path / "in")
+    assert faces.size == 64 and faces.labels.tolist() == whole.labels.tolist()
+    assert list(faces.identities) == list(whole.identities)
+    expected = downscale(to_tensor([whole[k] for k in range(100)]), 64)
+    error = (to_tensor([faces[k] for k in range(100)]) - expected).square().mean()
+    assert -10 * error.log10() > 30  # PSNR in dB
+    assert main(["data", "check", str(out), "--quiet"]) == 0
+
+
+def test_packs_of_earlier_versions_which_had_no_side_are_continued() -> None:
+    assert "side" not in PackConfig().record() and PackConfig(side=64, quality=75).record()["side"] == 64
