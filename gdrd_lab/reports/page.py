@@ -16,6 +16,7 @@ from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
 from gdrd_lab.reports import answers, conditions, markdown
+from gdrd_lab.reports.aims import aims
 from gdrd_lab.reports.identity import identity_probe
 from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores
 
@@ -44,6 +45,8 @@ def write_page(folder: Path, page: Path) -> list[str]:
         "then: `--beside` is now `--compare-with` or `--baselines`, `--hold-out` is `--validation-split`, `--judge` is "
         "`--reference-model`.",
     ]
+    if aimed := aims(found):
+        text += ["## Aims", aimed]
     missing = []
     for name, files in found.items():
         title, write = SECTIONS[name]

@@ -88,7 +88,7 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
     ):
         assert fact in text, fact
     assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
-    assert text.count("\n## ") == len(SECTIONS)
+    assert text.count("\n## ") == len(SECTIONS) + 1 and text.index("## Aims") < text.index("## Verification")
     for name in ("lfw-same", "lfw-gallery", "cost", "blur-same", "probe-16"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 
