@@ -349,7 +349,7 @@ with tempfile.TemporaryDirectory() as folder:
     recipe = gl.recipes.smoke()
     train_all(recipe, faces, out, teacher, progress=False)
     for stage in ("generative", "backbone", "head"):
-        losses = course.losses(out, stage, recipe)  # without their weights
+        losses = course.losses(out, stage)
         told = {
             name: f"{losses[name][0]:.3f} -> {losses[name][-1]:.3f}"
             for name in losses

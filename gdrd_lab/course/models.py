@@ -69,11 +69,10 @@ def run_folder(part: str, recipe: Recipe, faces: FaceDataset, teacher: Path | No
     return cache_folder() / "course" / f"{part}-{key}"
 
 
-def losses(out: Path, stage: str, recipe: Recipe | None = None) -> dict[str, np.ndarray]:
-    """Return losses.csv: step, seconds, and each loss (steps,), times its weight unless the run's recipe is given."""
+def losses(out: Path, stage: str) -> dict[str, np.ndarray]:
+    """Return losses.csv: step, seconds, and each loss (steps,) without its weight."""
     table = np.genfromtxt(out / "checkpoints" / stage / "losses.csv", delimiter=",", names=True)
-    weights = {name: getattr(getattr(recipe, stage, None), f"weight_{name}", 1.0) for name in table.dtype.names or ()}
-    return {name: np.atleast_1d(table[name]).astype(np.float64) / weight for name, weight in weights.items()}
+    return {name: np.atleast_1d(table[name]).astype(np.float64) for name in table.dtype.names or ()}
 
 
 def running_mean(values: np.ndarray, width: int = 10) -> np.ndarray:

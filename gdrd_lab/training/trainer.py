@@ -63,7 +63,8 @@ def run(
             # Gradients of the whole batch, then one step of the optimiser.
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(step, config.steps)
-            totals = _backward(accelerator, model, batch, len(rows) // config.accumulate, config.accumulate)
+            share = len(rows) // config.accumulate
+            totals = _backward(accelerator, model, stage.weights, batch, share, config.accumulate)
             losses, stop = _all(totals, stopping())
             if not all(math.isfinite(value) for value in losses.values()):
                 raise _diverged(stage, config, f"The loss of {stage.name} is not finite at step {step} ({losses})")
@@ -156,7 +157,9 @@ def _diverged(stage: Stage, config: LoopConfig, what: str) -> GdrdError:
     return GdrdError(what, f"Lower the learning rate and continue from the last checkpoint ({slower})")
 
 
-def _backward(accelerator: Accelerator, model: nn.Module, batch: Batch, share: int, parts: int) -> dict[str, Tensor]:
+def _backward(
+    accelerator: Accelerator, model: nn.Module, weights: Mapping[str, float], batch: Batch, share: int, parts: int
+) -> dict[str, Tensor]:
     """Accumulate the gradient of a batch over ``parts`` micro-batches; return the mean of each loss over them."""
     totals: dict[str, Tensor] = {}
     for micro in range(parts):
@@ -165,7 +168,7 @@ def _backward(accelerator: Accelerator, model: nn.Module, batch: Batch, share: i
         with nullcontext() if micro == parts - 1 else accelerator.no_sync(model):
             with accelerator.autocast():
                 losses = model(part.to(accelerator.device))
-            total = torch.stack(list(losses.values())).sum()
+            total = torch.stack([weights.get(name, 1.0) * value for name, value in losses.items()]).sum()
             accelerator.backward(total / parts)
         for name, value in losses.items():
             totals[name] = totals.get(name, torch.zeros_like(value)) + value.detach() / parts

@@ -131,16 +131,6 @@ def test_the_bill_of_lesson_4_is_that_of_the_cluster_page() -> None:
     assert "course.Gpu(peak=312e12, utilisation=0.35, price=1.5)" in SOURCES[4].read_text()
 
 
-def test_losses_are_shown_without_their_weights(tmp_path: Path) -> None:
-    folder = tmp_path / "checkpoints" / "head"
-    folder.mkdir(parents=True)
-    (folder / "losses.csv").write_text("step,seconds,kd,rcd\n0,1.0,9.8,1.0\n1,2.0,9.0,0.5\n")
-    weighted, plain = (course.losses(tmp_path, "head", recipe) for recipe in (None, recipes.cpu()))
-    assert weighted["kd"].tolist() == [9.8, 9.0] and plain["step"].tolist() == [0, 1]
-    np.testing.assert_allclose(plain["kd"], [0.98, 0.9])
-    np.testing.assert_allclose(plain["rcd"], [10.0, 5.0])
-
-
 def test_statements_that_were_wrong_do_not_come_back() -> None:
     wrong = (
         "scores of different people rise as faces shrink",

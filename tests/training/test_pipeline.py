@@ -232,6 +232,30 @@ def fit(stage: Stage, folder: Path, rate: float = 1e-2, adjust: bool = False, st
     return run(stage, data, config, folder, metadata, progress=False, adjust=adjust)
 
 
+def test_the_weighted_sum_is_minimised_and_the_plain_losses_are_written(tmp_path: Path) -> None:
+    class Two(Scale):
+        """One number between 0, which the first loss wants, and 1, which the second wants."""
+
+        def __init__(self, weights: dict[str, float]) -> None:
+            super().__init__()
+            self.weights = weights
+
+        def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+            number = self.trained["net"].bias.square().sum()
+            return {"low": number, "high": (number - 1).square()}
+
+    ends = []
+    for name, weights in (("first", {"low": 1000.0}), ("second", {"high": 1000.0})):
+        stage = Two(weights)
+        start = float(stage.trained["net"].bias.detach().square())
+        fit(stage, tmp_path / name, rate=0.3)
+        header, first = (tmp_path / name / "losses.csv").read_text().splitlines()[:2]
+        row = dict(zip(header.split(","), map(float, first.split(",")), strict=True))
+        assert row["low"] == pytest.approx(start, abs=1e-5) and row["high"] == pytest.approx((start - 1) ** 2, abs=1e-5)
+        ends.append(float(stage.trained["net"].bias.detach().square()))
+    assert ends[0] < start < ends[1]
+
+
 def test_a_lower_learning_rate_is_accepted_in_an_explicit_resume_and_recorded(tmp_path: Path) -> None:
     class Breaks(Scale):
         def forward(self, batch: Batch) -> dict[str, torch.Tensor]:

@@ -12,6 +12,7 @@ class Stage(nn.Module):
     """What a stage trains, in checkpoints of its ``name``, and its losses: subclasses implement ``forward``.
 
     The loop moves ``frozen`` networks to its device. ``losses`` names losses in ``trained``, which are not compiled.
+    ``weights`` are those of the losses that ``forward`` returns, 1 where a name is missing.
     """
 
     def __init__(
@@ -22,7 +23,8 @@ class Stage(nn.Module):
         self.trained = nn.ModuleDict(dict(trained))
         # In a tuple, so that they are not submodules: they are not trained, saved or set to training mode.
         self.frozen = tuple(frozen)
+        self.weights: dict[str, float] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the weighted losses of a batch by name; their sum is minimised."""
+        """Return the losses of a batch by name; their weighted sum is minimised."""
         raise NotImplementedError

@@ -69,6 +69,7 @@ class GenerativeStage(Stage):
             trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), teacher.embedding_size))
         super().__init__("generative", trained, frozen=(teacher,) if config.needs_teacher else ())
         self.config, self.seed = config, seed
+        self.weights = {"identity": config.weight_identity, "align": config.weight_align}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"denoise": ..., "identity": ..., "align": ...}, the last two where their weights are above 0."""
@@ -85,8 +86,8 @@ class GenerativeStage(Stage):
             with captured(self.pipeline.unet, config.align_block) as features:
                 face = one_step(self.pipeline, batch.lr, start)
             if config.weight_identity:
-                losses["identity"] = config.weight_identity * cosine_distillation_loss(teacher(face), target)
+                losses["identity"] = cosine_distillation_loss(teacher(face), target)
             if config.weight_align:
                 mapped = self.trained["align"](features[0])
-                losses["align"] = config.weight_align * cosine_distillation_loss(mapped, target)
+                losses["align"] = cosine_distillation_loss(mapped, target)
         return losses

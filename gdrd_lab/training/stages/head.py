@@ -18,6 +18,8 @@ from gdrd_lab.training.config import HeadConfig
 from gdrd_lab.training.data import Batch
 from gdrd_lab.training.stages.base import Stage
 
+LOSSES = ("kd", "crd_memory", "assistant", "crd", "rkd", "rcd", "cls")
+
 
 class HeadStage(Stage):
     """L = w_rcd L_rcd + w_kd L_kd + w_cls L_cls against the teacher's embeddings of the high-resolution faces.
@@ -61,6 +63,7 @@ class HeadStage(Stage):
         frozen = [student.backbone, *assistants, *teachers]
         super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
         self.config = config
+        self.weights = {name: getattr(config, f"weight_{name}") for name in LOSSES}
         self._frozen_blocks = first_blocks(student, config.freeze_blocks)
         for part in self._frozen_blocks:
             part.requires_grad_(False)
@@ -80,7 +83,7 @@ class HeadStage(Stage):
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return each loss with a weight above 0, times its weight: {"kd": ..., "rcd": ..., "cls": ...}."""
+        """Return each loss with a weight above 0: {"kd": ..., "rcd": ..., "cls": ...}."""
         config, student = self.config, self._student[0]
         with torch.set_grad_enabled(not config.freeze_backbone and torch.is_grad_enabled()):
             features = student.backbone(batch.lr)
@@ -92,27 +95,25 @@ class HeadStage(Stage):
             target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
         if config.weight_kd:
-            losses["kd"] = config.weight_kd * cosine_distillation_loss(embedding, target)
+            losses["kd"] = cosine_distillation_loss(embedding, target)
         if config.weight_crd_memory:
-            losses["crd_memory"] = config.weight_crd_memory * memory_contrastive_loss(embedding, target, self.memory)
+            losses["crd_memory"] = memory_contrastive_loss(embedding, target, self.memory)
         if config.weight_assistant:
             with torch.no_grad():
                 second = self._assistants[0].embed(batch.lr).float()
-            losses["assistant"] = config.weight_assistant * cosine_distillation_loss(embedding, second)
+            losses["assistant"] = cosine_distillation_loss(embedding, second)
         if config.weight_crd or config.weight_rkd:
             # Every process computes the loss of the whole batch, so its mean over the processes is that loss too.
             everyone, targets = distributed.gather(embedding), distributed.gather(target)
         if config.weight_crd:
             labels = distributed.gather(batch.labels.to(embedding.device))
-            losses["crd"] = config.weight_crd * contrastive_distillation_loss(everyone, targets, labels)
+            losses["crd"] = contrastive_distillation_loss(everyone, targets, labels)
         if config.weight_rkd:
-            rkd = rkd_distance_loss(everyone, targets) + 2 * rkd_angle_loss(everyone, targets)
-            losses["rkd"] = config.weight_rkd * rkd
+            losses["rkd"] = rkd_distance_loss(everyone, targets) + 2 * rkd_angle_loss(everyone, targets)
         if "relation" in self.trained:
-            losses["rcd"] = config.weight_rcd * self.trained["relation"](embedding, target, batch.labels)
+            losses["rcd"] = self.trained["relation"](embedding, target, batch.labels)
         if "classes" in self.trained:
-            weight = config.weight_cls * batch.labelled_share
-            losses["cls"] = weight * self.trained["classes"](embedding, batch.labels)
+            losses["cls"] = batch.labelled_share * self.trained["classes"](embedding, batch.labels)
         return losses
 
 
