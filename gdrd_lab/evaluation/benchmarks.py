@@ -31,15 +31,17 @@ class Metric:
     spread: float = math.nan  # standard error, clustered by person, where it is computed
 
 
-def read_benchmark(path: Path) -> dict[str, list[Metric]]:
-    """Read the metrics of each method that `gdrd benchmarks` wrote."""
-    try:
-        scores = json.loads(path.read_text())["scores"]
-        return {method: [Metric(**metric) for metric in metrics] for method, metrics in scores.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GdrdError(
-            f"{path} holds no scores of a benchmark ({error})", "Write it with `gdrd benchmarks`"
-        ) from error
+def read_benchmark(*paths: Path) -> dict[str, list[Metric]]:
+    """Read the metrics of each method that `gdrd benchmarks` wrote, in one file or several."""
+    found: dict[str, list[Metric]] = {}
+    for path in paths:
+        try:
+            scores = json.loads(path.read_text())["scores"]
+            found |= {method: [Metric(**metric) for metric in metrics] for method, metrics in scores.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{path} holds no scores of a benchmark ({error})"
+            raise GdrdError(what, "Write it with `gdrd benchmarks`") from error
+    return found
 
 
 def score_tinyface(path: Path, recogniser: Recogniser, options: EmbedOptions = EmbedOptions()) -> list[Metric]:

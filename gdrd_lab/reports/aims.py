@@ -69,8 +69,7 @@ def _degraded(found: Mapping[str, Sequence[Path]]) -> Iterator[Row]:
 
 
 def _yaleb(found: Mapping[str, Sequence[Path]]) -> Iterator[Row]:
-    measured = {method: metrics for file in found["yaleb.json"] for method, metrics in read_benchmark(file).items()}
-    for metric in measured.get(STUDENT, []):
+    for metric in read_benchmark(*found["yaleb.json"]).get(STUDENT, []):
         if (aim := YALEB.get(metric.name.removeprefix("rank-1, "))) is not None:
             yield f"Extended Yale B, rank-1, {metric.name.removeprefix('rank-1, ')}", aim, metric.value, metric.spread
 

@@ -116,7 +116,7 @@ def photographs(scores: list[Score], page: Path) -> list[str]:
 
 def yaleb(files: Sequence[Path], page: Path) -> str:
     """Rank-1 under real light, from the files of `gdrd benchmarks yaleb`."""
-    methods = {name: metrics for file in files for name, metrics in read_benchmark(file).items()}
+    methods = read_benchmark(*files)
     question = "Which method most often finds the right one of 38 people under real light (rank-1)?"
     text = (
         "The gallery holds one picture a person in frontal light; the others are the probes. Subsets 1 to 5 are "
@@ -172,7 +172,7 @@ def detection(scores: list[Score], page: Path) -> list[str]:
 
 def people(files: Sequence[Path], page: Path) -> str:
     """Error rates by age, sex and group, from the files of `gdrd benchmarks utkface`."""
-    methods = {name: metrics for file in files for name, metrics in read_benchmark(file).items()}
+    methods = read_benchmark(*files)
     first = next(iter(methods.values()))
     out = [
         f"{first[0].n:,} photographs at 16 px against the same photographs in full resolution. For each method and "
