@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
             report(f"Backbone: {out / 'backbone'}")
         else:
             if stage == "head":
-                pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options)
+                pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options, generative)
             else:
                 pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
             report(f"Student: {out / 'student'}")

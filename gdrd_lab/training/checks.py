@@ -47,7 +47,8 @@ def check_run(recipe: Recipe, faces: FaceDataset, stages: Sequence[str], recogni
 def _check_head(recipe: Recipe, faces: FaceDataset, recogniser: Recogniser | None) -> None:
     head, size = recipe.head, recipe.student.embedding_size
     identities = len(np.unique(faces.labels[faces.labels >= 0]))
-    others = [name for name in head.__dataclass_fields__ if name.startswith("weight_") and name != "weight_cls"]
+    others = [name for name in head.__dataclass_fields__ if name.startswith("weight_")]
+    others = [name for name in others if name not in ("weight_cls", "weight_gen")]
     if head.weight_cls and (identities == 1 or (not identities and not any(getattr(head, name) for name in others))):
         remedy = "Give faces of two or more labelled people, or set head.weight_cls=0 and another weight"
         raise GdrdError(f"L_cls tells identities apart, and {faces.name} has {identities}", remedy)

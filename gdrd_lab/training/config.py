@@ -167,6 +167,8 @@ class HeadConfig(StageConfig):
         weight_crd_memory: weight of contrastive distillation against the whole training set, 0 in the paper.
         weight_rkd: weight of RKD, distances + 2 x angles (``losses.rkd``), 0 in the paper.
         weight_cls: weight of the margin classification loss on the labelled faces.
+        weight_gen: weight of L_gen on the backbone's features while it is trained too (freeze_backbone=False), with the
+            block and timestep of the recipe's ``backbone``; 0 in the paper, where L_gen has a stage of its own.
         weight_assistant: weight of distillation from an assistant's embedding of the same face, 0 in the paper.
         relation_size: width of the relation vectors.
         temperature: of the critic.
@@ -183,6 +185,7 @@ class HeadConfig(StageConfig):
     weight_crd_memory: float = 0.0
     weight_rkd: float = 0.0
     weight_cls: float = 0.05
+    weight_gen: float = 0.0
     weight_assistant: float = 0.0
     relation_size: int = 128
     temperature: float = 0.1
@@ -193,8 +196,12 @@ class HeadConfig(StageConfig):
         weights = [name for name in self.__dataclass_fields__ if name.startswith("weight_")]
         check_ranges(self, **dict.fromkeys(weights, (0.0, 1e6)))
         check_ranges(self, freeze_blocks=(0, MOST), relation_size=(1, MOST), temperature=(1e-6, 1e6), queue=(0, MOST))
-        if not any(getattr(self, name) for name in weights):
+        if not any(getattr(self, name) for name in weights if name != "weight_gen"):
             raise GdrdError("All weights of the head's losses are 0", "Set one, such as weight_kd=10")
+        if self.weight_gen and self.freeze_backbone:
+            raise GdrdError(
+                "weight_gen trains the backbone, which is frozen", "Set freeze_backbone=false, or weight_gen=0"
+            )
         if self.weight_rkd and self.loop.batch_size // self.loop.accumulate < 3:
             raise GdrdError("RKD compares three faces of a micro-batch", "Raise batch_size or set weight_rkd=0")
 

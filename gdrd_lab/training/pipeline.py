@@ -16,7 +16,7 @@ from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.weights_folder import load_into
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
 from gdrd_lab.models.recogniser import Recogniser, require_finite
-from gdrd_lab.models.registry import shipped_assistant
+from gdrd_lab.models.registry import shipped_assistant, shipped_generative
 from gdrd_lab.models.sface import load_sface
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.pruning import sface_from
@@ -94,12 +94,14 @@ def train_head(
     progress: bool = True,
     assistant: Path | None = None,
     options: RunOptions | None = None,
+    generative: Path | None = None,
 ) -> Student:
     """Stage 2: train the student's head under the discriminative teacher; saves ``out/student``.
 
     The student starts from ``init_from`` if given, or from SFace or the assistant if the recipe says so
     (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``. ``assistant`` is the folder of a larger
-    student of low-resolution faces, the second teacher of ``weight_assistant``.
+    student of low-resolution faces, the second teacher of ``weight_assistant``. ``generative`` is the teacher of
+    ``weight_gen``, the shipped one if not given.
     """
     prune = recipe.init_from_teacher and init_from is None
     if assistant is not None and not (prune or recipe.head.weight_assistant):
@@ -122,9 +124,14 @@ def train_head(
             inputs["start"] = weights_fingerprint(parent)
         if second is not None:
             upstream["assistant"] = second.metadata
-        student.teacher_name = recogniser.name
+        student.teacher_name, target = recogniser.name, None
+        if recipe.head.weight_gen:
+            source = generative or shipped_generative()
+            target = recipe.backbone, load_generative(source)
+            inputs["generative"], upstream["generative"] = generative_fingerprint(target[1]), read_metadata(source)
         taught = second if recipe.head.weight_assistant else None
-        stage = HeadStage(recipe.head, student, targets, int(faces.labels.max()) + 1, recipe.seed, taught, recogniser)
+        count, seed = int(faces.labels.max()) + 1, recipe.seed
+        stage = HeadStage(recipe.head, student, targets, count, seed, taught, recogniser, target)
         metadata = run.train(stage, upstream, **inputs)
         save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
     return student
@@ -150,7 +157,7 @@ def train_all(
         train_generative(recipe, faces, out, progress, None, options)
     if "backbone" in first:
         train_backbone(recipe, faces, out, generative, progress, options)
-    return train_head(recipe, faces, out, recogniser, None, progress, assistant, options)
+    return train_head(recipe, faces, out, recogniser, None, progress, assistant, options, generative)
 
 
 def train(

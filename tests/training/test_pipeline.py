@@ -1,5 +1,6 @@
 """A run is continued only with the inputs and settings that it began with, and one training writes to a folder."""
 
+import csv
 import json
 import os
 import shutil
@@ -212,6 +213,34 @@ def test_a_disk_that_is_full_at_the_start_is_one_line(
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(GdrdError, match=r"has 1 MB free, and a checkpoint of generative takes \d+ MB.*Free disk space"):
         pipeline.train_generative(short(), faces, tmp_path, False)
+
+
+def test_l_gen_beside_the_losses_of_the_head(faces: ArrayFaces, teachers: list[Path], tmp_path: Path) -> None:
+    """The backbone of a student that is trained whole also learns the generative teacher's features."""
+    torch.manual_seed(1)
+    Student(SHAPE).save(tmp_path / "start")
+    recipe = short()
+    head = replace(
+        recipe.head,
+        freeze_backbone=False,
+        weight_rcd=0.0,
+        weight_cls=0.0,
+        loop=replace(recipe.head.loop, steps=40, learning_rate=0.02),
+    )
+    found = {}
+    for weight in (0.0, 1e-6, 20.0):
+        out, changed = tmp_path / f"{weight:g}", replace(recipe, head=replace(head, weight_gen=weight))
+        start, teacher = tmp_path / "start", teachers[0]
+        pipeline.train_head(changed, faces, out, Teacher(), start, False, generative=teacher)
+        names, *rows = csv.reader((out / "checkpoints/head/losses.csv").read_text().splitlines())
+        found[weight] = {name: [float(row[k]) for row in rows] for k, name in enumerate(names)}
+    assert "gen" not in found[0.0] and found[0.0]["kd"][0] == pytest.approx(found[20.0]["kd"][0], abs=1e-6)
+    idle, taught = (np.array(found[weight]["gen"]) for weight in (1e-6, 20.0))
+    assert idle[0] == pytest.approx(taught[0], abs=1e-6) and taught[-10:].mean() < idle[-10:].mean() - 0.005
+    with pytest.raises(GdrdError, match=r"settings \(generative\)"):  # another teacher is another run
+        pipeline.train_head(changed, faces, out, Teacher(), start, False, generative=teachers[1])
+    with pytest.raises(GdrdError, match="which is frozen"):
+        replace(head, weight_gen=1.0, freeze_backbone=True)
 
 
 class Scale(Stage):

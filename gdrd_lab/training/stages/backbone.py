@@ -18,19 +18,29 @@ class BackboneStage(Stage):
 
     def __init__(self, config: BackboneConfig, student: Student, teacher: SuperResolutionPipeline, seed: int) -> None:
         student.backbone.requires_grad_(True)
-        probe = generative_features(teacher, torch.zeros(1, 3, 16, 16), timestep=config.timestep, block=config.block)
-        # A resumed run builds the same adapter before it loads its weights.
-        torch.manual_seed(seed)
-        adapter = FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
+        adapter = feature_adapter(config, student, teacher, seed)
         super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])
         self.config = config
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"gen": L_gen}."""
-        config = self.config
-        hr = batch.hr if config.hr else None
-        seeds = batch.indices.tolist() if config.timestep and config.noise else None
-        teacher, timestep, block = self.frozen[0], config.timestep, config.block
-        target = generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds)
         features = self.trained["adapter"](self.trained["backbone"](batch.lr))
-        return {"gen": generative_loss(features.float(), target.float(), normalise=config.normalise)}
+        return {"gen": regression_loss(self.config, self.frozen[0], features, batch)}
+
+
+def feature_adapter(
+    config: BackboneConfig, student: Student, teacher: SuperResolutionPipeline, seed: int
+) -> FeatureAdapter:
+    """Return a new adapter from the student's backbone to the teacher's features; a resumed run builds the same."""
+    probe = generative_features(teacher, torch.zeros(1, 3, 16, 16), timestep=config.timestep, block=config.block)
+    torch.manual_seed(seed)
+    return FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
+
+
+def regression_loss(config: BackboneConfig, teacher: SuperResolutionPipeline, features: Tensor, batch: Batch) -> Tensor:
+    """Return L_gen between adapted features of a batch and the teacher's features of the same faces."""
+    hr = batch.hr if config.hr else None
+    seeds = batch.indices.tolist() if config.timestep and config.noise else None
+    timestep, block = config.timestep, config.block
+    target = generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds)
+    return generative_loss(features.float(), target.float(), normalise=config.normalise)

@@ -11,14 +11,16 @@ from gdrd_lab.losses.crd import contrastive_distillation_loss, memory_contrastiv
 from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.losses.relational import RelationalContrastiveLoss
 from gdrd_lab.losses.rkd import rkd_angle_loss, rkd_distance_loss
+from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.separable import SeparableBackbone
-from gdrd_lab.training.config import HeadConfig
+from gdrd_lab.training.config import BackboneConfig, HeadConfig
 from gdrd_lab.training.data import Batch
+from gdrd_lab.training.stages.backbone import feature_adapter, regression_loss
 from gdrd_lab.training.stages.base import Stage
 
-LOSSES = ("kd", "crd_memory", "assistant", "crd", "rkd", "rcd", "cls")
+LOSSES = ("gen", "kd", "crd_memory", "assistant", "crd", "rkd", "rcd", "cls")
 
 
 class HeadStage(Stage):
@@ -40,7 +42,10 @@ class HeadStage(Stage):
         seed: int,
         assistant: Student | None = None,
         teacher: Recogniser | None = None,
+        generative: tuple[BackboneConfig, SuperResolutionPipeline] | None = None,
     ) -> None:
+        if config.weight_gen and generative is None:
+            raise GdrdError("weight_gen is set, with no generative teacher", "Give the folder of one (--generative)")
         if config.weight_assistant and assistant is None:
             raise GdrdError("weight_assistant is set, with no assistant", "Give the folder of one (--assistant)")
         if config.function_matching and not isinstance(teacher, torch.nn.Module):
@@ -58,10 +63,13 @@ class HeadStage(Stage):
             )
         if config.weight_cls and identities:
             trained["classes"] = ArcFace(identities, size)
+        if config.weight_gen and generative:
+            trained["adapter"] = feature_adapter(generative[0], student, generative[1], seed)
         assistants: tuple[Student, ...] = () if assistant is None else (assistant,)
         teachers = (teacher,) if config.function_matching else ()
-        frozen = [student.backbone, *assistants, *teachers]
-        super().__init__("head", trained, frozen=frozen, losses=("relation", "classes"))
+        self._generative = generative
+        frozen = [student.backbone, *assistants, *teachers, *(generative or ())[1:]]
+        super().__init__("head", trained, frozen=frozen, losses=("relation", "classes", "adapter"))
         self.config = config
         self.weights = {name: getattr(config, f"weight_{name}") for name in LOSSES}
         self._frozen_blocks = first_blocks(student, config.freeze_blocks)
@@ -94,6 +102,8 @@ class HeadStage(Stage):
         else:
             target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
+        if self._generative:
+            losses["gen"] = regression_loss(*self._generative, self.trained["adapter"](features), batch)
         if config.weight_kd:
             losses["kd"] = cosine_distillation_loss(embedding, target)
         if config.weight_crd_memory:
