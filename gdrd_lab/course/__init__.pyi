@@ -1,4 +1,3 @@
-from .ablation import ablation_runs as ablation_runs
 from .display import show as show
 from .display import source as source
 from .faces import lesson_faces as lesson_faces
@@ -24,6 +23,9 @@ from .photographs import split_people as split_people
 from .photographs import with_pairs as with_pairs
 from .photographs import write_photographs as write_photographs
 from .prediction import predict as predict
+from .shipped_results import ablation_runs as ablation_runs
+from .shipped_results import shipped_metrics as shipped_metrics
+from .shipped_results import shipped_scores as shipped_scores
 from .widgets import LassoMap as LassoMap
 from .widgets import film as film
 from .widgets import show_slider as show_slider

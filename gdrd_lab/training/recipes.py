@@ -44,7 +44,8 @@ def best() -> Recipe:
     # Not bf16: 1 x 1 convolutions take twice as long in it on a Xeon without AMX (CLUSTER.md).
     loop = LoopConfig(steps=4_400, batch_size=64, learning_rate=5e-4, weight_decay=0.05, checkpoint_every=250)
     head = HeadConfig(
-        loop, resolutions=(8, 8, 10, 12, 14, 16, 16, 16, 20, 24, 32, 48, 64), scene=scene(), camera=training(),
+        loop, resolutions=(8, 8, 10, 12, 14, 16, 16, 16, 20, 24, 32, 48, 64),
+        scene=replace(scene(), untouched=0.6), camera=replace(training(), untouched=0.6),
         augment=AugmentConfig(shift=4.0, scale=0.08, rotate=8.0), freeze_backbone=False, freeze_bn_stats=True,
         weight_rcd=0.0, weight_kd=2.0, weight_assistant=10.0, weight_cls=0.0,
     )  # fmt: skip
@@ -56,7 +57,7 @@ def assistant() -> Recipe:
     start = best()
     loop = replace(start.head.loop, steps=3_000, batch_size=32, learning_rate=3e-4)
     weights = {"weight_kd": 10.0, "weight_crd_memory": 1.0, "weight_assistant": 0.0}
-    head = replace(start.head, loop=loop, function_matching=True, **weights)  # type: ignore[arg-type]
+    head = replace(start.head, loop=loop, scene=scene(), camera=training(), function_matching=True, **weights)  # type: ignore[arg-type]
     return replace(start, head=head, student=SeparableConfig.whole())
 
 

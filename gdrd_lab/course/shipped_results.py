@@ -1,0 +1,26 @@
+"""The results that ship in data/results, for lesson 6: the ablation run by run, scores, and metrics of benchmarks."""
+
+from gdrd_lab.evaluation.benchmarks import Metric, read_benchmark
+from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.evaluation.sweep import Score, Setting
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.reports.markdown import files_of
+
+
+def shipped_scores(name: str) -> list[Score]:
+    """Return the scores of the result files of a name, such as "lfw", "robustness" or "ablation"."""
+    return [score for file in files_of(data_folder() / "results" / f"{name}.json") for score in read_json(file)]
+
+
+def shipped_metrics(name: str) -> dict[str, list[Metric]]:
+    """Return {method: metrics} of the result files of a benchmark, "yaleb" or "utkface"."""
+    return read_benchmark(*files_of(data_folder() / "results" / f"{name}.json"))
+
+
+def ablation_runs(resolution: int = 16, metric: str = "accuracy") -> dict[str, dict[int, float]]:
+    """Return {row: {seed: score}}, both faces at a resolution, of the rows that were trained with several seeds."""
+    runs: dict[str, dict[int, float]] = {}
+    for score in shipped_scores("ablation"):
+        if (score.resolution, score.metric, score.setting) == (resolution, metric, Setting.SAME):
+            runs.setdefault(score.method, {})[score.seed] = score.value
+    return {name: values for name, values in runs.items() if len(values) > 1}
