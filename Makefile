@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # they share what its fixtures made.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile
 
-.PHONY: app lab docs test check install notebooks clean
+.PHONY: app lab docs test check install notebooks executed clean
 .DEFAULT_GOAL := app
 
 install: $(READY)
@@ -41,7 +41,11 @@ docs: $(READY)
 	@echo docs/_build/html/index.html, and with the solutions docs/_build/teacher/index.html
 
 notebooks: $(READY)
-	$(BIN)/python notebooks/build.py
+	$(BIN)/python notebooks/source/build.py
+
+# Copies of the lessons with their figures, for readers of the repository: runs each whose cells, or the weights, changed.
+executed: notebooks
+	$(BIN)/python notebooks/source/executed.py
 
 clean:
 	rm -rf $(VENV) docs/_build docs/api .mypy_cache .ruff_cache .pytest_cache

@@ -12,16 +12,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.logging import getLogger
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+import slides  # noqa: E402
+
 PACKAGE = ROOT / "gdrd_lab"
 FILES = sorted(".".join(file.relative_to(ROOT).with_suffix("").parts) for file in PACKAGE.rglob("[!_]*.py"))
 for page in (ROOT / "docs" / "api").glob("*.rst"):  # autosummary reads the pages it wrote before it writes them again
@@ -82,9 +85,7 @@ html_show_copyright = False
 def write_formula(translator: Any, node: nodes.Element) -> None:
     """Write a formula as MathML, which browsers and screen readers know without a script."""
     block = isinstance(node, nodes.math_block)
-    # LaTeX sets a thin space around an operator that stands between letters; MathML does not.
-    spaced = re.sub(r"(?<=[\w}])(\\(?:log|cos)\b)|(\\(?:log|cos)\b)(?= *[a-zA-Z\\])", r"\\,\1\2\\,", node.astext())
-    formula = convert(" ".join(spaced.split()), display="block" if block else "inline")
+    formula = slides.formula(node.astext(), block=block)
     translator.body.append(f'<div class="math">{formula}</div>' if block else formula)
     raise nodes.SkipNode
 
@@ -113,11 +114,14 @@ class OpenExercises(SphinxPostTransform):
 
 
 def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Let a lesson's page begin with a link to the student's notebook."""
+    """Let a lesson's page begin with links to the student's notebook and the slides."""
     name = f"{Path(page).name}.ipynb"
     if page.startswith("notebooks/solutions/") and name in {lesson.name for lesson in LESSONS}:
         link = f'<a href="../../_static/{name}" download>Download this lesson as a notebook</a>'
-        context["body"] = f'<p class="download">{link}, with its exercises open.</p>{context["body"]}'
+        deck = f'<a href="../../slides/{Path(page).name}.html">slides</a>'
+        shown = (ROOT / "notebooks" / "executed" / name).exists()
+        told = f"{link}, with its exercises open{f', or show its {deck}' * shown}."
+        context["body"] = f'<p class="download">{told}</p>{context["body"]}'
 
 
 class AltText(SphinxPostTransform):
@@ -137,7 +141,7 @@ class AltText(SphinxPostTransform):
 def link_to_executed(app: Sphinx, docname: str, content: list[str]) -> None:
     """Turn links to a lesson into links to its executed copy, which is the one on the site."""
     if not docname.startswith("notebooks/solutions"):
-        content[0] = re.sub(r"\]\((notebooks/)?(\d\d_\w+\.ipynb)\)", r"](\1solutions/\2)", content[0])
+        content[0] = re.sub(r"\]\((notebooks/)?(?:executed/)?(\d\d_\w+\.ipynb)\)", r"](\1solutions/\2)", content[0])
 
 
 def escape_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -163,6 +167,12 @@ def drop_widget_state(app: Sphinx, env: Any) -> None:
         data.get("js_files", {}).pop("ipywidgets_state", None)
 
 
+def write_slides(app: Sphinx, error: Exception | None) -> None:
+    """Write the slides of the lessons beside the pages."""
+    if not error and Path(app.srcdir) == ROOT:
+        slides.write(ROOT / "notebooks" / "executed", Path(app.outdir, "slides"))
+
+
 def refuse_unsolved(app: Sphinx, error: Exception | None) -> None:
     """Warn, and so fail, when a check of an exercise does not pass in an executed solution."""
     for page in sorted(Path(app.outdir, "notebooks", "solutions").glob("*.html")):
@@ -182,4 +192,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon
     app.connect("env-updated", drop_widget_state)
     app.connect("build-finished", refuse_unsolved)
+    app.connect("build-finished", write_slides)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,6 @@
 from .display import show as show
 from .display import source as source
+from .exercises import yours as yours
 from .faces import lesson_faces as lesson_faces
 from .gpu_cost import Gpu as Gpu
 from .gpu_cost import StageCost as StageCost

@@ -67,6 +67,15 @@ def check(exercise: str, praise: str) -> Callable[[Callable[..., None]], Callabl
     return decorate
 
 
+def yours(attempt: Attempt, check_it: Callable[[Attempt], Verdict], library: Attempt) -> Attempt:
+    """Return the reader's function if it passes its check, and the library's otherwise; print which one it is."""
+    name, right = attempt.__name__, check_it(attempt).passed
+    print(
+        f"Computed by your {name}." if right else f"Computed by the library: your {name} does not pass its check yet."
+    )
+    return attempt if right else library
+
+
 def careful(attempt: Attempt) -> Attempt:
     """Return the attempt so that it raises ``Wrong`` if it changes an array or tensor that it was given."""
 

@@ -10,7 +10,7 @@ import pytest
 from gdrd_lab.course.equations import ROWS, Equation, cell_of
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = runpy.run_path(str(ROOT / "notebooks" / "build.py"))
+BUILD = runpy.run_path(str(ROOT / "notebooks" / "source" / "build.py"))
 EACH = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 

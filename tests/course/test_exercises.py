@@ -93,11 +93,15 @@ WRONG: dict[str, list[tuple[str, str, str]]] = {
     "critic": [
         ("dot product", "F.cosine_similarity(u, v, dim=1)", "(u * v).sum(1)"),
         ("multiplies by tau", "/ tau", "* tau"),
+        ("no N / M", " - np.log(ratio)", ""),
+        ("N / M itself", "np.log(ratio)", "ratio"),
+        ("N / M above", "- np.log(ratio)", "+ np.log(ratio)"),
         (
-            "no sigmoid",
-            "torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau)",
-            "F.cosine_similarity(u, v, dim=1) / tau",
+            "overflows",
+            "torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau - np.log(ratio))",
+            "(lambda e: e / (e + ratio))(torch.exp(F.cosine_similarity(u, v, dim=1) / tau))",
         ),
+        ("no sigmoid", "torch.sigmoid(", "("),
     ],
     "positive_term": [
         ("teacher not detached", "teacher.detach()", "teacher"),

@@ -18,7 +18,7 @@ from gdrd_lab.training import recipes
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
-BUILD = runpy.run_path(str(FOLDER / "build.py"))
+BUILD = runpy.run_path(str(FOLDER / "source" / "build.py"))
 SOURCES = BUILD["sources"]()
 EACH = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
@@ -144,7 +144,12 @@ def test_statements_that_were_wrong_do_not_come_back() -> None:
         "the embeddings that L_rcd and L_kd shape",
         "The generative teacher is most of the cost",
     )
-    for page in [*FOLDER.glob("*.py"), *FOLDER.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]:
+    for page in [
+        *(FOLDER / "source").glob("*.py"),
+        *FOLDER.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "README.md",
+    ]:
         text = re.sub(r"\s*\n(?:# )?", " ", page.read_text()).lower()
         assert not [statement for statement in wrong if statement.lower() in text], page
 
@@ -153,14 +158,15 @@ def test_the_page_of_conditions_names_sections_of_lessons() -> None:
     links = re.findall(r"\[(\d\d), ([^\]]+)\]\((\S+)\.ipynb\)", (FOLDER / "CLAIM.md").read_text())
     assert len(links) == 5
     for number, section, stem in links:
-        assert stem.startswith(number) and f"## {section}\n" in (FOLDER / f"{stem}.py").read_text(), section
+        assert stem.startswith(number) and f"## {section}\n" in (FOLDER / "source" / f"{stem}.py").read_text(), section
 
 
 def test_a_build_keeps_what_a_reader_wrote(tmp_path: Path) -> None:
-    source = tmp_path / SOURCES[0].name
+    source = tmp_path / "source" / SOURCES[0].name
+    source.parent.mkdir()
     source.write_text(SOURCES[0].read_text())
     assert BUILD["write"](source) == []
-    made = source.with_suffix(".ipynb")
+    made = tmp_path / f"{source.stem}.ipynb"
     assert made.read_text() == BUILD["build"](source)
     notebook = json.loads(made.read_text())
     notebook["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x"}]

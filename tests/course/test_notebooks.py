@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-BUILD = runpy.run_path(str(FOLDER / "build.py"))
+BUILD = runpy.run_path(str(FOLDER / "source" / "build.py"))
 SOURCES = BUILD["sources"]()
 
 
@@ -62,7 +62,7 @@ def test_every_notebook_has_the_parts_of_a_lesson(source: Path) -> None:
         assert part in text, part
     assert "## Further reading" in text
     assert re.search(r"\*\*Time\.\*\*.*CPU", text) and "GPU" in text.split("**Paper.**")[0]
-    first_code = next(c for c in cells(source) if c["cell_type"] == "code")
+    first_code = next(c for c in cells(source) if c["cell_type"] == "code" and c["id"] != "set-up")
     assert re.search(r"\bshow(_\w+)?\(|\.show\(|film\(", "".join(first_code["source"])), (
         "a result in the first code cell"
     )
@@ -74,7 +74,7 @@ def test_every_notebook_has_the_parts_of_a_lesson(source: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_first_code_cell_has_few_imports_and_one_set_up_call(source: Path) -> None:
-    first = "".join(next(c for c in cells(source) if c["cell_type"] == "code")["source"])
+    first = "".join(next(c for c in cells(source) if c["cell_type"] == "code" and c["id"] != "set-up")["source"])
     imports = re.findall(r"^(?:import|from) .*$", first, re.M)
     assert "import gdrd_lab as gl" in imports
     assert len(imports) <= 4, imports

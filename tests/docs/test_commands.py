@@ -12,7 +12,7 @@ import pytest
 from gdrd_lab.cli import parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("*.md", "data/*.md", "docs/*.md", "notebooks/*.md", "notebooks/0*.py")
+PARTS = ("*.md", "data/*.md", "docs/*.md", "notebooks/*.md", "notebooks/source/0*.py")
 # The changelog names what was renamed; the results quote the commands of the runs as they were typed.
 TEXTS = sorted(
     {path for part in PARTS for path in ROOT.glob(part)} - {ROOT / "CHANGELOG.md", ROOT / "data" / "RESULTS.md"}

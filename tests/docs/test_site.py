@@ -68,7 +68,7 @@ def pages(site: Path) -> dict[Path, Page]:
 
 def test_every_part_of_the_site_is_there(site: Path, pages: dict[Path, Page]) -> None:
     names = {path.relative_to(site).as_posix() for path in pages}
-    lessons = {f"notebooks/solutions/{path.stem}.html" for path in ROOT.glob("notebooks/0*.py")}
+    lessons = {f"notebooks/solutions/{path.stem}.html" for path in ROOT.glob("notebooks/source/0*.py")}
     sources = [path for folder in ("", "data/", "notebooks/", "docs/") for path in ROOT.glob(f"{folder}*.md")]
     documents = {path.relative_to(ROOT).with_suffix(".html").as_posix() for path in sources}
     assert len(lessons) == 8 and {"README.html", "data/RESULTS.html", "notebooks/CLUSTER.html"} <= documents

@@ -86,9 +86,12 @@ RIGHT: dict[str, list[str]] = {
         "h = torch.maximum(w1.mv(first - second), torch.zeros(len(w1)))\nx = w2.mv(h)\nreturn x / (x @ x) ** 0.5",
     ],
     "critic": [
-        "u, v = F.normalize(u, dim=1), F.normalize(v, dim=1)\nreturn ((u * v).sum(1) / tau).sigmoid()",
-        "c = (u * v).sum(1) / (u.norm(dim=1) * v.norm(dim=1))\nreturn 1 / (1 + (-c / tau).exp())",
-        "return torch.stack([torch.sigmoid(a @ b / a.norm() / b.norm() / tau) for a, b in zip(u, v)])",
+        "u, v = F.normalize(u, dim=1), F.normalize(v, dim=1)\n"
+        "return ((u * v).sum(1) / tau - math.log(ratio)).sigmoid()",
+        "c = [a @ b / a.norm() / b.norm() / tau for a, b in zip(u, v)]\n"
+        "return torch.exp(F.logsigmoid(torch.stack(c) - math.log(ratio)))",
+        "c = F.cosine_similarity(u, v) / tau\n"
+        "return torch.softmax(torch.stack([c, torch.full_like(c, math.log(ratio))]), 0)[0]",
     ],
     "positive_term": [
         "teacher = teacher.detach()\nterms = []\n"
@@ -421,13 +424,17 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("GELU", "return F.normalize(w2 @ F.gelu(w1 @ (first - second)), dim=0)"),
     ],
     "critic": [
-        ("tau 0.5", "return torch.sigmoid(F.cosine_similarity(u, v) / 0.5)"),
-        ("tau 0.1", "return torch.sigmoid(F.cosine_similarity(u, v) / 0.1)"),
-        ("softmax over the batch", "return torch.softmax(F.cosine_similarity(u, v) / tau, 0)"),
-        ("tau outside", "return torch.sigmoid(F.cosine_similarity(u, v)) / tau"),
-        ("u detached", "return torch.sigmoid(F.cosine_similarity(u.detach(), v) / tau)"),
-        ("v normalised only", "return torch.sigmoid((u * F.normalize(v)).sum(1) / tau)"),
-        ("exp instead", "return torch.exp(F.cosine_similarity(u, v) / tau)"),
+        ("softmax of the batch", "return torch.softmax(F.cosine_similarity(u, v) / tau - math.log(ratio), 0)"),
+        ("without N / M", "return torch.sigmoid(F.cosine_similarity(u, v) / tau)"),
+        ("N / M in the temperature", "return torch.sigmoid(F.cosine_similarity(u, v) / (tau * ratio))"),
+        ("N / M as a factor", "return torch.sigmoid(F.cosine_similarity(u, v) / tau) / ratio"),
+        ("overflows", "e = torch.exp(F.cosine_similarity(u, v) / tau)\nreturn e / (e + ratio)"),
+        ("gradient overflows", "return 1 / (1 + ratio * torch.exp(-F.cosine_similarity(u, v) / tau))"),
+        ("clipped", "c = (F.cosine_similarity(u, v) / tau).clamp(-5, 5)\nreturn torch.sigmoid(c - math.log(ratio))"),
+        ("log of 10", "return torch.sigmoid(F.cosine_similarity(u, v) / tau - math.log10(ratio))"),
+        ("u detached", "return torch.sigmoid(F.cosine_similarity(u.detach(), v) / tau - math.log(ratio))"),
+        ("tau 0.1", "return torch.sigmoid(F.cosine_similarity(u, v) / 0.1 - math.log(ratio))"),
+        ("absolute", "return torch.sigmoid(F.cosine_similarity(u, v).abs() / tau - math.log(ratio))"),
     ],
     "embedding_loss": [
         ("no gradient", "return (1 - F.cosine_similarity(student, teacher)).mean().detach().requires_grad_()"),

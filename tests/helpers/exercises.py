@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from gdrd_lab.course.exercises import Verdict
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "source"
 SOURCES = runpy.run_path(str(FOLDER / "build.py"))["sources"]()
 
 

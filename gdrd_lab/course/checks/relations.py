@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdrd_lab.course.exercises import Attempt, check, judge, judge_gradient, tensor, unit
+from gdrd_lab.course.exercises import Attempt, check, judge, judge_gradient, need, tensor, unit
 
 
 def _leaves(*values: np.ndarray) -> list[torch.Tensor]:
@@ -35,27 +35,37 @@ def check_relation(attempt: Attempt, random: np.random.Generator) -> None:
 
 
 def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
+    return np.exp(-np.logaddexp(0, -x))  # 1 / (1 + e^-x) without an overflow
 
 
-@check("The critic", "A share in (0, 1) that grows with the cosine, the more sharply the smaller tau is.")
+@check("CRD's critic", "A share in (0, 1) that grows with the cosine, and one half where e^(cos / tau) is N / M.")
 def check_critic(attempt: Attempt, random: np.random.Generator) -> None:
-    """``attempt(u (n, r), v (n, r), tau)`` must be sigmoid(cos(u, v) / tau) per row."""
+    """``attempt(u (n, r), v (n, r), tau, ratio)`` must be e^(cos / tau) / (e^(cos / tau) + ratio) per row, finite."""
     n, r = random.choice(np.arange(3, 9), 2, replace=False)
-    for tau in (round(random.uniform(0.12, 0.45), 3), round(random.uniform(0.6, 2), 3)):
+    for low, high in ((0.12, 0.45), (0.6, 2), (0.0002, 0.0004)):
+        tau, ratio = round(random.uniform(low, high), 4), round(random.uniform(0.1, 0.8) if low < 0.5 else 3.5, 3)
         u, v = random.normal(size=(2, n, r)) * random.uniform(0.5, 4, (2, n, 1))
         given = dict(zip(("vectors u", "vectors v"), _leaves(u, v), strict=True))
         cosine = np.array([unit(a) @ unit(b) for a, b in zip(u, v, strict=True)])
-        answer = tensor(attempt(*given.values(), tau), (n,))
+        answer = tensor(attempt(*given.values(), tau, ratio), (n,))
+        need(answer.isfinite().all(), f"At tau = {tau} it is not finite: e^(cos / tau) overflows. Divide by it first.")
+        shift, dot = np.log(ratio), (u * v).sum(1)
         mistakes = {
-            "You use the dot product: normalise u and v first.": _sigmoid((u * v).sum(1) / tau),
-            "You multiply by tau; divide, so that a small tau sharpens.": _sigmoid(cosine * tau),
-            "The temperature has no effect.": _sigmoid(cosine),
-            "That is the argument of the sigmoid; apply the sigmoid.": cosine / tau,
-            "The sign is turned around: h grows with the cosine.": _sigmoid(-cosine / tau),
+            "You use the dot product: normalise u and v first.": _sigmoid(dot / tau - shift),
+            "You multiply by tau; divide, so that a small tau sharpens.": _sigmoid(cosine * tau - shift),
+            "The temperature has no effect.": _sigmoid(cosine - shift),
+            "That is the argument of the sigmoid; apply the sigmoid.": cosine / tau - shift,
+            "The sign is turned around: h grows with the cosine.": _sigmoid(shift - cosine / tau),
+            "That is the critic without N / M: ratio has no effect.": _sigmoid(cosine / tau),
+            "More noise faces must make h smaller: N / M stands below, not above.": _sigmoid(cosine / tau + shift),
+            "Move N / M into the exponent as a logarithm.": _sigmoid(cosine / tau - ratio),
         }
-        judge(answer, _sigmoid(cosine / tau), mistakes, f"At tau = {tau} it is not sigmoid(cos(u, v) / tau).")
-        judge_gradient(answer, 1 / (1 + torch.exp(-_cosines(*given.values()) / tau)), given)
+        judge(answer, _sigmoid(cosine / tau - shift), mistakes, f"It is wrong at tau = {tau} and N / M = {ratio}.")
+        if tau > 0.01:
+            judge_gradient(answer, torch.sigmoid(_cosines(*given.values()) / tau - shift), given)
+        else:  # rounding decides how far below 1e-30 the gradient is
+            slopes = torch.autograd.grad(answer.sum(), [*given.values()])
+            need(all(slope.isfinite().all() for slope in slopes), f"At tau = {tau} the gradient is not finite.")
 
 
 def _cosines(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,11 @@ class Roc:
     impostors: int
 
 
+def accuracy_at(scores: Array, genuine: Array, threshold: float) -> float:
+    """Return the share of pairs (P,) that are decided correctly at a threshold."""
+    return float(np.mean((scores >= threshold) == genuine))
+
+
 def best_threshold(scores: Array, genuine: Array) -> float:
     """Return the threshold that decides most pairs correctly, by exact search over every distinct decision.
 
@@ -77,7 +82,7 @@ def lfw_accuracy(scores: Array, genuine: Array, fold: Array) -> AccuracyResult:
     for i, number in enumerate(folds):
         held_out = fold == number
         thresholds[i] = best_threshold(scores[~held_out], genuine[~held_out])
-        per_fold[i] = np.mean((scores[held_out] >= thresholds[i]) == genuine[held_out])
+        per_fold[i] = accuracy_at(scores[held_out], genuine[held_out], thresholds[i])
     error = float(per_fold.std(ddof=1) / math.sqrt(len(folds)))
     return AccuracyResult(float(per_fold.mean()), error, per_fold, thresholds)
 

@@ -7,6 +7,7 @@
 # **Prerequisites.** Notebooks 01 to 03.
 #
 # **Time.** Smoke form: about 1 minute on 2 CPU cores. Full form: days on one GPU by the arithmetic of the first figure (not timed).
+# The exercises take about 45 minutes.
 #
 # **Student.** The `paper` recipe trains the whole method in the paper's order, as for `student-paper`, but at a size for GPUs; nobody has
 # run it to its end here. The shipped `student` comes from the recipe `best`, which has one stage and takes hours on two CPU cores.
@@ -49,8 +50,6 @@ course.show(
 
 # %%
 from dataclasses import replace
-
-course.source(course.StageCost)
 
 
 def cost_at(utilisation):
@@ -105,7 +104,6 @@ from gdrd_lab.training.trainer import learning_rate_factor, own_rows
 loop = recipes["smoke"].head.loop
 for devices in (1, 2, 4):
     print(devices, "device(s):", [own_rows(loop, devices, d).tolist() for d in range(devices)])
-course.source(own_rows)
 
 # %% [markdown]
 # Each device averages the gradient over its share; then the devices average over each other. For a loss that is a mean over
@@ -245,6 +243,8 @@ shutil.rmtree(work)
 # %% [markdown]
 # ## Exercises
 # ### Exercise 1: split a batch
+# *Medium, about 15 minutes.*
+#
 # Cut the batch into `accumulate` micro-batches, each of them into one block per device; list a device's rows, micro-batch
 # after micro-batch.
 # <details><summary>Hint 1</summary>
@@ -274,6 +274,8 @@ check_device_rows(device_rows)
 
 # %% [markdown]
 # ### Exercise 2: warm up, then fall
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Two cases: step < warm, and the rest.
 # </details>
@@ -302,7 +304,52 @@ from gdrd_lab.course.checks.scale import check_rate_factor
 check_rate_factor(rate_factor)
 
 # %% [markdown]
+# **Used at once.** Your rows and your schedule train the denoiser: eight faces a step on two devices in two micro-batches, one after
+# the other. The gradients of equal shares are averaged, so the curve should be that of whole batches.
+
+
+# %%
+def library_rows(batch, devices, accumulate, device):
+    """The library's rows, with the arguments of exercise 1."""
+    return own_rows(replace(loop, batch_size=batch, accumulate=accumulate), devices, device)
+
+
+rows_of = course.yours(device_rows, check_device_rows, library_rows)
+factor = course.yours(rate_factor, check_rate_factor, lambda step, steps, warm: learning_rate_factor(step, steps))
+
+
+def trained(shares, steps=16):
+    """The loss of every step with the batch cut into shares."""
+    torch.manual_seed(0)
+    model = build_pipeline(recipes["smoke"].generative)
+    optimizer = torch.optim.AdamW(model.unet.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(step, steps, 4))
+    told = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        values = [velocity_loss(model, hr[s], lr[s], t[s], noise[s], 0.0) / len(shares) for s in shares]
+        sum(values).backward()
+        optimizer.step()
+        schedule.step()
+        told.append(sum(values).item())
+    return told
+
+
+cut = [part for d in range(2) for part in np.split(np.asarray(rows_of(8, 2, 2, d)), 2)]
+course.show(
+    plots.lines(
+        np.arange(16),
+        {"whole batches": trained([np.arange(8)]), "two devices, two micro-batches": trained(cut)},
+        x_label="optimiser step",
+        y_label="squared error of v",
+        title="The same eight faces a step, whole and cut",
+    )
+)
+
+# %% [markdown]
 # ### Exercise 3: an average of the weights
+# *Easy, about 10 minutes.*
+#
 # a ← d a + (1 - d) w, starting at the first weights.
 # <details><summary>Hint 1</summary>
 # A loop over weights[1:].
@@ -334,6 +381,8 @@ check_average(average_weights)
 
 # %% [markdown]
 # ### Exercise 4: the cost
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Operations first: per face 2 x (3 x trained + frozen).
 # </details>
@@ -374,6 +423,17 @@ check_gpu_hours(gpu_hours)
 # 4. What must a checkpoint hold so that resuming is exact?
 # 5. Where would you save first if the cost is too high?
 # 6. What does gradient accumulation change, and what not?
+#
+# <details><summary>Answers</summary>
+#
+# 1. One forward pass, and about two for the gradients of inputs and of weights.
+# 2. L_rcd, and BatchNorm's statistics. Embeddings and statistics have to be gathered from all devices.
+# 3. It keeps 8 bits of precision: an addend smaller than half the spacing of the sum is rounded away.
+# 4. Weights, their average, the optimiser's state and the step. Batches and noise follow from the step.
+# 5. At the longest bars: a shorter queue or fewer anchors for L_rcd, and a generative teacher that is pretrained.
+# 6. It lowers the memory and keeps the batch of a step. BatchNorm in training mode, and losses that compare faces, still see other batches.
+#
+# </details>
 #
 # ## Further reading
 # - Hugging Face Accelerate: [huggingface.co/docs/accelerate](https://huggingface.co/docs/accelerate).

@@ -8,6 +8,7 @@
 #
 # **Time.** About 1.5 minutes on 2 CPU cores, half of it training, which is kept for notebook 03. Training uses a GPU where there is
 # one (not timed).
+# The exercises take about 45 minutes.
 #
 # **Student.** The first figure shows the backbone of `student-paper`, which went through this stage, as the paper says. The shipped
 # `student` (recipe `best`) did not: it was pruned from the assistant. In this notebook you train a small backbone by yourself.
@@ -106,7 +107,6 @@ torch.manual_seed(0)
 student = gl.Student(recipe.student)
 adapter = FeatureAdapter(student.backbone.channels, target.shape[1], tuple(target.shape[2:]))
 loss = gl.losses.generative_loss(adapter(student.backbone(lr[:32])), target[:32], normalise=True)
-course.source(gl.losses.generative_loss)
 print(f"L_gen before training: {loss.item():.3f}")
 
 # %% [markdown]
@@ -215,6 +215,8 @@ print(f"kept of the identity in them: {identity['after stage 1'] / identity['gen
 #
 # ## Exercises
 # ### Exercise 1: the loss
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Squared difference, then the mean over all dimensions.
 # </details>
@@ -242,6 +244,8 @@ check_feature_loss(feature_loss)
 
 # %% [markdown]
 # ### Exercise 2: standardise the target
+# *Medium, about 15 minutes.*
+#
 # Each channel gets mean 0 and variance 1 over batch and space (add 1e-6 under the root).
 # <details><summary>Hint 1</summary>
 # The statistics of a channel run over dimensions 0, 2 and 3.
@@ -271,7 +275,37 @@ from gdrd_lab.course.checks.regression import check_standardise
 check_standardise(standardise)
 
 # %% [markdown]
+# **Used at once.** Exercises 1 and 2 train a fresh backbone with its adapter. With your target and your loss, predicting zero costs 1.
+
+# %%
+own_loss = course.yours(feature_loss, check_feature_loss, gl.losses.generative_loss)
+own_target = course.yours(standardise, check_standardise, lambda f: normalise_target(f, TargetNormalisation.CHANNEL))
+torch.manual_seed(0)
+backbone = gl.Student(recipe.student).backbone.train()
+adapter = FeatureAdapter(backbone.channels, target.shape[1], tuple(target.shape[2:]))
+optimizer = torch.optim.AdamW([*backbone.parameters(), *adapter.parameters()], lr=2e-3)
+inputs, goal, costs = lr[learn], own_target(target[learn]), []
+for _ in range(30):
+    rows = torch.randint(len(inputs), (32,))
+    value = own_loss(adapter(backbone(inputs[rows])), goal[rows])
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    costs.append(value.item())
+course.show(
+    plots.lines(
+        np.arange(30),
+        {"L_gen": costs, "predicting zero": np.ones(30)},
+        x_label="optimiser step",
+        y_label="L_gen",
+        title="Stage 1 with the loss and the target of exercises 1 and 2",
+    )
+)
+
+# %% [markdown]
 # ### Exercise 3: freeze a backbone
+# *Medium, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # nn.Module.requires_grad_(False) stops gradients of all parameters.
 # </details>
@@ -299,6 +333,8 @@ check_freeze(freeze)
 
 # %% [markdown]
 # ### Exercise 4: how much is explained
+# *Easy, about 10 minutes.*
+#
 # The $R^2$ of the probe, against the mean of the rows it was fitted on.
 # <details><summary>Hint 1</summary>
 # Two sums of squares: prediction against target, and the given mean against target.
@@ -339,6 +375,17 @@ check_explained(explained)
 # 4. Why is `requires_grad_(False)` not enough to freeze a backbone?
 # 5. Why does the teacher read the tiny face and not the sharp one here?
 # 6. What would show that stage 1 helps the final student?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Otherwise the loss also falls when the teacher moves to the student, for example when both become constant.
+# 2. The adapter would compute what the backbone should compute, and it is discarded after stage 1.
+# 3. One, the variance of the target.
+# 4. BatchNorm moves its running statistics in every forward pass in training mode, without any gradient.
+# 5. Then its features follow from what the student also sees. The sharp face would give a target that the student may not be able to reach.
+# 6. A fair ablation: the same steps without stage 1, paired seeds, people whom no stage has seen (lesson 06).
+#
+# </details>
 #
 # ## Further reading
 # - Romero et al., FitNets, regression of hidden features: arXiv [1412.6550](https://arxiv.org/abs/1412.6550).

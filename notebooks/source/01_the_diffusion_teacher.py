@@ -7,6 +7,7 @@
 # **Prerequisites.** Notebook 00. Gaussian noise, variance.
 #
 # **Time.** About 2 minutes on 2 CPU cores, training in it. Training uses a GPU where there is one (not timed).
+# The exercises take about 60 minutes.
 #
 # **Student.** None yet. This teacher is the one that `student-paper`, the whole method in the paper's order, learned from in stage
 # 1. The shipped `student` (recipe `best`) skips stage 1 and was trained without it.
@@ -68,7 +69,6 @@ import torch
 
 from gdrd_lab.models.diffusion import process
 
-course.source(process.noised)
 alphas = shipped.scheduler.alphas_cumprod
 times = np.arange(0, 1000, 20)
 course.show(
@@ -109,8 +109,9 @@ print(
 # ## What the network predicts
 # The network predicts neither the noise nor the face, but the **velocity**
 #
-# $$v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0, \qquad\text{from which}\qquad
-# x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v .$$
+# $$v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0 .$$
+#
+# Together with $x_t$ it gives $x_0$ back; exercise 2 asks how.
 #
 # At pure noise ($\bar\alpha = 0$) predicting $\epsilon$ would be trivial, because the input is $\epsilon$. The velocity is
 # then $-x_0$, so there is something to learn at every $t$.
@@ -315,6 +316,8 @@ for name in ("generative", "student", "student-paper"):
 #
 # ## Exercises
 # ### Exercise 1: noise a face
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Write down the variance of a x_0 + b e for independent x_0 and e of unit variance. What must a² + b² be?
 # </details>
@@ -342,6 +345,8 @@ check_add_noise(add_noise)
 
 # %% [markdown]
 # ### Exercise 2: from velocity back to the clean face
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # You have two equations, x_t = a x_0 + b e and v = a e - b x_0, with a² + b² = 1. Get rid of e.
 # </details>
@@ -368,7 +373,28 @@ from gdrd_lab.course.checks.diffusion import check_clean_estimate
 check_clean_estimate(clean_estimate)
 
 # %% [markdown]
+# **Used at once.** A sampler from exercises 1 and 2 alone: estimate the clean target, noise it again to the next lower level with
+# *new* noise, and repeat. The shipped network predicts the velocities.
+
+# %%
+from itertools import pairwise
+
+mix = course.yours(add_noise, check_add_noise, process.noised)
+estimate = course.yours(clean_estimate, check_clean_estimate, process.clean_from_velocity)
+levels, generator = (999, 700, 400, 100), torch.Generator().manual_seed(0)
+x, drawn = noise[:3], {"input": [shown(faces[5 * 5 * k], 16, 64) for k in range(3)]}
+for now, lower in pairwise(levels):
+    with torch.inference_mode():
+        x_0 = estimate(x, shipped.predict(x, condition[:3], torch.full((3,), now)), alphas[now])
+    drawn[f"from t = {now}"] = [picture(face) for face in shipped.to_face(x_0, condition[:3])]
+    x = mix(x_0, torch.randn(x_0.shape, generator=generator), alphas[lower])
+drawn["truth"] = [picture(face) for face in hr[:3]]
+course.show(plots.face_strip(drawn, title="A sampler with new noise in every step"))
+
+# %% [markdown]
 # ### Exercise 3: the residual target
+# *Easy, about 10 minutes.*
+#
 # Faces come in [0, 1]; the model works in [-1, 1].
 # <details><summary>Hint 1</summary>
 # Bring both faces to [-1, 1] first: 2 y - 1.
@@ -397,6 +423,8 @@ check_residual_target(residual_target)
 
 # %% [markdown]
 # ### Exercise 4: one step back
+# *Hard, about 25 minutes.*
+#
 # The deterministic sampler (DDIM) estimates $x_0$ and $\epsilon$ from $x_t$ and $v$, and mixes them again at the noise
 # level of the step before.
 # <details><summary>Hint 1</summary>
@@ -441,6 +469,18 @@ check_ddim_step(ddim_step)
 # 5. Why can one denoising step beat twenty in PSNR?
 # 6. Why must the probe be evaluated on people it was not fitted on?
 # 7. What would you conclude if random weights reached the same $R^2$? And if the pixels did?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Variances add, and a weight counts squared: the squares of the weights have to add up to one.
+# 2. At 1 it is the noise; at 0 it is minus the clean target.
+# 3. The input is the noise itself, so the network learns nothing about the face there.
+# 4. To copy what the enlarged face shows already.
+# 5. One step gives the mean of the possible faces, which is best in squared error. Twenty steps give one possible face.
+# 6. A linear map with thousands of inputs fits the people it was fitted on whatever the features hold.
+# 7. Equal to random weights: training added nothing that a linear map can read. Equal to pixels: the features are not easier to read than the face itself.
+#
+# </details>
 #
 # ## Further reading
 # - Ho, Jain and Abbeel, DDPM: arXiv [2006.11239](https://arxiv.org/abs/2006.11239).

@@ -7,6 +7,7 @@
 # **Prerequisites.** Notebook 00; 02 and 03 for the ablation.
 #
 # **Time.** About 2 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
+# The exercises take about 65 minutes.
 #
 # **Student.** The shipped `student` (recipe `best`) in all figures but those of the ablation: pruned from the assistant, taught by the
 # assistant and SFace, without stage 1 and without L_gen, L_rcd and L_cls. The ablation trains small students from random weights,
@@ -50,8 +51,8 @@ result = verified[student.name]
 
 def at_threshold(theta):
     """Draw the scores with a threshold; FAR and TAR in the title."""
-    accepted = result.scores >= theta
-    far, tar = accepted[~result.genuine].mean(), accepted[result.genuine].mean()
+    k = np.sum(result.roc.thresholds >= theta) - 1  # the curve holds both rates at every threshold, from high to low
+    far, tar = result.roc.far[k], result.roc.tar[k]
     return plots.score_histogram(
         result.scores, result.genuine, theta, title=f"Student at 16 px: FAR {far:.3f}, TAR {tar:.3f}"
     )
@@ -397,6 +398,8 @@ for network in ("student", "SFace"):
 #
 # ## Exercises
 # ### Exercise 1: two rates
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Each rate looks at one kind of pairs only.
 # </details>
@@ -425,6 +428,8 @@ check_rates(rates)
 
 # %% [markdown]
 # ### Exercise 2: a threshold chosen elsewhere
+# *Hard, about 25 minutes.*
+#
 # For each fold, take the candidate that decides most pairs of the **other** folds rightly (the first of equals), and evaluate
 # the fold with it. Return the mean over folds.
 # <details><summary>Hint 1</summary>
@@ -462,7 +467,27 @@ from gdrd_lab.course.checks.evaluation import check_held_out_accuracy
 check_held_out_accuracy(held_out_accuracy)
 
 # %% [markdown]
+# **Used at once.** Your function evaluates both networks, with 41 thresholds to choose from.
+
+# %%
+judge = course.yours(
+    held_out_accuracy,
+    check_held_out_accuracy,
+    lambda scores, genuine, fold, candidates: verification.lfw_accuracy(scores, genuine, fold).mean,
+)
+choices = np.linspace(-0.2, 1, 41)
+found = {}
+for network in networks:
+    for size in (8, 16, 32):
+        e = at16[network.name] if size == 16 else gl.embed_all(network, faces, gl.Degradation(size), quiet)
+        compared = (e[pairs.first] * e[pairs.second]).sum(1)
+        found[f"{network.name}, {size} px"] = judge(compared, pairs.genuine, pairs.fold, choices)
+course.show(plots.bars(found, y_label="accuracy at thresholds of other folds", title="Verification, both faces small"))
+
+# %% [markdown]
 # ### Exercise 3: resampling people
+# *Medium, about 20 minutes.*
+#
 # People were drawn with repetition; `copies[p]` says how often person p came up. How often does each pair appear?
 # <details><summary>Hint 1</summary>
 # Each copy of one person meets each copy of the other.
@@ -491,6 +516,8 @@ check_pair_copies(pair_copies)
 
 # %% [markdown]
 # ### Exercise 4: false matches by group
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # One threshold for all groups.
 # </details>
@@ -532,6 +559,17 @@ check_group_false_match(group_false_match)
 # 4. What makes an ablation unfair although only one line of the configuration differs? What was unfair about the random backbone?
 # 5. Why may every group's false match rate lie above the overall one?
 # 6. A vendor reports 99 % accuracy. Which three questions do you ask?
+#
+# <details><summary>Answers</summary>
+#
+# 1. The sharp gallery: the passport photographs are sharp, the probe is small.
+# 2. It allows 0.2 accepted impostor pairs. The threshold would follow from the single highest score.
+# 3. Pairs share people and are correlated. Drawing them one by one treats them as independent.
+# 4. One line can change the number of trained steps or what is trained at all. The random backbone had had no training, and was frozen.
+# 5. Pairs within a group are more alike than mixed pairs, and the overall rate holds many mixed pairs.
+# 6. For example: which pairs and which protocol? At which false accept rate, with which interval? On whom, and by group?
+#
+# </details>
 #
 # ## Further reading
 # - Huang et al., *Labeled Faces in the Wild* (UMass TR 07-49).

@@ -7,6 +7,7 @@
 # **Prerequisites.** Notebook 00; 03 for fine-tuning, 06 for judging.
 #
 # **Time.** About 1 minute on 2 CPU cores. Fine-tuning uses a GPU where there is one (not timed).
+# The exercises take about 75 minutes.
 #
 # **Student.** The shipped `student` (recipe `best`): pruned from the assistant, taught by the assistant and SFace, without stage 1.
 # Here you train its head further, on its frozen backbone.
@@ -198,6 +199,8 @@ print(f"{file.stat().st_size / 1e6:.1f} MB")
 #
 # ## Exercises
 # ### Exercise 1: a similarity from landmarks
+# *Hard, about 30 minutes.*
+#
 # Map `points` to `template` with a matrix [[a, -b, x], [b, a, y]] by least squares.
 # <details><summary>Hint 1</summary>
 # Each landmark gives two linear equations in (a, b, x, y): a p_x - b p_y + x = q_x and b p_x + a p_y + y = q_y.
@@ -233,6 +236,8 @@ check_similarity_matrix(similarity_matrix)
 
 # %% [markdown]
 # ### Exercise 2: hold out people
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # np.unique(labels) lists the people; draw round(share * people) of them.
 # </details>
@@ -262,6 +267,8 @@ check_hold_out(hold_out)
 
 # %% [markdown]
 # ### Exercise 3: enrol people by their mean
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Unit length first, so that each photograph counts alike.
 # </details>
@@ -290,7 +297,36 @@ from gdrd_lab.course.checks.own_faces import check_enrol_mean
 check_enrol_mean(enrol_mean)
 
 # %% [markdown]
+# **Used at once.** Does it pay to enrol more than one photograph? The last photograph of each person is the probe, at 16 px, and your
+# function makes the gallery of the others.
+
+# %%
+from gdrd_lab.losses import class_prototypes
+
+
+def library_mean(embeddings, labels):
+    """The library's mean directions, with the arguments of exercise 3."""
+    return class_prototypes(torch.tensor(embeddings), torch.tensor(labels), labels.max() + 1).numpy()
+
+
+enrol = course.yours(enrol_mean, check_enrol_mean, library_mean)
+small = gl.embed_all(student, faces, gl.Degradation(16), quiet)
+people, number = np.unique(faces.labels, return_inverse=True)  # numbered from 0
+of_person = [np.flatnonzero(number == person) for person in range(len(people))]
+probes, rest = np.array([rows[-1] for rows in of_person]), np.concatenate([rows[:-1] for rows in of_person])
+one = np.array([rows[0] for rows in of_person])
+found = {
+    name: float(np.mean((small[probes] @ np.asarray(enrol(small[rows], number[rows])).T).argmax(1) == number[probes]))
+    for name, rows in (("one photograph", one), ("all but the probe", rest))
+}
+course.show(
+    plots.bars(found, y_label="share of probes found at rank 1", title=f"Who is it, of {len(people)} people, at 16 px?")
+)
+
+# %% [markdown]
 # ### Exercise 4: who is it, or nobody?
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # probes @ gallery.T holds all scores; which row of the gallery is best?
 # </details>
@@ -337,6 +373,17 @@ shutil.rmtree(work)  # faces do not stay behind
 # 4. Why is a mean of embeddings normalised twice?
 # 5. Why must a program be able to answer "nobody"?
 # 6. What would you tell the people on your photographs before you start?
+#
+# <details><summary>Answers</summary>
+#
+# 1. A similarity keeps the shape of the face. A general affine map could stretch one face into another's shape.
+# 2. The same person is in both parts, so the network is judged on people whom it has learned.
+# 3. A few photographs would overwrite what the backbone learned from many.
+# 4. First so that each photograph counts alike, then because a mean of unit vectors is shorter than one and cosines need unit length.
+# 5. Most people whom a camera sees are not enrolled. Without that answer each of them is taken for somebody.
+# 6. What is stored, for how long, what it is used for and how wrong it can be; that they may say no; and how to have it deleted.
+#
+# </details>
 #
 # ## Further reading
 # - Umeyama, *Least-squares estimation of transformation parameters between two point patterns*, IEEE TPAMI 1991.

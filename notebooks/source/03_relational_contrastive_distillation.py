@@ -7,6 +7,7 @@
 # **Prerequisites.** Notebooks 00 and 02 (the backbone trained there is used if it is kept, and trained if not).
 #
 # **Time.** About 1.5 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
+# The exercises take about 90 minutes.
 #
 # **Student.** The first figure shows `student-paper`, which was trained with L_rcd, L_kd and L_cls on a backbone from stage 1, and
 # the shipped `student` (recipe `best`): no stage 1, no L_rcd and no L_cls, but L_kd and the assistant's embedding. The heads that
@@ -57,7 +58,6 @@ course.show(
 # resolutions**, from the teacher's sharp face to the student's small one, $v^{ts}_{ij} = F_{ts}(e^t_i, e^s_j)$.
 
 # %%
-course.source(gl.losses.RelationModule)
 torch.manual_seed(0)
 relate = gl.losses.RelationModule(embedding_size=128)
 v = relate(targets[0], targets[5])
@@ -228,6 +228,8 @@ from torch.nn import functional as F
 
 # %% [markdown]
 # ### Exercise 1: a relation vector
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Four steps: difference, first matrix, ReLU, second matrix; then unit length.
 # </details>
@@ -255,25 +257,32 @@ from gdrd_lab.course.checks.relations import check_relation
 check_relation(relation)
 
 # %% [markdown]
-# ### Exercise 2: the critic
+# ### Exercise 2: CRD's critic
+# *Medium, about 20 minutes.*
+#
+# Write CRD's critic, with the term $N/M$ that this lesson's critic lacks. Its value and its gradient must stay finite for
+# small temperatures, where $e^{\cos/\tau}$ is larger than any float. At which `ratio` is it the critic of this lesson?
 # <details><summary>Hint 1</summary>
-# F.cosine_similarity works on rows with dim=1.
+# Divide numerator and denominator by the numerator.
 # </details>
 # <details><summary>Hint 2</summary>
-# Divide by tau inside the sigmoid.
+# 1 / (1 + ratio e^(-x)) is a logistic function of x, shifted. By how much? Write ratio as e^(log ratio).
+# </details>
+# <details><summary>Hint 3</summary>
+# torch.sigmoid never overflows. F.cosine_similarity works on rows with dim=1.
 # </details>
 
 
 # %% tags=["stub"]
-def critic(u, v, tau):
-    """Return h(u, v) for each row of u and v (n, r): (n,)."""
+def critic(u, v, tau, ratio):
+    """Return CRD's h(u, v) with ratio = N/M, a number above 0, for each row of u and v (n, r): (n,)."""
     raise NotImplementedError
 
 
 # %% tags=["solution"]
-def critic(u, v, tau):
-    """Return h(u, v) for each row of u and v (n, r): (n,)."""
-    return torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau)
+def critic(u, v, tau, ratio):
+    """Return CRD's h(u, v) with ratio = N/M, a number above 0, for each row of u and v (n, r): (n,)."""
+    return torch.sigmoid(F.cosine_similarity(u, v, dim=1) / tau - np.log(ratio))
 
 
 # %% tags=["check"]
@@ -283,6 +292,8 @@ check_critic(critic)
 
 # %% [markdown]
 # ### Exercise 3: the positive term
+# *Medium, about 20 minutes.*
+#
 # With both matrices the identity: let the relation of $a$ to $b$ be $\mathrm{ReLU}(a - b)$, so the cosine is that of
 # $\mathrm{ReLU}(e^t_i - e^t_j)$ and $\mathrm{ReLU}(e^t_i - e^s_j)$. (Without the ReLU it would not matter which way
 # round a relation goes: can you see why?)
@@ -320,6 +331,8 @@ check_positive_term(positive_term)
 
 # %% [markdown]
 # ### Exercise 4: the negative term
+# *Hard, about 30 minutes.*
+#
 # The same relations. Now $k$ runs over all faces but $i$ and $j$: sum over $k$, mean over the pairs $i \neq j$.
 # <details><summary>Hint 1</summary>
 # Normalise both kinds of relations; then <code>torch.einsum("ijd,ikd->ijk", own, cross)</code> holds every cosine.
@@ -358,6 +371,8 @@ check_negative_term(negative_term)
 
 # %% [markdown]
 # ### Exercise 5: distilling embeddings
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Lengths must not matter.
 # </details>
@@ -384,6 +399,31 @@ from gdrd_lab.course.checks.relations import check_embedding_loss
 check_embedding_loss(embedding_loss)
 
 # %% [markdown]
+# **Used at once.** A head is trained by exercises 3, 4 and 5: $10 L_{kd} + 0.1 L_{rcd}$ with relations $\mathrm{ReLU}(a - b)$. Nothing
+# of the relation is learned here. Is it better than $L_{kd}$ alone, from the same start?
+
+# %%
+fixed = gl.losses.RelationalContrastiveLoss(128, temperature=0.1).requires_grad_(False)
+for matrix in fixed.parameters():
+    torch.nn.init.eye_(matrix)  # W_1 and W_2 are the identity
+pull = course.yours(positive_term, check_positive_term, lambda s, t, tau: fixed.terms(s, t)[0])
+push = course.yours(negative_term, check_negative_term, lambda s, t, tau: fixed.terms(s, t)[1])
+kd = course.yours(embedding_loss, check_embedding_loss, gl.losses.cosine_distillation_loss)
+found = {}
+for name, loss in {
+    "L_kd": lambda s, t, y: kd(s, t),
+    "L_kd and relations": lambda s, t, y: 10 * kd(s, t) + 0.1 * (pull(s, t, 0.1) + push(s, t, 0.1)),
+}.items():
+    torch.manual_seed(0)
+    head = gl.Student(base.config).head
+    course.fit_head(head, features[learn], targets[learn], labels[learn], loss, steps=40, batch_size=24, seed=0)
+    evaluated = course.evaluate_head(head, features[held_out], targets[held_out], faces.labels[held_out])
+    found |= {f"{name}: {metric}": value for metric, value in evaluated.items()}
+course.show(
+    plots.bars(found, y_label="on 15 people not trained on, one seed", title="Heads trained by exercises 3 to 5")
+)
+
+# %% [markdown]
 # ## Summary
 # - Embeddings can be distilled one by one (L_kd) or by their relations (L_rcd, RKD). Which keeps the relations better is measured,
 #   not assumed.
@@ -399,6 +439,18 @@ check_embedding_loss(embedding_loss)
 # 5. By how much does the negative term grow when the batch doubles?
 # 6. Why can RKD train an embedding that is useless against the teacher's gallery?
 # 7. How would you show that one loss is better than another, and why are whiskers of single runs the wrong picture?
+#
+# <details><summary>Answers</summary>
+#
+# 1. The student is compared with embeddings of sharp faces, for example in a gallery, so its relations should be to those.
+# 2. Their gradient becomes very small: the critic is sure of them already.
+# 3. It is the same person, so its relation should be like the positive one. Pushing it away contradicts the loss.
+# 4. It is the positive. It would be pulled and pushed at once.
+# 5. It about doubles, because it is a sum over the faces of the batch.
+# 6. RKD keeps distances and angles only. A turned or mirrored embedding has the same ones, and other cosines to the teacher's.
+# 7. Runs of both from the same starts and batches, the difference within each seed, and its interval. Whiskers of single runs show how much the seeds move both together.
+#
+# </details>
 #
 # ## Further reading
 # - CRRCD, cross-resolution relational contrastive distillation: arXiv [2409.02555](https://arxiv.org/abs/2409.02555).

@@ -8,6 +8,7 @@
 #
 # **Time.** About 1.5 minutes on 2 CPU cores; no GPU is used. Nothing is trained: the switch below loads the shipped student
 # or one of your own.
+# The exercises take about 65 minutes.
 #
 # **Student.** The shipped `student` (recipe `best`): pruned from the assistant, trained by L_kd on SFace's embeddings and on the
 # assistant's. It skips stage 1, and L_rcd has no part in it. Set `STUDENT = "paper-student"` to look at one made in the paper's order.
@@ -134,7 +135,6 @@ cka = {
     "student, shuffled": linear_cka(shuffled, reference),
 }
 guess.reveal(cka)
-course.source(linear_cka)
 
 # %% [markdown]
 # If the shuffled one surprised you: with few faces and many dimensions, CKA is well above 0 even for unrelated
@@ -247,6 +247,8 @@ course.show(
 # %% [markdown]
 # ## Exercises
 # ### Exercise 1: how much variance a map shows
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Centre the rows, then np.linalg.svd(x, compute_uv=False) gives singular values.
 # </details>
@@ -275,6 +277,8 @@ check_shown_variance(shown_variance)
 
 # %% [markdown]
 # ### Exercise 2: neighbours a map keeps
+# *Hard, about 25 minutes.*
+#
 # Of the k nearest by cosine, how many are among the k nearest on the map? Average over faces.
 # <details><summary>Hint 1</summary>
 # Fill the diagonal with -inf (cosines) or inf (distances), so that a face is not its own neighbour.
@@ -308,6 +312,8 @@ check_kept_neighbours(kept_neighbours)
 
 # %% [markdown]
 # ### Exercise 3: linear CKA
+# *Medium, about 15 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # Subtract the mean of each column from both.
 # </details>
@@ -335,7 +341,30 @@ from gdrd_lab.course.checks.embeddings import check_cka
 check_cka(cka)
 
 # %% [markdown]
+# **Used at once.** From which resolution on does each network lay the faces out as the teacher does on sharp ones? Your function
+# measures it, beside the baseline of shuffled faces.
+
+# %%
+alike = course.yours(cka, check_cka, linear_cka)
+widths, series = (8, 16, 32, 64), {}
+for network in (teacher, student):
+    embedded = [gl.embed_all(network, faces, gl.Degradation(width), quiet) for width in widths]
+    series[network.name] = [alike(e, reference) for e in embedded]
+    series[f"{network.name}, shuffled"] = [alike(e[order], reference) for e in embedded]
+course.show(
+    plots.lines(
+        widths,
+        series,
+        x_label="resolution (pixels on a side)",
+        y_label="CKA with the teacher on sharp faces",
+        title="How alike, by resolution",
+    )
+)
+
+# %% [markdown]
 # ### Exercise 4: a deletion score
+# *Easy, about 10 minutes.*
+#
 # <details><summary>Hint 1</summary>
 # np.diff gives the widths of the steps.
 # </details>
@@ -375,6 +404,17 @@ check_deletion_score(deletion_score)
 # 4. Why is CKA of shuffled faces above zero?
 # 5. Why is the map computed from the dot product and not from the cosine?
 # 6. What do you conclude if deletion by your map is no faster than by a random order?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Nothing. UMAP keeps neighbourhoods, not distances between clusters.
+# 2. Neighbours of the original space may be torn apart, sizes and gaps may mean nothing, and another seed may give another map.
+# 3. A network that gives every face the same embedding has the shortest path.
+# 4. With fewer faces than dimensions, unrelated representations align by chance.
+# 5. The cosine of a vector with itself is one whatever the face is, so its gradient is zero.
+# 6. The map does not show what this network uses, however right it looks.
+#
+# </details>
 #
 # ## Further reading
 # - McInnes, Healy and Melville, UMAP: arXiv [1802.03426](https://arxiv.org/abs/1802.03426).
