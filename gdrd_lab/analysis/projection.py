@@ -1,17 +1,18 @@
 """Maps of embeddings: PCA and UMAP to two dimensions, and measures of how faithful such a map is."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.errors import GdrdError
-from gdrd_lab.models.recogniser import Recogniser
-from gdrd_lab.transforms.resize import downscale
+
+if TYPE_CHECKING:
+    from gdrd_lab.models.recogniser import Recogniser
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,16 @@ def nearest(embeddings: np.ndarray, index: int, count: int = 5, queries: np.ndar
     return order[order != index][:count].astype(np.int64)
 
 
-@torch.no_grad()
 def across_resolutions(recogniser: Recogniser, face: np.ndarray, resolutions: Sequence[int]) -> np.ndarray:
     """Embed one face, uint8 (S, S, 3), at R resolutions: float32 (R, d), a path for ``EmbeddingMap.place``."""
+    import torch  # here, so that maps do without it
+
+    from gdrd_lab.datasets.base import to_tensor
+    from gdrd_lab.transforms.resize import downscale
+
     hr = to_tensor([face])
-    return np.concatenate([recogniser.embed(downscale(hr, r)).float().cpu().numpy() for r in resolutions])
+    with torch.no_grad():
+        return np.concatenate([recogniser.embed(downscale(hr, r)).float().cpu().numpy() for r in resolutions])
 
 
 def _checked(embeddings: np.ndarray, least: int = 3) -> np.ndarray:

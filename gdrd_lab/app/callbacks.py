@@ -1,25 +1,29 @@
 """The functions behind the controls: plain functions of a session and the controls' values, called by Gradio."""
 
+import time as clock
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from gdrd_lab.app import uploads
 from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, recognisers, synthetic_gallery
+from gdrd_lab.app.html import progress
 from gdrd_lab.app.notebook_cell import cell
 from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import Tab, View, from_text
 from gdrd_lab.app.tabs import across, cam, compare, download, generate
 from gdrd_lab.app.tabs import map as map_tab
+from gdrd_lab.app.umap_job import umap_points
 from gdrd_lab.errors import GdrdError
 
 # The number of outputs of each tab, in the order of the layout.
-OUTPUTS: dict[Tab, int] = {"compare": 8, "across": 3, "generate": 2, "cam": 4, "map": 5, "download": 3}
+OUTPUTS: dict[Tab, int] = {"compare": 8, "across": 3, "generate": 2, "cam": 4, "map": 7, "download": 3}
 PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generate.before, "cam": cam.show}
 
 
@@ -48,11 +52,12 @@ def tab_content(view: View, session: Session) -> tuple[str, ...]:
     if view.tab in PAIR_TABS:
         made = session.result(view.tab, made_for(view, session))
         return made or PAIR_TABS[view.tab](view, *faces_of(view, session))
-    gallery = gallery_of(session)
+    gallery, there = gallery_of(session), mapped(view, session)
     if view.tab == "map":
-        return map_tab.show(view, gallery)
+        waiting = there != view and (session.progress or map_tab.waiting_html())
+        return *map_tab.show(there, gallery), waiting or ""
     cell_text, figure = code(view, session, session.cell_of), session.result(view.tab, made_for(view, session))
-    return download.state_links(replace(view, tab=session.origin), gallery), cell_text, figure or ""
+    return download.state_links(replace(there, tab=session.origin), gallery), cell_text, figure or ""
 
 
 def made_for(view: View, session: Session) -> tuple[Any, ...]:
@@ -60,7 +65,18 @@ def made_for(view: View, session: Session) -> tuple[Any, ...]:
     pair = faces_of(view, session)
     if view.tab == "generate":
         return *generate.chosen(view, *pair), view.degradation, view.steps, view.noise_seed
-    return *pair, gallery_of(session), view
+    return *pair, gallery_of(session), mapped(view, session)
+
+
+def mapped(view: View, session: Session) -> View:
+    """Return the view with a map that is made: its own, else the one shown last, else PCA."""
+    gallery = gallery_of(session)
+    if not gallery.missing(view.method, view.map_seed):
+        session.projection = view.method, view.map_seed
+    elif gallery.missing(*session.projection):
+        session.projection = "PCA", 0
+    method, seed = session.projection
+    return replace(view, method=method, map_seed=seed)
 
 
 def refresh(session: Session, time: float, settings: Mapping[str, Any]) -> list[Any]:
@@ -114,7 +130,7 @@ def make_figure(session: Session, time: float, settings: Mapping[str, Any], name
     """Draw a figure for the tab "Download"; "" if something was changed meanwhile."""
     view, _ = session.update(time, {**settings, "tab": "download"})
     key = made_for(view, session)
-    figure = download.figure_links(view, *faces_of(view, session), gallery_of(session), name)
+    figure = download.figure_links(mapped(view, session), *faces_of(view, session), gallery_of(session), name)
     session.results["download"] = key, figure
     return figure if made_for(replace(session.view, tab="download"), session) == key else ""
 
@@ -162,17 +178,57 @@ def _picker(session: Session, slot: int) -> Any:
     return gr.Radio(choices=numbers, value=chosen, visible=len(numbers) > 1)
 
 
-def use_photographs(session: Session, files: Sequence[Mapping[str, Any]] | None) -> tuple[Session, None, str]:
-    """Show a user's photographs in the map. Returns the session, the emptied field and what was left out."""
+def use_photographs(session: Session, files: Sequence[Mapping[str, Any]] | None) -> Iterator[tuple[Any, ...]]:
+    """Show a user's photographs in the map. Yields the session, the emptied field, the progress, and the gallery."""
     if not files:
         session.put("gallery", None)
-        return session, None, "The map shows the synthetic faces."
+        yield session, None, "The map shows the synthetic faces.", map_tab.gallery_html(gallery_of(session))
+        return
     ticket = session.ticket("gallery")
     names = [Path(str(file.get("orig_name") or file["path"])).name for file in files]
-    gallery, refused = uploads.own_gallery([str(file["path"]) for file in files], names, recognisers())
-    session.put("gallery", gallery, ticket)
-    lines = [f"The map shows {len(gallery.faces)} faces of yours; the files have been deleted.", *refused]
-    return session, None, " ".join(lines)
+    steps = uploads.own_gallery([str(file["path"]) for file in files], names, recognisers())
+    with errors_shown(), closing(steps):
+        for shown, gallery in steps:
+            if session.tickets["gallery"] != ticket:
+                return
+            if gallery:
+                session.put("gallery", gallery, ticket)
+            yield session, None, shown, map_tab.gallery_html(gallery) if gallery else gr.skip()
+
+
+def make_maps(session: Session) -> Iterator[str]:
+    """Make the maps that the session waits for in a process; yield the progress. Stop when other maps are wanted."""
+    try:
+        with errors_shown():
+            while True:
+                gallery = gallery_of(session)
+                if not (missing := gallery.missing(session.view.method, session.view.map_seed)):
+                    break
+                yield from _make(session, gallery, missing)
+    finally:
+        session.progress = ""
+    yield ""
+
+
+def _make(session: Session, gallery: Gallery, missing: Mapping[Any, np.ndarray]) -> Iterator[str]:
+    keys, started, count = list(missing), clock.monotonic(), len(missing)
+    with closing(umap_points([(table, seed) for (_, _, seed), table in missing.items()])) as points:
+        for made in points:
+            if made is not None:
+                gallery.maps[keys.pop(0)] = made
+            wanted = gallery.missing(session.view.method, session.view.map_seed)
+            if gallery_of(session) is not gallery or list(wanted) != keys:
+                return
+            said = f"UMAP: {count - len(keys)} of {count} maps made, {clock.monotonic() - started:.0f} s so far"
+            session.progress = progress(1 - len(keys) / count, "UMAP", said)
+            yield session.progress
+
+
+def cancel_maps(session: Session, time: float) -> tuple[str, int, str]:
+    """Go back to the map that is shown: return its method and seed, and the empty progress."""
+    method, seed = session.projection
+    session.update(time, {"method": method, "map_seed": seed})
+    return method, seed, ""
 
 
 def api_compare(first: int = 0, second: int = 1, resolution: int = 16) -> dict[str, Any]:

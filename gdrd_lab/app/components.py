@@ -63,9 +63,19 @@ def chart(value: str | None = None, *, name: str, height: int) -> gr.HTML:
     attributes = f'role="img" aria-label="chart, loading" style="min-height:{height}px"'
     return gr.HTML(
         value,
-        html_template=f'<div class="gdrd-chart" {attributes}></div>',
+        html_template=f'<div class="gdrd-chart" {attributes}></div><div class="gdrd-peek" aria-live="polite"></div>',
         js_on_load=Path(__file__).with_name("chart.js").read_text(encoding="utf-8"),
         head=f'<script src="/gradio_api/file={PLOTLY}"></script>',
         elem_id=name,
         elem_classes=["gdrd-chart-box"],
     )
+
+
+def charts(values: dict[str, str | None], height: int) -> list[gr.HTML]:
+    """Place charts side by side: values by name."""
+    shown = []
+    with gr.Row():
+        for name, value in values.items():
+            with gr.Column(min_width=300):
+                shown.append(chart(value, name=name, height=height))
+    return shown

@@ -1,26 +1,76 @@
-// Faces as buttons: a click or an arrow key chooses one. The focus stays on it when the gallery is drawn again.
-const buttons = () => [...element.querySelectorAll("button[data-face]")];
-let follow = false;
+// The faces of the map as a list box: a click or an arrow key chooses a face; Space, or Shift with an arrow, selects.
+const faces = () => [...element.querySelectorAll("[data-face]")];
+const found = () => faces().filter((face) => !face.hidden);
+const isSelected = (face) => face.getAttribute("aria-selected") === "true";
+let changed = 0; // when a face was selected here; the server's answer to an older event does not undo it
 
+const send = () => {
+  changed = performance.now();
+  trigger("points", { ids: faces().filter(isSelected).map((face) => Number(face.dataset.face)) });
+  setTimeout(mark, 1100);
+};
+const toggle = (face) => { face.setAttribute("aria-selected", String(!isSelected(face))); send(); };
+const choose = (face) => trigger("face", { id: Number(face.dataset.face) });
+
+const mark = () => {
+  const marks = document.querySelector("#gdrd-marks h2")?.dataset;
+  if (!marks) return;
+  const selected = new Set(marks.selected.split(" "));
+  const settled = performance.now() - changed > 1000;
+  for (const face of faces()) {
+    if (settled) face.setAttribute("aria-selected", String(selected.has(face.dataset.face)));
+    face.setAttribute("aria-current", String(face.dataset.face === marks.chosen));
+  }
+  stop();
+};
+// One face can be reached by Tab: the chosen one, or the first that is found.
+const stop = () => {
+  const all = found();
+  const first = all.find((face) => face.getAttribute("aria-current") === "true") || all[0];
+  for (const face of faces()) face.tabIndex = face === first ? 0 : -1;
+};
+// Words are found from their beginning and numbers whole; person_00003/0001 is "person 3 1".
+const plain = (text) => " " + text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").replace(/\b0+(?=\d)/g, "").trim();
+const search = () => {
+  const text = plain(element.querySelector("input").value);
+  const wanted = /\d$/.test(text) ? text + " " : text;
+  for (const face of faces()) {
+    const names = [face.firstChild.alt, face.dataset.person];
+    face.hidden = !names.some((name) => (plain(name) + " ").includes(wanted));
+  }
+  element.querySelector("[role=status]").textContent = text === " " ? "" : `${found().length} of ${faces().length} found`;
+  stop();
+};
+const selectFound = () => {
+  if (!found().length) return;
+  for (const face of faces()) face.setAttribute("aria-selected", String(!face.hidden));
+  send();
+};
+
+element.addEventListener("input", search);
 element.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-face]");
-  if (button) { follow = true; trigger("face", { id: Number(button.dataset.face) }); }
+  const face = event.target.closest("[data-face]");
+  if (face) (event.ctrlKey || event.metaKey || event.shiftKey ? toggle : choose)(face);
+  else if (event.target.closest("button")) selectFound();
 });
 element.addEventListener("keydown", (event) => {
   const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  const all = buttons();
-  const place = all.indexOf(document.activeElement);
-  if (!move || place < 0) return;
+  const face = event.target.closest("[data-face]");
+  if (event.target.matches("input") && event.key === "Enter") return selectFound();
+  if (!face || (!move && event.key !== " ")) return;
   event.preventDefault();
   event.stopPropagation();
-  const next = all[(place + move + all.length) % all.length];
+  if (!move) return toggle(face);
+  const all = found();
+  const next = all[(all.indexOf(face) + move + all.length) % all.length];
   next.focus();
-  follow = true;
-  trigger("face", { id: Number(next.dataset.face) });
+  (event.shiftKey ? toggle : choose)(next);
 });
-watch("value", () => {
-  if (!follow) return;
-  const pressed = element.querySelector('button[aria-pressed="true"]');
-  if (pressed) pressed.focus({ preventScroll: true });
-  follow = false;
-});
+const start = () => {
+  const node = document.querySelector("#gdrd-marks");
+  if (!node) { setTimeout(start, 50); return; }
+  new MutationObserver(mark).observe(node, { childList: true, subtree: true, characterData: true, attributes: true });
+  mark();
+};
+watch("value", mark);
+start();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, wraps
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gdrd_lab.analysis.projection import EmbeddingMap, pca_map, umap_map
+from gdrd_lab.analysis.projection import pca_map, umap_map
 from gdrd_lab.app.html import photograph_link
 from gdrd_lab.datasets.base import ArrayFaces, to_images
 from gdrd_lab.datasets.embed import QUIET
@@ -105,22 +105,27 @@ class Gallery:
 
     faces: ArrayFaces
     known: dict[str, Calibration]  # embeddings at every calibrated resolution, by the recogniser's name
-    maps: dict[tuple[str, str, int], EmbeddingMap] = field(default_factory=dict, repr=False)
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
-
-    def __deepcopy__(self, memo: object) -> Gallery:
-        return self  # Gradio copies the state of a session, but a lock cannot be copied
+    people: Sequence[str] = ()  # names by label
+    maps: dict[tuple[str, str, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     def map(self, name: str, method: str, seed: int) -> np.ndarray:
         """Return the points (R, N, 2) of one map of the faces at all R resolutions together, computed once."""
         table = self.known[name].embeddings
         key = (name, method, seed if method == "UMAP" else 0)
-        with self.lock:
-            if key not in self.maps:
-                flat = table.reshape(-1, table.shape[-1])
-                self.maps[key] = umap_map(flat, seed) if method == "UMAP" else pca_map(flat)
-            points = self.maps[key].points
-        return points.reshape(*table.shape[:2], 2)
+        if key not in self.maps:
+            flat = table.reshape(-1, table.shape[-1])
+            self.maps[key] = (umap_map(flat, seed) if method == "UMAP" else pca_map(flat)).points
+        return self.maps[key].reshape(*table.shape[:2], 2)
+
+    def missing(self, method: str, seed: int) -> dict[tuple[str, str, int], np.ndarray]:
+        """Return the embeddings of the maps that are still to be made: a map takes long, and has a second seed."""
+        wanted = [(name, method, one) for name in self.known for one in (seed, seed + 1)] if method == "UMAP" else []
+        flat = {name: known.embeddings.reshape(-1, known.embeddings.shape[-1]) for name, known in self.known.items()}
+        return {key: flat[key[0]] for key in wanted if key not in self.maps}
+
+    def person(self, label: int) -> str:
+        """Return the name of a person."""
+        return "unknown person" if label < 0 else self.people[label] if self.people else f"person {label}"
 
     def at(self, name: str, resolution: int) -> np.ndarray:
         """Return the embeddings (N, d) at the calibrated resolution nearest to ``resolution``."""

@@ -65,6 +65,16 @@ def notes(lines: Sequence[str]) -> str:
     return f'<div role="status"><ul class="gdrd-notes">{items}</ul></div>' if lines else ""
 
 
+def progress(share: float, label: str, text: str) -> str:
+    """Return a bar that is filled to ``share``, 0 to 1, with a line of text below it."""
+    percent = round(100 * share)
+    return (
+        f'<div class="gdrd-progress" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-label="{escape(label)}"><span style="width:{percent}%"></span></div>'
+        f"<p>{escape(text)}</p>"
+    )
+
+
 def _link(drawn: Image.Image, form: str) -> str:
     file = io.BytesIO()
     drawn.save(file, form, **({"compress_level": 1} if form == "PNG" else {"quality": 92}))

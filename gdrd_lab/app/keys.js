@@ -1,6 +1,6 @@
 // Keys: left and right arrow change the resolution; Escape clears the selection.
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=tab], button[data-face]");
+  const typing = event.target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=tab]");
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") { document.querySelector("#gdrd-clear")?.click(); return; }
   if (typing || (event.key !== "ArrowRight" && event.key !== "ArrowLeft")) return;

@@ -8,11 +8,12 @@ import gradio as gr
 
 from gdrd_lab.app import callbacks
 from gdrd_lab.app.callbacks import errors_shown
-from gdrd_lab.app.components import chart, controls
+from gdrd_lab.app.components import chart, charts, controls
 from gdrd_lab.app.examples import examples_html
 from gdrd_lab.app.page import CUSTOM, PRIVATE, QUICK, READ, GuardedBlocks, Page
 from gdrd_lab.app.session import Session
-from gdrd_lab.app.state import MAX_SELECTED, Tab, View
+from gdrd_lab.app.state import Tab, View
+from gdrd_lab.app.tabs import map_layout
 from gdrd_lab.app.tabs.download import FIGURES
 
 HERE = Path(__file__).parent
@@ -25,8 +26,9 @@ PRIVACY = (
     "after the page is closed.</p>"
 )
 KEYS = (
-    '<p class="gdrd-keys">Keys: the left and right arrows change the resolution, in the gallery the arrows choose a '
-    "face, and Escape clears the selection.</p>"
+    '<p class="gdrd-keys">Keys: the left and right arrows change the resolution. In the gallery and in a map, arrows '
+    "go to the next face, Space (in the gallery also Shift with an arrow) selects it or not, and Escape clears the "
+    "selection. In a map, Enter chooses the face.</p>"
 )
 TABS: dict[Tab, str] = {
     "compare": "Compare",
@@ -41,7 +43,7 @@ WORDS: dict[Tab, str] = {
     "across": "The same pair at every resolution: below its threshold, a method no longer knows the person.",
     "generate": "What a diffusion model, the generative teacher, makes of a small face. It invents what it adds.",
     "cam": "The parts of a face that a score depends on. Maps of random weights beside them show what is chance.",
-    "map": "All synthetic faces as points: faces of one person should be close. The path shows one face as it shrinks.",
+    "map": "Every face is a point: faces of one person should be close. The path shows one face as it shrinks.",
     "download": "Figures, the selection, the settings, and code that computes the numbers of a tab again.",
 }
 SLOTS = ("first", "second")
@@ -68,7 +70,7 @@ def build() -> gr.Blocks:
         _connect_settings(page)
         _connect_uploads(page)
         _connect_pairs(page)
-        _connect_map(page)
+        map_layout.connect(page)
         _connect_buttons(page)
         _connect_links(page, blocks)
         gr.api(errors_shown()(callbacks.api_compare), api_name="compare")
@@ -97,7 +99,7 @@ def _compare(page: Page) -> list[Any]:
     with gr.Accordion("Degrade both faces further", open=False), gr.Row():
         page.controls |= controls("camera", "blur", "noise", "illumination", "occlusion", "jpeg", "seed")
     shown.append(gr.HTML(next(start), elem_id="gdrd-received"))
-    return shown + _charts({"gdrd-histogram-teacher": next(start), "gdrd-histogram-student": next(start)}, 300)
+    return shown + charts({"gdrd-histogram-teacher": next(start), "gdrd-histogram-student": next(start)}, 300)
 
 
 def _upload(page: Page, slot: int, which: str) -> None:
@@ -135,24 +137,7 @@ def _generate(page: Page) -> list[Any]:
 
 def _cam(page: Page) -> list[Any]:
     page.controls |= controls("target")
-    return [gr.HTML(elem_id="gdrd-cam"), gr.HTML(), *_charts({"gdrd-deletion": None, "gdrd-insertion": None}, 340)]
-
-
-def _map(page: Page) -> list[Any]:
-    parts = page.parts
-    with gr.Row():
-        page.controls |= controls("method", "colour", "map_seed")
-    parts["maps"] = _charts({"gdrd-map-teacher": None, "gdrd-map-student": None}, 420)
-    shown = [*parts["maps"], gr.HTML(elem_id="gdrd-quality"), gr.HTML(elem_id="gdrd-near")]
-    script = (HERE / "gallery.js").read_text(encoding="utf-8")
-    parts["gallery"] = gr.HTML(html_template="${value}", js_on_load=script, elem_id="gdrd-gallery")
-    parts["clear"] = gr.Button("Clear the selection (Escape)", size="sm")
-    with gr.Accordion("Your own photographs", open=False):
-        label = "Up to 60 photographs, named PERSON_NUMBER; they are shown at once"
-        parts["folder"] = gr.File(file_count="multiple", label=label, height=160, elem_id="gdrd-folder")
-        parts["remove_folder"] = gr.Button("Back to the synthetic faces", size="sm")
-        parts["folder_message"] = gr.Markdown()
-    return [*shown, parts["gallery"]]
+    return [gr.HTML(elem_id="gdrd-cam"), gr.HTML(), *charts({"gdrd-deletion": None, "gdrd-insertion": None}, 340)]
 
 
 def _download(page: Page) -> list[Any]:
@@ -171,16 +156,9 @@ def _download(page: Page) -> list[Any]:
     return [links, parts["code"], parts["files"]]
 
 
-def _charts(values: dict[str, str | None], height: int) -> list[Any]:
-    shown = []
-    with gr.Row():
-        for name, value in values.items():
-            with gr.Column(min_width=300):
-                shown.append(chart(value, name=name, height=height))
-    return shown
-
-
-_LAYOUTS = dict(compare=_compare, across=_across, generate=_generate, cam=_cam, map=_map, download=_download)
+_LAYOUTS = dict(
+    compare=_compare, across=_across, generate=_generate, cam=_cam, map=map_layout.place, download=_download
+)
 
 
 def _connect_settings(page: Page) -> None:
@@ -228,24 +206,6 @@ def _connect_uploads(page: Page) -> None:
             done.failure(lambda: None, None, source, **QUICK)
         picker.input(pick, [session, picker], found, **QUICK).success(**page.redraw())
         parts["remove", slot].click(remove, session, [found, picker], **QUICK).success(**page.redraw())
-
-
-def _connect_map(page: Page) -> None:
-    parts = page.parts
-    select = page.redraw(lambda event: {"selected": tuple(event.ids)[:MAX_SELECTED]}) | CUSTOM
-    choose = page.redraw(lambda event: {"chosen": event.id}) | CUSTOM
-    for plot in parts["maps"]:
-        plot.points(**select)
-    for source in (*parts["maps"], parts["gallery"]):
-        source.face(**choose)
-    for button in (parts["escape"], parts["clear"]):
-        button.click(**page.redraw(selected=()))
-    shown = [page.session, parts["folder"], parts["folder_message"]]
-    use = errors_shown()(callbacks.use_photographs)
-    used = parts["folder"].upload(use, shown[:2], shown, **READ, **PRIVATE)
-    used.failure(lambda: None, None, parts["folder"], **QUICK)
-    for done in (used, parts["remove_folder"].click(partial(use, files=None), page.session, shown, **PRIVATE)):
-        done.success(**page.redraw(selected=(), chosen=0))
 
 
 def _connect_buttons(page: Page) -> None:

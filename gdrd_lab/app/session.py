@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Session:
         self.cell_of: Tab = "compare"  # whose notebook cell is shown
         self.changes = 0  # a result is stale if anything was changed after its number was given
         self.results: dict[str, tuple[Any, Any]] = {}  # by kind: what it was made for, and the last one
+        self.projection: tuple[Literal["PCA", "UMAP"], int] = "PCA", 0  # method and seed of the map shown last
+        self.progress = ""  # of the maps that the user waits for (HTML)
         self.times: dict[str, float] = {}  # when the page sent each setting
         self.tickets: dict[int | str, int] = {}  # of the newest upload of each slot
         self.lock = threading.RLock()

@@ -1,11 +1,12 @@
 """Uploads: each file is read once, aligned and deleted at once. Only the face stays, in the session of its user."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from html import escape
+from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from PIL import Image
 from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.alignment.yunet import Aligner, crop
 from gdrd_lab.app.gallery import Face, Gallery, once
-from gdrd_lab.app.html import photograph_link
+from gdrd_lab.app.html import notes, photograph_link, progress
 from gdrd_lab.app.session import Photograph, Session
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET
@@ -26,7 +27,7 @@ from gdrd_lab.machine import return_free_memory
 from gdrd_lab.models.recogniser import Recogniser
 
 MAX_BYTES, MAX_FACES = 20_000_000, 30  # of one photograph
-MIN_FILES, MAX_FILES = 4, 60  # of a gallery
+MIN_FILES, MAX_FILES = 4, 500  # of a gallery
 TURNING = 320  # pixels of a photograph in which YuNet compares directions; larger faces confuse it
 UPRIGHT = 0.91  # YuNet's confidence that no face on its side or upside down reaches
 MOST_PIXELS = 12_000_000  # of a photograph in memory; the detector sees at most 1600 x 1600
@@ -150,14 +151,18 @@ def found_html(session: Session, slot: int) -> str:
 
 def own_gallery(
     paths: Sequence[str], names: Sequence[str], recognisers: Sequence[Recogniser]
-) -> tuple[Gallery, list[str]]:
-    """Align and embed a user's photographs, deleting each file once read; return them and a line for each left out."""
+) -> Generator[tuple[str, Gallery | None], None, None]:
+    """Align and embed a user's photographs, deleting each file once read. Yield the progress (HTML), last the gallery.
+
+    The last HTML, and that before an error, names each file that was left out, with the reason.
+    """
     found: dict[bytes, str] = {}
     images, refused = [], []
     try:
         if len(paths) > MAX_FILES:
             raise GdrdError(f"{len(paths)} files are too many for the app", f"Give at most {MAX_FILES}")
-        for path, name in zip(paths, names, strict=True):
+        for k, (path, name) in enumerate(zip(paths, names, strict=True)):
+            yield progress(k / len(paths), "Photographs", f"Reading photograph {k + 1} of {len(paths)}"), None
             try:
                 image = one_at_a_time(aligned_face, path)
             except GdrdError as error:
@@ -172,8 +177,8 @@ def own_gallery(
         for path in paths:
             forget(path)
     if len(images) < MIN_FILES:
-        reason = f" ({refused[0].rstrip('.')})" if refused else ""
-        what = f"Only {len(images)} of {len(paths)} files can be used{reason}"
+        yield notes(refused), None
+        what = f"Only {len(images)} of {len(paths)} files can be used"
         raise GdrdError(what, f"Give at least {MIN_FILES} photographs")
     keys = list(found.values())
     # The identity is the file's folder, or the part of its name before the last "_"; unknown if there is neither.
@@ -181,6 +186,11 @@ def own_gallery(
     order = list(dict.fromkeys(filter(None, owners)))
     labels = np.array([order.index(owner) if owner else -1 for owner in owners])
     faces = ArrayFaces(np.stack(images), labels, keys, "your photographs")
-    tables = {model.name: embeddings_at(model, faces, options=QUIET) for model in recognisers}
-    known = {name: Calibration(RESOLUTIONS, table, labels) for name, table in tables.items()}
-    return Gallery(faces, known), refused
+    tables: dict[str, list[np.ndarray]] = {model.name: [] for model in recognisers}
+    steps = list(product(recognisers, RESOLUTIONS))
+    for k, (model, size) in enumerate(steps):
+        yield progress(k / len(steps), "Embeddings", f"{model.name} embeds {len(images)} faces at {size} px"), None
+        tables[model.name].append(embeddings_at(model, faces, [size], QUIET)[0])
+    known = {name: Calibration(RESOLUTIONS, np.stack(table), labels) for name, table in tables.items()}
+    said = f'<p role="status">The map shows {len(images)} faces of yours; the files have been deleted.</p>'
+    yield said + notes(refused), Gallery(faces, known, order)

@@ -109,6 +109,8 @@ def map_plot(
     *,
     title: str = "",
     colourbar_label: str = "",
+    ticks: Sequence[float] = (),
+    groups: Mapping[int, str] | None = None,
     path: np.ndarray | None = None,
     path_names: Sequence[str] = (),
     selected: Sequence[int] = (),
@@ -117,34 +119,46 @@ def map_plot(
 ) -> go.Figure:
     """Plot an embedding map (N, 2) with a lasso: one trace of N points, then the ``path`` (R, 2) of one face.
 
-    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". ``names``
-    are shown under the pointer; by ``ids``, the customdata, events name the points.
+    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". A scale is
+    logarithmic if it has ``ticks``. The legend has the names of ``groups``, and one that no point has as plain text.
+    ``names`` are shown under the pointer; by ``ids``, the customdata, events name the points.
     """
     if not len(points) == len(values) == len(names):
         raise GdrdError(f"{len(points)} points, {len(values)} values, {len(names)} names", "Give one of each per face")
     marker: dict[str, Any] = {"size": 9, "line": {"width": 0.5, "color": "white"}}
+    entries: list[Any] = []
     if colourbar_label:
-        bar = {"title": {"text": colourbar_label}, "thickness": 12}
-        marker |= {"color": np.asarray(values, float).tolist(), "colorscale": "Viridis", "colorbar": bar}
+        bar: dict[str, Any] = {"title": {"text": colourbar_label}, "thickness": 12}
+        scale = np.log2 if len(ticks) else np.asarray
+        if len(ticks):
+            bar |= {"tickvals": np.log2(ticks).tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}
+        marker |= {"color": scale(values).tolist(), "colorscale": "Viridis", "colorbar": bar}
     else:
-        codes = np.unique(values, return_inverse=True)[1]
-        marker["color"] = [COLOURS[i % len(COLOURS)] for i in codes]
+        kinds, codes = np.unique(values, return_inverse=True)
         # 36 groups differ in colour or symbol.
-        marker["symbol"] = [SYMBOLS[(i // len(COLOURS) + i) % len(SYMBOLS)] for i in codes]
+        looks = [
+            (COLOURS[i % len(COLOURS)], SYMBOLS[(i // len(COLOURS) + i) % len(SYMBOLS)]) for i in range(len(kinds))
+        ]
+        marker["color"], marker["symbol"] = ([looks[i][k] for i in codes] for k in (0, 1))
+        for group, name in (groups or {}).items():
+            known = dict(zip(kinds.tolist(), looks, strict=True)).get(group)
+            look = dict(zip(("color", "symbol"), known, strict=True)) if known else {"color": "rgba(0,0,0,0)"}
+            entries.append(go.Scatter(x=[None], y=[None], mode="markers", name=name, marker={"size": 9, **look}))
     x, y = np.asarray(points).T.tolist()
     shown = {"text": list(names), "hovertemplate": "%{text}<extra></extra>", "customdata": list(ids) or None}
     chosen = {"selectedpoints": list(selected) or None, "unselected": {"marker": {"opacity": 0.25}}}
-    traces = [go.Scatter(x=x, y=y, mode="markers", marker=marker, name="faces", **shown, **chosen)]
+    traces = [go.Scatter(x=x, y=y, mode="markers", marker=marker, name="faces", showlegend=False, **shown, **chosen)]
     if path is not None and len(path):
         x, y = np.asarray(path).T.tolist()
         text = {"text": list(path_names), "textposition": "top center", "hovertemplate": "%{text}<extra></extra>"}
         look = {"line": {"color": "#888888", "width": 2}, "marker": {"size": 6, "color": "#888888"}}
         name = "one face across resolutions"
-        traces.append(go.Scatter(x=x, y=y, mode="lines+markers+text", name=name, **text, **look))
-    figure = _titled(traces, title, height)
+        traces.append(go.Scatter(x=x, y=y, mode="lines+markers+text", name=name, cliponaxis=False, **text, **look))
+    figure = _titled([*traces, *entries], title, height)
     figure.update_layout(
         margin={"l": 12, "r": 12, "t": 40, "b": 12},
-        showlegend=False,
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.02, "yanchor": "top", "x": 0, "itemclick": False, "itemdoubleclick": False},
         dragmode="lasso",
         xaxis={"visible": False},
         # One unit has the same length in both directions, because a map shows distances.

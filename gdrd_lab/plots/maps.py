@@ -52,13 +52,14 @@ def map_figure(
     title: str = "",
     names: Mapping[int, str] | None = None,
     colourbar_label: str = "",
+    ticks: Sequence[float] = (),
     path: np.ndarray | None = None,
     selected: Sequence[int] = (),
 ) -> Figure:
     """Draw an embedding map (N, 2), with the positions ``path`` (R, 2) of one face across resolutions as a line.
 
-    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". Without
-    their ``names`` a legend is drawn for up to 6 groups only.
+    ``values`` (N,) are numbers if ``colourbar_label`` names their scale, and groups (integers) if it is "". A scale is
+    logarithmic if it has ``ticks``. The legend has the groups with ``names``; without names, up to 6 groups.
     """
     if len(points) != len(values):
         raise GdrdError(f"{len(points)} points came with {len(values)} values", "Give one value per point")
@@ -68,12 +69,15 @@ def map_figure(
     axes.set(xticks=[], yticks=[])
     edge: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.4}
     if colourbar_label:
-        drawn = axes.scatter(x, y, c=values, cmap=COLOUR_MAP, s=26, **edge)
-        figure.colorbar(drawn, ax=axes, label=colourbar_label)
+        drawn = axes.scatter(x, y, c=values, cmap=COLOUR_MAP, norm="log" if len(ticks) else None, s=26, **edge)
+        bar = figure.colorbar(drawn, ax=axes, label=colourbar_label)
+        if len(ticks):
+            bar.set_ticks(list(ticks), labels=[f"{tick:g}" for tick in ticks])
+            bar.minorticks_off()
     else:
         groups = np.unique(values)
         for i, group in enumerate(groups):
-            label = (names or {}).get(int(group), str(group)) if names or len(groups) <= 6 else None
+            label = names.get(int(group)) if names else str(group) if len(groups) <= 6 else None
             marker = MARKERS[(i // len(COLOURS) + i) % len(MARKERS)]  # 36 groups differ in colour or marker
             axes.scatter(x[values == group], y[values == group], s=30, label=label, marker=marker, **style(i), **edge)
     if path is not None and len(path):

@@ -214,7 +214,7 @@ def test_super_resolution_shows_its_steps(open_page: Callable[..., Any]) -> None
 def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
     page = open_page(View(tab="map", resolution=32).to_query())
     page.wait_for_selector("#gdrd-map-teacher .main-svg")
-    page.wait_for_selector("#gdrd-gallery button")
+    page.wait_for_selector("#gdrd-gallery [aria-current=true]")
     page.locator("#gdrd-map-teacher").scroll_into_view_if_needed()
     box = page.locator("#gdrd-map-teacher .nsewdrag").first.bounding_box()
     corners = [(0.02, 0.02), (0.6, 0.02), (0.98, 0.5), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02)]
@@ -223,19 +223,14 @@ def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
         if k == 0:
             page.mouse.down()
     page.mouse.up()
-    page.wait_for_function("/^[1-9]\\d* selected/.test(document.querySelector('#gdrd-gallery').innerText)")
-    first = page.locator("#gdrd-gallery button").first
-    first.focus()
+    page.wait_for_function("/^[1-9]\\d* selected/.test(document.querySelector('#gdrd-marks').innerText)")
+    page.locator("#gdrd-gallery [data-face]").first.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        "document.querySelectorAll('#gdrd-gallery button')[1].getAttribute('aria-pressed') === 'true'"
-        " && document.activeElement === document.querySelectorAll('#gdrd-gallery button')[1]"
-    )
-    assert (
-        page.input_value("#gdrd-resolution input[type=number]") == "32"
-    )  # the arrow key left the resolution as it was
-    query = page.locator("#gdrd-gallery button").nth(1).get_attribute("aria-label")
-    assert f"{query} (query)" in page.inner_text("#gdrd-near")
+    page.wait_for_selector("#gdrd-marks [data-chosen='1']")
+    page.wait_for_selector("#gdrd-gallery [data-face='1'][aria-current=true]:focus")
+    assert page.input_value("#gdrd-resolution input[type=number]") == "32"  # the arrow key left it as it was
+    query = page.locator("#gdrd-gallery [data-face='1'] img").get_attribute("alt")
+    page.wait_for_selector(f"#gdrd-near >> text={query} (query)")
     go(page, "Download")
     page.wait_for_selector("#gdrd-state a >> text=selected faces as CSV")
     rows = saved(page, "selected faces as CSV").decode().splitlines()
@@ -243,6 +238,101 @@ def test_lasso_gallery_keys_and_escape(open_page: Callable[..., Any]) -> None:
     page.locator("#gdrd-head").click()
     page.keyboard.press("Escape")
     page.wait_for_selector("#gdrd-state a >> text=all faces as CSV")
+
+
+def selected(page: Any) -> list[int]:
+    """The faces that are selected in the gallery."""
+    found = page.locator("#gdrd-gallery [aria-selected=true]").all()
+    return [int(face.get_attribute("data-face")) for face in found]
+
+
+def test_faces_are_searched_and_selected_with_keys(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(tab="map", chosen=4, resolution=8).to_query())
+    page.wait_for_selector("#gdrd-gallery [data-face='4'][aria-current=true][tabindex='0']")
+    assert page.locator("#gdrd-gallery [tabindex='0']").count() == 1
+    page.wait_for_selector("#gdrd-wrong >> text=/^Wrong at 8 px: SFace \\d+, student \\d+ of 60/")
+    page.locator("#gdrd-gallery [data-face='4']").focus()
+    for key in ("Space", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    assert selected(page) == [4, 5, 6]
+    page.wait_for_selector("#gdrd-marks [data-selected='4 5 6']")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#gdrd-marks [data-selected='4 5']")
+    assert selected(page) == [4, 5] and page.locator("#gdrd-marks [data-chosen='4']").count() == 1
+    page.fill("#gdrd-gallery input", "person 3")
+    page.wait_for_selector("#gdrd-gallery >> text=3 of 60 found")
+    shown = page.locator("#gdrd-gallery [data-face]:visible")
+    assert [face.get_attribute("data-face") for face in shown.all()] == ["9", "10", "11"]
+    page.locator("#gdrd-gallery input").press("Enter")
+    page.wait_for_selector("#gdrd-marks [data-selected='9 10 11']")
+    page.fill("#gdrd-gallery input", "")
+    assert shown.count() == 60
+
+
+def test_a_point_shows_its_face(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(tab="map", chosen=7).to_query())
+    page.wait_for_selector("#gdrd-map-teacher .main-svg")
+    page.wait_for_selector("#gdrd-marks [data-chosen='7']")
+    chart, peek = page.locator("#gdrd-map-teacher .gdrd-chart"), page.locator("#gdrd-map-teacher .gdrd-peek")
+    faces = page.evaluate("[...document.querySelectorAll('#gdrd-gallery img')].map((image) => image.src)")
+    page.locator("#gdrd-head").click()
+    page.keyboard.press("Tab")  # so that the next focus is one of the keyboard
+    chart.focus()
+    page.wait_for_selector("#gdrd-map-teacher .gdrd-peek img")
+    assert faces.index(peek.locator("img").get_attribute("src")) == 7 and "person_00002/0001" in peek.inner_text()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("text => document.querySelector('.gdrd-peek').innerText !== text", arg=peek.inner_text())
+    near = faces.index(peek.locator("img").get_attribute("src"))
+    x = chart.evaluate("node => node.data[0].x")
+    assert near != 7 and x[near] > x[7]
+    page.keyboard.press("Space")
+    page.wait_for_selector(f"#gdrd-marks [data-selected='{near}']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#gdrd-marks [data-chosen='{near}']")
+    page.locator("#gdrd-gallery input").focus()
+    assert peek.locator("img").count() == 0
+    point = chart.locator(".scatterlayer .trace").first.locator("path.point").nth(20)
+    point.scroll_into_view_if_needed()
+    point.hover(force=True)
+    page.wait_for_selector("#gdrd-map-teacher .gdrd-peek img")
+
+
+def test_nobody_waits_for_umap_and_it_can_be_cancelled(open_page: Callable[..., Any]) -> None:
+    page, other = open_page(View(tab="map").to_query()), open_page()
+    other.wait_for_selector("#gdrd-inputs img[alt='at 16 x 16 pixels']")
+    page.wait_for_selector("#gdrd-map-teacher .main-svg")
+    assert not page.locator("#gdrd-umap").is_visible()
+    title = "document.querySelector('#gdrd-map-teacher .gdrd-chart').layout.title.text"
+    page.get_by_label("UMAP", exact=True).check()
+    page.wait_for_selector("#gdrd-umap >> text=/UMAP: 0 of 4 maps made/")
+    for user in (other, page):  # the same user's Compare too
+        go(user, "Compare")
+        user.locator("#gdrd-head").click()
+        user.keyboard.press("ArrowRight")
+        user.wait_for_selector("#gdrd-inputs img[alt='at 18 x 18 pixels']")
+    go(page, "Embedding map")
+    page.wait_for_selector("#gdrd-umap >> text=/ of 4 maps made/")
+    page.locator("#gdrd-umap").get_by_role("button", name="Cancel").click()
+    page.wait_for_function("!document.querySelector('#gdrd-umap [role=progressbar]')")
+    assert page.get_by_label("PCA", exact=True).is_checked() and page.evaluate(title) == "PCA of SFace"
+    assert page.locator(".toast-body").count() == 0
+
+
+def test_a_folder_of_photographs_becomes_the_map(open_page: Callable[..., Any], server: Server, tmp_path: Path) -> None:
+    for k in range(5):
+        (tmp_path / f"{'anna' if k < 3 else 'berta'}_{k}.png").write_bytes(face_file(k, 112))
+    (tmp_path / "words.jpg").write_bytes(b"no image")
+    page = open_page(View(tab="map").to_query())
+    page.wait_for_selector("#gdrd-map-teacher .main-svg")
+    page.get_by_role("button", name="Your own photographs").click()
+    page.locator("#gdrd-directory input[type=file]").set_input_files(tmp_path)
+    page.wait_for_selector("#gdrd-photographs >> text=The map shows 5 faces of yours")
+    assert "words.jpg was left out: The image cannot be read as an image" in page.inner_text("#gdrd-photographs")
+    page.wait_for_selector("#gdrd-wrong >> text=/of 5\\./")
+    assert page.locator("#gdrd-gallery [data-person=anna]").count() == 3 and server.uploads() == []
+    page.get_by_role("button", name="Back to the synthetic faces").click()
+    page.wait_for_selector("#gdrd-wrong >> text=/of 60\\./")
+    assert page.locator("#gdrd-gallery [data-face]").count() == 60
 
 
 def test_a_downloaded_view_opens_to_the_same_view(open_page: Callable[..., Any]) -> None:

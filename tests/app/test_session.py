@@ -106,16 +106,34 @@ def test_an_upload_while_the_map_is_made_is_kept(tmp_path: Path, monkeypatch: py
     face = photograph(tmp_path, "face.png", 5, 160)
 
     def with_upload(*inputs: Any) -> Any:
-        made = own(*inputs)
+        steps = own(*inputs)
+        yield next(steps)
         callbacks.upload(1, session, face)  # while the map of the photographs is made
-        return made
+        yield from steps
 
     monkeypatch.setattr(uploads, "own_gallery", with_upload)
     files = [photograph(tmp_path, f"p_{k}.png", k, 112) for k in range(4)]
-    callbacks.use_photographs(session, files)
+    list(callbacks.use_photographs(session, files))
     assert session.gallery is not None and len(session.gallery.faces) == 4 and set(session.faces) == {1}
-    callbacks.use_photographs(session, None)
+    list(callbacks.use_photographs(session, None))
     assert session.gallery is None and set(session.faces) == {1}
+
+
+def test_photographs_are_counted_and_stop_when_others_take_their_place(tmp_path: Path) -> None:
+    session = Session()
+    files = [photograph(tmp_path, f"anna_{k}.png", k, 112) for k in range(4)]
+    for folder in (tmp_path / "b", tmp_path / "c"):
+        folder.mkdir()
+    more = [photograph(tmp_path / "b", f"berta_{k}.png", k + 10, 112) for k in range(4)]
+    first = callbacks.use_photographs(session, files)
+    assert "Reading photograph 1 of 4" in next(first)[2]
+    *_, last = callbacks.use_photographs(session, more)
+    assert "4 faces of yours" in last[2] and 'data-person="berta"' in last[3] and "anna" not in last[3]
+    assert list(first) == [] and session.gallery is not None and session.gallery.faces.keys[0] == "berta_0.png"
+    few = callbacks.use_photographs(session, [photograph(tmp_path / "c", "anna_1.png", 3, 112)])
+    with pytest.raises(Exception, match="Only 1 of 1 files can be used"):
+        list(few)
+    assert session.gallery.faces.keys[0] == "berta_0.png"
 
 
 def test_nothing_of_a_removed_upload_stays(tmp_path: Path) -> None:

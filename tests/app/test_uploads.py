@@ -17,6 +17,7 @@ from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import View
 from gdrd_lab.app.uploads import own_gallery
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.calibration import RESOLUTIONS
 
 BAD = bad_uploads()
 
@@ -128,23 +129,42 @@ def test_own_photographs_become_a_gallery_and_their_files_go(arrived: Path) -> N
     paths = [str(put(arrived, f"p{k // 2}_{k}.png", face_file(k, 112))) for k in range(6)]
     paths.append(str(put(arrived, "words.png", b"no image")))
     names = [Path(path).name for path in paths]
-    gallery, refused = own_gallery(paths, names, recognisers())
-    assert gallery.faces.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert len(refused) == 1 and "words.png was left out" in refused[0]
-    assert list(arrived.iterdir()) == []
-    with pytest.raises(GdrdError, match="Only 1 of 1"):
-        own_gallery([str(put(arrived, "a.png", face_file(0)))], ["a.png"], recognisers())
+    *steps, (html, gallery) = own_gallery(paths, names, recognisers())
+    assert gallery is not None and gallery.faces.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [gallery.person(label) for label in (0, 2, -1)] == ["p0", "p2", "unknown person"]
+    for k, (shown, none) in enumerate(steps[: len(paths)], 1):
+        assert f"Reading photograph {k} of {len(paths)}" in shown and none is None
+    for size, (shown, _) in zip(RESOLUTIONS, steps[len(paths) :], strict=False):
+        assert f"SFace embeds 6 faces at {size} px" in shown
+    assert "The map shows 6 faces of yours" in html and "words.png was left out: The image cannot be read as" in html
+    assert html.count("<li>") == 1 and list(arrived.iterdir()) == []
+    few = own_gallery([str(put(arrived, name, b"no image")) for name in ("a.png", "b.png")], ["a", "b"], recognisers())
+    for _ in range(2):
+        next(few)
+    shown, _ = next(few)
+    with pytest.raises(GdrdError, match=r"Only 0 of 2 files can be used. Give at least 4"):
+        next(few)
+    assert "a was left out" in shown and "b was left out" in shown  # each with its reason
     many = [str(put(arrived, f"{k}.png", b"x")) for k in range(uploads.MAX_FILES + 1)]
-    with pytest.raises(GdrdError, match="too many"):
-        own_gallery(many, many, recognisers())
+    with pytest.raises(GdrdError, match=r"501 files are too many for the app. Give at most 500"):
+        list(own_gallery(many, many, recognisers()))
+    assert list(arrived.iterdir()) == []
+
+
+def test_photographs_that_nobody_waits_for_are_deleted_too(arrived: Path) -> None:
+    paths = [str(put(arrived, f"{k}.png", face_file(k, 112))) for k in range(5)]
+    steps = own_gallery(paths, paths, recognisers())
+    next(steps)
+    steps.close()
     assert list(arrived.iterdir()) == []
 
 
 def test_the_same_picture_counts_once_in_a_gallery(arrived: Path) -> None:
     paths = [str(put(arrived, f"{k}.png", face_file(min(k, 3), 112))) for k in range(5)]
-    gallery, refused = own_gallery(paths, ["a_1.png", "b_1.png", "b_2.png", "c_1.png", "c_2.png"], recognisers())
-    assert gallery.faces.keys == ["a_1.png", "b_1.png", "b_2.png", "c_1.png"]
-    assert refused == ["c_2.png was left out: it shows the same picture as c_1.png."]
+    names = ["a_1.png", "b_1.png", "b_2.png", "c_1.png", "c_2.png"]
+    *_, (html, gallery) = own_gallery(paths, names, recognisers())
+    assert gallery is not None and gallery.faces.keys == ["a_1.png", "b_1.png", "b_2.png", "c_1.png"]
+    assert "c_2.png was left out: it shows the same picture as c_1.png." in html
 
 
 @pytest.mark.parametrize("side", [112, 160])

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from gdrd_lab.app.gallery import Face, once, recognisers
-from gdrd_lab.app.html import notes, picture, picture_link, row
+from gdrd_lab.app.html import notes, picture, picture_link, progress, row
 from gdrd_lab.app.state import View
 from gdrd_lab.datasets.base import to_images, to_tensor
 from gdrd_lab.errors import GdrdError
@@ -88,13 +88,9 @@ def seeds_html(view: View, found: Generated, inputs: str) -> str:
         picture(picture_link(image), f"seed {view.noise_seed + k}: identity agreement {value:.2f}")
         for k, (image, value) in enumerate(zip(to_images(found.faces), found.agreement, strict=True))
     ]
-    share = round(100 * found.step / view.steps)
-    progress = (
-        f'<div class="gdrd-progress" role="progressbar" aria-valuenow="{share}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-label="Denoising"><span style="width:{share}%"></span></div><p>Step {found.step} of {view.steps}</p>'
-    )
+    steps = progress(found.step / view.steps, "Denoising", f"Step {found.step} of {view.steps}")
     title = f"Four seeds: mean agreement {found.agreement.mean():.2f}; bicubic {found.bicubic_agreement:.2f}"
-    return notes(remarks(view)) + inputs + progress + row(pictures, title)
+    return notes(remarks(view)) + inputs + steps + row(pictures, title)
 
 
 def slider_html(found: Generated) -> str:

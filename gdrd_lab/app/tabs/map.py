@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,13 +14,16 @@ from matplotlib.figure import Figure
 from gdrd_lab.analysis.projection import nearest, seed_agreement, trustworthiness
 from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Gallery
-from gdrd_lab.app.html import columns, notes, picture, row, table
+from gdrd_lab.app.html import columns, picture, progress, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.plots import map_figure, map_plot
 
 SIZES = (8, 16, 32, 112)  # shown together when resolution is the colour
 NEIGHBOURS = 5
-GROUPS = {0: "right identity first", 1: "wrong identity first", -1: "identity has no second face"}
+GROUPS = {0: "right person first", 1: "wrong person first", -1: "person without a second face"}
+MOST_NAMED = 6  # people in the legend
+LABEL = 48, 18  # width and height of a label of the path in pixels
+PLOT = 300, 260  # least width and height of the points in pixels, on a phone
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ def map_points(view: View, gallery: Gallery, name: str) -> MapPoints:
     sizes: tuple[int, ...] = (known.nearest(view.resolution),)
     label, second = "", None
     if view.colour == "resolution":
-        sizes, label = SIZES, "log2 of the resolution"
-        values = np.repeat(np.log2(sizes), count)
+        sizes, label = SIZES, "Resolution (px)"
+        values = np.repeat(sizes, count)
     else:
         values = gallery.faces.labels if view.colour == "identity" else gallery.errors(name, view.resolution)
     places = [known.resolutions.index(size) for size in sizes]
@@ -65,28 +69,38 @@ def selected(view: View, gallery: Gallery) -> list[int]:
 
 
 def show(view: View, gallery: Gallery) -> tuple[str, ...]:
-    """Return the content of the tab: two charts, the quality of the maps, neighbours, and the gallery (HTML)."""
+    """Return the content of the tab: the headline, two charts, the maps' quality, neighbours and marks (HTML)."""
     found = {name: map_points(view, gallery, name) for name in gallery.known}
     charts = [_chart(view, gallery, name, item) for name, item in found.items()]
-    return *charts, quality_html(view, gallery, found), neighbours_html(view, gallery), gallery_html(view, gallery)
+    below = quality_html(view, gallery, found), neighbours_html(view, gallery), marks_html(view, gallery)
+    return headline_html(view, gallery), *charts, *below
+
+
+def headline_html(view: View, gallery: Gallery) -> str:
+    """Return how many faces each recogniser takes for another person at the resolution."""
+    size, errors = _nearest(view, gallery), {name: gallery.errors(name, view.resolution) for name in gallery.known}
+    known = next(iter(errors.values())) >= 0
+    wrong = ", ".join(f"{escape(name)} {int(found[known].sum())}" for name, found in errors.items())
+    said = (
+        f"<b>Wrong at {size} px: {wrong} of {int(known.sum())}.</b> A face is wrong if the most similar of the others"
+    )
+    said += f", at {_sharpest(gallery)} px, is of another person."
+    if not known.any():
+        said = "Errors cannot be counted, because no person has two faces here."
+    near = (
+        "" if size == view.resolution else f" {size} px is the calibrated resolution nearest to {view.resolution} px."
+    )
+    return f'<p class="gdrd-verdict" role="status">{said}{near}</p>'
 
 
 def quality_html(view: View, gallery: Gallery, found: dict[str, MapPoints]) -> str:
-    """Return the trustworthiness of each map, its agreement with a second seed, and the rank-1 errors."""
-    rows, any_known = [], False
+    """Return the trustworthiness of each map and its agreement with a second seed."""
+    rows = []
     for name, item in found.items():
         agreement = "-" if item.second is None else f"{seed_agreement(item.points, item.second):.2f}"
-        errors = gallery.errors(name, view.resolution)
-        known = errors >= 0
-        any_known |= bool(known.any())
-        count = f"{int(errors[known].sum())} of {int(known.sum())}" if known.any() else "-"
-        rows.append([name, f"{trustworthiness(item.embeddings, item.points):.3f}", agreement, count])
-    size = _nearest(view, gallery)
-    lines = [] if size == view.resolution else [f"The map shows {size} px, the nearest calibrated resolution."]
-    if view.colour == "error" and not any_known:
-        lines.append("No identity has two faces here, so there is no error to colour by.")
-    headings = ("map of", "trustworthiness (1 is best)", "agreement with a second seed", f"rank-1 errors at {size} px")
-    return notes(lines) + table(headings, rows, f"Quality of the {view.method} maps")
+        rows.append([name, f"{trustworthiness(item.embeddings, item.points):.3f}", agreement])
+    headings = ("map of", "trustworthiness (1 is best)", "agreement with a second seed")
+    return table(headings, rows, f"Quality of the {view.method} maps")
 
 
 def neighbours_html(view: View, gallery: Gallery) -> str:
@@ -104,17 +118,33 @@ def neighbours_html(view: View, gallery: Gallery) -> str:
     return columns(parts)
 
 
-def gallery_html(view: View, gallery: Gallery) -> str:
-    """Return the selected faces, or all of them, as buttons that choose a face."""
-    picked, current = selected(view, gallery), chosen(view, gallery)
-    buttons = "".join(
-        f'<button type="button" data-face="{k}" aria-pressed="{"true" if k == current else "false"}" '
-        f'aria-label="{escape(gallery.faces.keys[k])}"><img src="{gallery.thumbnails[k]}" alt=""></button>'
-        for k in picked or range(len(gallery.faces))
+def marks_html(view: View, gallery: Gallery) -> str:
+    """Return which faces of the gallery are selected and which is chosen, for the gallery's script and as a heading."""
+    picked, count = selected(view, gallery), len(gallery.faces)
+    title = f"{len(picked)} selected of {count} faces" if picked else f"All {count} faces"
+    marks = f'data-chosen="{chosen(view, gallery)}" data-selected="{" ".join(map(str, picked))}"'
+    return f"<h2 {marks}>{title}</h2>"
+
+
+def gallery_html(gallery: Gallery) -> str:
+    """Return all faces as a list box, and a field that searches them."""
+    faces = "".join(
+        f'<div role="option" tabindex="-1" aria-selected="false" data-face="{k}" data-person="{escape(person)}">'
+        f'<img src="{link}" alt="{escape(key)}" title="{escape(key)}"></div>'
+        for k, (key, person, link) in enumerate(
+            zip(gallery.faces.keys, map(gallery.person, gallery.faces.labels.tolist()), gallery.thumbnails, strict=True)
+        )
     )
-    count = len(gallery.faces)
-    title = f"{len(picked)} selected of {count}" if picked else f"All {count} faces; select some with a lasso in a map"
-    return f'<h2>{title}</h2><div class="gdrd-faces">{buttons}</div>'
+    return (
+        '<div class="gdrd-search"><label>Search by name or person <input type="search"></label> '
+        '<button type="button">Select what is found</button><span role="status"></span></div>'
+        f'<div class="gdrd-faces" role="listbox" aria-multiselectable="true" aria-label="Faces">{faces}</div>'
+    )
+
+
+def waiting_html() -> str:
+    """Return what is shown until the maps are made; its script asks for them."""
+    return progress(0, "UMAP", "UMAP waits for its turn: maps are made for one user at a time.")
 
 
 def selection_csv(view: View, gallery: Gallery) -> str:
@@ -140,30 +170,56 @@ def figure(view: View, gallery: Gallery, number: int) -> Figure:
     """Draw the map of recogniser ``number`` as a file."""
     name = list(gallery.known)[number]
     item = map_points(view, gallery, name)
-    names = GROUPS if view.colour == "error" else None
-    return map_figure(item.points, item.values, names=names, **_options(view, name, item))
+    return map_figure(item.points, item.values, names=legend(view, gallery, item), **_options(view, name, item))
+
+
+def legend(view: View, gallery: Gallery, item: MapPoints) -> dict[int, str]:
+    """Return the names of the groups of points; of many people, that of the chosen face's person."""
+    if view.colour == "resolution":
+        return {}
+    counts = Counter(item.values.tolist())
+    if view.colour == "error":
+        return {group: f"{name} ({counts[group]})" for group, name in GROUPS.items() if counts[group]}
+    names = {label: gallery.person(label) for label in sorted(counts)}
+    if len(names) <= MOST_NAMED:
+        return names
+    label = int(gallery.faces.labels[chosen(view, gallery)])
+    return {label: names[label], -2: f"{len(names) - 1} other people, each with a colour and symbol"}
+
+
+def path_names(path: np.ndarray, sizes: Sequence[int], first: Sequence[int], points: np.ndarray) -> list[str]:
+    """Return the label of each place (R, 2) of a path, "" where it would cover another; ``first`` come first."""
+    everything = np.concatenate([points, path])
+    scale = max(np.ptp(everything, axis=0) / PLOT) or 1.0  # units of the map per pixel, the same in both directions
+    shown: list[int] = []
+    for k in sorted(range(len(sizes)), key=lambda k: sizes[k] not in first):
+        if all((np.abs(path[k] - path[other]) / scale >= LABEL).any() for other in shown):
+            shown.append(k)
+    return [f"{size} px" if k in shown else "" for k, size in enumerate(sizes)]
 
 
 def _nearest(view: View, gallery: Gallery) -> int:
     return next(iter(gallery.known.values())).nearest(view.resolution)
 
 
+def _sharpest(gallery: Gallery) -> int:
+    return next(iter(gallery.known.values())).resolutions[-1]
+
+
 def _options(view: View, name: str, item: MapPoints) -> dict[str, Any]:
     """Return what the map in the page and the map as a file share."""
     selected = np.flatnonzero(np.isin(item.faces, view.selected)).tolist()
-    title = f"{view.method} of {name}"
-    return {"title": title, "colourbar_label": item.colourbar_label, "path": item.path, "selected": selected}
+    scale = {"colourbar_label": item.colourbar_label, "ticks": SIZES if item.colourbar_label else ()}
+    return {"title": f"{view.method} of {name}", "path": item.path, "selected": selected, **scale}
 
 
 def _chart(view: View, gallery: Gallery, name: str, item: MapPoints) -> str:
     names = [gallery.faces.keys[face] for face in item.faces]
     if view.colour == "error":
         names = [f"{key}: {GROUPS[int(value)]}" for key, value in zip(names, item.values, strict=True)]
-    # Only the ends of the path and the point nearest to the view's resolution are named, so that names do not overlap.
     sizes = gallery.known[name].resolutions
-    named = {sizes[0], sizes[-1], min(sizes, key=lambda size: abs(size - view.resolution))}
-    path_names = [f"{size} px" if size in named else "" for size in sizes]
-    ids, options = item.faces.tolist(), _options(view, name, item)
-    plot = map_plot(item.points, item.values, names, path_names=path_names, ids=ids, **options)
+    labels = path_names(item.path, sizes, (sizes[0], sizes[-1], _nearest(view, gallery)), item.points)
+    look = {"ids": item.faces.tolist(), "groups": legend(view, gallery, item), "path_names": labels}
+    plot = map_plot(item.points, item.values, names, **look, **_options(view, name, item))
     count = len(selected(view, gallery))
     return chart_value(plot, f"{view.method} map of {len(item.points)} embeddings of {name}; {count} faces selected")
