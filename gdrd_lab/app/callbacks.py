@@ -12,18 +12,20 @@ import gradio as gr
 import numpy as np
 
 from gdrd_lab.app import uploads
-from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, recognisers, synthetic_gallery
+from gdrd_lab.app.gallery import Face, Gallery, example, recognisers, synthetic_gallery
 from gdrd_lab.app.html import progress
+from gdrd_lab.app.methods import third
 from gdrd_lab.app.notebook_cell import cell
 from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import Tab, View, from_text
-from gdrd_lab.app.tabs import across, cam, compare, download, generate
+from gdrd_lab.app.tabs import across, cam, compare, download, generate, pair_list, search
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.app.umap_job import umap_points
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.real_people import ScoreCounts
 
 # The number of outputs of each tab, in the order of the layout.
-OUTPUTS: dict[Tab, int] = {"compare": 8, "across": 3, "generate": 2, "cam": 4, "map": 7, "download": 3}
+OUTPUTS: dict[Tab, int] = {"compare": 8, "across": 3, "search": 1, "generate": 2, "cam": 4, "map": 7, "download": 3}
 PAIR_TABS = {"compare": compare.show, "across": across.show, "generate": generate.before, "cam": cam.show}
 
 
@@ -53,6 +55,8 @@ def tab_content(view: View, session: Session) -> tuple[str, ...]:
         made = session.result(view.tab, made_for(view, session))
         return made or PAIR_TABS[view.tab](view, *faces_of(view, session))
     gallery, there = gallery_of(session), mapped(view, session)
+    if view.tab == "search":
+        return search.show(view, faces_of(view, session)[0], gallery)
     if view.tab == "map":
         waiting = there != view and (session.progress or map_tab.waiting_html())
         return *map_tab.show(there, gallery), waiting or ""
@@ -105,6 +109,7 @@ def show_code(session: Session, tab: Tab) -> str:
 def open_view(session: Session, time: float, text: str | None, ready: bool = True) -> tuple[View, set[str]]:
     """Open a saved view; return it and the settings to leave: what the user changed before the page was ready."""
     view, default, now = from_text(text), asdict(View()), asdict(session.view)
+    third(view.third)  # which another app may not have
     left = {name for name in default if not ready and (not text or now[name] != default[name])}
     latest, changed = max(time, *session.times.values(), 0), {"tab", "chosen", "selected"} - left
     session.update(latest, {name: getattr(view, name) for name in changed})
@@ -136,8 +141,8 @@ def make_figure(session: Session, time: float, settings: Mapping[str, Any], name
 
 
 def show_pair(session: Session, time: float, first: int, second: int, resolution: int) -> None:
-    """Show two synthetic faces at a resolution, in the place of uploads."""
-    session.update(time, {"first": first, "second": second, "resolution": resolution})
+    """Show two synthetic faces at a resolution and the usual false match rate, in the place of uploads."""
+    session.update(time, {"first": first, "second": second, "resolution": resolution, "rate": View().rate})
     for slot in (0, 1):
         session.put(slot, None)
 
@@ -178,6 +183,12 @@ def _picker(session: Session, slot: int) -> Any:
     return gr.Radio(choices=numbers, value=chosen, visible=len(numbers) > 1)
 
 
+def _places(files: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Return the paths of uploaded files, and the names that the user gave them."""
+    names = [Path(str(file.get("orig_name") or file["path"])).name for file in files]
+    return [str(file["path"]) for file in files], names
+
+
 def use_photographs(session: Session, files: Sequence[Mapping[str, Any]] | None) -> Iterator[tuple[Any, ...]]:
     """Show a user's photographs in the map. Yields the session, the emptied field, the progress, and the gallery."""
     if not files:
@@ -185,8 +196,7 @@ def use_photographs(session: Session, files: Sequence[Mapping[str, Any]] | None)
         yield session, None, "The map shows the synthetic faces.", map_tab.gallery_html(gallery_of(session))
         return
     ticket = session.ticket("gallery")
-    names = [Path(str(file.get("orig_name") or file["path"])).name for file in files]
-    steps = uploads.own_gallery([str(file["path"]) for file in files], names, recognisers())
+    steps = uploads.own_gallery(*_places(files), recognisers())
     with errors_shown(), closing(steps):
         for shown, gallery in steps:
             if session.tickets["gallery"] != ticket:
@@ -231,9 +241,43 @@ def cancel_maps(session: Session, time: float) -> tuple[str, int, str]:
     return method, seed, ""
 
 
-def api_compare(first: int = 0, second: int = 1, resolution: int = 16) -> dict[str, Any]:
+def score_list(session: Session, files: Sequence[Mapping[str, Any]]) -> str:
+    """Score an uploaded list of pairs."""
+    return pair_list.scored(session.view, *_places(files))
+
+
+def compare_photographs(
+    first: Mapping[str, Any] | None, second: Mapping[str, Any] | None, resolution: float = 16
+) -> dict[str, Any]:
+    """Score two photographs of faces at a resolution: score, threshold and likelihood ratio of each method.
+
+    The threshold has a false match rate of 1 percent among pairs of strangers. The files are deleted.
+    """
+    given = [str(file["path"]) for file in (first, second) if file]
+    try:
+        view = View(resolution=resolution)  # type: ignore[arg-type]
+        if len(given) < 2:
+            raise GdrdError("A photograph is missing", "Give two image files")
+        pair = [uploads.one_at_a_time(uploads.uploaded_face, path) for path in given]
+    finally:
+        for path in given:
+            uploads.forget(path)
+    return {"resolution": view.resolution, "false match rate": view.far, **_answer(view, *pair)}
+
+
+def compare_examples(first: int = 0, second: int = 1, resolution: int = 16) -> dict[str, Any]:
     """Score two synthetic faces, for programs that call the app: score and threshold by method."""
     view = View(first=first, second=second, resolution=resolution)
-    scores = compare.compared(view, *faces_of(view, Session())).scores
-    limits = {name: known.threshold(view.resolution) for name, known in calibrations().items()}
-    return {name: {"score": score, "threshold": limits[name]} for name, (score,) in scores.items()}
+    return _answer(view, *faces_of(view, Session()))
+
+
+def _answer(view: View, first: Face, second: Face) -> dict[str, Any]:
+    """Return score and threshold by method, and the likelihood ratio where real people are known."""
+    known: Mapping[str, Any] = compare.known_pairs(view, first, second)
+    found: dict[str, Any] = {}
+    for name, (score,) in compare.compared(view, first, second).scores.items():
+        found[name] = {"score": score, "threshold": known[name].threshold(view.resolution, view.far)}
+        if isinstance(pairs := known[name], ScoreCounts):
+            ratio = pairs.likelihood_ratio(view.resolution, score)
+            found[name]["likelihood ratio"] = dict(zip(("value", "low", "high"), ratio, strict=True))
+    return found

@@ -16,15 +16,15 @@ from gdrd_lab.app.state import View
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"  # which the app serves itself
 
 
-def control(name: str) -> Any:
+def control(name: str, choices: Sequence[str] = ()) -> Any:
     """Return the control of one setting: a slider, a number field, a check box or a choice."""
     item = next(item for item in fields(View) if item.name == name)
     rules = item.metadata
     common: dict[str, Any] = {"value": item.default, "elem_id": f"gdrd-{name}", "label": rules["label"]}
     if isinstance(item.default, bool):
         return gr.Checkbox(**common)
-    if "choices" in rules:
-        return gr.Radio(list(rules["choices"]), min_width=260, **common)
+    if choices or "choices" in rules:
+        return gr.Radio(list(choices or rules["choices"]), min_width=260, **common)
     low, high = rules["range"]
     if rules["step"] is None:
         return gr.Number(precision=0, minimum=low, maximum=high, min_width=120, **common)

@@ -1,3 +1,6 @@
+// Gradio gives every control its first value again while the page starts, so nothing can be clicked until it has started.
+document.documentElement.classList.add("gdrd-loading");
+
 // Keys: left and right arrow change the resolution; Escape clears the selection.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=tab]");

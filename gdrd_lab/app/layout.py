@@ -6,10 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from gdrd_lab.app import callbacks
+from gdrd_lab.app import callbacks, extras
 from gdrd_lab.app.callbacks import errors_shown
-from gdrd_lab.app.components import chart, charts, controls
+from gdrd_lab.app.components import chart, charts, control, controls
 from gdrd_lab.app.examples import examples_html
+from gdrd_lab.app.methods import third_names
 from gdrd_lab.app.page import CUSTOM, PRIVATE, QUICK, READ, GuardedBlocks, Page
 from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import Tab, View
@@ -33,6 +34,7 @@ KEYS = (
 TABS: dict[Tab, str] = {
     "compare": "Compare",
     "across": "Across resolutions",
+    "search": "Search",
     "generate": "Super-resolution",
     "cam": "Where it looks",
     "map": "Embedding map",
@@ -41,6 +43,8 @@ TABS: dict[Tab, str] = {
 WORDS: dict[Tab, str] = {
     "compare": "Two faces at one resolution: what teacher and student say about them.",
     "across": "The same pair at every resolution: below its threshold, a method no longer knows the person.",
+    "search": "Who is it? The first face, small, against the sharp faces of the gallery: the synthetic ones, or your "
+    "photographs of the tab Embedding map.",
     "generate": "What a diffusion model, the generative teacher, makes of a small face. It invents what it adds.",
     "cam": "The parts of a face that a score depends on. Maps of random weights beside them show what is chance.",
     "map": "Every face is a point: faces of one person should be close. The path shows one face as it shrinks.",
@@ -73,7 +77,8 @@ def build() -> gr.Blocks:
         map_layout.connect(page)
         _connect_buttons(page)
         _connect_links(page, blocks)
-        gr.api(errors_shown()(callbacks.api_compare), api_name="compare")
+        extras.photographs_api()
+        gr.api(errors_shown()(callbacks.compare_examples), api_name="compare")
     return blocks
 
 
@@ -92,12 +97,17 @@ def _compare(page: Page) -> list[Any]:
             shown.append(gr.HTML(next(start), elem_id="gdrd-scores"))
             shown.append(chart(next(start), name="gdrd-pair-curve", height=290))
             parts["part"] = gr.Button("Find where they part", size="sm", elem_id="gdrd-part")
+            with gr.Row():
+                page.controls |= controls("rate") | {"third": control("third", third_names())}
     script = (HERE / "pairs.js").read_text(encoding="utf-8")
+    extras.blink()
     parts["pairs"] = gr.HTML(examples_html(), js_on_load=script, elem_id="gdrd-pairs")
     with gr.Accordion("Other synthetic faces", open=False), gr.Row():
         page.controls |= controls(*SLOTS)
     with gr.Accordion("Degrade both faces further", open=False), gr.Row():
         page.controls |= controls("camera", "blur", "noise", "illumination", "occlusion", "jpeg", "seed")
+    extras.many_pairs()
+    extras.pair_list(page.session)
     shown.append(gr.HTML(next(start), elem_id="gdrd-received"))
     return shown + charts({"gdrd-histogram-teacher": next(start), "gdrd-histogram-student": next(start)}, 300)
 
@@ -157,7 +167,13 @@ def _download(page: Page) -> list[Any]:
 
 
 _LAYOUTS = dict(
-    compare=_compare, across=_across, generate=_generate, cam=_cam, map=map_layout.place, download=_download
+    compare=_compare,
+    across=_across,
+    search=lambda page: [gr.HTML(elem_id="gdrd-search")],
+    generate=_generate,
+    cam=_cam,
+    map=map_layout.place,
+    download=_download,
 )
 
 
@@ -179,9 +195,9 @@ def _connect_pairs(page: Page) -> None:
     def show(event: gr.EventData, session: Session, time: float) -> list[Any]:
         pair = [int(number) for number in event.pair]
         callbacks.show_pair(session, time, *pair)
-        return [*pair, "", "", *[gr.Radio(choices=[], visible=False)] * 2]
+        return [*pair, View().rate, "", "", *[gr.Radio(choices=[], visible=False)] * 2]
 
-    filled = [controls[name] for name in (*SLOTS, "resolution")] + uploaded
+    filled = [controls[name] for name in (*SLOTS, "resolution", "rate")] + uploaded
     chosen = parts["pairs"].pair(**page.timed(show, outputs=filled, settings=False) | CUSTOM)
     chosen.success(**page.redraw())
 
@@ -239,6 +255,8 @@ def _connect_links(page: Page, blocks: gr.Blocks) -> None:
     def open_text(session: Session, time: float, text: str) -> list[Any]:
         return shown(*callbacks.open_view(session, time, text))
 
+    started = "() => { document.documentElement.classList.remove('gdrd-loading'); }"
+    blocks.load(None, js=started, **PRIVATE)
     everything: dict[str, Any] = {"outputs": [page.parts["tabs"], *page.controls.values()], "settings": False}
     blocks.load(**page.timed(open_link, **everything) | PRIVATE).success(**page.redraw())
     opened = page.timed(open_text, page.parts["saved"], **everything)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from gdrd_lab.app.methods import SHIPPED
 from gdrd_lab.app.session import Photograph
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.cam import STEPS, sizes
@@ -29,6 +30,8 @@ def cell(view: View, own: Mapping[int, Photograph] | None = None, own_gallery: b
     """Return the code of the view's tab; it leaves the numbers in ``result``. ``own`` are the uploads by slot."""
     if view.tab == "map":
         return _map(view, own_gallery)
+    if view.tab == "search":
+        return _search(view, own or {}, own_gallery)
     makers = {"across": _across, "generate": _generate, "cam": _cam}
     return makers.get(view.tab, _compare)(view, own or {})
 
@@ -60,22 +63,39 @@ def _compare(view: View, own: Own) -> str:
             f"real_people(network, {view.camera!r})",
         )
     return f"""{_start(imports, view, own)}
-networks = [teacher, student]
-pair = gl.compare(first, second, networks, [{view.resolution}], {_degradation(view)}, seeds={view.seeds})
-thresholds = {{network.name: {known}.threshold({view.resolution}) for network in networks}}
-result = {{name: (values[0], thresholds[name]) for name, values in pair.scores.items()}}
-result  # score, and threshold at a false match rate of 1 percent
+{_networks(view)}degradation = {_degradation(view)}
+pair = gl.compare(first, second, networks, [{view.resolution}], degradation, seeds={view.seeds})
+thresholds = {{network.name: {known}.threshold({view.resolution}, {view.far}) for network in networks[:2]}}
+result = {{name: (values[0], thresholds.get(name)) for name, values in pair.scores.items()}}
+result  # score, and threshold at a false match rate of {view.rate}
 """
+
+
+def _networks(view: View) -> str:
+    lines = "networks = [teacher, student]\n"
+    if view.third != "none":
+        place = view.third if view.third in SHIPPED else "PATH"  # which the page does not tell
+        lines += f"networks.append(gl.load_model({f'{view.third}={place}'!r}))\n"
+    return lines
 
 
 def _across(view: View, own: Own) -> str:
     slow = 'networks.append(gl.load_model("super-resolved", steps=1))\n' if view.slow else ""
     return f"""{_start("from gdrd_lab.plots import Curve, accuracy_curves", view, own)}
-networks = [teacher, student]
-{slow}sizes = {sorted({*RESOLUTIONS, view.resolution})}
+{_networks(view)}{slow}sizes = {sorted({*RESOLUTIONS, view.resolution})}
 result = gl.compare(first, second, networks, sizes, {_degradation(view)}, seeds={view.seeds}).scores
 curves = [Curve(name, "this pair", sizes, values) for name, values in result.items()]
 accuracy_curves(curves, title="Score of this pair across resolutions", metric="cosine score", chance=None)
+"""
+
+
+def _search(view: View, own: Own, own_gallery: bool) -> str:
+    return f"""{_start("", view, own)}{_OWN_FOLDER if own_gallery else ""}
+probe, result = {_degradation(view)}(gl.to_tensor([first]), seeds=[{view.seeds[0]}]), {{}}
+for network in (teacher, student):
+    sharp = gl.embed_all(network, faces, gl.Degradation(112))
+    result[network.name] = (sharp @ network.embed(probe)[0].numpy()).tolist()
+{{name: sorted(zip(scores, faces.keys), reverse=True)[:10] for name, scores in result.items()}}
 """
 
 

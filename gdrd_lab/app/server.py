@@ -7,6 +7,8 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from gdrd_lab.errors import GdrdError
@@ -15,8 +17,14 @@ HERE = Path(__file__).parent
 USERS = 8  # served at once; more wait in a queue
 
 
-def serve(host: str, port: int | None = None) -> None:
-    """Serve the app until it is interrupted, on the first free port from 7860 if ``port`` is None."""
+def serve(host: str, port: int | None = None, methods: Sequence[str] = (), mcp: bool = False) -> None:
+    """Serve the app until it is interrupted, on the first free port from 7860 if ``port`` is None.
+
+    ``methods``, each "NAME=PATH", can be chosen as the third method. ``mcp`` also offers the functions
+    for programs as tools of the Model Context Protocol.
+    """
+    if mcp and not find_spec("mcp"):
+        raise GdrdError("The package mcp is not installed", "Run: pip install 'gdrd-lab[mcp]'")
     try:
         family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
@@ -29,17 +37,20 @@ def serve(host: str, port: int | None = None) -> None:
     os.environ.pop("GRADIO_SERVER_PORT", None)  # read by `gdrd app`; an invalid one would end the import of Gradio
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
-        _serve(host, port)
+        _serve(host, port, methods, mcp)
     finally:
         shutil.rmtree(uploads, ignore_errors=True)
 
 
-def _serve(host: str, port: int | None) -> None:
+def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> None:
     import gradio as gr
 
     from gdrd_lab.app.components import PLOTLY
     from gdrd_lab.app.layout import build
+    from gdrd_lab.app.methods import add_own_methods
     from gdrd_lab.app.uploads import MAX_BYTES
+
+    add_own_methods(methods)
 
     gr.set_static_paths([PLOTLY])
     app = build()
@@ -49,6 +60,7 @@ def _serve(host: str, port: int | None) -> None:
         server_name=host,
         server_port=port,
         share=False,
+        mcp_server=mcp,
         max_file_size=MAX_BYTES,
         state_session_capacity=500,  # kept in memory; the one unused for longest goes first
         ssr_mode=False,

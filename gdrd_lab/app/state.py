@@ -10,15 +10,16 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.transforms.degradation import Degradation
 
-Tab = Literal["compare", "across", "generate", "cam", "map", "download"]
+Tab = Literal["compare", "across", "search", "generate", "cam", "map", "download"]
 LAST_EXAMPLE = 59
 MAX_SELECTED = 1000
 MARKS = (8, 16, 32, 64, 112)  # of the slider, in pixels
+RATES = {"1 in 10": 0.1, "1 in 100": 0.01, "1 in 1,000": 0.001}
 OLD_TABS = {"attention": "cam", "take": "download"}  # names in files and links of version 0.1.0
 
 
-def _choice(label: str, *choices: Any) -> Any:
-    return field(default=choices[0], metadata={"label": label, "choices": choices})
+def _choice(label: str, *choices: Any, start: int = 0) -> Any:
+    return field(default=choices[start], metadata={"label": label, "choices": choices})
 
 
 def _number(
@@ -35,7 +36,7 @@ def _number(
 class View:
     """Every setting of the app. Uploaded faces are not part of it. Each field has its label, range and choices."""
 
-    tab: Tab = _choice("Tab", "compare", "across", "generate", "cam", "map", "download")  # noqa: RUF009
+    tab: Tab = _choice("Tab", "compare", "across", "search", "generate", "cam", "map", "download")  # noqa: RUF009
     resolution: int = _number("Resolution (pixels)", 16, RESOLUTIONS[0], RESOLUTIONS[-1], 2, MARKS)
     first: int = _number("First synthetic face (20 people, 3 faces each)", 0, 0, LAST_EXAMPLE, 1)
     second: int = _number("Second synthetic face (20 people, 3 faces each)", 1, 0, LAST_EXAMPLE, 1)
@@ -46,7 +47,9 @@ class View:
     camera: Literal["clean", "webcam", "surveillance"] = _choice("Camera", "clean", "webcam", "surveillance")
     jpeg: int = _number("JPEG quality (0: off)", 0, 0, 95, 5)
     seed: int = _number("Seed of noise, occlusion and camera", 0, 0, 9999)
-    slow: bool = _choice("Include slower methods: SFace on super-resolved faces, and dlib if installed", False, True)
+    rate: str = _choice("False match rate (strangers taken for one person)", *RATES, start=1)
+    third: str = field(default="none", metadata={"label": "Third method", "longest": 40})
+    slow: bool = _choice("Include SFace on super-resolved faces, which is slow", False, True)
     whose: Literal["first", "second"] = _choice("Face (shared with the tab Where it looks)", "first", "second")
     steps: int = _number("Denoising steps", 4, 1, 20, 1)
     noise_seed: int = _number("First of four seeds", 0, 0, 9999)
@@ -74,6 +77,11 @@ class View:
         """The degradation of both faces."""
         light = self.illumination, self.occlusion
         return Degradation(self.resolution, self.blur, self.noise, self.jpeg or None, *light, self.camera)
+
+    @property
+    def far(self) -> float:
+        """The false match rate as a share."""
+        return RATES[self.rate]
 
     @property
     def degraded(self) -> bool:
@@ -135,6 +143,10 @@ def _checked(name: str, value: Any, rules: Mapping[str, Any], kind: type) -> Any
     if "choices" in rules:
         if type(value) is not kind or value not in rules["choices"]:
             raise GdrdError(shown, f"Choose {' or '.join(str(choice).lower() for choice in rules['choices'])}")
+        return value
+    if "longest" in rules:
+        if not isinstance(value, str) or not 0 < len(value) <= rules["longest"]:
+            raise GdrdError(shown, "Give the name of a method")
         return value
     low, high = rules["range"]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:

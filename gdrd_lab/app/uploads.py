@@ -115,6 +115,11 @@ def _turned(image: np.ndarray) -> bool:
     return max(best) > best[0] + 0.02
 
 
+def uploaded_face(path: str | Path) -> Face:
+    """Read an upload and return its largest face."""
+    return find_faces(read_upload(path)).face
+
+
 def aligned_face(path: str | Path) -> np.ndarray:
     """Read an upload and return its largest face, aligned: uint8 (112, 112, 3)."""
     image = read_upload(path)

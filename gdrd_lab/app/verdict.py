@@ -4,36 +4,44 @@ from collections.abc import Mapping
 from html import escape
 
 from gdrd_lab.app.gallery import Face, calibrations, examples, real_calibrations
+from gdrd_lab.app.methods import third_known
 from gdrd_lab.app.state import View
-from gdrd_lab.evaluation.calibration import FAR, KnownPairs
+from gdrd_lab.evaluation.calibration import Calibration, KnownPairs
 from gdrd_lab.transforms.degradation import Degradation
 
 ROLES = ("teacher", "student")
+ENOUGH = 10  # pairs of strangers above a threshold, so that its false match rate is known within about a factor of two
 OUTSIDE = "Outside the calibrated range"
 
 
 def known_pairs(view: View, first: Face, second: Face) -> Mapping[str, KnownPairs]:
     """Return what scores are read against: real people if there is a photograph, and otherwise synthetic faces."""
     photograph = first.example is None or second.example is None
-    return (real_calibrations(view.camera) if photograph else {}) or calibrations()
+    real = real_calibrations(view.camera) if photograph else {}
+    return {**(real or calibrations()), **third_known(view.third, view.camera if real else None)}
 
 
-def claim(known: KnownPairs, resolution: int, score: float) -> tuple[str, str]:
+def synthetic(known: Mapping[str, KnownPairs]) -> bool:
+    """Return whether the known pairs are those of synthetic faces."""
+    return isinstance(next(iter(known.values())), Calibration)
+
+
+def claim(known: KnownPairs, view: View, score: float) -> tuple[str, str]:
     """Return what a score says about a pair, and how often known pairs of the other kind have such a score."""
-    impostors, genuine = known.shares(resolution, score)
-    if score >= known.threshold(resolution):
+    impostors, genuine = known.shares(view.resolution, score)
+    if score >= known.threshold(view.resolution, view.far):
         return "likely the same person", f" ({_rare(impostors, 'pairs of strangers')} scores as high)"
-    if 1 - genuine <= FAR:
+    if 1 - genuine <= view.far:
         return "likely two people", f" ({_rare(1 - genuine, 'pairs of one person')} scores as low)"
     return "cannot tell", ""
 
 
 def verdict(view: View, first: Face, second: Face, scores: Mapping[str, float], known: Mapping[str, KnownPairs]) -> str:
-    """Return the verdict of teacher and student as HTML that screen readers announce: a sentence, and the truth."""
+    """Return the verdict of each method as HTML that screen readers announce: a sentence, and the truth."""
     claims = []
-    for role, (name, score) in zip(ROLES, scores.items(), strict=True):
+    for role, (name, score) in zip((*ROLES, "method"), scores.items(), strict=False):
         who = role if role == name else f"{role} {escape(name)}"
-        said, why = claim(known[name], view.resolution, score)
+        said, why = claim(known[name], view, score) if name in known else ("no calibration", "")
         claims.append(f"the {who}: <b>{said}</b>{why}")
     sentence = f"Same person? At {view.resolution} px, {'; '.join(claims)}. {truth(first, second)}".strip()
     return f'<p class="gdrd-verdict" role="status">{sentence}</p>'
@@ -51,10 +59,10 @@ def truth(first: Face, second: Face) -> str:
 def outside(view: View, first: Face, second: Face) -> list[str]:
     """Return why thresholds and shares do not hold for this pair; empty if they do."""
     reasons = []
-    synthetic = known_pairs(view, first, second) is calibrations()
-    if synthetic and (first.example is None or second.example is None):
+    drawn = synthetic(known_pairs(view, first, second))
+    if drawn and (first.example is None or second.example is None):
         reasons.append("the thresholds were measured on the synthetic faces, not on photographs")
-    if view.degraded if synthetic else view.degradation != Degradation(view.resolution, camera=view.camera):
+    if view.degraded if drawn else view.degradation != Degradation(view.resolution, camera=view.camera):
         reasons.append("the thresholds were measured without blur, noise, JPEG, uneven illumination or occlusion")
     for face in (first, second):
         if face.width is not None and face.width < view.resolution:
@@ -67,7 +75,13 @@ def hints(view: View, first: Face, second: Face) -> list[str]:
     lines = outside(view, first, second)
     if first.image is second.image:
         lines.append("Both faces are the same picture, so the score compares an embedding with itself.")
-    sizes = next(iter(known_pairs(view, first, second).values())).resolutions
+    known = next(iter(known_pairs(view, first, second).values()))
+    sizes, strangers = known.resolutions, known.strangers(view.resolution)
+    if strangers * view.far < ENOUGH:
+        lines.append(
+            f"A false match rate of {view.rate} is uncertain here: only {strangers:,} pairs of strangers are known, "
+            f"and at least {round(ENOUGH / view.far):,} are needed, so the thresholds are rough."
+        )
     if view.resolution not in sizes:
         lines.append(
             f"Thresholds at {view.resolution} px are interpolated between the calibrated resolutions "

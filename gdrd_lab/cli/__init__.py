@@ -13,8 +13,8 @@ from gdrd_lab.training.preemption import Preempted
 
 # One module a command, in the order of the help.
 NAMES = """
-    app notebooks course faces data train evaluate calibrate benchmarks quality probe failures ablate results embed
-    export benchmark doctor
+    app notebooks course faces data train evaluate compare calibrate benchmarks quality probe failures ablate results
+    embed export benchmark doctor
 """
 COMMANDS = [import_module(f"gdrd_lab.cli.{name}") for name in NAMES.split()]
 

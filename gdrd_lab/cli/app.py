@@ -14,6 +14,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--host", default=address or "127.0.0.1", help=text)
     text = "port to listen on: $GRADIO_SERVER_PORT, or the first free one from 7860"
     parser.add_argument("--port", type=port, default=number or None, help=text)
+    text = "an own method that the page offers beside teacher and student: a student's folder or .onnx file"
+    parser.add_argument("--method", action="append", default=[], metavar="NAME=PATH", help=text)
+    text = "also offer the functions for programs as tools of the Model Context Protocol (needs gdrd-lab[mcp])"
+    parser.add_argument("--mcp", action="store_true", help=text)
 
 
 def port(text: str) -> int:
@@ -27,4 +31,4 @@ def run(arguments: argparse.Namespace) -> None:
     """Open the app: teacher and student across resolutions, in the browser."""
     from gdrd_lab.app.server import serve
 
-    serve(arguments.host, arguments.port)
+    serve(arguments.host, arguments.port, arguments.method, arguments.mcp)

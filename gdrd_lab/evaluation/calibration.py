@@ -1,6 +1,6 @@
 """What a score means at each resolution: thresholds and error shares measured on labelled faces.
 
-After a change of the shipped teacher or student, ``python -m gdrd_lab.evaluation.calibration`` writes their embeddings
+After a change of a shipped model, ``python -m gdrd_lab.evaluation.calibration`` writes their embeddings
 of the calibration faces, a shipped file, again. Those of other networks are kept in the cache.
 """
 
@@ -54,6 +54,10 @@ class KnownPairs:
         """Return ``threshold_at_far`` at each calibrated resolution."""
         return tuple(float(threshold_at_far(*self.pairs(r), far)) for r in self.resolutions)
 
+    def strangers(self, resolution: int) -> int:
+        """Return the number of impostor pairs at the nearest calibrated resolution."""
+        return int((~self.pairs(resolution)[1]).sum())
+
     def shares(self, resolution: int, score: float) -> tuple[float, float]:
         """Return the shares of impostor pairs and of genuine pairs that score as high as ``score`` or higher."""
         require_finite_scores(np.array([score]))
@@ -101,11 +105,9 @@ def calibrate(
     faces = calibration_faces() if faces is None else faces
     resolutions, labels, how = tuple(sorted(resolutions)), np.asarray(faces.labels), (options.flip, options.seed)
     try:
-        if faces is calibration_faces() and (resolutions, how) == (RESOLUTIONS, (False, 0)):
-            with suppress(OSError, SafetensorError):
-                return Calibration(
-                    resolutions, read_embeddings(shipped_key(recogniser), data_folder() / SHIPPED), labels
-                )
+        usual = faces is calibration_faces() and (resolutions, how) == (RESOLUTIONS, (False, 0))
+        if usual and (shipped := shipped_calibration(recogniser)):
+            return shipped
         key = fingerprint(recogniser, dataset_fingerprint(faces), resolutions, how)
     except TypeError:  # somebody's own recogniser, whose weights cannot be named
         return Calibration(resolutions, embeddings_at(recogniser, faces, resolutions, options), labels)
@@ -116,6 +118,14 @@ def calibrate(
     return Calibration(
         resolutions, cached("calibration", key, make, partial(read_embeddings, key), write_embeddings), labels
     )
+
+
+def shipped_calibration(recogniser: Recogniser) -> Calibration | None:
+    """Return the shipped calibration of a recogniser on the synthetic faces; None if these weights have none."""
+    with suppress(OSError, SafetensorError, TypeError):
+        table = read_embeddings(shipped_key(recogniser), data_folder() / SHIPPED)
+        return Calibration(RESOLUTIONS, table, np.asarray(calibration_faces().labels))
+    return None
 
 
 def embeddings_at(
@@ -146,8 +156,8 @@ def read_embeddings(key: str, place: Path) -> np.ndarray:
 
 
 def main() -> None:
-    """Write the shipped file for the shipped teacher and student."""
-    shipped = [load_model(name) for name in ("sface", "student")]
+    """Write the shipped file for the shipped teacher, students and assistant."""
+    shipped = [load_model(name) for name in ("sface", "student", "assistant", "paper-student")]
     tables = {shipped_key(recogniser): embeddings_at(recogniser, calibration_faces()) for recogniser in shipped}
     with atomic_write(data_folder() / SHIPPED) as file:
         write_embeddings(file, tables)

@@ -19,7 +19,7 @@ from gdrd_lab.app.uploads import MAX_BYTES
 from gdrd_lab.evaluation.calibration import calibration_faces
 
 LIMIT = 60_000  # ms; generous, for machines that do other work
-TITLES = ["Compare", "Across resolutions", "Super-resolution", "Where it looks", "Embedding map", "Download"]
+TITLES = ["Compare", "Across resolutions", "Search", "Super-resolution", "Where it looks", "Embedding map", "Download"]
 
 
 @pytest.fixture(scope="module")
@@ -447,6 +447,23 @@ def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -
     page.wait_for_selector("#gdrd-scores table")
 
 
+def test_nothing_can_be_clicked_before_the_page_has_started(open_page: Callable[..., Any]) -> None:
+    """What is typed while Gradio starts the page is lost: every control gets its first value again."""
+    page = open_page()
+    page.add_init_script(
+        """new MutationObserver((_, watcher) => {
+          const table = document.querySelector('#gdrd-scores table');
+          if (!table) return;
+          watcher.disconnect();
+          window.first = getComputedStyle(table).pointerEvents;
+        }).observe(document, { subtree: true, childList: true })"""
+    )
+    page.reload()
+    page.wait_for_function("window.first")
+    assert page.evaluate("window.first") == "none"
+    page.wait_for_function("getComputedStyle(document.querySelector('#gdrd-scores table')).pointerEvents === 'auto'")
+
+
 def test_eight_users_at_once(open_page: Callable[..., Any]) -> None:
     pages = [open_page() for _ in range(8)]
     for k, page in enumerate(pages):
@@ -473,6 +490,62 @@ def test_every_tab_fits_and_everything_has_a_name(open_page: Callable[..., Any],
         assert nameless == [], title
         assert page.evaluate(FAULTS) == [], title
 
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")])
+def test_axe_finds_nothing_serious_on_any_tab(open_page: Callable[..., Any], width: int, scheme: str) -> None:
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    page = open_page(width=width, scheme=scheme)
+    page.wait_for_selector("#gdrd-scores table")
+    page.add_script_tag(content=AXE_SCRIPT)
+    for title in TITLES:
+        go(page, title)
+        page.wait_for_timeout(500)
+        assert page.evaluate(VIOLATIONS) == [], title
+
+
+def test_rate_third_method_and_blinking(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    page.wait_for_selector("#gdrd-scores table")
+    page.locator("#gdrd-third").get_by_label("assistant", exact=True).click()
+    page.wait_for_selector("#gdrd-verdict >> text=the method assistant")
+    page.locator("#gdrd-rate").get_by_label("1 in 10", exact=True).click()
+    page.wait_for_selector("#gdrd-scores caption >> text=1 in 10 pairs of strangers")
+    query = View(third="assistant", rate="1 in 10").to_query()
+    page.wait_for_function("query => location.search === query", arg=query)
+    button, source = page.locator("#gdrd-blink button"), "document.querySelector('#gdrd-blink img').src"
+    button.click()
+    seen = page.evaluate(source)
+    page.wait_for_function(f"seen => {source} !== seen", arg=seen)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false" and not page.is_visible("#gdrd-blink img")
+    page.emulate_media(reduced_motion="reduce")
+    button.click()
+    seen = page.evaluate(source)
+    page.wait_for_timeout(1500)
+    assert page.evaluate(source) == seen and button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert page.evaluate(source) != seen  # a press shows the other face
+
+
+def test_a_list_of_pairs_gives_a_csv(open_page: Callable[..., Any], server: Server) -> None:
+    page = open_page()
+    page.wait_for_selector("#gdrd-scores table")
+    page.get_by_role("button", name="A list of pairs").click()
+    contents = {"pairs.csv": b"a.png,b.png\nb.png,c.png\n", "a.png": face_file(12), "b.png": face_file(33)}
+    files = [{"name": n, "mimeType": "application/octet-stream", "buffer": c} for n, c in contents.items()]
+    page.locator("#gdrd-pair-list input[type=file]").set_input_files(files)
+    rows = saved(page, "Save the scores as CSV").decode().splitlines()
+    assert rows[0] == "first,second,resolution,SFace,student,error" and rows[1].startswith("a.png,b.png,16,0.")
+    assert rows[2] == "b.png,c.png,16,,,c.png: this photograph was not given"
+    assert server.uploads() == []
+    page.get_by_role("button", name="How good are they on many pairs?").click()
+    page.wait_for_selector("#gdrd-many .gdrd-chart[aria-label*='0.753 at 8 px']")
+
+
+VIOLATIONS = """async () => (await axe.run(document, { resultTypes: ['violations'] })).violations
+  .filter((found) => ['serious', 'critical'].includes(found.impact))
+  .map((found) => found.id + ': ' + found.nodes.map((node) => node.html.slice(0, 200)).join('; '))"""
 
 # Controls with something that their box does not show.
 CUT = """() => [...document.querySelectorAll('.form > .block, .gdrd-table')]
@@ -539,6 +612,21 @@ def test_program_calls_the_app(server: Server) -> None:
     assert set(found) == {"SFace", "student"} and -1 <= found["SFace"]["score"] <= 1
     with pytest.raises(AppError, match=r"first cannot be '99'. Give a number from 0 to 59"):
         caller.predict(99, 4, 16, api_name="/compare")
+
+
+def test_program_gives_two_photographs(server: Server, tmp_path: Path) -> None:
+    from gradio_client import handle_file
+    from gradio_client.exceptions import AppError
+
+    for name, content in (("a.png", face_file(12)), ("b.png", face_file(33)), ("c.png", b"no picture")):
+        (tmp_path / name).write_bytes(content)
+    first, second, bad = (handle_file(str(tmp_path / name)) for name in ("a.png", "b.png", "c.png"))
+    found = client(server).predict(first, second, 16, api_name="/compare_photographs")
+    assert {"score", "threshold", "likelihood ratio"} == set(found["student"]) and found["resolution"] == 16
+    for words, inputs in (("cannot be read as an image", (first, bad, 16)), ("from 6 to 112", (first, second, 3))):
+        with pytest.raises(AppError, match=words):
+            client(server).predict(*inputs, api_name="/compare_photographs")
+    assert server.uploads() == []
 
 
 def test_bad_uploads_of_every_kind_leave_the_app_alive(server: Server, tmp_path: Path) -> None:

@@ -48,12 +48,21 @@ def test_compare() -> None:
         assert result[name] == pytest.approx((scores[name][0], known.threshold(20)), abs=1e-5)
 
 
+def test_compare_with_a_third_method_at_another_rate() -> None:
+    view = changed(third="assistant", rate="1 in 10")
+    scores, result = compare_tab.compared(view, *PAIR).scores, run(view)
+    limits = {name: known.threshold(20, 0.1) for name, known in calibrations().items()}
+    for name, (score,) in scores.items():
+        assert result[name] == (pytest.approx(score, abs=1e-5), pytest.approx(limits[name]) if name in limits else None)
+    assert set(result) == {"SFace", "student", "assistant"}
+    assert "gl.load_model('mine=PATH')" in cell(changed(third="mine"))
+
+
 @pytest.mark.parametrize("slow", [False, True])
 def test_across(slow: bool) -> None:
     view = changed(tab="across", slow=slow)
     result, shown = run(view), across_tab.compared(view, *PAIR).scores
-    # dlib's network, where it is installed, is not in the cell: it is an extra.
-    assert set(result) == {name for name in shown if "dlib" not in name.lower()}
+    assert set(result) == set(shown)
     for name, values in result.items():
         assert values == pytest.approx(shown[name], abs=1e-4)
 

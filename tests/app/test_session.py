@@ -277,7 +277,9 @@ def test_an_example_pair_takes_the_place_of_uploads(tmp_path: Path) -> None:
     session = Session()
     for slot in (0, 1):
         callbacks.upload(slot, session, photograph(tmp_path, "face.png", 5, 160))
+    session.update(0.5, {"rate": "1 in 10"})
     callbacks.show_pair(session, 1.0, 42, 43, 16)
+    assert session.view.rate == "1 in 100"  # what is said of the examples is true of it
     assert session.faces == {} and (session.view.first, session.view.second, session.view.resolution) == (42, 43, 16)
 
 

@@ -11,7 +11,8 @@ from gdrd_lab.errors import GdrdError
 
 BUSY = View(
     tab="map", resolution=24, first=7, second=59, blur=1.5, noise=0.1, jpeg=40, illumination=-0.5, occlusion=0.2,
-    camera="webcam", seed=3, slow=True, whose="second", steps=9, noise_seed=11, target="the other face",
+    camera="webcam", seed=3, rate="1 in 10", third="assistant", slow=True,
+    whose="second", steps=9, noise_seed=11, target="the other face",
     method="UMAP", colour="error", map_seed=2, chosen=5, selected=(1, 4, 30),
 )  # fmt: skip
 
@@ -30,6 +31,7 @@ def test_every_value_goes_through_json_and_link() -> None:
     "text",
     [
         "no json", "[1, 2]", '{"resolution": 5}', '{"resolution": "16"}', '{"resolution": null}', '{"first": 60}',
+        '{"rate": "1 in 3"}', '{"rate": 0.1}', '{"third": 3}', '{"third": ""}', json.dumps({"third": "x" * 41}),
         '{"tab": "secret"}', '{"tab": ["map"]}', '{"selected": 3}', '{"selected": ["a"]}', '{"selected": [-1]}',
         '{"blur": 1e99}', '{"noise": NaN}', '{"__class__": 1}', '{"slow": 1}', '{"seed": true}', "[" * 5000, "null",
         '{"resolution": 16.5}', '{"steps": 4.7}', '{"resolution": Infinity}', '{"seed": NaN}', '{"selected": [1.5]}',

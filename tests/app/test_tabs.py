@@ -12,8 +12,9 @@ import torch
 from gdrd_lab.app import callbacks
 from gdrd_lab.app.examples import CASES, clearest, examples_html
 from gdrd_lab.app.gallery import Face, Gallery, calibrations, example, examples, recognisers, synthetic_gallery
+from gdrd_lab.app.methods import add_own_methods, methods, own_methods, third, third_names
 from gdrd_lab.app.session import Photograph, Session
-from gdrd_lab.app.state import View
+from gdrd_lab.app.state import RATES, View
 from gdrd_lab.app.tabs import across as across_tab
 from gdrd_lab.app.tabs import cam as cam_tab
 from gdrd_lab.app.tabs import compare as compare_tab
@@ -60,32 +61,84 @@ def test_rows_say_score_threshold_and_shares() -> None:
     impostors, genuine = known.shares(16, score)
     reached = "reached" if score >= threshold else "not reached"
     assert row[2:] == [f"{threshold:.3f}, {reached}", f"{impostors:.1%}", f"{1 - genuine:.1%}", "-"]
-    assert score_rows(comparison, view, {})[0][2] == "not calibrated"
+    assert score_rows(comparison, view, {})[0][2] == "no calibration"
 
 
 def test_a_claim_is_what_the_threshold_and_the_known_pairs_say() -> None:
     known = calibrations()["student"]
     for resolution in RESOLUTIONS:
         scores, genuine = known.pairs(resolution)
-        limit, lowest = known.threshold(resolution), scores[genuine].min()
-        assert claim(known, resolution, limit)[0] == "likely the same person"
+        limit, lowest, view = known.threshold(resolution), scores[genuine].min(), View(resolution=resolution)
+        assert claim(known, view, limit)[0] == "likely the same person"
         share = np.mean(scores[~genuine] >= limit)
-        assert f"1 in {round(1 / share)} pairs of strangers scores as high" in claim(known, resolution, limit)[1]
-        assert claim(known, resolution, 1.0) == (
+        assert f"1 in {round(1 / share)} pairs of strangers scores as high" in claim(known, view, limit)[1]
+        assert claim(known, view, 1.0) == (
             "likely the same person", " (none of the known pairs of strangers scores as high)"
         )  # fmt: skip
-        assert claim(known, resolution, min(limit, lowest) - 0.01)[0] == "likely two people"
+        assert claim(known, view, min(limit, lowest) - 0.01)[0] == "likely two people"
         if lowest < limit - 0.01:  # true at the low resolutions
-            assert claim(known, resolution, limit - 1e-4) == ("cannot tell", "")
+            assert claim(known, view, limit - 1e-4) == ("cannot tell", "")
         else:
             assert resolution >= 24
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_the_chosen_false_match_rate_is_the_one_that_everything_uses(rate: str) -> None:
+    view = View(resolution=16, rate=rate)
+    known, scores = calibrations()["SFace"], compare_tab.compared(view, FIRST, SECOND).scores
+    limit = known.threshold(16, RATES[rate])
+    assert limit == known.thresholds(RATES[rate])[known.resolutions.index(16)]
+    said, _, _, html, curve, _, histogram, _ = compare_tab.show(view, FIRST, SECOND)
+    assert f"{limit:.3f}, " in html and f"{rate} pairs of strangers" in html
+    assert ("SFace: <b>likely the same" in said.replace("</b> ", "")) == (scores["SFace"][0] >= limit)
+    lines = {line["name"]: line["y"] for line in json.loads(curve)["data"]}
+    assert lines["SFace: threshold"] == pytest.approx(list(known.thresholds(RATES[rate])))
+    assert f"threshold {limit:.2f}" in [line["name"] for line in json.loads(histogram)["data"]]
+    assert any("uncertain" in line for line in hints(view, FIRST, SECOND)) == (rate == "1 in 1,000")
+    photograph = Face(FIRST.image.copy(), "your photograph")  # read against 127,921 pairs of strangers
+    assert not any("uncertain" in line for line in hints(view, photograph, SECOND))
+
+
+def test_a_third_method_is_read_against_its_calibration_or_has_none() -> None:
+    view, photograph = View(resolution=16, third="assistant"), Face(FIRST.image.copy(), "your photograph")
+    (model,) = third("assistant")
+    assert [one.name for one in methods(view)] == ["SFace", "student", "assistant"]
+    real = real_people(model)
+    assert real is not None and known_pairs(view, photograph, SECOND)["assistant"].thresholds() == real.thresholds()
+    drawn = known_pairs(view, FIRST, SECOND)["assistant"]
+    expected = compare(FIRST.image, SECOND.image, [model], [16]).scores["assistant"]
+    said, _, _, html, curve, *_ = compare_tab.show(view, FIRST, SECOND)
+    assert f"{expected[0]:.3f}" in html and f"{drawn.threshold(16):.3f}, " in html and "the method assistant:" in said
+    names = [line["name"] for line in json.loads(curve)["data"]]
+    assert "assistant, this pair" in names and "assistant: threshold" in names
+    paper = replace(view, third="paper-student")
+    assert "the method paper-student: <b>no calibration</b>" in compare_tab.show(paper, photograph, SECOND)[0]
+
+
+def test_an_own_checkpoint_is_offered_by_its_name_only() -> None:
+    from gdrd_lab.models.registry import shipped_student
+
+    with pytest.raises(GdrdError, match=r"cannot have the name 'student'. Give another one"):
+        add_own_methods([str(shipped_student())])
+    try:
+        add_own_methods([f"mine={shipped_student()}"])
+        assert third_names()[-1] == "mine"
+        scores = compare_tab.compared(View(third="mine"), FIRST, SECOND).scores
+        assert scores["mine"] == pytest.approx(scores["student"], abs=1e-6)
+        opened = callbacks.open_view(Session(), 1.0, '{"third": "mine"}')
+        assert opened[0].third == "mine"
+    finally:
+        own_methods().clear()
+        third.cache_clear()
+    with pytest.raises(GdrdError, match=r"This app has no method 'mine'. Choose none, assistant"):
+        callbacks.open_view(Session(), 1.0, '{"third": "mine"}')
 
 
 def test_the_verdict_names_both_methods_and_the_truth_where_it_is_known() -> None:
     view = View(resolution=16, first=0, second=1)
     said = re.sub("<[^>]+>", "", compare_tab.show(view, FIRST, SECOND)[0])
     claims = {
-        name: "".join(claim(calibrations()[name], 16, score))
+        name: "".join(claim(calibrations()[name], view, score))
         for name, (score,) in compare_tab.compared(view, FIRST, SECOND).scores.items()
     }
     assert said == (
@@ -309,13 +362,13 @@ def test_an_upload_stands_in_for_the_example_of_its_user_alone() -> None:
 
 
 def test_api_gives_scores_and_thresholds() -> None:
-    found = callbacks.api_compare(0, 1, 16)
+    found = callbacks.compare_examples(0, 1, 16)
     assert set(found) == {"SFace", "student"}
     assert found["SFace"]["score"] == pytest.approx(
         compare(FIRST.image, SECOND.image, recognisers(), [16]).scores["SFace"][0], abs=1e-5
     )
     with pytest.raises(GdrdError, match="first cannot be"):
-        callbacks.api_compare(first=99)
+        callbacks.compare_examples(first=99)
 
 
 def test_a_network_that_is_not_finite_gives_no_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -11,24 +12,24 @@ from gdrd_lab.cli import main, parser
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int | None]]:
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """The addresses that the app was asked to listen on."""
-    calls: list[tuple[str, int | None]] = []
-    monkeypatch.setattr(server, "serve", lambda host, port: calls.append((host, port)))
+    calls: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(server, "serve", lambda host, port, methods, mcp: calls.append((host, port, *methods, mcp)))
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT"):
         monkeypatch.delenv(name, raising=False)
     return calls
 
 
 def test_flags_win_over_the_environment_and_the_environment_over_the_default(
-    served: list[tuple[str, int | None]], monkeypatch: pytest.MonkeyPatch
+    served: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["app"]) == 0
     monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
     monkeypatch.setenv("GRADIO_SERVER_PORT", "7999")
     assert main(["app"]) == 0
-    assert main(["app", "--host", "localhost", "--port", "8000"]) == 0
-    assert served == [("127.0.0.1", None), ("0.0.0.0", 7999), ("localhost", 8000)]
+    assert main(["app", "--host", "localhost", "--port", "8000", "--method", "mine=a folder", "--mcp"]) == 0
+    assert served == [("127.0.0.1", None, False), ("0.0.0.0", 7999, False), ("localhost", 8000, "mine=a folder", True)]
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "abc", "-1", "", "80.5", "²"])
@@ -63,3 +64,11 @@ def test_importing_the_app_changes_nothing_in_the_process() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["True", "False"]
+
+
+def test_mcp_without_its_package_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
+    assert main(["app", "--mcp"]) == 2
+    assert capsys.readouterr().err == "gdrd: The package mcp is not installed. Run: pip install 'gdrd-lab[mcp]'.\n"

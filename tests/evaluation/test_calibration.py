@@ -79,12 +79,12 @@ def test_what_is_kept_is_what_would_be_computed(tmp_path: Path, monkeypatch: pyt
     assert np.allclose(again.embeddings, fresh.embeddings, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["sface", "student"])
+@pytest.mark.parametrize("name", ["sface", "student", "assistant", "paper-student"])
 def test_shipped_embeddings_are_those_of_the_shipped_network(name: str) -> None:
     recogniser, faces = load_model(name), calibration_faces()
     tables, key = load_file(data_folder() / SHIPPED), shipped_key(recogniser)
     assert key in tables, f"{SHIPPED} is of an earlier {name}: run python -m gdrd_lab.evaluation.calibration"
-    assert len(tables) == 2 and tables[key].shape == (len(RESOLUTIONS), len(faces), recogniser.embedding_size)
+    assert len(tables) == 4 and tables[key].shape == (len(RESOLUTIONS), len(faces), recogniser.embedding_size)
     some = (0, 17, 59)
     for k, size in ((0, 6), (3, 16), (7, 112)):
         fresh = embed_all(recogniser, subset(faces, some), Degradation(size), QUIET)

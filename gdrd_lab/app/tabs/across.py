@@ -1,7 +1,5 @@
 """Tab "Across resolutions": the score of the pair by every method as a curve, and the inputs as a strip."""
 
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +9,12 @@ from matplotlib.figure import Figure
 from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, row
+from gdrd_lab.app.methods import methods
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs.generate import generative
 from gdrd_lab.app.verdict import known_pairs, outside
-from gdrd_lab.errors import GdrdError
-from gdrd_lab.evaluation.calibration import FAR, RESOLUTIONS
+from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import Comparison, compare
-from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.super_resolved import SuperResolved
 from gdrd_lab.plots import Curve, accuracy_curves, curve_plot, face_strip
 
@@ -26,18 +23,15 @@ TITLE = "Score of this pair across resolutions"
 
 @once
 def slow_recognisers() -> tuple[Any, ...]:
-    """Return SFace on super-resolved faces (one step, its best setting) and dlib's network if it is installed."""
-    found: list[Any] = [SuperResolved(generative(), recognisers()[0], steps=1)]
-    with suppress(GdrdError):
-        found.append(load_model("dlib"))
-    return tuple(found)
+    """Return SFace on super-resolved faces (one step, its best setting)."""
+    return (SuperResolved(generative(), recognisers()[0], steps=1),)
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
     """Score the pair with every method at the calibrated resolutions and the view's own."""
-    methods: Sequence[Any] = (*recognisers(), *(slow_recognisers() if view.slow else ()))
+    compared = (*methods(view), *(slow_recognisers() if view.slow else ()))
     sizes = sorted({*RESOLUTIONS, view.resolution})
-    return compare(first, second, methods, sizes, view.degradation, view.seeds, embed=Face.embedding)
+    return compare(first, second, compared, sizes, view.degradation, view.seeds, embed=Face.embedding)
 
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
@@ -50,7 +44,7 @@ def curve_chart(view: View, first: Face, second: Face, height: int = 380) -> str
     """Return the curves with the thresholds as a chart."""
     comparison = compared(view, first, second)
     known = known_pairs(view, first, second)
-    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(FAR)) for name, c in known.items()]
+    limits = [Curve(name, "threshold", c.resolutions, c.thresholds(view.far)) for name, c in known.items()]
     figure = curve_plot(_curves(comparison), limits=limits, marked=view.resolution, title=TITLE, height=height)
     scores = "; ".join(
         f"{name}: " + ", ".join(f"{v:.2f} at {r} px" for r, v in zip(comparison.resolutions, values, strict=True))

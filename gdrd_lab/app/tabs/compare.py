@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gdrd_lab.app.components import chart_value
-from gdrd_lab.app.gallery import Face, calibrations, recognisers
+from gdrd_lab.app.gallery import Face, recognisers
 from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
+from gdrd_lab.app.methods import methods
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across
-from gdrd_lab.app.verdict import hints, known_pairs, verdict
+from gdrd_lab.app.verdict import hints, known_pairs, synthetic, verdict
 from gdrd_lab.datasets.base import to_images
-from gdrd_lab.evaluation.calibration import FAR, KnownPairs
+from gdrd_lab.evaluation.calibration import KnownPairs
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
 from gdrd_lab.evaluation.real_people import ScoreCounts
 from gdrd_lab.export.onnx import input_size
@@ -29,11 +30,11 @@ REAL = (
 )
 
 
-def caption(known: Mapping[str, KnownPairs]) -> str:
+def caption(view: View, known: Mapping[str, KnownPairs]) -> str:
     """Return what the numbers of the table mean and whose pairs they were measured on."""
     return (
-        f"At the threshold the false match rate is {FAR:.0%}: 1 in {round(1 / FAR)} pairs of strangers scores as high. "
-        f"All shares are of pairs of {SYNTHETIC if known is calibrations() else REAL}."
+        f"At the threshold the false match rate is {view.far:.1%}: {view.rate} pairs of strangers scores as high. "
+        f"All shares are of pairs of {SYNTHETIC if synthetic(known) else REAL}."
     )
 
 
@@ -44,9 +45,9 @@ def _ratio(known: KnownPairs, view: View, score: float) -> str:
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
-    """Score the pair at the view's resolution with teacher and student."""
+    """Score the pair at the view's resolution with each method."""
     settings = ([view.resolution], view.degradation, view.seeds)
-    return compare(first, second, recognisers(), *settings, embed=Face.embedding)
+    return compare(first, second, methods(view), *settings, embed=Face.embedding)
 
 
 def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
@@ -57,17 +58,20 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
     """
     comparison, known = compared(view, first, second), known_pairs(view, first, second)
     said = verdict(view, first, second, {name: score for name, (score,) in comparison.scores.items()}, known)
-    scores = table(HEADINGS, score_rows(comparison, view, known), caption(known)) + notes(hints(view, first, second))
+    scores = table(HEADINGS, score_rows(comparison, view, known), caption(view, known)) + notes(
+        hints(view, first, second)
+    )
     curve = across.curve_chart(replace(view, slow=False), first, second, height=290)
-    histograms = [histogram(view, comparison, name, known) for name in comparison.scores]
+    histograms = [histogram(view, comparison, name, known) for name in list(comparison.scores)[:2]]
     return said, *faces(view, first, second), scores, curve, received(view, first, second), *histograms
 
 
 def parting(view: View, first: Face, second: Face) -> int | None:
     """Return the highest resolution at which only one of teacher and student reaches its threshold."""
-    comparison = across.compared(replace(view, slow=False), first, second)
+    view = replace(view, slow=False, third="none")
+    comparison = across.compared(view, first, second)
     limits = [
-        [known.threshold(size) for size in comparison.resolutions]
+        [known.threshold(size, view.far) for size in comparison.resolutions]
         for known in known_pairs(view, first, second).values()
     ]
     reached = np.array(list(comparison.scores.values())) >= np.array(limits)
@@ -80,9 +84,9 @@ def score_rows(comparison: Comparison, view: View, known: Mapping[str, KnownPair
     for name, scores in comparison.scores.items():
         score = scores[place]
         if name not in known:
-            rows.append([name, f"{score:.3f}", "not calibrated", "-", "-", "-"])
+            rows.append([name, f"{score:.3f}", "no calibration", "-", "-", "-"])
             continue
-        threshold = known[name].threshold(view.resolution)
+        threshold = known[name].threshold(view.resolution, view.far)
         impostors, genuine = known[name].shares(view.resolution, score)
         limit = f"{threshold:.3f}, {'reached' if score >= threshold else 'not reached'}"
         rows.append(
@@ -139,6 +143,8 @@ def histogram_figure(view: View, first: Face, second: Face, number: int) -> Figu
 def _pairs(view: View, comparison: Comparison, name: str, known: Mapping[str, KnownPairs]) -> dict[str, Any]:
     pairs, (score,) = known[name], comparison.scores[name]
     scores, genuine = pairs.pairs(view.resolution)
-    kind = "synthetic pairs" if known is calibrations() else "pairs of real people"
+    kind = "synthetic pairs" if synthetic(known) else "pairs of real people"
     title = f"{name}: {kind} at {pairs.nearest(view.resolution)} px"
-    return dict(scores=scores, genuine=genuine, threshold=pairs.threshold(view.resolution), marked=score, title=title)
+    return dict(
+        scores=scores, genuine=genuine, threshold=pairs.threshold(view.resolution, view.far), marked=score, title=title
+    )

@@ -1,0 +1,72 @@
+"""Folded parts of the tab "Compare", and the interface for programs that have two photographs."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from gdrd_lab.app import callbacks
+from gdrd_lab.app.callbacks import errors_shown
+from gdrd_lab.app.components import chart, chart_value
+from gdrd_lab.app.gallery import recognisers
+from gdrd_lab.app.page import PRIVATE, QUICK, READ
+from gdrd_lab.app.session import Session
+from gdrd_lab.app.tabs.pair_list import MOST_FILES
+from gdrd_lab.evaluation.results import read_json
+from gdrd_lab.evaluation.sweep import Setting
+from gdrd_lab.io.paths import data_folder
+from gdrd_lab.plots import Curve, curve_plot, curves
+
+BLINK = (
+    '<button type="button" aria-pressed="false">Blink: show both faces in turn</button>'
+    '<div class="gdrd-blink" hidden><img alt=""><p></p></div>'
+)
+
+
+def blink() -> None:
+    """Place the button that shows both faces in turn in one frame."""
+    script = Path(__file__).with_name("blink.js").read_text(encoding="utf-8")
+    gr.HTML(html_template=BLINK, js_on_load=script, elem_id="gdrd-blink")
+
+
+def lfw_curves() -> list[Curve]:
+    """Return the measured accuracy of teacher and student on LFW by resolution, as on the results page."""
+    names, folder, scores = [model.name for model in recognisers()], data_folder() / "results", []
+    for file in ("lfw-sface.json", "lfw-student.json"):
+        scores += [s for s in read_json(folder / file) if s.setting == Setting.SAME and s.method in names]
+    return curves(scores)
+
+
+def many_pairs() -> None:
+    """Place the accuracy on many pairs, folded."""
+    found = lfw_curves()
+    title = "6,000 pairs of photographs (LFW), both faces at the same resolution"
+    figure = curve_plot(found, title=title, height=300).update_yaxes(title_text="Accuracy; guessing is 0.5")
+    points = {c.method: zip(c.resolutions, c.values, strict=True) for c in found}
+    text = "; ".join(f"{name}: " + ", ".join(f"{v:.3f} at {r} px" for r, v in line) for name, line in points.items())
+    with gr.Accordion("How good are they on many pairs?", open=False):
+        chart(chart_value(figure, f"{title}. {text}."), name="gdrd-many", height=300)
+
+
+def pair_list(session: gr.State) -> None:
+    """Place the list of pairs, folded; it is scored at the settings of the page."""
+
+    @errors_shown()
+    def score(state: Session, files: list[dict[str, Any]] | None) -> tuple[None, str]:
+        return None, callbacks.score_list(state, files or [])
+
+    with gr.Accordion("A list of pairs", open=False):
+        label = f"One CSV with two columns of file names, and its photographs (at most {MOST_FILES}), given together"
+        source = gr.File(file_count="multiple", label=label, height=140, elem_id="gdrd-pair-list")
+        shown = gr.HTML(elem_id="gdrd-pair-scores")
+    used = source.upload(score, [session, source], [source, shown], **READ, **PRIVATE)
+    used.failure(lambda: None, None, source, **QUICK)
+
+
+def photographs_api() -> None:
+    """Offer `/compare_photographs` to programs: two image files and a resolution in, the scores out."""
+    files = [gr.File(label=f"{which} photograph", visible=False) for which in ("First", "Second")]
+    size = gr.Number(16, label="Resolution in pixels, 6 to 112", visible=False)
+    call, found = gr.Button(visible=False), gr.JSON(label="Scores", visible=False)
+    how: dict[str, Any] = {"preprocess": False, "api_name": "compare_photographs"}
+    call.click(errors_shown()(callbacks.compare_photographs), [*files, size], found, **how)
