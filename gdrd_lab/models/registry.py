@@ -27,7 +27,7 @@ class ModelInfo:
 
 MODELS = (
     ModelInfo("sface", "SFace, the discriminative teacher", (112, 112), 574.1, (0.924, 0.994)),
-    ModelInfo("student", "student, `best` recipe", (8, 32), 83.9, (0.951, 0.962)),
+    ModelInfo("student", "student, `best` recipe", (8, 64), 83.9, (0.951, 0.965)),
     ModelInfo("paper-student", "student, the paper's losses and order", (8, 32), 125.5, (0.793, 0.786)),
     ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.961, 0.986)),
     ModelInfo("super-resolved", "SFace on super-resolved faces, 4 steps", (8, 32), 1867.1),
@@ -55,7 +55,7 @@ def list_models() -> ModelList:
         >>> [model.name for model in list_models()][:2]
         ['sface', 'student']
         >>> print(repr(list_models()).splitlines()[2])
-        student         8 to 32 px     84 M           0.951      0.962       student, `best` recipe
+        student         8 to 64 px     84 M           0.951      0.965       student, `best` recipe
     """
     return ModelList(MODELS)
 
