@@ -205,7 +205,7 @@ def test_a_photograph_is_read_against_real_people_and_its_camera() -> None:
         shown = compare_tab.show(view, upload, SECOND)
         assert f"{value:.2g} ({low:.2g} to {high:.2g})" in shown[3] and "real people of CelebA" in shown[3]
         assert "student: pairs of real people at 16 px" in shown[7]
-    assert known_pairs(View(), FIRST, SECOND) is calibrations()
+    assert known_pairs(View(), FIRST, SECOND) == calibrations()
 
 
 def test_a_camera_takes_both_faces() -> None:
