@@ -76,6 +76,8 @@ const draw = () => {
   node.setAttribute("role", map ? "group" : "img"); // a map has buttons inside
   if (map) Object.assign(figure.data[0], { hoverinfo: "none", hovertemplate: null });
   Plotly.react(node, figure.data, colours(figure.layout), options);
+  // Plotly names hatching and clip paths by the address of the page, which changes with the view: they would vanish.
+  if (node._context._baseUrl) { node._context._baseUrl = ""; Plotly.redraw(node); }
   if (!map || node.dataset.listens) return;
   node.dataset.listens = "yes";
   const faces = (points) => points.filter((p) => p.curveNumber === 0).map((p) => p.customdata);

@@ -4,7 +4,8 @@ document.documentElement.classList.add("gdrd-loading");
 // Keys: left and right arrow change the resolution; Escape clears the selection.
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable], [role=listbox], [role=tab]");
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const starting = document.documentElement.classList.contains("gdrd-loading");
+  if (starting || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") { document.querySelector("#gdrd-clear")?.click(); return; }
   if (typing || (event.key !== "ArrowRight" && event.key !== "ArrowLeft")) return;
   const slider = document.querySelector("#gdrd-resolution input[type=range]");

@@ -159,7 +159,9 @@ def _download(page: Page) -> list[Any]:
     parts["files"] = gr.HTML(elem_id="gdrd-files")
     choice = [(title, name) for name, title in TABS.items() if name != "download"]
     parts["cell_of"] = gr.Dropdown(choice, value="compare", label="Notebook cell of the tab", filterable=False)
-    parts["code"] = gr.Code(language="python", label="Notebook cell", wrap_lines=True, elem_id="gdrd-code")
+    parts["code"] = gr.Code(
+        "# The cell of the tab", language="python", label="Notebook cell", wrap_lines=True, elem_id="gdrd-code"
+    )
     with gr.Row():
         parts["saved"] = gr.Textbox(label="Open a saved view (JSON or link)", lines=2, elem_id="gdrd-saved")
         parts["open"] = gr.Button("Open", elem_id="gdrd-open")

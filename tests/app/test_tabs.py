@@ -205,7 +205,7 @@ def test_a_photograph_is_read_against_real_people_and_its_camera() -> None:
         shown = compare_tab.show(view, upload, SECOND)
         assert f"{value:.2g} ({low:.2g} to {high:.2g})" in shown[3] and "real people of CelebA" in shown[3]
         assert "student: pairs of real people at 16 px" in shown[7]
-    assert known_pairs(View(), FIRST, SECOND) is calibrations()
+    assert known_pairs(View(), FIRST, SECOND) == calibrations()
 
 
 def test_a_camera_takes_both_faces() -> None:
@@ -374,7 +374,7 @@ def test_api_gives_scores_and_thresholds() -> None:
 def test_a_network_that_is_not_finite_gives_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = copy.deepcopy(recognisers()[1])
     next(broken.parameters()).data[:] = float("nan")
-    monkeypatch.setattr(compare_tab, "recognisers", lambda: (recognisers()[0], broken))
+    monkeypatch.setattr(compare_tab, "methods", lambda view: (recognisers()[0], broken))
     monkeypatch.setattr(broken, "name", "my student")
     with pytest.raises(GdrdError, match=r"my student.* not finite"):
         compare_tab.compared(View(), FIRST, SECOND)
