@@ -14,8 +14,9 @@ from gdrd_lab.transforms.degradation import Degradation
 STUDENT, TEACHER = "student", "SFace"
 LFW = {8: 0.865, 16: 0.948}
 BELOW_TEACHER = {32: 0.015, 112: 0.015}  # at most so much below the teacher's accuracy on LFW
-DEGRADED = {"noise": (0.1, 0.78), "jpeg": (20, 0.78), "blur": (4, 0.88), "illumination": (0.8, 0.83)}
-DEGRADED |= {"occlusion": (0.3, 0.76)}
+DEGRADED = {
+    "noise": (0.1, 0.78), "jpeg": (20, 0.78), "blur": (4, 0.88), "illumination": (0.8, 0.83), "occlusion": (0.3, 0.76)
+}  # fmt: skip
 YALEB = {"sharp": 0.93, "16 px": 0.65}
 LOW_ALIGNED = 0.02  # at most so much is lost on photographs that are aligned at 16 px
 

@@ -11,7 +11,7 @@ from helpers.exercises import exercises
 from gdrd_lab.cli import main
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
-SOURCE = COURSE / "00_what_resolution_takes_away.py"
+SOURCE = COURSE / "source" / "00_what_resolution_takes_away.py"
 BUILD = runpy.run_path(str(COURSE / "source" / "build.py"))
 SOLUTIONS = {exercise.function: exercise.solution for exercise in exercises(SOURCE)}
 
