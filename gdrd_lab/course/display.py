@@ -18,7 +18,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # own, which follows the widget's. This style hides it while the widget lives, and hides a widget that does not.
 STYLE = """<style class="gdrd-style">
 .jp-OutputArea-child:has(.gdrd-live) + .jp-OutputArea-child,
-.jp-OutputArea-child:has(> .lm-Panel.jp-OutputArea-output:not(:has(*))),
+.lm-Panel.jp-OutputArea-output:not(:has(*)),
 .jp-OutputArea-child:has(> .jp-OutputArea-output > .gdrd-style) { display: none; }
 </style>"""
 DOTS_PER_INCH = 100  # on the page; files have twice as many

@@ -123,7 +123,13 @@ def cells(stem: str) -> list[dict[str, str]]:
 
 
 def linked(page: str) -> str:
-    """Return a page with the addresses of ``REPOSITORY`` in its links to Colab and Binder."""
+    """Return a page with the addresses of ``REPOSITORY`` in its links, and links to the executed copies that exist."""
+
+    def read(link: re.Match) -> str:
+        return f"[read](executed/{link[1]}.ipynb), " * (FOLDER / "executed" / f"{link[1]}.ipynb").exists()
+
+    page = re.sub(r"\[read\]\(executed/\w+\.ipynb\), ", "", page)
+    page = re.sub(r"(?=\[Colab\]\(\S+/notebooks/(\w+)\.ipynb\))", read, page)
     return re.sub(r"(colab\.research\.google\.com/github|mybinder\.org/v2/gh)/[^/]+/[^/]+", rf"\1/{REPOSITORY}", page)
 
 

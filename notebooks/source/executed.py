@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-from build import FOLDER, build, sources
+from build import FOLDER, build, linked, sources
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -86,3 +86,5 @@ if __name__ == "__main__":
         if lesson.name[:2] in sys.argv[1:] or (not sys.argv[1:] and stale(lesson)):
             made = run(lesson)
             print(f"{made}: {made.stat().st_size / 1000:.0f} kB")
+            page = FOLDER / "README.md"
+            page.write_text(linked(page.read_text()))
