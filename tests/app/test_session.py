@@ -184,7 +184,7 @@ def test_super_resolution_ends_at_the_size_of_the_slider_and_is_kept_for_it() ->
     *_, done = callbacks.generate_faces(session, 3.0, {"resolution": 20})
     assert "Step 3 of 3" in done[0]
     callbacks.refresh(session, 4.0, {"tab": "compare"})
-    place = sum(callbacks.OUTPUTS[tab] for tab in ("compare", "across"))  # type: ignore[index]
+    place = sum(callbacks.OUTPUTS[tab] for tab in ("compare", "across", "search"))  # type: ignore[index]
     again = callbacks.refresh(session, 5.0, {"tab": "generate"})
     assert tuple(again[place : place + 2]) == done
     assert "Press Generate" in callbacks.refresh(session, 6.0, {"resolution": 22})[place]
