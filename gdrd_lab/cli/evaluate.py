@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("settings", "unseen", "identification", "retrieval", "all_pairs", "open_set", "quality")
     chosen = {name: getattr(arguments, name) for name in names}
     if arguments.photographs:
-        chosen["photographs"] = gl.load_dataset(arguments.data, options=gl.ReadOptions(align="never"))
+        chosen["photographs"] = gl.load_dataset(
+            arguments.data, options=gl.ReadOptions(align="never", progress=not arguments.quiet)
+        )
     scores = gl.evaluate(recognisers, faces, sizes, degradation=start, further=further, options=options, **chosen)
     written = scores.save(arguments.out)
     if arguments.figure:
