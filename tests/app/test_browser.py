@@ -81,6 +81,18 @@ def give(page: Any, which: str, name: str, content: bytes) -> None:
     )
 
 
+def type_number(page: Any, where: str, number: int) -> None:
+    """Type a number, again if it is gone: Gradio gives a control its value when the part that holds it is opened."""
+    field = page.locator(f"{where} input[type=number]")
+    for _ in range(20):
+        field.fill(str(number))
+        field.press("Tab")
+        page.wait_for_timeout(300)
+        if field.input_value() == str(number):
+            return
+    raise AssertionError(f"{where} does not keep {number}")
+
+
 def saved(page: Any, text: str) -> bytes:
     with page.expect_download() as download:
         page.get_by_role("link", name=text).click()
@@ -472,9 +484,7 @@ def test_eight_users_at_once(open_page: Callable[..., Any]) -> None:
     for k, page in enumerate(pages):
         page.wait_for_selector("#gdrd-scores table")
         page.get_by_role("button", name="Other synthetic faces").click()
-        number = page.locator("#gdrd-first input[type=number]")
-        number.fill(str(10 + k))
-        number.press("Tab")
+        type_number(page, "#gdrd-first", 10 + k)
     for k, page in enumerate(pages):
         page.wait_for_selector(f"#gdrd-inputs >> text=synthetic face {10 + k}")
         assert page.locator(".toast-body").count() == 0
