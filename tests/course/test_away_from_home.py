@@ -104,6 +104,10 @@ def test_copies_have_small_figures_and_no_widgets(executed: dict) -> None:
 FIGURE = re.compile(r"\b(?:course\.(?:show|show_slider|film)|\w+\.reveal|LassoMap\(.*\)\.show)\(")
 
 
+def test_every_lesson_has_an_executed_copy() -> None:
+    assert [path.stem for path in COPIES] == [source.stem for source in SOURCES]
+
+
 @pytest.mark.parametrize("path", COPIES, ids=lambda path: path.stem)
 def test_an_executed_copy_is_of_its_lesson_and_holds_its_figures(path: Path, executed: dict) -> None:
     (source,) = [source for source in SOURCES if source.stem == path.stem]
