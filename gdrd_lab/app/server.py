@@ -24,7 +24,7 @@ def serve(host: str, port: int | None = None, methods: Sequence[str] = (), mcp: 
     for programs as tools of the Model Context Protocol.
     """
     if mcp and not find_spec("mcp"):
-        raise GdrdError("The package mcp is not installed", "Run: pip install 'gdrd-lab[mcp]'")
+        raise GdrdError("The package mcp is not installed", "Run: pip install 'mcp>=1.21,<2'")
     try:
         family, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()

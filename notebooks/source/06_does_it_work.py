@@ -274,8 +274,8 @@ def broken(strength):
 course.show_slider("strength", list(strengths), broken, start=2)
 
 # %% [markdown]
-# `gl.Degradation(camera=...)` draws such effects for each face by its seed, in two presets. The page on
-# [cameras](../docs/cameras.md) shows each effect at five strengths.
+# `gl.Degradation(camera=...)` draws such effects for each face by its seed, in two presets. The page
+# `docs/cameras.md` shows each effect at five strengths.
 
 # %%
 through = {camera: gl.Degradation(16, camera=camera) for camera in ("clean", "webcam", "surveillance")}
@@ -299,7 +299,7 @@ for name in ("noise", "jpeg", "occlusion"):
 
 # %% [markdown]
 # Training for cameras helps where there is a camera. Whether it costs accuracy on clean faces is in the left end of each figure, and on
-# LFW in [RESULTS.md](../data/RESULTS.md), whose first table says which aims were met and which were missed.
+# LFW in `data/RESULTS.md`, whose first table says which aims were met and which were missed.
 #
 # ## Failure cases
 # The pairs with the largest errors of the student, and what is measurably unusual about them. (The faces can be shown because
@@ -384,7 +384,7 @@ for network in ("student", "SFace"):
 # %% [markdown]
 # It shows how often a common threshold confuses people *within* a group. It does not show how often two photographs of one person are
 # rejected, because nobody has a second photograph there, and the labels are guesses. The rates through cameras are in
-# [RESULTS.md](../data/RESULTS.md).
+# `data/RESULTS.md`.
 #
 # ## What it must not be used for
 # - **Numbers.** At a false accept rate of 1 %, a search among 10,000 people returns about 100 strangers for every probe. Errors

@@ -90,7 +90,8 @@ def test_function_matching_without_a_network_is_refused() -> None:
 def test_cameras_survive_a_file() -> None:
     for recipe in (recipes.best(), recipes.assistant(), recipes.paper()):
         assert from_dict(Recipe, to_dict(recipe)) == recipe
-    assert recipes.paper().head.camera is None and recipes.best().head.camera == training()
+    assert recipes.paper().head.camera is None and recipes.assistant().head.camera == training()
+    assert recipes.best().head.camera == replace(training(), untouched=0.6)
 
 
 def test_people_held_out_before_are_held_out_again() -> None:
