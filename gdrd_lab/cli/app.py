@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--port", type=port, default=number or None, help=text)
     text = "an own method that the page offers beside teacher and student: a student's folder or .onnx file"
     parser.add_argument("--method", action="append", default=[], metavar="NAME=PATH", help=text)
-    text = "also offer the functions for programs as tools of the Model Context Protocol (needs gdrd-lab[mcp])"
+    text = "also offer the functions for programs as tools of the Model Context Protocol (needs the package mcp)"
     parser.add_argument("--mcp", action="store_true", help=text)
 
 

@@ -71,4 +71,4 @@ def test_mcp_without_its_package_is_one_line(
 ) -> None:
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     assert main(["app", "--mcp"]) == 2
-    assert capsys.readouterr().err == "gdrd: The package mcp is not installed. Run: pip install 'gdrd-lab[mcp]'.\n"
+    assert capsys.readouterr().err == "gdrd: The package mcp is not installed. Run: pip install 'mcp>=1.21,<2'.\n"
