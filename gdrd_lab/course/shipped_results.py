@@ -1,15 +1,14 @@
 """The results that ship in data/results, for lesson 6: the ablation run by run, scores, and metrics of benchmarks."""
 
 from gdrd_lab.evaluation.benchmarks import Metric, read_benchmark
-from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.paths import data_folder
-from gdrd_lab.reports.markdown import files_of
+from gdrd_lab.reports.markdown import files_of, scores_of
 
 
 def shipped_scores(name: str) -> list[Score]:
     """Return the scores of the result files of a name, such as "lfw", "robustness" or "ablation"."""
-    return [score for file in files_of(data_folder() / "results" / f"{name}.json") for score in read_json(file)]
+    return scores_of(files_of(data_folder() / "results" / f"{name}.json"))
 
 
 def shipped_metrics(name: str) -> dict[str, list[Metric]]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from gdrd_lab.evaluation.benchmarks import read_benchmark
 from gdrd_lab.evaluation.photographs import SETTING
-from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
-from gdrd_lab.reports.markdown import answered, grid
+from gdrd_lab.reports.markdown import answered, grid, scores_of
 from gdrd_lab.transforms.degradation import Degradation
 
 STUDENT, TEACHER = "student", "SFace"
@@ -43,7 +42,7 @@ Row = tuple[str, float, float, float]  # what, aim, measured, standard error
 
 
 def _scores(files: Sequence[Path]) -> list[Score]:
-    return [score for file in files for score in read_json(file) if score.metric == "accuracy"]
+    return [score for score in scores_of(files) if score.metric == "accuracy"]
 
 
 def _at(scores: Sequence[Score], method: str, how: Degradation, setting: str = Setting.SAME) -> Score | None:
@@ -76,9 +75,8 @@ def _yaleb(found: Mapping[str, Sequence[Path]]) -> Iterator[Row]:
 
 
 def _photographs(found: Mapping[str, Sequence[Path]]) -> Iterator[Row]:
-    for low in _scores(found["photographs.json"]):
-        if (low.method, low.setting, low.resolution) == (STUDENT, SETTING, 16):
-            same = [s for s in _scores(found["photographs.json"]) if s.data == low.data]
-            if full := _at(same, STUDENT, Degradation(16)):
-                what = f"{low.data}, aligned at 16 px: less {100 * LOW_ALIGNED:.1f} points than at full resolution"
-                yield what, full.value - LOW_ALIGNED, low.value, low.spread
+    scores, place = _scores(found["photographs.json"]), (STUDENT, SETTING, 16)
+    for low in [score for score in scores if (score.method, score.setting, score.resolution) == place]:
+        if full := _at([score for score in scores if score.data == low.data], STUDENT, Degradation(16)):
+            what = f"{low.data}, aligned at 16 px: less {100 * LOW_ALIGNED:.1f} points than at full resolution"
+            yield what, full.value - LOW_ALIGNED, low.value, low.spread

@@ -160,6 +160,11 @@ def _command(command: str, date: str) -> str:
     return f"`{re.sub(r'(?<![^ =])/[^ ]*/', '', command)}`, {date[:10]}"
 
 
+def scores_of(files: Sequence[Path]) -> list[Score]:
+    """Return the scores of several result files."""
+    return [score for file in files for score in read_json(file)]
+
+
 def files_of(whole: Path) -> list[Path]:
     """Return those of a result file and its parts that exist: lfw.json, lfw-student.json and so on."""
     return [path for path in (whole, *sorted(whole.parent.glob(f"{whole.stem}-*.json"))) if path.exists()]

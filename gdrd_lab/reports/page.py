@@ -10,7 +10,6 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.failures import read_failures
 from gdrd_lab.evaluation.metrics.image_quality import read_quality
 from gdrd_lab.evaluation.photographs import SETTING
-from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
@@ -18,7 +17,7 @@ from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, styl
 from gdrd_lab.reports import answers, conditions, markdown
 from gdrd_lab.reports.aims import aims
 from gdrd_lab.reports.identity import identity_probe
-from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores
+from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores, scores_of
 
 METRICS = {
     "accuracy": "verifies best",
@@ -75,7 +74,7 @@ def _verification(scores: list[Score], page: Path) -> list[str]:
 
 
 def _flips(files: Sequence[Path], page: Path) -> str:
-    plain = [score for file in files_of(files[0].with_name("lfw.json")) for score in read_json(file)]
+    plain = scores_of(files_of(files[0].with_name("lfw.json")))
 
     def parts(scores: list[Score], page: Path) -> list[str]:
         out = []
@@ -100,7 +99,7 @@ def _cost(files: Sequence[Path], page: Path) -> str:
         costs, text = _cost_table(file)
         work |= costs
         out += text
-    scores = [score for path in files_of(files[0].with_name("lfw.json")) for score in read_json(path)]
+    scores = scores_of(files_of(files[0].with_name("lfw.json")))
     wanted = (16, "accuracy", Setting.SAME)
     at_16 = {score.method: score for score in scores if (score.resolution, score.metric, score.setting) == wanted}
     points = {name: (cost, at_16[name]) for name, cost in work.items() if name in at_16}

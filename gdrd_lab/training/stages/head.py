@@ -102,7 +102,7 @@ class HeadStage(Stage):
         else:
             target = self._targets[0][batch.indices.cpu()].to(embedding)
         losses = {}
-        if self._generative:
+        if "adapter" in self.trained and self._generative:
             losses["gen"] = regression_loss(*self._generative, self.trained["adapter"](features), batch)
         if config.weight_kd:
             losses["kd"] = cosine_distillation_loss(embedding, target)
