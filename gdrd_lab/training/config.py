@@ -97,6 +97,8 @@ class GenerativeConfig(StageConfig):
             of the high-resolution face, 0 in the paper.
         weight_align: weight of 1 - cos between a linear map of ``align_block``'s features at t = 999 and the teacher's
             embedding of the high-resolution face (as REPA, arXiv 2410.06940), 0 in the paper.
+        identity_augment: what happens to the estimate before the teacher reads it, so that its gain is no pattern of
+            single pixels, to which only this teacher answers.
         align_block: see ``models.diffusion.features.encoder_blocks``.
         min_snr: gamma of the Min-SNR weighting; 0 weighs all timesteps alike, as the last one (pure noise) needs.
     """
@@ -109,6 +111,7 @@ class GenerativeConfig(StageConfig):
     min_snr: float = 0.0
     weight_identity: float = 0.0
     weight_align: float = 0.0
+    identity_augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=3.0, scale=0.05, rotate=5.0))
     align_block: str = "mid_block"
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
 

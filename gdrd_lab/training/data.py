@@ -16,7 +16,8 @@ from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.camera import Camera
 from gdrd_lab.transforms.resize import downscale
 
-CAMERAS = 10**6  # purpose of the seeds of scenes and cameras, beyond those of ``step_noise``
+# Purposes of the seeds of cameras and of what a teacher sees, beyond those of ``step_noise``.
+CAMERAS, SEEN = 10**6, 10**6 + 1
 
 
 def _mixed(seed: int, step: int, purpose: int, count: int) -> np.ndarray:

@@ -63,6 +63,7 @@ def augment(
     if rows is not None:
         chosen = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
         theta, tint, offset = theta[chosen], tint[chosen], offset[chosen]
+    theta, tint, offset = theta.to(faces), tint.to(faces), offset.to(faces)
     grid = F.affine_grid(theta, [len(faces), 3, size, size], align_corners=False)
     moved = F.grid_sample(faces, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     recoloured = (moved - 0.5) * tint[:, :, None, None] + 0.5 + offset[:, None, None, None]

@@ -18,6 +18,7 @@ from gdrd_lab.training import recipes
 from gdrd_lab.training.config import GenerativeConfig
 from gdrd_lab.training.data import Batch, StepBatches
 from gdrd_lab.training.stages.diffusion import GenerativeStage, one_step
+from gdrd_lab.transforms.augmentation import AugmentConfig
 from gdrd_lab.transforms.resize import resize
 
 PLAIN = recipes.smoke().generative
@@ -28,9 +29,15 @@ def batch() -> Batch:
     return StepBatches(synthetic_faces(6, 1), 6, (16,), PLAIN.augment, 0, 1).part(0, np.arange(6))
 
 
-def stage(identity: float, align: float, teacher: RecogniserNetwork | None) -> GenerativeStage:
+STILL = AugmentConfig(flip=False, shift=0, scale=0, rotate=0, colour=0)
+
+
+def stage(
+    identity: float, align: float, teacher: RecogniserNetwork | None, seen: AugmentConfig = STILL
+) -> GenerativeStage:
     torch.manual_seed(0)
-    return GenerativeStage(replace(PLAIN, weight_identity=identity, weight_align=align), 0, teacher)
+    weighted = replace(PLAIN, weight_identity=identity, weight_align=align, identity_augment=seen)
+    return GenerativeStage(weighted, 0, teacher)
 
 
 def test_weights_of_zero_train_as_the_paper_does(batch: Batch) -> None:
@@ -65,6 +72,14 @@ def test_values_follow_the_equations(batch: Batch) -> None:
     assert float(losses["identity"]) == pytest.approx(float(torch.cat(identity).mean()), rel=1e-3)
     assert trained.weights == {"identity": 2, "align": 3}
     assert float(losses["align"]) == pytest.approx(float(torch.cat(align).mean()), rel=1e-3)
+
+
+def test_the_teacher_reads_an_augmented_estimate(batch: Batch) -> None:
+    still, mirrored = stage(2, 1, load_sface()), stage(2, 1, load_sface(), replace(STILL, flip=True))
+    with torch.no_grad():
+        first, second, again = still(batch), mirrored(batch), mirrored(batch)
+    assert first["identity"] != second["identity"] and second["identity"] == again["identity"]
+    assert first["align"] == second["align"] and first["denoise"] == second["denoise"]
 
 
 def test_gradients_reach_the_unet_and_not_the_teacher(batch: Batch) -> None:

@@ -8,10 +8,13 @@ from gdrd_lab.losses.distillation import cosine_distillation_loss
 from gdrd_lab.models.diffusion.features import block_features, captured
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, build_scheduler, build_unet
 from gdrd_lab.models.diffusion.process import clean_from_velocity, noised, velocity
+from gdrd_lab.models.input_gradient import for_input_gradient
 from gdrd_lab.models.recogniser import RecogniserNetwork
 from gdrd_lab.training.config import GenerativeConfig
-from gdrd_lab.training.data import Batch, step_noise
+from gdrd_lab.training.data import SEEN, Batch, step_generator, step_noise
 from gdrd_lab.training.stages.base import Stage
+from gdrd_lab.transforms.augmentation import augment
+from gdrd_lab.transforms.resize import resize
 
 
 def build_pipeline(config: GenerativeConfig) -> SuperResolutionPipeline:
@@ -50,9 +53,10 @@ def one_step(pipeline: SuperResolutionPipeline, lr: Tensor, noise: Tensor) -> Te
 class GenerativeStage(Stage):
     """The velocity loss at a random timestep and, by weight, the identity of the one-step estimate and its features.
 
-    L = L_denoise + w_identity (1 - cos(T(y_0), T(y))) + w_align (1 - cos(A f, T(y)))
+    L = L_denoise + w_identity (1 - cos(T(a(y_0)), T(y))) + w_align (1 - cos(A f, T(y)))
 
-    y is the high-resolution face, y_0 its estimate from pure noise (zero noise for every other face), f the features of
+    y is the high-resolution face, y_0 its estimate from pure noise (zero noise for every other face), a a
+    random augmentation, f the features of
     ``align_block`` in that pass, A a linear map and T the discriminative teacher.
     """
 
@@ -67,7 +71,8 @@ class GenerativeStage(Stage):
             with torch.no_grad():
                 shape = block_features(self.pipeline.unet, sample, 0, config.align_block).shape
             trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), teacher.embedding_size))
-        super().__init__("generative", trained, frozen=(teacher,) if config.needs_teacher else ())
+        frozen = (for_input_gradient(teacher),) if teacher is not None and config.needs_teacher else ()
+        super().__init__("generative", trained, frozen=frozen)
         self.config, self.seed = config, seed
         self.weights = {"identity": config.weight_identity, "align": config.weight_align}
 
@@ -86,7 +91,10 @@ class GenerativeStage(Stage):
             with captured(self.pipeline.unet, config.align_block) as features:
                 face = one_step(self.pipeline, batch.lr, start)
             if config.weight_identity:
-                losses["identity"] = cosine_distillation_loss(teacher(face), target)
+                rows, generator = batch.rows.cpu().numpy(), step_generator(self.seed, batch.step, SEEN)
+                face = resize(face, batch.hr.shape[-1])
+                seen = augment(face, config.identity_augment, generator, rows, config.loop.batch_size)
+                losses["identity"] = cosine_distillation_loss(teacher(seen), target)
             if config.weight_align:
                 mapped = self.trained["align"](features[0])
                 losses["align"] = cosine_distillation_loss(mapped, target)
