@@ -30,21 +30,22 @@ def add_data(parser: ArgumentParser, name: str = "--data", nargs: str | None = N
     add_reading(parser)
 
 
-def add_reading(parser: ArgumentParser) -> None:
+def add_reading(parser: ArgumentParser, several: str = "refuse", skip: bool = True) -> None:
     reading = parser.add_argument_group("reading images")
     how = reading.add_mutually_exclusive_group()
     const: dict[str, Any] = {"dest": "align", "action": "store_const"}
     how.add_argument("--aligned", **const, const="never", default="auto", help="take every image as an aligned face")
     text = "detect and align the face of every image"
     how.add_argument("--align", **const, const="always", default=SUPPRESS, help=text)
-    add_face_selection(reading)
-    reading.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be used")
+    add_face_selection(reading, several)
+    if skip:
+        reading.add_argument("--skip-unreadable", action="store_true", help="leave out images that cannot be used")
 
 
-def add_face_selection(parser: Any) -> None:
+def add_face_selection(parser: Any, several: str = "refuse") -> None:
     choices = ("refuse", "largest", "central")
     text = "the face to take from a photograph with several"
-    parser.add_argument("--face-selection", choices=choices, default="refuse", help=text)
+    parser.add_argument("--face-selection", choices=choices, default=several, help=text)
 
 
 def read_options(arguments: Namespace) -> gl.ReadOptions:

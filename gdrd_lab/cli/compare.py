@@ -16,12 +16,15 @@ def add(commands: argparse._SubParsersAction) -> None:
     flags.add_methods(parser, "sface", "student")
     parser.add_argument("--resolution", type=int, default=16, help="resolution of both faces")
     parser.add_argument("--out", type=Path, default=Path("results/pairs.csv"), help="CSV file to write")
+    flags.add_reading(parser, several="largest", skip=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score the pairs of photographs that a CSV lists, by the largest face of each, and write the scores as CSV."""
-    from gdrd_lab.evaluation.pair_list import read_face, read_pairs, score_pairs, table_csv
+    """Score the pairs of photographs that a CSV lists and write the scores as CSV."""
+    from gdrd_lab.alignment.yunet import Aligner
+    from gdrd_lab.evaluation.pair_list import read_pairs, score_pairs, table_csv
     from gdrd_lab.io.atomic import write_atomically
+    from gdrd_lab.io.images import read_image
 
     try:
         pairs = read_pairs(arguments.pairs.read_bytes())
@@ -29,7 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise gl.GdrdError(f"{arguments.pairs} cannot be read", "Give a CSV with two columns of file names") from error
     folder = arguments.photographs or arguments.pairs.parent
     recognisers, size = gl.load_models(arguments.methods), arguments.resolution
-    header, *rows = score_pairs(pairs, lambda name: read_face(folder / name), recognisers, size)
+    aligner, how = Aligner(), (arguments.align, flags.face_selection(arguments))
+    header, *rows = score_pairs(pairs, lambda name: aligner.face(read_image(folder / name), *how), recognisers, size)
     write_atomically(arguments.out, table_csv([header, *rows]))
     flags.print_table(f"Scores at {arguments.resolution} px", header, rows)
     print(f"Results: {arguments.out}")

@@ -5,15 +5,11 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from gdrd_lab.alignment import align
-from gdrd_lab.alignment.template import TEMPLATE_SIZE
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.compare import compare, embed_reduced
-from gdrd_lab.io.images import read_image
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -33,12 +29,6 @@ def read_pairs(content: bytes) -> list[list[str]]:
     if not pairs:
         raise GdrdError("The list of pairs is empty", "Give a CSV with two columns of file names")
     return pairs
-
-
-def read_face(path: str | Path) -> np.ndarray:
-    """Return the largest face of a photograph, aligned: uint8 (112, 112, 3). A picture of that size is not aligned."""
-    image = read_image(path)
-    return image if image.shape[:2] == (TEMPLATE_SIZE, TEMPLATE_SIZE) else align(image, face_selection="largest")
 
 
 def score_pairs(

@@ -42,6 +42,20 @@ def test_a_list_of_pairs_becomes_scores(folder: Path, capsys: pytest.CaptureFixt
     assert rows[1][4].startswith("gone.png: ") and rows[2][4].startswith("text.png: ") and rows[3][4] == COLUMNS
 
 
+def test_small_crops_are_taken_whole_and_may_be_searched_for_faces(folder: Path) -> None:
+    """As every command that reads images: a detector finds few faces under 20 px and moves those it finds."""
+    faces = calibration_faces()
+    for name, number in (("a.png", 0), ("b.png", 1)):
+        Image.fromarray(faces[number]).resize((20, 20)).save(folder / name)
+    (folder / "pairs.csv").write_text("a.png,b.png\n")
+    scores = []
+    for flags in (["--align"], ["--aligned"], []):
+        words = ["compare", str(folder / "pairs.csv"), "--methods", "student", *flags, "--out", str(folder / "out.csv")]
+        assert main(words) == 0
+        scores.append(list(csv.reader((folder / "out.csv").read_text().splitlines()))[1][-2])
+    assert scores[0] != scores[1] == scores[2] != ""
+
+
 @pytest.mark.parametrize(("content", "words"), [(b"\xff\xfe\x00", "UTF-8"), (b" \n,\n", "two columns of file names")])
 def test_what_is_not_a_list_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(GdrdError, match=words):
