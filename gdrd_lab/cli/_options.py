@@ -10,7 +10,10 @@ from typing import Any
 import gdrd_lab as gl
 
 DATA = "synthetic, lfw, training (the folder in $GDRD_FACES), or a path to faces"
-METHODS = "sface, dlib, student, paper-student, assistant, super-resolved, or [NAME=] a student's folder or .onnx file"
+METHODS = (
+    "sface, dlib, student, paper-student, assistant, super-resolved, super-resolved-dlib, "
+    "or [NAME=] a student's folder or .onnx file"
+)
 
 
 def command(commands: Any, name: str, run: Callable[[Namespace], None], help: str = "") -> ArgumentParser:

@@ -31,9 +31,11 @@ MODELS = (
     ModelInfo("paper-student", "student, the paper's losses and order", (8, 32), 125.5, (0.793, 0.786)),
     ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.961, 0.986)),
     ModelInfo("super-resolved", "SFace on super-resolved faces, 4 steps", (8, 32), 1867.1),
+    ModelInfo("super-resolved-dlib", "dlib's ResNet on super-resolved faces", (8, 32), 1563.8),
     ModelInfo("dlib", "dlib's ResNet, an independent evaluator", (150, 150), 270.9),
 )
 FOLDERS = {"student": "student", "paper-student": "student-paper", "assistant": "assistant", "generative": "generative"}
+READERS = {"super-resolved": "sface", "super-resolved-dlib": "dlib"}  # who reads the generative teacher's output
 
 
 class ModelList(tuple[ModelInfo, ...]):
@@ -75,8 +77,8 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
     Args:
         name_or_path: a name of ``list_models``, the folder of a trained student, or a .onnx file of `gdrd export`.
             "NAME=PATH" gives the recogniser another name in tables and files.
-        generative: folder or hub id of the generative teacher of "super-resolved"; the shipped one by default.
-        steps: denoising steps of "super-resolved".
+        generative: folder or hub id of the generative teacher of the super-resolved models; None: the shipped one.
+        steps: its denoising steps.
 
     Raises:
         GdrdError: there is no such model, a file is missing or damaged, or a weight is not finite.
@@ -98,11 +100,11 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
         return load_sface()
     if name == "dlib":
         return load_dlib()
-    if name == "super-resolved":
+    if name in READERS:
         from gdrd_lab.models.diffusion.pipeline import load_generative
         from gdrd_lab.models.super_resolved import SuperResolved
 
-        return SuperResolved(load_generative(generative or shipped_generative()), load_model("sface"), steps)
+        return SuperResolved(load_generative(generative or shipped_generative()), load_model(READERS[name]), steps)
     if name.endswith(".onnx"):
         from gdrd_lab.models.onnx import OnnxRecogniser
 

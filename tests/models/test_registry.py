@@ -1,9 +1,11 @@
 """Models by name: the table is what was measured, and models that are compared have names of their own."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
+import torch
 from diffusers import UNet2DModel
 
 from gdrd_lab.errors import GdrdError
@@ -13,6 +15,7 @@ from gdrd_lab.models.dlib import DlibRecogniser
 from gdrd_lab.models.registry import list_models, load_model, load_models, shipped_generative
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.models.student.model import Student
+from gdrd_lab.models.super_resolved import SuperResolved
 
 
 def test_the_table_is_what_was_measured() -> None:
@@ -29,6 +32,7 @@ def test_the_table_is_what_was_measured() -> None:
     unet = UNet2DModel.from_config(UNet2DModel.load_config(shipped_generative() / "unet"))
     costs["super-resolved"] = costs["SFace"] + 4 * multiply_adds(unet, (96, 16, 16), 0) / 1e6
     costs["dlib"] = multiply_adds(DlibRecogniser(), 112) / 1e6
+    costs["super-resolved-dlib"] = costs["super-resolved"] - costs["SFace"] + costs["dlib"]
     for info in list_models():
         name = {"sface": "SFace", "paper-student": "student, paper recipe"}.get(info.name, info.name)
         if info.lfw:
@@ -36,6 +40,16 @@ def test_the_table_is_what_was_measured() -> None:
         assert info.multiply_adds == pytest.approx(costs[name], abs=0.06), name
     table = repr(list_models()).splitlines()
     assert len(table) == 1 + len(list_models()) and table[0].startswith("name ") and "0.924" in table[1]
+
+
+def test_both_recognisers_read_the_same_super_resolved_faces() -> None:
+    faces = torch.rand(2, 3, 16, 16)
+    for name, reader in (("super-resolved", "sface"), ("super-resolved-dlib", "dlib")):
+        model = load_model(name, steps=1)
+        assert isinstance(model, SuperResolved) and model.name == f"{load_model(reader).name} on super-resolved"
+        seeds = [zlib.crc32(face.numpy().tobytes(), 0) for face in (faces * 255).round().byte()]
+        expected = load_model(reader).embed(model.pipeline(faces, steps=1, seeds=seeds))
+        torch.testing.assert_close(model.embed(faces), expected)
 
 
 def test_models_that_are_compared_have_names_of_their_own(tmp_path: Path) -> None:
