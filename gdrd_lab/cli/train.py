@@ -25,7 +25,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="start from these weights: a folder of a student (head), pruned if the recipe's is smaller, or of a "
         "generative teacher",
     )
-    text = "a larger student as second teacher, from which a student is pruned; the shipped one if not given (head)"
+    text = (
+        "a larger student as second teacher, from which a student is pruned, or of align_assistant; "
+        "the shipped one if not given (head, generative)"
+    )
     parser.add_argument("--assistant", type=Path, help=text)
     text = "continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded"
     parser.add_argument("--resume", action="store_true", help=text)
@@ -60,7 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
         faces = open_data(arguments, training=True)
     show, out = main and not arguments.quiet, arguments.out
     report = print if main else lambda text: None
-    assistant = arguments.assistant or (shipped_assistant() if recipe.head.weight_assistant else None)
+    taught = {"generative": recipe.generative.align_assistant, "backbone": False}.get(
+        stage, recipe.head.weight_assistant
+    )
+    assistant = arguments.assistant or (shipped_assistant() if taught else None)
     split = None
     if arguments.validation_split:
         every = len(faces)
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = RunOptions(arguments.resume, split)
     with stop_after(arguments.minutes):
         if stage == "generative":
-            pipeline.train_generative(recipe, faces, out, show, start, options)
+            pipeline.train_generative(recipe, faces, out, show, start, options, assistant)
             report(f"Generative teacher: {out / 'generative'}")
         elif stage == "backbone":
             pipeline.train_backbone(recipe, faces, out, generative, show, options)

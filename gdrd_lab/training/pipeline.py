@@ -38,23 +38,28 @@ def train_generative(
     progress: bool = True,
     init_from: Path | None = None,
     options: RunOptions | None = None,
+    assistant: Path | None = None,
 ) -> SuperResolutionPipeline:
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); a repeated call continues.
 
-    It starts from ``init_from``, the folder or hub id of one of the same shape, or from random weights.
+    It starts from ``init_from``, the folder or hub id of one of the same shape, or from random weights. ``assistant``
+    is the folder of that which ``align_assistant`` reads, the shipped one if not given.
     """
     check_run(recipe, faces, ["generative"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
         torch.manual_seed(recipe.seed)
         teacher = load_sface() if recipe.generative.needs_teacher else None
-        stage = GenerativeStage(recipe.generative, recipe.seed, teacher)
+        second = Student.load(assistant or shipped_assistant()) if recipe.generative.align_assistant else None
+        stage = GenerativeStage(recipe.generative, recipe.seed, teacher, second)
+        inputs = {} if second is None else {"assistant": weights_fingerprint(second)}
         start: str | None = ""
         if init_from is not None:
             unet = load_generative(init_from).unet
             load_into(stage.pipeline.unet, unet.state_dict(), init_from)
             start = weights_fingerprint(unet)
-        metadata = run.train(stage, {}, start=start)
+        upstream = {} if second is None else {"assistant": second.metadata}
+        metadata = run.train(stage, upstream, start=start, **inputs)
         stage.pipeline.unet.requires_grad_(False)
         with distributed.main_process_first() as main:
             if main:
@@ -154,10 +159,12 @@ def train_all(
     for name in (*first, "head"):
         run.check_checkpoint(name)
     if "generative" in first:
-        train_generative(recipe, faces, out, progress, None, options)
+        train_generative(recipe, faces, out, progress, None, options, assistant)
     if "backbone" in first:
         train_backbone(recipe, faces, out, generative, progress, options)
-    return train_head(recipe, faces, out, recogniser, None, progress, assistant, options, generative)
+    heads = recipe.init_from_teacher or recipe.head.weight_assistant or not recipe.generative.align_assistant
+    second = assistant if heads else None
+    return train_head(recipe, faces, out, recogniser, None, progress, second, options, generative)
 
 
 def train(

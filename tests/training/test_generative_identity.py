@@ -1,6 +1,7 @@
 """The identity losses of the generative teacher: their values, their gradients, and the recipe without them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,15 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.features import block_features
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 from gdrd_lab.models.recogniser import RecogniserNetwork
+from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.sface import load_sface
+from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
+from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.config import GenerativeConfig
-from gdrd_lab.training.data import Batch, StepBatches
+from gdrd_lab.training.data import Batch, StepBatches, step_noise
+from gdrd_lab.training.pipeline import train_generative
+from gdrd_lab.training.run import weights_fingerprint
 from gdrd_lab.training.stages.diffusion import GenerativeStage, one_step
 from gdrd_lab.transforms.augmentation import AugmentConfig
 from gdrd_lab.transforms.resize import resize
@@ -59,8 +65,6 @@ def test_values_follow_the_equations(batch: Batch) -> None:
         target = sface.embed(batch.hr)
         identity, align = [], []
         for row in range(6):
-            from gdrd_lab.training.data import step_noise
-
             noise = step_noise(0, 0, [row], (3, 64, 64))[1] * (row % 2)
             condition = resize(batch.lr[row : row + 1], 64) * 2 - 1
             v = pipeline.predict(noise, condition, 999)
@@ -103,6 +107,38 @@ def test_the_estimate_of_a_perfect_network_is_the_face(batch: Batch, monkeypatch
     monkeypatch.setattr(pipeline, "predict", predict)
     face = one_step(pipeline, batch.lr, torch.randn(6, 3, 64, 64))
     assert torch.allclose(face, resize(batch.hr, 64), atol=1e-5)
+
+
+def test_the_assistants_embedding_of_the_small_face_stands_for_the_teachers(batch: Batch) -> None:
+    """Independently: a matrix on the middle features against the assistant; the other losses do not change."""
+    assistant = load_model("assistant")
+    assert isinstance(assistant, Student)
+    config = replace(PLAIN, weight_align=3, align_assistant=True)
+    torch.manual_seed(0)
+    trained = GenerativeStage(config, 0, None, assistant).eval()
+    assert not config.needs_teacher and trained.frozen == (assistant,)
+    with torch.no_grad():
+        losses = trained(batch)
+        assert set(losses) == {"denoise", "align"}
+        noise = torch.stack([step_noise(0, 0, [row], (3, 64, 64))[1][0] * (row % 2) for row in range(6)])
+        condition = resize(batch.lr, 64) * 2 - 1
+        features = block_features(trained.pipeline.unet, trained.pipeline.unet_input(noise, condition), 999)
+        mapped = features.flatten(1) @ trained.trained["align"][1].weight.T + trained.trained["align"][1].bias  # type: ignore[index]
+        expected = (1 - F.cosine_similarity(mapped, assistant.embed(batch.lr))).mean()
+        assert float(losses["align"]) == pytest.approx(float(expected), rel=1e-3)
+        assert torch.equal(losses["denoise"], stage(0, 0, None).eval()(batch)["denoise"])
+
+
+def test_the_assistant_is_recorded_and_needed(tmp_path: Path) -> None:
+    with pytest.raises(GdrdError, match="no assistant"):
+        GenerativeStage(replace(PLAIN, weight_align=1, align_assistant=True), 0, load_sface())
+    with pytest.raises(GdrdError, match="weight_align is 0"):
+        replace(PLAIN, align_assistant=True)
+    loop = replace(PLAIN.loop, steps=1, batch_size=2)
+    recipe = replace(recipes.smoke(), generative=replace(PLAIN, loop=loop, weight_align=1, align_assistant=True))
+    train_generative(recipe, synthetic_faces(4, 1), tmp_path, progress=False)
+    inputs = read_metadata(tmp_path / "generative")["inputs"]
+    assert inputs["assistant"] == weights_fingerprint(load_model("assistant"))
 
 
 def test_a_teacher_is_needed() -> None:
