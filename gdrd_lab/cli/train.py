@@ -26,7 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "generative teacher",
     )
     text = (
-        "a larger student as second teacher, from which a student is pruned, or of align_assistant; "
+        "a larger student as second teacher, from which a student is pruned, or of assistant_targets; "
         "the shipped one if not given (head, generative)"
     )
     parser.add_argument("--assistant", type=Path, help=text)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         faces = open_data(arguments, training=True)
     show, out = main and not arguments.quiet, arguments.out
     report = print if main else lambda text: None
-    taught = {"generative": recipe.generative.align_assistant, "backbone": False}.get(
+    taught = {"generative": recipe.generative.assistant_targets, "backbone": False}.get(
         stage, recipe.head.weight_assistant
     )
     assistant = arguments.assistant or (shipped_assistant() if taught else None)

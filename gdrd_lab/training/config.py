@@ -97,8 +97,8 @@ class GenerativeConfig(StageConfig):
             of the high-resolution face, 0 in the paper.
         weight_align: weight of 1 - cos between a linear map of ``align_block``'s features at t = 999 and the teacher's
             embedding of the high-resolution face (as REPA, arXiv 2410.06940), 0 in the paper.
-        align_assistant: align with an assistant's embedding of the low-resolution face instead, all of which can be
-            read from that face.
+        assistant_targets: in both losses an assistant's embedding of the low-resolution face stands for the teacher's
+            of the high-resolution one: all of it can be read from that face, so that fewer samples are needed.
         identity_augment: what happens to the estimate before the teacher reads it, so that its gain is no pattern of
             single pixels, to which only this teacher answers.
         align_block: see ``models.diffusion.features.encoder_blocks``.
@@ -113,7 +113,7 @@ class GenerativeConfig(StageConfig):
     min_snr: float = 0.0
     weight_identity: float = 0.0
     weight_align: float = 0.0
-    align_assistant: bool = False
+    assistant_targets: bool = False
     identity_augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=3.0, scale=0.05, rotate=5.0))
     align_block: str = "mid_block"
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=1.5, scale=0.03, rotate=3.0, colour=0.1))
@@ -122,8 +122,8 @@ class GenerativeConfig(StageConfig):
         super().__post_init__()
         check_ranges(self, size=(8, 1024), layers=(1, 16), unshuffle=(1, 16), min_snr=(0.0, 1e6))
         check_ranges(self, weight_identity=(0.0, 1e6), weight_align=(0.0, 1e6))
-        if self.align_assistant and not self.weight_align:
-            raise GdrdError("align_assistant is set and weight_align is 0", "Set weight_align=1")
+        if self.assistant_targets and not self.needs_teacher:
+            raise GdrdError("assistant_targets is set, and no loss has a target", "Set weight_align or weight_identity")
         if not self.channels or any(width < 16 or width % 16 for width in self.channels):
             raise GdrdError(f"channels={self.channels} are not multiples of 16", "Give one for each level of the UNet")
         factor = self.unshuffle * 2 ** (len(self.channels) - 1)
@@ -133,7 +133,7 @@ class GenerativeConfig(StageConfig):
     @property
     def needs_teacher(self) -> bool:
         """Whether a loss reads the discriminative teacher."""
-        return bool(self.weight_identity or (self.weight_align and not self.align_assistant))
+        return bool(self.weight_identity or self.weight_align)
 
 
 @dataclass(frozen=True)

@@ -43,14 +43,14 @@ def train_generative(
     """Train the generative teacher and save it as ``out/generative`` (a diffusers folder); a repeated call continues.
 
     It starts from ``init_from``, the folder or hub id of one of the same shape, or from random weights. ``assistant``
-    is the folder of that which ``align_assistant`` reads, the shipped one if not given.
+    is the folder of that which ``assistant_targets`` reads, the shipped one if not given.
     """
     check_run(recipe, faces, ["generative"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
         torch.manual_seed(recipe.seed)
         teacher = load_sface() if recipe.generative.needs_teacher else None
-        second = Student.load(assistant or shipped_assistant()) if recipe.generative.align_assistant else None
+        second = Student.load(assistant or shipped_assistant()) if recipe.generative.assistant_targets else None
         stage = GenerativeStage(recipe.generative, recipe.seed, teacher, second)
         inputs = {} if second is None else {"assistant": weights_fingerprint(second)}
         start: str | None = ""
@@ -162,7 +162,7 @@ def train_all(
         train_generative(recipe, faces, out, progress, None, options, assistant)
     if "backbone" in first:
         train_backbone(recipe, faces, out, generative, progress, options)
-    heads = recipe.init_from_teacher or recipe.head.weight_assistant or not recipe.generative.align_assistant
+    heads = recipe.init_from_teacher or recipe.head.weight_assistant or not recipe.generative.assistant_targets
     second = assistant if heads else None
     return train_head(recipe, faces, out, recogniser, None, progress, second, options, generative)
 

@@ -110,32 +110,35 @@ def test_the_estimate_of_a_perfect_network_is_the_face(batch: Batch, monkeypatch
 
 
 def test_the_assistants_embedding_of_the_small_face_stands_for_the_teachers(batch: Batch) -> None:
-    """Independently: a matrix on the middle features against the assistant; the other losses do not change."""
+    """Independently: a matrix on the middle features, and SFace on the estimate, against the assistant."""
     assistant = load_model("assistant")
     assert isinstance(assistant, Student)
-    config = replace(PLAIN, weight_align=3, align_assistant=True)
+    config = replace(PLAIN, weight_identity=2, weight_align=3, assistant_targets=True, identity_augment=STILL)
     torch.manual_seed(0)
-    trained = GenerativeStage(config, 0, None, assistant).eval()
-    assert not config.needs_teacher and trained.frozen == (assistant,)
+    trained = GenerativeStage(config, 0, load_sface(), assistant).eval()
     with torch.no_grad():
-        losses = trained(batch)
-        assert set(losses) == {"denoise", "align"}
+        losses, target = trained(batch), assistant.embed(batch.lr)
         noise = torch.stack([step_noise(0, 0, [row], (3, 64, 64))[1][0] * (row % 2) for row in range(6)])
         condition = resize(batch.lr, 64) * 2 - 1
         features = block_features(trained.pipeline.unet, trained.pipeline.unet_input(noise, condition), 999)
         mapped = features.flatten(1) @ trained.trained["align"][1].weight.T + trained.trained["align"][1].bias  # type: ignore[index]
-        expected = (1 - F.cosine_similarity(mapped, assistant.embed(batch.lr))).mean()
-        assert float(losses["align"]) == pytest.approx(float(expected), rel=1e-3)
+        assert float(losses["align"]) == pytest.approx(
+            float((1 - F.cosine_similarity(mapped, target)).mean()), rel=1e-3
+        )
+        read = load_sface()(resize(one_step(trained.pipeline, batch.lr, noise), 112))
+        assert float(losses["identity"]) == pytest.approx(
+            float((1 - F.cosine_similarity(read, target)).mean()), rel=1e-3
+        )
         assert torch.equal(losses["denoise"], stage(0, 0, None).eval()(batch)["denoise"])
 
 
 def test_the_assistant_is_recorded_and_needed(tmp_path: Path) -> None:
     with pytest.raises(GdrdError, match="no assistant"):
-        GenerativeStage(replace(PLAIN, weight_align=1, align_assistant=True), 0, load_sface())
-    with pytest.raises(GdrdError, match="weight_align is 0"):
-        replace(PLAIN, align_assistant=True)
+        GenerativeStage(replace(PLAIN, weight_align=1, assistant_targets=True), 0, load_sface())
+    with pytest.raises(GdrdError, match="no loss has a target"):
+        replace(PLAIN, assistant_targets=True)
     loop = replace(PLAIN.loop, steps=1, batch_size=2)
-    recipe = replace(recipes.smoke(), generative=replace(PLAIN, loop=loop, weight_align=1, align_assistant=True))
+    recipe = replace(recipes.smoke(), generative=replace(PLAIN, loop=loop, weight_align=1, assistant_targets=True))
     train_generative(recipe, synthetic_faces(4, 1), tmp_path, progress=False)
     inputs = read_metadata(tmp_path / "generative")["inputs"]
     assert inputs["assistant"] == weights_fingerprint(load_model("assistant"))

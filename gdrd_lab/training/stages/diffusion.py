@@ -57,7 +57,7 @@ class GenerativeStage(Stage):
 
     y is the high-resolution face, y_0 its estimate from pure noise (zero noise for every other face), a a random
     augmentation, f the features of ``align_block`` in that pass, A a linear map and T the discriminative teacher. With
-    ``align_assistant`` the assistant's embedding of the low-resolution face stands for T(y) in the last term.
+    ``assistant_targets`` the assistant's embedding of the low-resolution face stands for T(y).
     """
 
     def __init__(
@@ -71,19 +71,17 @@ class GenerativeStage(Stage):
         trained: dict[str, nn.Module] = {"unet": self.pipeline.unet}
         if config.needs_teacher and teacher is None:
             raise GdrdError("The identity losses need a discriminative teacher", "Give one, or set their weights to 0")
-        if config.align_assistant and assistant is None:
-            raise GdrdError("align_assistant is set, with no assistant", "Give the folder of one (--assistant)")
-        aligned_with = assistant if config.align_assistant else teacher
-        if aligned_with is not None and config.weight_align:
+        if config.assistant_targets and assistant is None:
+            raise GdrdError("assistant_targets is set, with no assistant", "Give the folder of one (--assistant)")
+        if teacher is not None and config.weight_align:
             torch.manual_seed(seed)  # a resumed run builds the same map
             sample = torch.zeros(1, self.pipeline.unet.config.in_channels, *[config.size // config.unshuffle] * 2)
             with torch.no_grad():
                 shape = block_features(self.pipeline.unet, sample, 0, config.align_block).shape
-            trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), aligned_with.embedding_size))
-        # In lists, so that they are not submodules.
-        self._teacher = [for_input_gradient(teacher)] if teacher is not None and config.needs_teacher else []
-        self._assistant = [assistant] if assistant is not None and config.align_assistant else []
-        super().__init__("generative", trained, frozen=[*self._teacher, *self._assistant])
+            trained["align"] = nn.Sequential(nn.Flatten(), nn.Linear(shape[1:].numel(), teacher.embedding_size))
+        frozen = [for_input_gradient(teacher)] if teacher is not None and config.needs_teacher else []
+        frozen += [assistant] if assistant is not None and config.assistant_targets else []
+        super().__init__("generative", trained, frozen=frozen)
         self.config, self.seed = config, seed
         self.weights = {"identity": config.weight_identity, "align": config.weight_align}
 
@@ -97,8 +95,7 @@ class GenerativeStage(Stage):
         if not self.frozen:
             return losses
         with torch.no_grad():
-            target = [teacher.embed(batch.hr).float() for teacher in self._teacher]
-            aligned = [assistant.embed(batch.lr).float() for assistant in self._assistant] or target
+            target = self.frozen[-1].embed(batch.lr if config.assistant_targets else batch.hr).float()
         start = noise * (batch.rows.to(device) % 2)[:, None, None, None]
         with captured(self.pipeline.unet, config.align_block) as features:
             face = one_step(self.pipeline, batch.lr, start)
@@ -106,7 +103,7 @@ class GenerativeStage(Stage):
             rows, generator = batch.rows.cpu().numpy(), step_generator(self.seed, batch.step, SEEN)
             face = resize(face, batch.hr.shape[-1])
             seen = augment(face, config.identity_augment, generator, rows, config.loop.batch_size)
-            losses["identity"] = cosine_distillation_loss(self._teacher[0](seen), target[0])
+            losses["identity"] = cosine_distillation_loss(self.frozen[0](seen), target)
         if config.weight_align:
-            losses["align"] = cosine_distillation_loss(self.trained["align"](features[0]), aligned[0])
+            losses["align"] = cosine_distillation_loss(self.trained["align"](features[0]), target)
         return losses
