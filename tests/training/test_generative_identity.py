@@ -111,18 +111,18 @@ def test_the_estimate_of_a_perfect_network_is_the_face(batch: Batch, monkeypatch
 
 def test_the_assistants_embedding_of_the_small_face_stands_for_the_teachers(batch: Batch) -> None:
     """Independently: a matrix on the middle features, and SFace on the estimate, against the assistant."""
-    assistant = load_model("assistant")
+    sface, assistant = load_sface(), load_model("assistant")
     assert isinstance(assistant, Student)
     config = replace(PLAIN, weight_identity=2, weight_align=3, assistant_targets=True, identity_augment=STILL)
     torch.manual_seed(0)
-    trained = GenerativeStage(config, 0, load_sface(), assistant).eval()
+    trained = GenerativeStage(config, 0, sface, assistant).eval()
     with torch.no_grad():
         losses, target = trained(batch), assistant.embed(batch.lr)
         noise = torch.stack([step_noise(0, 0, [row], (3, 64, 64))[1][0] * (row % 2) for row in range(6)])
         condition = resize(batch.lr, 64) * 2 - 1
         features = block_features(trained.pipeline.unet, trained.pipeline.unet_input(noise, condition), 999)
         mapped = features.flatten(1) @ trained.trained["align"][1].weight.T + trained.trained["align"][1].bias  # type: ignore[index]
-        read = load_sface()(resize(one_step(trained.pipeline, batch.lr, noise), 112))
+        read = sface(resize(one_step(trained.pipeline, batch.lr, noise), 112))
         for name, embedding in (("align", mapped), ("identity", read)):
             expected = float((1 - F.cosine_similarity(embedding, target)).mean())
             assert float(losses[name]) == pytest.approx(expected, rel=2e-3)
