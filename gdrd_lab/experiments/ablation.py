@@ -1,5 +1,6 @@
 """The ablation: losses, generative features, frozen or trained backbone, with the same number of steps in every row."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation import results, sweep
 from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.config import check_ranges
+from gdrd_lab.io.weights_folder import load_into, read_folder
 from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
@@ -28,6 +30,7 @@ from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.teacher_targets import teacher_embeddings
+from gdrd_lab.training.trainer import steps_at
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,12 @@ class AblationConfig:
     timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
     hold_out: float = 0.2  # share of the identities that are scored and not trained on
+    only: tuple[str, ...] = ()  # names of the rows to train; none: all of them
+    curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
 
     def __post_init__(self) -> None:
         check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), hold_out=(0.0, 1.0))
+        check_ranges(self, curve=(0.0, 1.0))
         if not self.seeds:
             raise GdrdError("The ablation has no seeds", "Give at least one")
 
@@ -65,6 +71,18 @@ class AblationConfig:
         return cls(student, loop)
 
     @classmethod
+    def converged(cls) -> Self:
+        """Return three seeds of 2,000 steps of the rows that decide whether L_gen helps; DURATION"""
+        short = cls.cpu()
+        only = (
+            *("class labels only (L_cls)", "L_kd only", "L_rcd only", "L_kd + L_rcd + L_cls, no L_gen"),
+            *("L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)", "random frozen backbone, then the same"),
+            "L_gen, not frozen, then the same",
+        )
+        loop = replace(short.loop, steps=2_000, checkpoint_every=200)
+        return replace(short, loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
+
+    @classmethod
     def paper(cls) -> Self:
         """Return three seeds at the size of ``recipes.paper()``, for GPUs; give it a generative teacher of 112 px."""
         return cls(recipes.paper().student, recipes.paper().head.loop, resolutions=(16,))
@@ -77,6 +95,7 @@ class Row:
     name: str
     head: HeadConfig
     backbone: BackboneConfig | None = None
+    generative: Path | None = None  # the teacher of stage 1; None: that of the ablation
 
     def recipe(self, config: AblationConfig, seed: int) -> Recipe:
         """Return the row's recipe; one without a stage 1 gives all its steps to stage 2."""
@@ -91,7 +110,18 @@ def _plain_backbone(config: AblationConfig) -> BackboneConfig:
 
 
 def rows(config: AblationConfig) -> list[Row]:
-    """Return every row of the ablation in the order of the table."""
+    """Return the rows of the ablation, or those of ``config.only``, in the order of the table."""
+    known = _all_rows(config)
+    if unknown := set(config.only) - {row.name for row in known}:
+        raise _no_row(f"There is no row {sorted(unknown)[0]!r}", known)
+    return [row for row in known if not config.only or row.name in config.only]
+
+
+def _no_row(what: str, known: Sequence[Row]) -> GdrdError:
+    return GdrdError(what, f"The rows are: {'; '.join(row.name for row in known)}")
+
+
+def _all_rows(config: AblationConfig) -> list[Row]:
     paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
     distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
     alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
@@ -120,10 +150,20 @@ def rows(config: AblationConfig) -> list[Row]:
 
 def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
     """Return the rows whose names contain one of the texts, with ``label`` added to their names."""
-    chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
-    if not chosen:
-        raise GdrdError(f"No row's name contains one of {list(texts)}", "Use words of the table's first column")
-    return chosen
+    known = rows(config)
+    for text in texts:
+        if not any(text in row.name for row in known):
+            raise _no_row(f"No row's name contains {text!r}", known)
+    return [replace(row, name=row.name + label) for row in known if any(text in row.name for text in texts)]
+
+
+def with_other_teacher(chosen: Sequence[Row], generative: Path, name: str) -> list[Row]:
+    """Return the rows, each with L_gen followed by one that learns from the generative teacher called ``name``."""
+    out: list[Row] = []
+    for row in chosen:
+        other = replace(row, name=f"{row.name}, {name} generative teacher", generative=generative)
+        out += [row, other] if row.backbone else [row]
+    return out
 
 
 def ablate(
@@ -142,7 +182,8 @@ def ablate(
 
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
     ``generative`` is the folder or hub id of the generative teacher. Of the scores ``method`` is the row's name and
-    ``seed`` the run's.
+    ``seed`` the run's; ``samples`` are the faces that it had seen: fewer than in its last scores where
+    ``config.curve`` asks for earlier ones, of the averaged weights, in the setting ``Setting.SAME`` alone.
     """
     trained, held_out = split_identities(faces, config.hold_out)
     chosen = rows(config) if chosen is None else chosen
@@ -152,27 +193,35 @@ def ablate(
         check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
     prints: dict[str, str | None] = {"faces": dataset_fingerprint(trained)}
     prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
-    if any(row.backbone for row in chosen):
-        prints["generative"] = generative_fingerprint(load_generative(generative))
+    for folder in {row.generative or generative for row in chosen if row.backbone}:
+        prints[str(folder)] = generative_fingerprint(load_generative(folder))
     if assistant is not None and any(row.head.weight_assistant for row in chosen):
         prints["assistant"] = weights_fingerprint(Student.load(assistant))
     split = split_record(trained, held_out, config.hold_out)
-    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints)
-    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(_itself, item)) for item in baselines]
+    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config.curve)
+    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(_untrained, item)) for item in baselines]
     jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
-    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, __version__)
+    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, *config.curve, __version__)
     files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
     kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
     if progress:
         tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
-    metrics = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
+    folds, sizes = sweep.MetricConfig(pairs, (), per_fold=True, bootstrap=0), sweep.resolutions(config.resolutions)
+    metrics = replace(folds, fars=(0.01,), bootstrap=100, identification=True, distractors=True, retrieval=True)
     scores: list[sweep.Score] = []
     for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
         bar.set_postfix_str(f"{job.name}, seed {job.seed}")
         if job.key is None or not file.exists():
-            measured = sweep.sweep([job.make()], held_out, sweep.resolutions(config.resolutions), metrics, QUIET)
-            named = [replace(score, method=job.name, seed=job.seed) for score in measured]
+            *earlier, (samples, last) = job.make()
+            found = sweep.sweep([last], held_out, sizes, metrics, QUIET)
+            found = [replace(score, samples=samples) for score in found]
+            for samples, student in earlier:
+                part = sweep.sweep(
+                    [student], held_out, sizes, replace(folds, per_fold=False), QUIET, settings=[sweep.Setting.SAME]
+                )
+                found += [replace(score, samples=samples) for score in part]
+            named = [replace(score, method=job.name, seed=job.seed) for score in found]
             results.write_json(file, results.collect(named))
         scores += [replace(score, method=job.name) for score in results.read_json(file)]
     return scores
@@ -188,42 +237,63 @@ class _Inputs:
     assistant: Path | None
     options: RunOptions
     prints: dict[str, str | None]
+    curve: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it."""
+    """A recogniser to score: ``key`` is the fingerprint of what it was made from.
+
+    ``make`` makes it and returns it last, after itself earlier in its training, each with the samples seen.
+    """
 
     name: str
     seed: int
     key: str | None  # None: it cannot be known again, and its scores are not kept
     folder: Path
-    make: Callable[[], Recogniser]
+    make: Callable[[], Sequence[tuple[int, Recogniser]]]
 
 
-def _itself(recogniser: Recogniser) -> Recogniser:
-    return recogniser
+def _untrained(recogniser: Recogniser) -> list[tuple[int, Recogniser]]:
+    return [(0, recogniser)]
 
 
 def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
     """Describe the training of a row; rows with the same stage 1 share its backbone."""
     folder, prints = out / f"seed-{recipe.seed}", inputs.prints
-    first = (recipe.backbone, prints["generative"]) if row.backbone else "random"
+    first = (recipe.backbone, prints[str(row.generative or inputs.generative)]) if row.backbone else "random"
     backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first)
     second = prints["assistant"] if row.head.weight_assistant else ""
-    head = fingerprint(backbone, recipe.head, prints["teacher"], second)
+    head = fingerprint(backbone, recipe.head, prints["teacher"], second, *inputs.curve)
     places = folder / f"backbone-{backbone[:16]}", folder / f"head-{head[:16]}"
     return _Job(row.name, recipe.seed, head, folder, partial(_train, row, recipe, inputs, *places))
 
 
-def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> Student:
+def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> list[tuple[int, Student]]:
     """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
+    options, generative = replace(inputs.options, milestones=inputs.curve), row.generative or inputs.generative
     if not (first / "backbone").is_dir():
         if row.backbone:
-            pipeline.train_backbone(recipe, inputs.faces, first, inputs.generative, False, inputs.options)
+            pipeline.train_backbone(recipe, inputs.faces, first, generative, False, inputs.options)
         else:
             torch.manual_seed(recipe.seed)
             Student(recipe.student).save(first / "backbone")
     assistant = inputs.assistant if row.head.weight_assistant else None
     start = first / "backbone"
-    return pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, inputs.options)
+    student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, options)
+    loop, before = recipe.head.loop, recipe.backbone.loop.steps if row.backbone else 0
+    out = []
+    for step in sorted({steps_at(share, loop.steps) for share in inputs.curve} - {loop.steps}):
+        average = second / "checkpoints" / "head" / f"average-{step:07d}"
+        out.append(((before + step) * loop.batch_size, _with_average(student, average)))
+    return [*out, ((before + loop.steps) * loop.batch_size, student)]
+
+
+def _with_average(student: Student, folder: Path) -> Student:
+    """Return the student as it was when its training wrote the averaged weights in ``folder``."""
+    earlier, tensors = copy.deepcopy(student), read_folder(folder)[0]["average"]
+    for name in ("backbone", "head"):
+        state = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        if state:  # a frozen backbone is not in it
+            load_into(getattr(earlier, name), state, folder)
+    return earlier

@@ -3,7 +3,7 @@
 import math
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,12 @@ def run(
     metadata: Mapping[str, Any],
     progress: bool = True,
     adjust: bool = False,
+    milestones: Sequence[float] = (),
 ) -> RunLog:
     """Train a stage from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
+    After each share of the steps in ``milestones`` the average alone is kept, too, as ``average-NNNNNNN/``.
     Each of several processes computes its own rows of every batch; process 0 writes. SIGTERM ends the run after a step.
     """
     # Processes and precision.
@@ -50,7 +52,7 @@ def run(
     start = resume(state, folder, metadata, adjust)
     model, optimizer = _prepare(stage, state, config, accelerator, start)
     if main:
-        for unfinished in folder.glob(".step-*"):  # by a killed process
+        for unfinished in folder.glob(".*-*"):  # by a killed process
             shutil.rmtree(unfinished, ignore_errors=True)
         truncate_log(folder / "losses.csv", start)
 
@@ -58,6 +60,7 @@ def run(
     rows = own_rows(config, accelerator.num_processes, accelerator.process_index)
     batches = data.iterate(start, config.workers, rows, accelerator.device.type == "cuda")
     log = RunLog(stage.name, config, folder, accelerator, start, progress)
+    kept = {steps_at(share, config.steps) for share in milestones}
     with catch_sigterm() as stopping, log.bar:
         for step, batch in enumerate(log.timed(batches), start):
             # Gradients of the whole batch, then one step of the optimiser.
@@ -73,6 +76,9 @@ def run(
             optimizer.zero_grad()
             state.average.update_parameters(stage.trained)
             log.write(step, losses)
+
+            if main and step + 1 in kept:
+                state.save_average(folder, step + 1)
 
             # A checkpoint, at the latest when the run ends.
             if main and (stop or log.checkpoint_due(step)):
@@ -91,6 +97,11 @@ def run(
     log.changes = state.changes
     log.close()
     return log
+
+
+def steps_at(share: float, steps: int) -> int:
+    """Return after how many of ``steps`` a share of them is done, at least one."""
+    return max(1, round(share * steps))
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
