@@ -30,7 +30,6 @@ from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.teacher_targets import teacher_embeddings
-from gdrd_lab.training.trainer import steps_at
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,12 @@ class AblationConfig:
     timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
     hold_out: float = 0.2  # share of the identities that are scored and not trained on
-    only: tuple[str, ...] = ()  # names of the rows to train; none: all of them
+    only: tuple[str, ...] = ()  # texts that the names of the rows contain; none: all rows
     curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
 
     def __post_init__(self) -> None:
-        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), hold_out=(0.0, 1.0))
-        check_ranges(self, curve=(0.0, 1.0))
+        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999))
+        check_ranges(self, hold_out=(0.0, 1.0), curve=(0.0, 1.0))
         if not self.seeds:
             raise GdrdError("The ablation has no seeds", "Give at least one")
 
@@ -59,7 +58,9 @@ class AblationConfig:
         """Return the smallest ablation that trains every row; its scores mean nothing."""
         smoke = recipes.smoke()
         loop = replace(smoke.head.loop, steps=3)
-        return cls(smoke.student, loop, seeds=(0, 1), timesteps=(250,), blocks=("down_blocks.1",), hold_out=0.3)
+        return cls(
+            smoke.student, loop, 1 / 3, (0, 1), timesteps=(250,), blocks=("down_blocks.1",), hold_out=0.3, curve=(0.5,)
+        )
 
     @classmethod
     def cpu(cls) -> Self:
@@ -73,14 +74,9 @@ class AblationConfig:
     @classmethod
     def converged(cls) -> Self:
         """Return three seeds of 2,000 steps of the rows that decide whether L_gen helps; DURATION"""
-        short = cls.cpu()
-        only = (
-            *("class labels only (L_cls)", "L_kd only", "L_rcd only", "L_kd + L_rcd + L_cls, no L_gen"),
-            *("L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)", "random frozen backbone, then the same"),
-            "L_gen, not frozen, then the same",
-        )
-        loop = replace(short.loop, steps=2_000, checkpoint_every=200)
-        return replace(short, loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
+        only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
+        loop = replace(cls.cpu().loop, steps=2_000)
+        return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
 
     @classmethod
     def paper(cls) -> Self:
@@ -109,16 +105,15 @@ def _plain_backbone(config: AblationConfig) -> BackboneConfig:
     return BackboneConfig(config.loop, resolutions=config.resolutions)
 
 
-def rows(config: AblationConfig) -> list[Row]:
-    """Return the rows of the ablation, or those of ``config.only``, in the order of the table."""
+def rows(config: AblationConfig, label: str = "") -> list[Row]:
+    """Return the rows that ``config`` chooses in the order of the table, with ``label`` added to their names."""
     known = _all_rows(config)
-    if unknown := set(config.only) - {row.name for row in known}:
-        raise _no_row(f"There is no row {sorted(unknown)[0]!r}", known)
-    return [row for row in known if not config.only or row.name in config.only]
-
-
-def _no_row(what: str, known: Sequence[Row]) -> GdrdError:
-    return GdrdError(what, f"The rows are: {'; '.join(row.name for row in known)}")
+    for text in config.only:
+        if not any(text in row.name for row in known):
+            remedy = f"The rows are: {'; '.join(row.name for row in known)}"
+            raise GdrdError(f"No row's name contains {text!r}", remedy)
+    chosen = [row for row in known if not config.only or any(text in row.name for text in config.only)]
+    return [replace(row, name=row.name + label) for row in chosen]
 
 
 def _all_rows(config: AblationConfig) -> list[Row]:
@@ -146,24 +141,6 @@ def _all_rows(config: AblationConfig) -> list[Row]:
         Row("random frozen backbone, then the same", paper),
         Row("L_gen, not frozen, then the same", whole, plain),
     ]
-
-
-def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
-    """Return the rows whose names contain one of the texts, with ``label`` added to their names."""
-    known = rows(config)
-    for text in texts:
-        if not any(text in row.name for row in known):
-            raise _no_row(f"No row's name contains {text!r}", known)
-    return [replace(row, name=row.name + label) for row in known if any(text in row.name for text in texts)]
-
-
-def with_other_teacher(chosen: Sequence[Row], generative: Path, name: str) -> list[Row]:
-    """Return the rows, each with L_gen followed by one that learns from the generative teacher called ``name``."""
-    out: list[Row] = []
-    for row in chosen:
-        other = replace(row, name=f"{row.name}, {name} generative teacher", generative=generative)
-        out += [row, other] if row.backbone else [row]
-    return out
 
 
 def ablate(
@@ -207,20 +184,17 @@ def ablate(
     if progress:
         tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
-    folds, sizes = sweep.MetricConfig(pairs, (), per_fold=True, bootstrap=0), sweep.resolutions(config.resolutions)
-    metrics = replace(folds, fars=(0.01,), bootstrap=100, identification=True, distractors=True, retrieval=True)
+    quick, sizes = sweep.MetricConfig(pairs, (), bootstrap=0), sweep.resolutions(config.resolutions)
+    metrics = sweep.MetricConfig(pairs, (0.01,), per_fold=True, identification=True, distractors=True, retrieval=True)
     scores: list[sweep.Score] = []
     for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
         bar.set_postfix_str(f"{job.name}, seed {job.seed}")
         if job.key is None or not file.exists():
-            *earlier, (samples, last) = job.make()
-            found = sweep.sweep([last], held_out, sizes, metrics, QUIET)
-            found = [replace(score, samples=samples) for score in found]
-            for samples, student in earlier:
-                part = sweep.sweep(
-                    [student], held_out, sizes, replace(folds, per_fold=False), QUIET, settings=[sweep.Setting.SAME]
-                )
-                found += [replace(score, samples=samples) for score in part]
+            *earlier, (seen, last) = job.make()
+            found = [replace(score, samples=seen) for score in sweep.sweep([last], held_out, sizes, metrics, QUIET)]
+            for seen, student in earlier:
+                part = sweep.sweep([student], held_out, sizes, quick, QUIET, settings=[sweep.Setting.SAME])
+                found += [replace(score, samples=seen) for score in part]
             named = [replace(score, method=job.name, seed=job.seed) for score in found]
             results.write_json(file, results.collect(named))
         scores += [replace(score, method=job.name) for score in results.read_json(file)]
@@ -242,9 +216,9 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Job:
-    """A recogniser to score: ``key`` is the fingerprint of what it was made from.
+    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it.
 
-    ``make`` makes it and returns it last, after itself earlier in its training, each with the samples seen.
+    It is the last that ``make`` returns, after itself earlier in its training, each with the samples seen.
     """
 
     name: str
@@ -271,22 +245,22 @@ def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
 
 def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> list[tuple[int, Student]]:
     """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
-    options, generative = replace(inputs.options, milestones=inputs.curve), row.generative or inputs.generative
     if not (first / "backbone").is_dir():
         if row.backbone:
+            generative = row.generative or inputs.generative
             pipeline.train_backbone(recipe, inputs.faces, first, generative, False, inputs.options)
         else:
             torch.manual_seed(recipe.seed)
             Student(recipe.student).save(first / "backbone")
     assistant = inputs.assistant if row.head.weight_assistant else None
     start = first / "backbone"
+    steps, batch = recipe.head.loop.steps, recipe.head.loop.batch_size
+    milestones = tuple(sorted({max(1, round(share * steps)) for share in inputs.curve} - {steps}))
+    options = replace(inputs.options, milestones=milestones)
     student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, options)
-    loop, before = recipe.head.loop, recipe.backbone.loop.steps if row.backbone else 0
-    out = []
-    for step in sorted({steps_at(share, loop.steps) for share in inputs.curve} - {loop.steps}):
-        average = second / "checkpoints" / "head" / f"average-{step:07d}"
-        out.append(((before + step) * loop.batch_size, _with_average(student, average)))
-    return [*out, ((before + loop.steps) * loop.batch_size, student)]
+    averages = [_with_average(student, second / "checkpoints" / "head" / f"average-{at:07d}") for at in milestones]
+    before = recipe.backbone.loop.steps if row.backbone else 0
+    return [((before + at) * batch, one) for at, one in zip((*milestones, steps), (*averages, student), strict=True)]
 
 
 def _with_average(student: Student, folder: Path) -> Student:

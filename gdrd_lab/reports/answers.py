@@ -1,5 +1,6 @@
 """The sentence above each results table, computed from the scores in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import hypot, isnan
@@ -9,6 +10,9 @@ from gdrd_lab.evaluation.failures import Failures
 from gdrd_lab.evaluation.metrics.image_quality import QualityRow
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.evaluation.tables import label
+
+# {row: {resolution: its mean difference from a reference, and half of the 95 % interval}}
+Differences = Mapping[str, Mapping[int, tuple[float, float]]]
 
 
 def best(scores: Sequence[Score]) -> str:
@@ -173,6 +177,35 @@ def cheaper(work: Mapping[str, float], speeds: Mapping[str, float]) -> str:
         for name, cost in others
     ]
     return f"{'; '.join(parts)}."
+
+
+def taught(found: Mapping[str, Differences]) -> str:
+    """Say where rows with L_gen differ from each reference by more than half of their intervals, and by how much."""
+    leads, parts = [], []
+    for reference, rows in found.items():
+        kinds: dict[str, dict[str, dict[int, float]]] = {
+            "it helps": {},
+            "it hurts": {},
+            "no difference can be told": {},
+        }
+        for row, sizes in rows.items():
+            name = re.sub(", then [^,]*", "", row.removeprefix("L_gen, "))  # frozen or not, and the teacher
+            for size, (mean, reach) in sizes.items() if row.startswith("L_gen") else ():
+                kind = "it helps" if mean > reach else "it hurts" if -mean > reach else "no difference can be told"
+                kinds[kind].setdefault(name, {})[size] = 100 * mean
+        texts = []
+        for kind, where in kinds.items():
+            points = sorted(value for values in where.values() for value in values.values())
+            ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in points[:: len(points) - 1 or 1]))
+            places = "; ".join(f"{name} at {listed([*map(str, values)])} px" for name, values in where.items())
+            texts += [f"{kind} ({places}: {ends} points)"] if where else []
+        if texts:
+            helps, hurts = kinds["it helps"], kinds["it hurts"]
+            leads.append(("In part" if texts[1:] else "Yes") if helps else "No" if hurts else "Not measurably")
+            parts.append(f"against {reference} {listed(texts)}")
+    if not parts:
+        return "This cannot be told: it takes a row with L_gen and one that it is compared with, two seeds of each."
+    return f"{leads[0]}: {'; '.join(parts)}."
 
 
 def failed(found: Failures) -> str:

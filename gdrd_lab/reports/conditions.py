@@ -14,7 +14,7 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.evaluation.tables import label
 from gdrd_lab.plots import lines
 from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.markdown import SETTINGS, answered, commands, folded, grid, of_severity, pivot, scores_table
+from gdrd_lab.reports.markdown import SETTINGS, answered, commands, folded, nested, of_severity, pivot, scores_table
 
 # Degradations of the robustness section: the name of the severity on the horizontal axis.
 SEVERITIES = {
@@ -122,16 +122,8 @@ def yaleb(files: Sequence[Path], page: Path) -> str:
         "The gallery holds one picture a person in frontal light; the others are the probes. Subsets 1 to 5 are "
         "lights at growing angles to the camera. Standard errors are clustered by person."
     )
-    table = _metrics_table({name: {one.name[8:]: one for one in found} for name, found in methods.items()}, 1)
+    table = nested({name: {one.name[8:]: one for one in found} for name, found in methods.items()}, 1)
     return "\n\n".join([text, answered(question, answers.benchmark(methods), table), *commands(files)])
-
-
-def _metrics_table(rows: Mapping[str, Mapping[str, Metric]], digits: int) -> str:
-    """Return metrics {row: {column: metric}} in percent with standard errors."""
-    heads = list(dict.fromkeys(column for found in rows.values() for column in found))
-    values = {(row, head): (100 * one.value, 100 * one.spread) for row in rows for head, one in rows[row].items()}
-    cells = {place: f"{value:.{digits}f} ± {spread:.{digits}f}" for place, (value, spread) in values.items()}
-    return grid(["%", *heads], [[row, *(cells.get((row, head), "") for head in heads)] for row in rows])
 
 
 def discard(scores: list[Score], page: Path) -> list[str]:
@@ -193,5 +185,5 @@ def people(files: Sequence[Path], page: Path) -> str:
                 if name == camera:
                     rows.setdefault(f"{group} ({one.n:,})", {})[f"{method}, {rate}"] = one
         question = f"In which groups does each method err least and most, {camera} camera?"
-        out.append(answered(question, answers.people(rows), _metrics_table(rows, 2)))
+        out.append(answered(question, answers.people(rows), nested(rows, 2)))
     return "\n\n".join([*out, *commands(files)])

@@ -45,7 +45,7 @@ class RunOptions:
 
     adjust: bool = False  # continue although learning rate, weight decay or clip have changed, and record the change
     split: Mapping[str, Any] | None = None  # who is held out, as ``datasets.split.split_record`` gives it
-    milestones: tuple[float, ...] = ()  # shares of a stage's steps after which its averaged weights are kept
+    milestones: tuple[int, ...] = ()  # steps after which a stage's averaged weights are kept for good
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,12 @@ def run(
     metadata: Mapping[str, Any],
     progress: bool = True,
     adjust: bool = False,
-    milestones: Sequence[float] = (),
+    milestones: Sequence[int] = (),
 ) -> RunLog:
     """Train a stage from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
-    After each share of the steps in ``milestones`` the average alone is kept, too, as ``average-NNNNNNN/``.
+    After ``milestones`` steps the average is also kept alone, as ``average-NNNNNNN/``.
     Each of several processes computes its own rows of every batch; process 0 writes. SIGTERM ends the run after a step.
     """
     # Processes and precision.
@@ -60,7 +60,6 @@ def run(
     rows = own_rows(config, accelerator.num_processes, accelerator.process_index)
     batches = data.iterate(start, config.workers, rows, accelerator.device.type == "cuda")
     log = RunLog(stage.name, config, folder, accelerator, start, progress)
-    kept = {steps_at(share, config.steps) for share in milestones}
     with catch_sigterm() as stopping, log.bar:
         for step, batch in enumerate(log.timed(batches), start):
             # Gradients of the whole batch, then one step of the optimiser.
@@ -77,7 +76,7 @@ def run(
             state.average.update_parameters(stage.trained)
             log.write(step, losses)
 
-            if main and step + 1 in kept:
+            if main and step + 1 in milestones:
                 state.save_average(folder, step + 1)
 
             # A checkpoint, at the latest when the run ends.
@@ -97,11 +96,6 @@ def run(
     log.changes = state.changes
     log.close()
     return log
-
-
-def steps_at(share: float, steps: int) -> int:
-    """Return after how many of ``steps`` a share of them is done, at least one."""
-    return max(1, round(share * steps))
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
