@@ -41,13 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.reports.markdown import columns
 
     config: AblationConfig = getattr(AblationConfig, arguments.config)()
-    if arguments.seeds:
-        config = replace(config, seeds=tuple(arguments.seeds))
-    if arguments.rows:
-        config = replace(config, only=tuple(arguments.rows))
+    config = replace(config, seeds=tuple(arguments.seeds or config.seeds), only=tuple(arguments.rows or config.only))
     name, _, folder = (arguments.other_generative or "").rpartition("=")
     chosen = []
-    for row in rows(config, arguments.label):
+    for row in (replace(row, name=row.name + arguments.label) for row in rows(config)):
         other = replace(row, name=f"{row.name}, {name or 'other'} generative teacher", generative=Path(folder))
         chosen += [row, other] if folder and row.backbone else [row]
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()

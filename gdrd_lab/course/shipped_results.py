@@ -20,9 +20,6 @@ def shipped_metrics(name: str) -> dict[str, list[Metric]]:
 def ablation_runs(
     resolution: int = 16, metric: str = "accuracy", name: str = "ablation"
 ) -> dict[str, dict[int, list[float]]]:
-    """Return {row: {seed: [score]}}, both faces at a resolution, of the rows that were trained with several seeds.
-
-    ``name`` is that of the result files: "ablation", or "converged-ablation", which may not be there.
-    """
+    """Return {row: {seed: [score]}}, both faces at a resolution, of rows with several seeds in the files of a name."""
     runs = runs_of(shipped_scores(name), resolution, metric)
     return {row: values for row, values in runs.items() if len(values) > 1}

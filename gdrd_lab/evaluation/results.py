@@ -166,8 +166,7 @@ def _flat(score: Score) -> dict[str, Any]:
 
 
 def _score(row: Any) -> Score:
-    row = {**LATER, **row} if isinstance(row, dict) else row
-    if not isinstance(row, dict) or set(row) != set(COLUMNS):
+    if not isinstance(row, dict) or set(row := LATER | row) != set(COLUMNS):
         raise ValueError("a score with missing or unknown fields")
     values = {
         name: _typed(math.nan if row[name] is None and kind is float else row[name], kind, name)

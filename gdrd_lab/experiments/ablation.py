@@ -73,7 +73,7 @@ class AblationConfig:
 
     @classmethod
     def converged(cls) -> Self:
-        """Return three seeds of 2,000 steps of the rows that decide whether L_gen helps; DURATION"""
+        """Return three seeds of 2,000 steps of the rows that decide: an estimated 2.5 hours on two cores."""
         only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
         loop = replace(cls.cpu().loop, steps=2_000)
         return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
@@ -97,32 +97,18 @@ class Row:
         """Return the row's recipe; one without a stage 1 gives all its steps to stage 2."""
         first = round(config.loop.steps * config.stage_one) if self.backbone else 0
         head = replace(self.head, loop=replace(config.loop, steps=config.loop.steps - first))
-        backbone = replace(self.backbone or _plain_backbone(config), loop=replace(config.loop, steps=max(1, first)))
+        backbone = replace(self.backbone or BackboneConfig(config.loop), loop=replace(config.loop, steps=max(1, first)))
         return Recipe(GenerativeConfig(config.loop), backbone, head, config.student, seed=seed)
 
 
-def _plain_backbone(config: AblationConfig) -> BackboneConfig:
-    return BackboneConfig(config.loop, resolutions=config.resolutions)
-
-
-def rows(config: AblationConfig, label: str = "") -> list[Row]:
-    """Return the rows that ``config`` chooses in the order of the table, with ``label`` added to their names."""
-    known = _all_rows(config)
-    for text in config.only:
-        if not any(text in row.name for row in known):
-            remedy = f"The rows are: {'; '.join(row.name for row in known)}"
-            raise GdrdError(f"No row's name contains {text!r}", remedy)
-    chosen = [row for row in known if not config.only or any(text in row.name for text in config.only)]
-    return [replace(row, name=row.name + label) for row in chosen]
-
-
-def _all_rows(config: AblationConfig) -> list[Row]:
+def rows(config: AblationConfig) -> list[Row]:
+    """Return the rows that ``config.only`` chooses, in the order of the table."""
     paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
     distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
     alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
     no_kd = partial(replace, alone, weight_kd=0.0)
-    plain = _plain_backbone(config)
-    return [
+    plain = BackboneConfig(config.loop, resolutions=config.resolutions)
+    known = [
         # Adam is invariant to the scale of a single loss.
         Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
         Row("L_kd only", alone),
@@ -141,6 +127,11 @@ def _all_rows(config: AblationConfig) -> list[Row]:
         Row("random frozen backbone, then the same", paper),
         Row("L_gen, not frozen, then the same", whole, plain),
     ]
+    for text in config.only:
+        if not any(text in row.name for row in known):
+            names = "; ".join(row.name for row in known)
+            raise GdrdError(f"No row's name contains {text!r}", f"The rows are: {names}")
+    return [row for row in known if any(text in row.name for text in config.only or [""])]
 
 
 def ablate(
@@ -176,9 +167,11 @@ def ablate(
         prints["assistant"] = weights_fingerprint(Student.load(assistant))
     split = split_record(trained, held_out, config.hold_out)
     inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config.curve)
-    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(_untrained, item)) for item in baselines]
+    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(list, [(0, item)])) for item in baselines]
     jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
-    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, *config.curve, __version__)
+    scoring = fingerprint(
+        dataset_fingerprint(held_out), config.resolutions, *config.curve, "accuracy of each fold", __version__
+    )
     files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
     kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
     if progress:
@@ -216,20 +209,13 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Job:
-    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it.
-
-    It is the last that ``make`` returns, after itself earlier in its training, each with the samples seen.
-    """
+    """A recogniser to score: the last that ``make`` returns, after itself earlier in training, with its samples."""
 
     name: str
     seed: int
-    key: str | None  # None: it cannot be known again, and its scores are not kept
+    key: str | None  # fingerprint of what it was made from; None: it cannot be known again, and its scores are not kept
     folder: Path
     make: Callable[[], Sequence[tuple[int, Recogniser]]]
-
-
-def _untrained(recogniser: Recogniser) -> list[tuple[int, Recogniser]]:
-    return [(0, recogniser)]
 
 
 def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
@@ -247,8 +233,8 @@ def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path)
     """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
     if not (first / "backbone").is_dir():
         if row.backbone:
-            generative = row.generative or inputs.generative
-            pipeline.train_backbone(recipe, inputs.faces, first, generative, False, inputs.options)
+            source = row.generative or inputs.generative
+            pipeline.train_backbone(recipe, inputs.faces, first, source, False, inputs.options)
         else:
             torch.manual_seed(recipe.seed)
             Student(recipe.student).save(first / "backbone")
@@ -258,16 +244,14 @@ def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path)
     milestones = tuple(sorted({max(1, round(share * steps)) for share in inputs.curve} - {steps}))
     options = replace(inputs.options, milestones=milestones)
     student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, options)
-    averages = [_with_average(student, second / "checkpoints" / "head" / f"average-{at:07d}") for at in milestones]
-    before = recipe.backbone.loop.steps if row.backbone else 0
-    return [((before + at) * batch, one) for at, one in zip((*milestones, steps), (*averages, student), strict=True)]
+    before, folder = recipe.backbone.loop.steps if row.backbone else 0, second / "checkpoints" / "head"
+    earlier = [((before + at) * batch, _with_average(student, folder / f"average-{at:07d}")) for at in milestones]
+    return [*earlier, ((before + steps) * batch, student)]
 
 
 def _with_average(student: Student, folder: Path) -> Student:
     """Return the student as it was when its training wrote the averaged weights in ``folder``."""
-    earlier, tensors = copy.deepcopy(student), read_folder(folder)[0]["average"]
-    for name in ("backbone", "head"):
-        state = {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
-        if state:  # a frozen backbone is not in it
-            load_into(getattr(earlier, name), state, folder)
+    earlier, state = copy.deepcopy(student), student.state_dict()
+    found = read_folder(folder)[0]["average"].items()  # a frozen backbone is not in it
+    load_into(earlier, state | {name: value for name, value in found if name in state}, folder)
     return earlier

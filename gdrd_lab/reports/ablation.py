@@ -1,6 +1,7 @@
 """The sections of the results page on the ablations: the rows that decide, trained for long, and all rows."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from matplotlib.figure import Figure
 
 from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.sweep import Score, Setting
-from gdrd_lab.plots import lines, paired_differences
+from gdrd_lab.plots import paired_differences
 from gdrd_lab.reports import answers
-from gdrd_lab.reports.markdown import METRICS, answered, columns, last_scores, nested, over_seeds, picture
+from gdrd_lab.reports.conditions import curves_over
+from gdrd_lab.reports.markdown import METRICS, answered, columns, last_scores, nested, picture
 
 # What rows are compared with: its name in text, and the row.
 REFERENCES = {"the same losses without L_gen": "L_kd + L_rcd + L_cls, no L_gen", "L_kd alone": "L_kd only"}
@@ -23,10 +25,8 @@ def short(scores: list[Score], page: Path) -> list[str]:
         "number of steps over both stages on the same faces, and evaluated on identities that were not trained on: "
         "mean and standard deviation over the seeds."
     )
-    seeds: dict[str, set[int]] = {}
-    for score in scores:
-        seeds.setdefault(score.method, set()).add(score.seed)
-    baselines = [name for name, found in seeds.items() if len(found) == 1]
+    seeds = Counter(method for method, _ in {(score.method, score.seed) for score in scores})
+    baselines = [row for row, count in seeds.items() if count == 1]
     # Further files of the section may hold more baselines: all of them come first.
     scores = sorted(scores, key=lambda score: score.method not in baselines)
     out = [text]
@@ -42,13 +42,13 @@ def converged(scores: list[Score], page: Path) -> list[str]:
     """A table of accuracy and of paired differences, and accuracy against the faces seen, at each resolution."""
     text = (
         f"Every row is the same student, trained on {max(score.samples for score in scores):,} faces over both stages "
-        "and evaluated on identities that were not trained on: mean and standard deviation over the seeds. Differences "
+        "and evaluated on identities that were not trained on: mean and standard deviation over the seeds. A row "
+        "without a deviation is a baseline, which was not trained here. Differences "
         "are of runs with the same seed on the same pairs, both faces at one resolution, in points, with half of their "
         "95 % interval over seeds and folds of pairs. Points of the figures before the last are averaged weights of "
         "the same runs; a row with L_gen has seen the faces of stage 1 before its first point."
     )
-    sizes = sorted({score.resolution for score in scores})
-    rows = columns(scores, "accuracy")
+    sizes, rows = sorted({score.resolution for score in scores}), columns(scores, "accuracy")
     found: dict[str, dict[str, dict[int, tuple[float, float]]]] = {}
     for name, reference in REFERENCES.items():
         for size in sizes:
@@ -57,7 +57,9 @@ def converged(scores: list[Score], page: Path) -> list[str]:
                 found.setdefault(name, {}).setdefault(row, {})[size] = change
                 rows[row][f"{size} px, less {name}"] = Metric("", change[0], len(runs[row]), change[1])
     question = "Does the generative teacher help, when, and by how much?"
-    figures = [picture(_figure(scores, size), page, f"ablation-{size}") for size in sizes]
+    # Figures have the rows with the paper's losses; those with a single loss are in the table.
+    drawn = [s for s in scores if s.samples and ("L_gen" in s.method or s.method.startswith("random"))]
+    figures = [picture(_figure(drawn, size), page, f"ablation-{size}") for size in sizes if drawn]
     return [text, answered(question, answers.taught(found), nested(rows)), *figures]
 
 
@@ -72,18 +74,10 @@ def runs_of(scores: Sequence[Score], resolution: int, metric: str) -> dict[str, 
 
 def _figure(scores: Sequence[Score], resolution: int) -> Figure:
     """Draw accuracy over the faces seen, with the standard deviation over seeds as bars."""
-    wanted, values = (resolution, Setting.SAME, "accuracy"), dict[str, dict[float, list[float]]]()
-    for s in sorted(scores, key=lambda score: score.samples):
-        if s.samples and (s.resolution, s.setting, s.metric) == wanted:
-            values.setdefault(s.method, {}).setdefault(s.samples, []).append(s.value)
-    # The rows that train by the paper's losses; the single losses are in the table.
-    shown = {row: found for row, found in values.items() if "L_gen" in row or row.startswith("random")}
-    cells = {row: [over_seeds(found) for found in points.values()] for row, points in (shown or values).items()}
-    return lines(
-        {row: list(values[row]) for row in cells},
-        {row: [cell.value for cell in found] for row, found in cells.items()},
-        errors={row: [cell.spread for cell in found] for row, found in cells.items()},
-        x_label="Faces seen in training, both stages",
-        y_label="Verification accuracy",
-        title=f"With and without L_gen, both faces at {resolution} px",
-    )
+    same = [score for score in scores if (score.resolution, score.setting) == (resolution, Setting.SAME)]
+    rows: dict[str, dict[float, Score | Metric]] = {}
+    for seen in sorted({score.samples for score in same}):
+        for row, cells in columns([score for score in same if score.samples == seen], "accuracy").items():
+            rows.setdefault(row, {})[seen] = next(iter(cells.values()))
+    title = f"With and without L_gen, both faces at {resolution} px"
+    return curves_over(rows, title, "Faces seen in training, both stages", "Verification accuracy", bars=1)

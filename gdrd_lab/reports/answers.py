@@ -11,9 +11,6 @@ from gdrd_lab.evaluation.metrics.image_quality import QualityRow
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.evaluation.tables import label
 
-# {row: {resolution: its mean difference from a reference, and half of the 95 % interval}}
-Differences = Mapping[str, Mapping[int, tuple[float, float]]]
-
 
 def best(scores: Sequence[Score]) -> str:
     """Name the best method at each degradation, and the methods that differ from it by less than two standard errors.
@@ -149,17 +146,11 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
     for resolution in dict.fromkeys(row.resolution for row in rows):
         winners: dict[str, list[str]] = {}
         chosen = [row for row in rows if row.resolution == resolution]
-        for measure, field, sign in (
-            ("PSNR", "psnr", 1),
-            ("SSIM", "ssim", 1),
-            ("identity", "identity", 1),
-            ("KID", "kid", -1),
-        ):
-            if any(getattr(row.quality, field) is None for row in chosen):
+        for measure, sign in {"PSNR": 1, "SSIM": 1, "identity": 1, "KID": -1}.items():
+            name = measure.lower()
+            if any(getattr(row.quality, name) is None for row in chosen):
                 continue
-            found = [
-                (sign * getattr(r.quality, field), getattr(r.quality, f"{field}_spread"), r.method) for r in chosen
-            ]
+            found = [(sign * getattr(r.quality, name), getattr(r.quality, f"{name}_spread"), r.method) for r in chosen]
             top, spread, _ = max(found)
             near = [name for value, other, name in found if value == top or top - value < _two_errors(spread, other)]
             winners.setdefault(" or ".join(near), []).append(measure)
@@ -179,33 +170,29 @@ def cheaper(work: Mapping[str, float], speeds: Mapping[str, float]) -> str:
     return f"{'; '.join(parts)}."
 
 
-def taught(found: Mapping[str, Differences]) -> str:
-    """Say where rows with L_gen differ from each reference by more than half of their intervals, and by how much."""
-    leads, parts = [], []
+def taught(found: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]]) -> str:
+    """Say where rows with L_gen differ, from {reference: {row: {resolution: (mean difference, half interval)}}}."""
+    lead, parts = "", []
     for reference, rows in found.items():
-        kinds: dict[str, dict[str, dict[int, float]]] = {
-            "it helps": {},
-            "it hurts": {},
-            "no difference can be told": {},
-        }
+        kinds: dict[str, dict[str, dict[int, float]]] = {}
         for row, sizes in rows.items():
-            name = re.sub(", then [^,]*", "", row.removeprefix("L_gen, "))  # frozen or not, and the teacher
+            name = re.sub("L_gen, |, then [^,]*", "", row)  # frozen or not, and the teacher
             for size, (mean, reach) in sizes.items() if row.startswith("L_gen") else ():
-                kind = "it helps" if mean > reach else "it hurts" if -mean > reach else "no difference can be told"
-                kinds[kind].setdefault(name, {})[size] = 100 * mean
+                kind = ("it hurts", "no difference can be told", "it helps")[1 + (mean > reach) - (-mean > reach)]
+                kinds.setdefault(kind, {}).setdefault(name, {})[size] = 100 * mean
         texts = []
-        for kind, where in kinds.items():
-            points = sorted(value for values in where.values() for value in values.values())
-            ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in points[:: len(points) - 1 or 1]))
+        for kind, where in sorted(kinds.items()):
+            points = [value for values in where.values() for value in values.values()]
+            ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in (min(points), max(points))))
             places = "; ".join(f"{name} at {listed([*map(str, values)])} px" for name, values in where.items())
-            texts += [f"{kind} ({places}: {ends} points)"] if where else []
+            texts.append(f"{kind} ({places}: {ends} points)")
         if texts:
-            helps, hurts = kinds["it helps"], kinds["it hurts"]
-            leads.append(("In part" if texts[1:] else "Yes") if helps else "No" if hurts else "Not measurably")
+            some = ("In part" if texts[1:] else "Yes") if "it helps" in kinds else ""
+            lead = lead or some or ("No" if "it hurts" in kinds else "Not measurably")
             parts.append(f"against {reference} {listed(texts)}")
     if not parts:
         return "This cannot be told: it takes a row with L_gen and one that it is compared with, two seeds of each."
-    return f"{leads[0]}: {'; '.join(parts)}."
+    return f"{lead}: {'; '.join(parts)}."
 
 
 def failed(found: Failures) -> str:

@@ -58,13 +58,15 @@ def severity_figure(scores: Sequence[Score], name: str, title: str) -> Figure:
     for score in sorted(scores, key=partial(_strength, name)):
         rows.setdefault(score.method, {})[_strength(name, score)] = score
     named = f"{name.upper() if name == 'jpeg' else name.capitalize()}, {title}, {scores[0].resolution} px"
-    return _curves(rows, named, SEVERITIES[name], "Verification accuracy")
+    return curves_over(rows, named, SEVERITIES[name], "Verification accuracy")
 
 
-def _curves(rows: Mapping[str, Mapping[float, Score]], title: str, x_label: str, y_label: str) -> Figure:
-    """Draw a line for each row {place: score}, with two standard errors as bars."""
+def curves_over(
+    rows: Mapping[str, Mapping[float, Score | Metric]], title: str, x_label: str, y_label: str, bars: float = 2
+) -> Figure:
+    """Draw a line for each row {place: score}, with ``bars`` times the spreads as bars."""
     y = {name: [score.value for score in found.values()] for name, found in rows.items()}
-    errors = {name: [2 * score.spread for score in found.values()] for name, found in rows.items()}
+    errors = {name: [bars * score.spread for score in found.values()] for name, found in rows.items()}
     x = {name: list(found) for name, found in rows.items()}
     return lines(x, y, x_label=x_label, y_label=y_label, title=title, errors=errors)
 
@@ -138,7 +140,7 @@ def discard(scores: list[Score], page: Path) -> list[str]:
         rows: dict[str, dict[float, Score]] = {}
         for s in (s for s in chosen if s.data == data):
             rows.setdefault(f"{s.method}, {s.resolution} px", {})[float(s.metric.split()[2])] = s
-        figure = _curves(rows, f"{data}, both faces degraded", "Pairs discarded (%)", "Genuine pairs rejected")
+        figure = curves_over(rows, f"{data}, both faces degraded", "Pairs discarded (%)", "Genuine pairs rejected")
         picture = markdown.picture(figure, page, f"discard-{re.sub('[^a-z0-9]+', '-', data.lower()).strip('-')}")
         shown = [rows[name][share] for name in rows for share in (0, 10, 20, 40) if share in rows[name]]
         table = pivot(shown, lambda s: f"{s.method}, {s.resolution} px", lambda s: f"{s.metric.split()[2]} % discarded")

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from math import nan
 from pathlib import Path
+from statistics import fmean, stdev
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from gdrd_lab.evaluation.benchmarks import Metric
@@ -82,21 +83,18 @@ def last_scores(scores: Sequence[Score]) -> list[Score]:
 
 
 def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Metric]]:
-    """Return {row: {"setting, N px": cell}} of one metric of an ablation, setting by setting, after all steps."""
+    """Return {row: {"setting, N px": cell}} after all steps of an ablation: mean and deviation over the seeds."""
     scores = last_scores(scores)
     settings = list(dict.fromkeys(score.setting for score in scores))
     values: dict[str, dict[str, list[float]]] = {}
     for score in sorted(scores, key=lambda score: settings.index(score.setting)):
         if score.metric == metric:
-            row = values.setdefault(score.method, {})
-            row.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
-    return {row: {name: over_seeds(found) for name, found in cells.items()} for row, cells in values.items()}
-
-
-def over_seeds(values: Sequence[float]) -> Metric:
-    """Return mean and standard deviation (NaN for one run) of a value over the seeds of a row."""
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Metric("", float(np.mean(values)), len(values), deviation)
+            cells = values.setdefault(score.method, {})
+            cells.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
+    return {
+        row: {name: Metric("", fmean(v), len(v), stdev(v) if len(v) > 1 else nan) for name, v in cells.items()}
+        for row, cells in values.items()
+    }
 
 
 def nested(rows: Mapping[str, Mapping[str, Metric]], digits: int = 1) -> str:
