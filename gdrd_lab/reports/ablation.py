@@ -32,9 +32,8 @@ def short(scores: list[Score], page: Path) -> list[str]:
     out = [text]
     for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
         table = columns(scores, metric)
-        means = {row: {name: cell.value for name, cell in found.items()} for row, found in table.items()}
         question = f"Which row {METRICS[metric]} ({metric})?"
-        out.append(answered(question, answers.ablated(means, baselines), nested(table)))
+        out.append(answered(question, answers.ablated(table, baselines), nested(table)))
     return out
 
 

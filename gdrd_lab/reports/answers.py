@@ -121,7 +121,7 @@ def people(rows: Mapping[str, Mapping[str, Metric]]) -> str:
     return f"{'; '.join(parts)}."
 
 
-def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:
+def ablated(rows: Mapping[str, Mapping[str, Metric]], baselines: Sequence[str]) -> str:
     """Name the best trained rows, and the best of the models that were not trained here."""
     parts = []
     trained = [name for name in rows if name not in baselines]
@@ -129,7 +129,7 @@ def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -
         columns = dict.fromkeys(column for name in names for column in rows[name])
         winners: dict[str, list[float]] = {}
         for column in columns:
-            value, winner = max((rows[name][column], name) for name in names if column in rows[name])
+            value, winner = max((rows[name][column].value, name) for name in names if column in rows[name])
             winners.setdefault(winner, []).append(value)
         named = [
             f"{name}, in {len(values)} of {len(columns)} columns ({_percent(sorted({min(values), max(values)}), 'to')})"
@@ -190,9 +190,8 @@ def taught(found: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]])
             some = ("In part" if texts[1:] else "Yes") if "it helps" in kinds else ""
             lead = lead or some or ("No" if "it hurts" in kinds else "Not measurably")
             parts.append(f"against {reference} {listed(texts)}")
-    if not parts:
-        return "This cannot be told: it takes a row with L_gen and one that it is compared with, two seeds of each."
-    return f"{lead}: {'; '.join(parts)}."
+    unknown = "This cannot be told: it takes a row with L_gen and one that it is compared with, two seeds of each."
+    return f"{lead}: {'; '.join(parts)}." if parts else unknown
 
 
 def failed(found: Failures) -> str:

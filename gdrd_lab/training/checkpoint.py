@@ -51,10 +51,6 @@ class TrainingState:
         for old in checkpoints(folder)[:-keep]:
             shutil.rmtree(old)
 
-    def save_average(self, folder: Path, step: int) -> None:
-        """Write the average after ``step`` steps as ``folder/average-NNNNNNN``, which no resume reads."""
-        write_folder(folder / f"average-{step:07d}", {"average": self.average.module.state_dict()}, {"step": step})
-
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], metadata: Mapping[str, Any], path: Path) -> int:
         """Take over a checkpoint that ``io.weights_folder.read_folder`` read from ``path``; returns its step."""
         load_into(self.weights, tensors["weights"], path)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.weights_folder import write_folder
 from gdrd_lab.training.checkpoint import TrainingState, resume, weight_average
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
@@ -77,7 +78,7 @@ def run(
             log.write(step, losses)
 
             if main and step + 1 in milestones:
-                state.save_average(folder, step + 1)
+                write_folder(folder / f"average-{step + 1:07d}", {"average": state.average.module.state_dict()}, {})
 
             # A checkpoint, at the latest when the run ends.
             if main and (stop or log.checkpoint_due(step)):

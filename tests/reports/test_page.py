@@ -18,6 +18,7 @@ from helpers.scores import (
 from gdrd_lab.analysis.identity_probe import ProbeRow
 from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.photographs import SETTING
@@ -136,7 +137,8 @@ def test_answers_follow_from_the_numbers() -> None:
     blurred = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0)]
     assert loss(blurred, "blur") == "At blur 4: -20.0 points for m, to 70.0 %."
     rows = {"base": {"a": 0.9, "b": 0.8}, "x": {"a": 0.5, "b": 0.4}, "y": {"a": 0.45, "b": 0.6}}
-    assert ablated(rows, ["base"]) == (
+    found = {row: {name: Metric("", value, 3) for name, value in values.items()} for row, values in rows.items()}
+    assert ablated(found, ["base"]) == (
         "Best of the rows trained here: x, in 1 of 2 columns (50.0 %); y, in 1 of 2 columns (60.0 %). "
         "Best of the baselines: base, in 2 of 2 columns (80.0 to 90.0 %)."
     )
