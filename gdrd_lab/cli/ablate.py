@@ -10,9 +10,13 @@ from gdrd_lab.cli._options import add_data, add_generative, add_methods, add_out
 def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     parser = command(commands, "ablate", run, "measure what each loss and each choice of generative features is worth")
-    parser.add_argument("--config", choices=("smoke", "cpu", "paper"), default="cpu", help="size of the ablation")
+    parser.add_argument(
+        "--config", choices=("smoke", "cpu", "converged", "paper"), default="cpu", help="size of the ablation"
+    )
     add_data(parser)
     add_generative(parser)
+    other = "another teacher: each row with L_gen is trained with both, and the table says which by NAME"
+    parser.add_argument("--other-generative", metavar="[NAME=]FOLDER", help=other)
     second = "second teacher of the rows that have one: a student's folder; the shipped one if not given"
     parser.add_argument("--assistant", type=Path, help=second)
     add_methods(parser, "sface", "super-resolved", flag="--baselines")
@@ -30,26 +34,31 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from gdrd_lab.evaluation.results import collect
-    from gdrd_lab.experiments.ablation import AblationConfig, ablate, choose
+    from gdrd_lab.evaluation.tables import percent
+    from gdrd_lab.experiments.ablation import AblationConfig, ablate, rows
     from gdrd_lab.models.registry import shipped_assistant, shipped_generative
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.reports.markdown import columns
 
     config: AblationConfig = getattr(AblationConfig, arguments.config)()
-    if arguments.seeds:
-        config = replace(config, seeds=tuple(arguments.seeds))
+    config = replace(config, seeds=tuple(arguments.seeds or config.seeds), only=tuple(arguments.rows or config.only))
+    name, _, folder = (arguments.other_generative or "").rpartition("=")
+    chosen = []
+    for row in (replace(row, name=row.name + arguments.label) for row in rows(config)):
+        other = replace(row, name=f"{row.name}, {name or 'other'} generative teacher", generative=Path(folder))
+        chosen += [row, other] if folder and row.backbone else [row]
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
     baselines = gl.load_models(arguments.baselines, generative, steps=1)
     scores = ablate(
         config, faces, generative, load_sface(), arguments.out,
         assistant=arguments.assistant or shipped_assistant(), baselines=baselines,
-        chosen=choose(config, arguments.rows or [""], arguments.label), progress=not arguments.quiet,
+        chosen=chosen, progress=not arguments.quiet,
     )  # fmt: skip
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
         cells = columns(scores, metric)
         title = f"{metric}, %, mean ± standard deviation over seeds"
-        rows = ([row, *map(str, values.values())] for row, values in cells.items())
-        print_table(title, ["row", *next(iter(cells.values()))], rows)
+        lines = ([row, *(percent(cell, 1) for cell in found.values())] for row, found in cells.items())
+        print_table(title, ["row", *next(iter(cells.values()))], lines)
     print(f"Results: {written} and .csv")

@@ -1,8 +1,9 @@
 """The results that ship in data/results, for lesson 6: the ablation run by run, scores, and metrics of benchmarks."""
 
 from gdrd_lab.evaluation.benchmarks import Metric, read_benchmark
-from gdrd_lab.evaluation.sweep import Score, Setting
+from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.io.paths import data_folder
+from gdrd_lab.reports.ablation import runs_of
 from gdrd_lab.reports.markdown import files_of, scores_of
 
 
@@ -16,10 +17,9 @@ def shipped_metrics(name: str) -> dict[str, list[Metric]]:
     return read_benchmark(*files_of(data_folder() / "results" / f"{name}.json"))
 
 
-def ablation_runs(resolution: int = 16, metric: str = "accuracy") -> dict[str, dict[int, float]]:
-    """Return {row: {seed: score}}, both faces at a resolution, of the rows that were trained with several seeds."""
-    runs: dict[str, dict[int, float]] = {}
-    for score in shipped_scores("ablation"):
-        if (score.resolution, score.metric, score.setting) == (resolution, metric, Setting.SAME):
-            runs.setdefault(score.method, {})[score.seed] = score.value
-    return {name: values for name, values in runs.items() if len(values) > 1}
+def ablation_runs(
+    resolution: int = 16, metric: str = "accuracy", name: str = "ablation"
+) -> dict[str, dict[int, list[float]]]:
+    """Return {row: {seed: [score]}}, both faces at a resolution, of rows with several seeds in the files of a name."""
+    runs = runs_of(shipped_scores(name), resolution, metric)
+    return {row: values for row, values in runs.items() if len(values) > 1}

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
@@ -27,6 +27,7 @@ T = TypeVar("T")
 FORMAT = 1
 REMEDY = "Give a file that `gdrd evaluate` wrote"
 COLUMNS = [f.name for f in fields(Score)]
+LATER = {f.name: f.default for f in fields(Score) if f.default is not MISSING}  # which earlier files do not have
 # The degradation's resolution has its own name in a CSV, where Score.resolution is a column too (112 for "native").
 FLAT = {f.name: f"degradation_{f.name}" for f in fields(Degradation)}
 _TYPES: dict[str, Any] = {f.name: get_origin(f.type) or f.type for f in fields(Score)}
@@ -165,7 +166,7 @@ def _flat(score: Score) -> dict[str, Any]:
 
 
 def _score(row: Any) -> Score:
-    if not isinstance(row, dict) or set(row) != set(COLUMNS):
+    if not isinstance(row, dict) or set(row := LATER | row) != set(COLUMNS):
         raise ValueError("a score with missing or unknown fields")
     values = {
         name: _typed(math.nan if row[name] is None and kind is float else row[name], kind, name)

@@ -48,6 +48,7 @@ class Score:
     seed: int  # of degradations, enrolment and bootstrap
     commit: str  # of the code
     seconds: float  # spent embedding the degraded faces and scoring this setting
+    samples: int = 0  # faces seen in training, all stages together, where an ablation knows it
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class MetricConfig:
 
     pairs: Pairs | None = None  # pairs to verify; None leaves verification out
     fars: tuple[float, ...] = (0.01, 0.001)  # false accept rates to report a TAR for
+    per_fold: bool = False  # also report the accuracy of each fold of the pairs, to pair the folds of two methods
     both_ways: bool = False  # with a sharp gallery, also score each pair with its faces exchanged
     identification: bool = False  # measure rank-k; one face of each identity is enrolled
     distractors: bool = False  # enrol identities with a single face instead of raising an error
@@ -229,6 +231,10 @@ def _verification(probe: Array, gallery: Array, pairs: Pairs, metrics: MetricCon
         ("AUC", result.auc, error(verification.auc), len(scores)),
         ("EER", result.eer, error(verification.eer), len(scores)),
     ]
+    if metrics.per_fold:
+        sizes = np.unique(pairs.fold, return_counts=True)[1] * (len(scores) // len(pairs.fold))
+        folds = enumerate(zip(result.accuracy.per_fold.tolist(), sizes.tolist(), strict=True), 1)
+        out += [(f"accuracy, fold {number}", value, np.nan, size) for number, (value, size) in folds]
     for far, tar in zip(result.fars, result.tar_at_far.tolist(), strict=True):
         spread = np.nan if np.isnan(tar) else error(lambda s, g, far=far: verification.tar_at_far(s, g, [far])[0])
         out.append((f"TAR@FAR={far:g}", tar, spread, int((~genuine).sum())))

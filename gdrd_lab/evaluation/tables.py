@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.transforms.degradation import Degradation
 
@@ -75,7 +76,7 @@ def as_html(scores: Sequence[Score], notes: Sequence[str] = ()) -> str:
     return "".join([*out, *(f"<p>Note: {html.escape(note)}</p>" for note in notes)])
 
 
-def percent(score: Score, digits: int = 2) -> str:
+def percent(score: Score | Metric, digits: int = 2) -> str:
     """Return a score and its standard error in percent."""
     if math.isnan(score.value):
         return "n/a"

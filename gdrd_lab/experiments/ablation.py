@@ -1,5 +1,6 @@
 """The ablation: losses, generative features, frozen or trained backbone, with the same number of steps in every row."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation import results, sweep
 from gdrd_lab.io.cache import fingerprint
 from gdrd_lab.io.config import check_ranges
+from gdrd_lab.io.weights_folder import load_into, read_folder
 from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
@@ -42,9 +44,12 @@ class AblationConfig:
     timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
     hold_out: float = 0.2  # share of the identities that are scored and not trained on
+    only: tuple[str, ...] = ()  # texts that the names of the rows contain; none: all rows
+    curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
 
     def __post_init__(self) -> None:
-        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), hold_out=(0.0, 1.0))
+        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999))
+        check_ranges(self, hold_out=(0.0, 1.0), curve=(0.0, 1.0))
         if not self.seeds:
             raise GdrdError("The ablation has no seeds", "Give at least one")
 
@@ -53,7 +58,9 @@ class AblationConfig:
         """Return the smallest ablation that trains every row; its scores mean nothing."""
         smoke = recipes.smoke()
         loop = replace(smoke.head.loop, steps=3)
-        return cls(smoke.student, loop, seeds=(0, 1), timesteps=(250,), blocks=("down_blocks.1",), hold_out=0.3)
+        return cls(
+            smoke.student, loop, 1 / 3, (0, 1), timesteps=(250,), blocks=("down_blocks.1",), hold_out=0.3, curve=(0.5,)
+        )
 
     @classmethod
     def cpu(cls) -> Self:
@@ -63,6 +70,13 @@ class AblationConfig:
             recipes.cpu().head.loop, steps=240, batch_size=64, precision="no", ema=0.99, checkpoint_every=120
         )
         return cls(student, loop)
+
+    @classmethod
+    def converged(cls) -> Self:
+        """Return three seeds of 2,000 steps of the rows that decide: an estimated 2.5 hours on two cores."""
+        only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
+        loop = replace(cls.cpu().loop, steps=2_000)
+        return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
 
     @classmethod
     def paper(cls) -> Self:
@@ -77,27 +91,24 @@ class Row:
     name: str
     head: HeadConfig
     backbone: BackboneConfig | None = None
+    generative: Path | None = None  # the teacher of stage 1; None: that of the ablation
 
     def recipe(self, config: AblationConfig, seed: int) -> Recipe:
         """Return the row's recipe; one without a stage 1 gives all its steps to stage 2."""
         first = round(config.loop.steps * config.stage_one) if self.backbone else 0
         head = replace(self.head, loop=replace(config.loop, steps=config.loop.steps - first))
-        backbone = replace(self.backbone or _plain_backbone(config), loop=replace(config.loop, steps=max(1, first)))
+        backbone = replace(self.backbone or BackboneConfig(config.loop), loop=replace(config.loop, steps=max(1, first)))
         return Recipe(GenerativeConfig(config.loop), backbone, head, config.student, seed=seed)
 
 
-def _plain_backbone(config: AblationConfig) -> BackboneConfig:
-    return BackboneConfig(config.loop, resolutions=config.resolutions)
-
-
 def rows(config: AblationConfig) -> list[Row]:
-    """Return every row of the ablation in the order of the table."""
+    """Return the rows that ``config.only`` chooses, in the order of the table."""
     paper = HeadConfig(config.loop, freeze_backbone=True, resolutions=config.resolutions)
     distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
     alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
     no_kd = partial(replace, alone, weight_kd=0.0)
-    plain = _plain_backbone(config)
-    return [
+    plain = BackboneConfig(config.loop, resolutions=config.resolutions)
+    known = [
         # Adam is invariant to the scale of a single loss.
         Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
         Row("L_kd only", alone),
@@ -116,14 +127,11 @@ def rows(config: AblationConfig) -> list[Row]:
         Row("random frozen backbone, then the same", paper),
         Row("L_gen, not frozen, then the same", whole, plain),
     ]
-
-
-def choose(config: AblationConfig, texts: Sequence[str], label: str = "") -> list[Row]:
-    """Return the rows whose names contain one of the texts, with ``label`` added to their names."""
-    chosen = [replace(row, name=row.name + label) for row in rows(config) if any(text in row.name for text in texts)]
-    if not chosen:
-        raise GdrdError(f"No row's name contains one of {list(texts)}", "Use words of the table's first column")
-    return chosen
+    for text in config.only:
+        if not any(text in row.name for row in known):
+            names = "; ".join(row.name for row in known)
+            raise GdrdError(f"No row's name contains {text!r}", f"The rows are: {names}")
+    return [row for row in known if any(text in row.name for text in config.only or [""])]
 
 
 def ablate(
@@ -142,7 +150,8 @@ def ablate(
 
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
     ``generative`` is the folder or hub id of the generative teacher. Of the scores ``method`` is the row's name and
-    ``seed`` the run's.
+    ``seed`` the run's; ``samples`` are the faces that it had seen: fewer than in its last scores where
+    ``config.curve`` asks for earlier ones, of the averaged weights, in the setting ``Setting.SAME`` alone.
     """
     trained, held_out = split_identities(faces, config.hold_out)
     chosen = rows(config) if chosen is None else chosen
@@ -152,27 +161,34 @@ def ablate(
         check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
     prints: dict[str, str | None] = {"faces": dataset_fingerprint(trained)}
     prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
-    if any(row.backbone for row in chosen):
-        prints["generative"] = generative_fingerprint(load_generative(generative))
+    for folder in {row.generative or generative for row in chosen if row.backbone}:
+        prints[str(folder)] = generative_fingerprint(load_generative(folder))
     if assistant is not None and any(row.head.weight_assistant for row in chosen):
         prints["assistant"] = weights_fingerprint(Student.load(assistant))
     split = split_record(trained, held_out, config.hold_out)
-    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints)
-    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(_itself, item)) for item in baselines]
+    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config.curve)
+    jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(list, [(0, item)])) for item in baselines]
     jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
-    scoring = fingerprint(dataset_fingerprint(held_out), config.resolutions, __version__)
+    scoring = fingerprint(
+        dataset_fingerprint(held_out), config.resolutions, *config.curve, "accuracy of each fold", __version__
+    )
     files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
     kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
     if progress:
         tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
-    metrics = sweep.MetricConfig(pairs, (0.01,), identification=True, distractors=True, retrieval=True)
+    quick, sizes = sweep.MetricConfig(pairs, (), bootstrap=0), sweep.resolutions(config.resolutions)
+    metrics = sweep.MetricConfig(pairs, (0.01,), per_fold=True, identification=True, distractors=True, retrieval=True)
     scores: list[sweep.Score] = []
     for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
         bar.set_postfix_str(f"{job.name}, seed {job.seed}")
         if job.key is None or not file.exists():
-            measured = sweep.sweep([job.make()], held_out, sweep.resolutions(config.resolutions), metrics, QUIET)
-            named = [replace(score, method=job.name, seed=job.seed) for score in measured]
+            *earlier, (seen, last) = job.make()
+            found = [replace(score, samples=seen) for score in sweep.sweep([last], held_out, sizes, metrics, QUIET)]
+            for seen, student in earlier:
+                part = sweep.sweep([student], held_out, sizes, quick, QUIET, settings=[sweep.Setting.SAME])
+                found += [replace(score, samples=seen) for score in part]
+            named = [replace(score, method=job.name, seed=job.seed) for score in found]
             results.write_json(file, results.collect(named))
         scores += [replace(score, method=job.name) for score in results.read_json(file)]
     return scores
@@ -188,42 +204,54 @@ class _Inputs:
     assistant: Path | None
     options: RunOptions
     prints: dict[str, str | None]
+    curve: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A recogniser to score: ``key`` is the fingerprint of what it was made from, ``make`` makes it."""
+    """A recogniser to score: the last that ``make`` returns, after itself earlier in training, with its samples."""
 
     name: str
     seed: int
-    key: str | None  # None: it cannot be known again, and its scores are not kept
+    key: str | None  # fingerprint of what it was made from; None: it cannot be known again, and its scores are not kept
     folder: Path
-    make: Callable[[], Recogniser]
-
-
-def _itself(recogniser: Recogniser) -> Recogniser:
-    return recogniser
+    make: Callable[[], Sequence[tuple[int, Recogniser]]]
 
 
 def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
     """Describe the training of a row; rows with the same stage 1 share its backbone."""
     folder, prints = out / f"seed-{recipe.seed}", inputs.prints
-    first = (recipe.backbone, prints["generative"]) if row.backbone else "random"
+    first = (recipe.backbone, prints[str(row.generative or inputs.generative)]) if row.backbone else "random"
     backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first)
     second = prints["assistant"] if row.head.weight_assistant else ""
-    head = fingerprint(backbone, recipe.head, prints["teacher"], second)
+    head = fingerprint(backbone, recipe.head, prints["teacher"], second, *inputs.curve)
     places = folder / f"backbone-{backbone[:16]}", folder / f"head-{head[:16]}"
     return _Job(row.name, recipe.seed, head, folder, partial(_train, row, recipe, inputs, *places))
 
 
-def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> Student:
+def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> list[tuple[int, Student]]:
     """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
     if not (first / "backbone").is_dir():
         if row.backbone:
-            pipeline.train_backbone(recipe, inputs.faces, first, inputs.generative, False, inputs.options)
+            source = row.generative or inputs.generative
+            pipeline.train_backbone(recipe, inputs.faces, first, source, False, inputs.options)
         else:
             torch.manual_seed(recipe.seed)
             Student(recipe.student).save(first / "backbone")
     assistant = inputs.assistant if row.head.weight_assistant else None
     start = first / "backbone"
-    return pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, inputs.options)
+    steps, batch = recipe.head.loop.steps, recipe.head.loop.batch_size
+    milestones = tuple(sorted({max(1, round(share * steps)) for share in inputs.curve} - {steps}))
+    options = replace(inputs.options, milestones=milestones)
+    student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, options)
+    before, folder = recipe.backbone.loop.steps if row.backbone else 0, second / "checkpoints" / "head"
+    earlier = [((before + at) * batch, _with_average(student, folder / f"average-{at:07d}")) for at in milestones]
+    return [*earlier, ((before + steps) * batch, student)]
+
+
+def _with_average(student: Student, folder: Path) -> Student:
+    """Return the student as it was when its training wrote the averaged weights in ``folder``."""
+    earlier, state = copy.deepcopy(student), student.state_dict()
+    found = read_folder(folder)[0]["average"].items()  # a frozen backbone is not in it
+    load_into(earlier, state | {name: value for name, value in found if name in state}, folder)
+    return earlier

@@ -1,5 +1,6 @@
 """The sentence above each results table, computed from the scores in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import hypot, isnan
@@ -120,7 +121,7 @@ def people(rows: Mapping[str, Mapping[str, Metric]]) -> str:
     return f"{'; '.join(parts)}."
 
 
-def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -> str:
+def ablated(rows: Mapping[str, Mapping[str, Metric]], baselines: Sequence[str]) -> str:
     """Name the best trained rows, and the best of the models that were not trained here."""
     parts = []
     trained = [name for name in rows if name not in baselines]
@@ -128,7 +129,7 @@ def ablated(rows: Mapping[str, Mapping[str, float]], baselines: Sequence[str]) -
         columns = dict.fromkeys(column for name in names for column in rows[name])
         winners: dict[str, list[float]] = {}
         for column in columns:
-            value, winner = max((rows[name][column], name) for name in names if column in rows[name])
+            value, winner = max((rows[name][column].value, name) for name in names if column in rows[name])
             winners.setdefault(winner, []).append(value)
         named = [
             f"{name}, in {len(values)} of {len(columns)} columns ({_percent(sorted({min(values), max(values)}), 'to')})"
@@ -145,17 +146,11 @@ def super_resolved(rows: Sequence[QualityRow]) -> str:
     for resolution in dict.fromkeys(row.resolution for row in rows):
         winners: dict[str, list[str]] = {}
         chosen = [row for row in rows if row.resolution == resolution]
-        for measure, field, sign in (
-            ("PSNR", "psnr", 1),
-            ("SSIM", "ssim", 1),
-            ("identity", "identity", 1),
-            ("KID", "kid", -1),
-        ):
-            if any(getattr(row.quality, field) is None for row in chosen):
+        for measure, sign in {"PSNR": 1, "SSIM": 1, "identity": 1, "KID": -1}.items():
+            name = measure.lower()
+            if any(getattr(row.quality, name) is None for row in chosen):
                 continue
-            found = [
-                (sign * getattr(r.quality, field), getattr(r.quality, f"{field}_spread"), r.method) for r in chosen
-            ]
+            found = [(sign * getattr(r.quality, name), getattr(r.quality, f"{name}_spread"), r.method) for r in chosen]
             top, spread, _ = max(found)
             near = [name for value, other, name in found if value == top or top - value < _two_errors(spread, other)]
             winners.setdefault(" or ".join(near), []).append(measure)
@@ -173,6 +168,30 @@ def cheaper(work: Mapping[str, float], speeds: Mapping[str, float]) -> str:
         for name, cost in others
     ]
     return f"{'; '.join(parts)}."
+
+
+def taught(found: Mapping[str, Mapping[str, Mapping[int, tuple[float, float]]]]) -> str:
+    """Say where rows with L_gen differ, from {reference: {row: {resolution: (mean difference, half interval)}}}."""
+    lead, parts = "", []
+    for reference, rows in found.items():
+        kinds: dict[str, dict[str, dict[int, float]]] = {}
+        for row, sizes in rows.items():
+            name = re.sub("L_gen, |, then [^,]*", "", row)  # frozen or not, and the teacher
+            for size, (mean, reach) in sizes.items() if row.startswith("L_gen") else ():
+                kind = ("it hurts", "no difference can be told", "it helps")[1 + (mean > reach) - (-mean > reach)]
+                kinds.setdefault(kind, {}).setdefault(name, {})[size] = 100 * mean
+        texts = []
+        for kind, where in sorted(kinds.items()):
+            points = [value for values in where.values() for value in values.values()]
+            ends = " to ".join(dict.fromkeys(f"{value:+.1f}" for value in (min(points), max(points))))
+            places = "; ".join(f"{name} at {listed([*map(str, values)])} px" for name, values in where.items())
+            texts.append(f"{kind} ({places}: {ends} points)")
+        if texts:
+            some = ("In part" if texts[1:] else "Yes") if "it helps" in kinds else ""
+            lead = lead or some or ("No" if "it hurts" in kinds else "Not measurably")
+            parts.append(f"against {reference} {listed(texts)}")
+    unknown = "This cannot be told: it takes a row with L_gen and one that it is compared with, two seeds of each."
+    return f"{lead}: {'; '.join(parts)}." if parts else unknown
 
 
 def failed(found: Failures) -> str:

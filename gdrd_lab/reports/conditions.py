@@ -14,7 +14,7 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.evaluation.tables import label
 from gdrd_lab.plots import lines
 from gdrd_lab.reports import answers, markdown
-from gdrd_lab.reports.markdown import SETTINGS, answered, commands, folded, grid, of_severity, pivot, scores_table
+from gdrd_lab.reports.markdown import SETTINGS, answered, commands, folded, nested, of_severity, pivot, scores_table
 
 # Degradations of the robustness section: the name of the severity on the horizontal axis.
 SEVERITIES = {
@@ -58,13 +58,15 @@ def severity_figure(scores: Sequence[Score], name: str, title: str) -> Figure:
     for score in sorted(scores, key=partial(_strength, name)):
         rows.setdefault(score.method, {})[_strength(name, score)] = score
     named = f"{name.upper() if name == 'jpeg' else name.capitalize()}, {title}, {scores[0].resolution} px"
-    return _curves(rows, named, SEVERITIES[name], "Verification accuracy")
+    return curves_over(rows, named, SEVERITIES[name], "Verification accuracy")
 
 
-def _curves(rows: Mapping[str, Mapping[float, Score]], title: str, x_label: str, y_label: str) -> Figure:
-    """Draw a line for each row {place: score}, with two standard errors as bars."""
+def curves_over(
+    rows: Mapping[str, Mapping[float, Score | Metric]], title: str, x_label: str, y_label: str, bars: float = 2
+) -> Figure:
+    """Draw a line for each row {place: score}, with ``bars`` times the spreads as bars."""
     y = {name: [score.value for score in found.values()] for name, found in rows.items()}
-    errors = {name: [2 * score.spread for score in found.values()] for name, found in rows.items()}
+    errors = {name: [bars * score.spread for score in found.values()] for name, found in rows.items()}
     x = {name: list(found) for name, found in rows.items()}
     return lines(x, y, x_label=x_label, y_label=y_label, title=title, errors=errors)
 
@@ -122,16 +124,8 @@ def yaleb(files: Sequence[Path], page: Path) -> str:
         "The gallery holds one picture a person in frontal light; the others are the probes. Subsets 1 to 5 are "
         "lights at growing angles to the camera. Standard errors are clustered by person."
     )
-    table = _metrics_table({name: {one.name[8:]: one for one in found} for name, found in methods.items()}, 1)
+    table = nested({name: {one.name[8:]: one for one in found} for name, found in methods.items()}, 1)
     return "\n\n".join([text, answered(question, answers.benchmark(methods), table), *commands(files)])
-
-
-def _metrics_table(rows: Mapping[str, Mapping[str, Metric]], digits: int) -> str:
-    """Return metrics {row: {column: metric}} in percent with standard errors."""
-    heads = list(dict.fromkeys(column for found in rows.values() for column in found))
-    values = {(row, head): (100 * one.value, 100 * one.spread) for row in rows for head, one in rows[row].items()}
-    cells = {place: f"{value:.{digits}f} ± {spread:.{digits}f}" for place, (value, spread) in values.items()}
-    return grid(["%", *heads], [[row, *(cells.get((row, head), "") for head in heads)] for row in rows])
 
 
 def discard(scores: list[Score], page: Path) -> list[str]:
@@ -146,7 +140,7 @@ def discard(scores: list[Score], page: Path) -> list[str]:
         rows: dict[str, dict[float, Score]] = {}
         for s in (s for s in chosen if s.data == data):
             rows.setdefault(f"{s.method}, {s.resolution} px", {})[float(s.metric.split()[2])] = s
-        figure = _curves(rows, f"{data}, both faces degraded", "Pairs discarded (%)", "Genuine pairs rejected")
+        figure = curves_over(rows, f"{data}, both faces degraded", "Pairs discarded (%)", "Genuine pairs rejected")
         picture = markdown.picture(figure, page, f"discard-{re.sub('[^a-z0-9]+', '-', data.lower()).strip('-')}")
         shown = [rows[name][share] for name in rows for share in (0, 10, 20, 40) if share in rows[name]]
         table = pivot(shown, lambda s: f"{s.method}, {s.resolution} px", lambda s: f"{s.metric.split()[2]} % discarded")
@@ -193,5 +187,5 @@ def people(files: Sequence[Path], page: Path) -> str:
                 if name == camera:
                     rows.setdefault(f"{group} ({one.n:,})", {})[f"{method}, {rate}"] = one
         question = f"In which groups does each method err least and most, {camera} camera?"
-        out.append(answered(question, answers.people(rows), _metrics_table(rows, 2)))
+        out.append(answered(question, answers.people(rows), nested(rows, 2)))
     return "\n\n".join([*out, *commands(files)])

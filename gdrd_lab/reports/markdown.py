@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from math import nan
 from pathlib import Path
+from statistics import fmean, stdev
 
-import numpy as np
 from matplotlib.figure import Figure
 
+from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.failures import Failures
 from gdrd_lab.evaluation.metrics.image_quality import QualityRow
 from gdrd_lab.evaluation.results import read_json
@@ -22,21 +24,14 @@ SETTINGS = {
     Setting.GALLERY: "sharp gallery, degraded probe",
     Setting.TEACHER: "sharp gallery enrolled by the teacher, degraded probe",
 }
+METRICS = {
+    "accuracy": "verifies best",
+    "AUC": "separates genuine from impostor pairs best",
+    "rank-1": "most often finds the right person first",
+    "rank-5": "most often has the right person among the first five",
+    "mAP": "ranks all faces of the right person best",
+}
 Writer = Callable[[Sequence[Path], Path], str]  # writes a section of the page from its result files
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A metric over the seeds of one row: mean, standard deviation (NaN for one run) and the number of runs."""
-
-    mean: float
-    deviation: float
-    runs: int
-
-    def __str__(self) -> str:
-        """In percent."""
-        spread = "" if self.runs < 2 else f" ± {100 * self.deviation:.1f}"
-        return f"{100 * self.mean:.1f}{spread}"
 
 
 def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -79,27 +74,34 @@ def of_severity(scores: Sequence[Score], name: str, metric: str = "accuracy") ->
     ]
 
 
-def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Cell]]:
-    """Return {row: {"setting, N px": cell}} of one metric of an ablation, setting by setting."""
+def last_scores(scores: Sequence[Score]) -> list[Score]:
+    """Return the scores of an ablation after all steps, without those along the training."""
+    seen: dict[str, int] = {}
+    for score in scores:
+        seen[score.method] = max(score.samples, seen.get(score.method, 0))
+    return [score for score in scores if score.samples == seen[score.method]]
+
+
+def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Metric]]:
+    """Return {row: {"setting, N px": cell}} after all steps of an ablation: mean and deviation over the seeds."""
+    scores = last_scores(scores)
     settings = list(dict.fromkeys(score.setting for score in scores))
     values: dict[str, dict[str, list[float]]] = {}
     for score in sorted(scores, key=lambda score: settings.index(score.setting)):
         if score.metric == metric:
-            row = values.setdefault(score.method, {})
-            row.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
-    return {row: {name: _cell(found) for name, found in cells.items()} for row, cells in values.items()}
+            cells = values.setdefault(score.method, {})
+            cells.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
+    return {
+        row: {name: Metric("", fmean(v), len(v), stdev(v) if len(v) > 1 else nan) for name, v in cells.items()}
+        for row, cells in values.items()
+    }
 
 
-def _cell(values: Sequence[float]) -> Cell:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Cell(float(np.mean(values)), deviation, len(values))
-
-
-def ablation_table(scores: Sequence[Score], metric: str) -> str:
-    """The ablation: one line a row, mean and standard deviation over the seeds in percent."""
-    found = columns(scores, metric)
-    heads = list(dict.fromkeys(name for values in found.values() for name in values))
-    return grid(["%", *heads], [[row, *(str(values.get(name, "")) for name in heads)] for row, values in found.items()])
+def nested(rows: Mapping[str, Mapping[str, Metric]], digits: int = 1) -> str:
+    """Return {row: {column: metric}} as a table in percent."""
+    heads = list(dict.fromkeys(column for found in rows.values() for column in found))
+    said = {row: {head: percent(one, digits) for head, one in found.items()} for row, found in rows.items()}
+    return grid(["%", *heads], [[row, *(found.get(head, "") for head in heads)] for row, found in said.items()])
 
 
 def quality_table(rows: Sequence[QualityRow]) -> str:

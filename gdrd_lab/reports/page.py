@@ -14,18 +14,10 @@ from gdrd_lab.evaluation.sweep import Score, Setting
 from gdrd_lab.io.atomic import write_atomically
 from gdrd_lab.plots import accuracy_curves, curves
 from gdrd_lab.plots.figures import finalise_axes, new_figure, set_alt_text, style
-from gdrd_lab.reports import answers, conditions, markdown
+from gdrd_lab.reports import ablation, answers, conditions, markdown
 from gdrd_lab.reports.aims import aims
 from gdrd_lab.reports.identity import identity_probe
-from gdrd_lab.reports.markdown import SETTINGS, Writer, answered, columns, commands, files_of, of_scores, scores_of
-
-METRICS = {
-    "accuracy": "verifies best",
-    "AUC": "separates genuine from impostor pairs best",
-    "rank-1": "most often finds the right person first",
-    "rank-5": "most often has the right person among the first five",
-    "mAP": "ranks all faces of the right person best",
-}
+from gdrd_lab.reports.markdown import METRICS, SETTINGS, Writer, answered, commands, files_of, of_scores, scores_of
 
 
 def write_page(folder: Path, page: Path) -> list[str]:
@@ -151,27 +143,6 @@ def _ranking(scores: list[Score], page: Path) -> list[str]:
     return [_table(scores, *part) for part in found if part[0] in ("accuracy", "rank-1", "rank-5", "mAP")]
 
 
-def _ablation(scores: list[Score], page: Path) -> list[str]:
-    text = (
-        "Baselines come first and were not trained here. Every other row is the same student, trained for the same "
-        "number of steps over both stages on the same faces, and evaluated on identities that were not trained on: "
-        "mean and standard deviation over the seeds."
-    )
-    seeds: dict[str, set[int]] = {}
-    for score in scores:
-        seeds.setdefault(score.method, set()).add(score.seed)
-    baselines = [name for name, found in seeds.items() if len(found) == 1]
-    # Further files of the section may hold more baselines: all of them come first.
-    scores = sorted(scores, key=lambda score: score.method not in baselines)
-    out = [text]
-    for metric in [name for name in ("accuracy", "AUC", "rank-1") if any(score.metric == name for score in scores)]:
-        table = columns(scores, metric).items()
-        means = {row: {name: cell.mean for name, cell in found.items()} for row, found in table}
-        question = f"Which row {METRICS[metric]} ({metric})?"
-        out.append(answered(question, answers.ablated(means, baselines), markdown.ablation_table(scores, metric)))
-    return out
-
-
 def _quality(files: Sequence[Path], page: Path) -> str:
     rows = [row for file in files for row in read_quality(file)]
     faces, seeds = rows[0].quality.faces, len(rows[-1].quality.seeds)
@@ -209,11 +180,12 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "discard.json": ("How far a probe can be trusted", of_scores(conditions.discard)),
     "utkface.json": ("Where people differ", conditions.people),
     "detection.json": ("Detection at low resolution", of_scores(conditions.detection)),
-    "ablation.json": ("Ablation", of_scores(_ablation)),
+    "converged-ablation.json": ("Ablation: is the generative teacher worth its steps?", of_scores(ablation.converged)),
     "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
     "probe.json": ("What features say about identity", identity_probe),
     "failures.json": ("Failures", _failures),
+    "ablation.json": ("Appendix: the short ablation, all rows", of_scores(ablation.short)),
 }
 # Sections whose scores a file of "cameras.json" may hold too, because one command measured both: what it then says.
 SHARED = {"photographs.json": SETTING, "discard.json": "FNMR with"}

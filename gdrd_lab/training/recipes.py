@@ -63,15 +63,8 @@ def assistant() -> Recipe:
 
 def paper() -> Recipe:
     """Return a run for GPUs: 112 px generative teacher, wider student, 16 px faces, a memory queue."""
-    loop = LoopConfig(
-        steps=100_000,
-        batch_size=512,
-        learning_rate=1e-3,
-        precision="bf16",
-        ema=0.9999,
-        checkpoint_every=2_000,
-        workers=8,
-    )
+    loop = LoopConfig(steps=100_000, batch_size=512, learning_rate=1e-3, precision="bf16", ema=0.9999, workers=8)
+    loop = replace(loop, checkpoint_every=2_000)
     generative = replace(loop, steps=400_000, batch_size=256, learning_rate=1e-4)
     return Recipe(
         generative=GenerativeConfig(generative, size=112, channels=(128, 256, 384, 512), layers=2, unshuffle=2),

@@ -45,6 +45,7 @@ class RunOptions:
 
     adjust: bool = False  # continue although learning rate, weight decay or clip have changed, and record the change
     split: Mapping[str, Any] | None = None  # who is held out, as ``datasets.split.split_record`` gives it
+    milestones: tuple[int, ...] = ()  # steps after which a stage's averaged weights are kept for good
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Run:
         if free < need:
             raise GdrdError(f"{self.out} has {free} MB free, and a checkpoint of {stage.name} takes {need} MB", REMEDY)
         try:
-            log = run(stage, batches, loop, folder, metadata, self.progress, self.options.adjust)
+            options = self.options.adjust, self.options.milestones
+            log = run(stage, batches, loop, folder, metadata, self.progress, *options)
         except OSError as error:
             remedy = "Free disk space or mend the file, and run the same command again"
             what = f"{stage.name} stopped because a file could not be read or written ({error})"

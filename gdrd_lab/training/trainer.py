@@ -3,7 +3,7 @@
 import math
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gdrd_lab import distributed
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.io.weights_folder import write_folder
 from gdrd_lab.training.checkpoint import TrainingState, resume, weight_average
 from gdrd_lab.training.config import LoopConfig
 from gdrd_lab.training.data import Batch, StepBatches
@@ -34,10 +35,12 @@ def run(
     metadata: Mapping[str, Any],
     progress: bool = True,
     adjust: bool = False,
+    milestones: Sequence[int] = (),
 ) -> RunLog:
     """Train a stage from its newest whole checkpoint in ``folder``; afterwards it holds the averaged weights.
 
     The folder receives ``step-NNNNNNN/`` (weights, average, optimiser), ``losses.csv`` and TensorBoard's event files.
+    After ``milestones`` steps the average is also kept alone, as ``average-NNNNNNN/``.
     Each of several processes computes its own rows of every batch; process 0 writes. SIGTERM ends the run after a step.
     """
     # Processes and precision.
@@ -50,7 +53,7 @@ def run(
     start = resume(state, folder, metadata, adjust)
     model, optimizer = _prepare(stage, state, config, accelerator, start)
     if main:
-        for unfinished in folder.glob(".step-*"):  # by a killed process
+        for unfinished in folder.glob(".*-*"):  # by a killed process
             shutil.rmtree(unfinished, ignore_errors=True)
         truncate_log(folder / "losses.csv", start)
 
@@ -73,6 +76,9 @@ def run(
             optimizer.zero_grad()
             state.average.update_parameters(stage.trained)
             log.write(step, losses)
+
+            if main and step + 1 in milestones:
+                write_folder(folder / f"average-{step + 1:07d}", {"average": state.average.module.state_dict()}, {})
 
             # A checkpoint, at the latest when the run ends.
             if main and (stop or log.checkpoint_due(step)):

@@ -191,7 +191,8 @@ course.show(plots.paired_figure(change, y_label=label, title=f"{first + second} 
 # Here is the ablation of the project: real faces (CelebA, people of the test not trained on), 240 steps of 64 faces for every row, three
 # seeds, `gdrd ablate --config cpu`. It is read from `data/results/ablation*.json`. Each bar is the mean difference from L_kd alone at
 # the same seed and the same number of steps, with its 95 % interval. Whiskers that leave out zero show a difference. "Trained on" means
-# rows whose generative teacher was trained further before it taught.
+# rows whose generative teacher was trained further before it taught. Where `data/results/converged-ablation.json` is there
+# (`gdrd ablate --config converged`), a last figure shows the rows that decide after more than eight times as many steps.
 
 # %%
 runs = course.ablation_runs(resolution=16)
@@ -201,6 +202,9 @@ label = "verification accuracy less that of L_kd only: mean of the seeds"
 for title, variant in (("The losses, at equal steps", False), ("Variants of the paper's row: which features?", True)):
     part = {name: difference for name, difference in change.items() if name.startswith("...") == variant}
     course.show(plots.paired_figure(part, y_label=label, title=title))
+if longer := course.ablation_runs(resolution=16, name="converged-ablation"):
+    part = plots.paired_differences(longer, "L_kd only")
+    course.show(plots.paired_figure(part, y_label=label, title="The rows that decide, trained for longer"))
 generative = [name for name in change if "L_gen" in name or name.startswith("...")]
 generative.remove("L_kd + L_rcd + L_cls, no L_gen")
 better = [name for name, (mean, reach) in change.items() if name in generative and mean > reach]

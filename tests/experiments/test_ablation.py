@@ -8,21 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces
+from gdrd_lab.datasets.embed import QUIET
+from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
+from gdrd_lab.datasets.split import split_identities
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
-from gdrd_lab.experiments.ablation import AblationConfig, ablate, choose, rows
+from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, sweep
+from gdrd_lab.experiments.ablation import AblationConfig, Row, ablate, rows
 from gdrd_lab.models.student.model import Student
-from gdrd_lab.reports.markdown import columns
+from gdrd_lab.reports.markdown import columns, last_scores, nested
 from gdrd_lab.training import recipes
 from gdrd_lab.training.stages.diffusion import build_pipeline
 
-CONFIGS = [AblationConfig.smoke(), AblationConfig.cpu(), AblationConfig.paper()]
+CONFIGS = [AblationConfig.smoke(), AblationConfig.cpu(), AblationConfig.converged(), AblationConfig.paper()]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=["smoke", "cpu", "paper"])
+def choose(config: AblationConfig, *texts: str) -> list[Row]:
+    return rows(replace(config, only=texts))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["smoke", "cpu", "converged", "paper"])
 def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -> None:
     listed = rows(config)
     assert len({row.name for row in listed}) == len(listed)
@@ -31,6 +40,23 @@ def test_every_row_has_the_same_steps_and_its_own_name(config: AblationConfig) -
         first = recipe.backbone.loop.steps if row.backbone else 0
         assert first + recipe.head.loop.steps == config.loop.steps and recipe.seed == 1
         assert recipe.head.loop.batch_size == recipe.backbone.loop.batch_size == config.loop.batch_size
+
+
+def test_the_converged_ablation_has_the_rows_that_decide() -> None:
+    config = AblationConfig.converged()
+    assert [row.name for row in rows(config)] == [
+        "class labels only (L_cls)",
+        "L_kd only",
+        "L_rcd only",
+        "L_kd + L_rcd + L_cls, no L_gen",
+        "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)",
+        "random frozen backbone, then the same",
+        "L_gen, not frozen, then the same",
+    ]
+    assert config.loop.steps >= 2000 and len(config.seeds) == 3
+    with pytest.raises(GdrdError, match="contains 'no such row'") as caught:
+        choose(config, "L_kd only", "no such row")
+    assert "class labels only (L_cls)" in str(caught.value) and "L_gen, not frozen, then the same" in str(caught.value)
 
 
 def test_rows_train_what_their_names_say() -> None:
@@ -81,12 +107,12 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     run = (config, faces, tmp_path / "generative", FlatTeacher(), tmp_path / "out")
     Student(recipes.smoke().student).save(tmp_path / "assistant")
     with pytest.raises(GdrdError, match="no assistant"):
-        ablate(*run, chosen=choose(config, ["assistant"]), progress=False)
+        ablate(*run, chosen=choose(config, "assistant"), progress=False)
     scores = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
     names = {row.name for row in rows(config)} | {"flat"}
     assert {score.method for score in scores} == names
     table = columns([score for score in scores if score.setting == "same resolution"], "accuracy")
-    assert {cell.runs for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
+    assert {cell.n for name, cells in table.items() if name != "flat" for cell in cells.values()} == {2}
 
     monkeypatch.setattr("gdrd_lab.training.pipeline.train_head", None)  # a second training would fail
     again = ablate(*run, assistant=tmp_path / "assistant", baselines=[FlatTeacher()], progress=False)
@@ -102,7 +128,7 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
     kept = [row for row in rows(config) if not row.backbone and not row.head.weight_assistant]
     elsewhere = (config, faces, tmp_path / "other", FlatTeacher(), tmp_path / "out")
     assert {score.method for score in ablate(*elsewhere, chosen=kept, progress=False)} == {row.name for row in kept}
-    for row in [*choose(config, ["an assistant"]), *[row for row in rows(config) if row.backbone][:1]]:
+    for row in [*choose(config, "an assistant"), *[row for row in rows(config) if row.backbone][:1]]:
         with pytest.raises(TypeError):
             ablate(*elsewhere, assistant=tmp_path / "another", chosen=[row], progress=False)
 
@@ -119,7 +145,7 @@ def drawn(seed: int) -> ArrayFaces:
 def test_other_faces_of_the_same_name_and_number_have_their_own_scores(tmp_path: Path) -> None:
     config = AblationConfig.smoke()
     config = replace(config, seeds=(0,), loop=replace(config.loop, steps=1, batch_size=4))
-    chosen = choose(config, ["L_kd only"])
+    chosen = choose(config, "L_kd only")
 
     def scores(faces: ArrayFaces, out: str, label: str = "") -> list[tuple[str, str, str]]:
         renamed = [replace(row, name=row.name + label) for row in chosen]
@@ -145,10 +171,51 @@ def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:
         for seed, value in enumerate(values)
     ]
     cell = columns(scores, "accuracy")["row"]["same resolution, 16 px"]
-    assert cell.mean == pytest.approx(statistics.mean(values))
-    assert cell.deviation == pytest.approx(statistics.stdev(values))
-    assert columns(scores, "accuracy") == {"row": {"same resolution, 16 px": cell}} and str(cell) == "65.0 ± 18.0"
-    assert str(columns(scores[:1], "accuracy")["row"]["same resolution, 16 px"]) == "50.0"
+    assert cell.value == pytest.approx(statistics.mean(values))
+    assert cell.spread == pytest.approx(statistics.stdev(values))
+    assert columns(scores, "accuracy") == {"row": {"same resolution, 16 px": cell}}
+    assert nested({"row": {"a": cell}}).endswith("| row | 65.0 ± 18.0 |\n")
+    assert "± " not in nested(columns(scores[:1], "accuracy"))
+    along = [replace(score, samples=64, value=0.0) for score in scores]
+    done = [replace(score, samples=128) for score in scores]
+    assert columns([*done, *along], "accuracy") == columns(scores, "accuracy")
+
+
+def test_scores_along_the_training_are_of_its_averaged_weights_and_change_nothing(tmp_path: Path) -> None:
+    config = AblationConfig.smoke()
+    config = replace(config, seeds=(0,), curve=(0.25, 0.5, 1.0))
+    config = replace(config, loop=replace(config.loop, steps=6, batch_size=4, checkpoint_every=1, keep=9))
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
+    run = (drawn(0), tmp_path / "generative", FlatTeacher())
+    for text, steps, before in (("L_kd only", 6, 0), ("L_gen, not frozen", 4, 2)):
+        chosen, out = choose(config, text), tmp_path / text
+        scores = ablate(config, *run, out / "curve", chosen=chosen, progress=False)
+        last = ablate(replace(config, curve=()), *run, out / "plain", chosen=chosen, progress=False)
+        seen = [4 * (before + step) for step in (round(steps / 4), steps // 2, steps)]
+        assert sorted({score.samples for score in scores}) == seen and {score.samples for score in last} == {24}
+        assert [(s.metric, s.setting, str(s.value)) for s in last_scores(scores)] == [
+            (s.metric, s.setting, str(s.value)) for s in last
+        ]
+        curve, plain = (next((out / name).glob("seed-0/head-*")) for name in ("curve", "plain"))
+        trained, same = (load_file(folder / "student" / "student.safetensors") for folder in (curve, plain))
+        assert trained and all(torch.equal(trained[name], same[name]) for name in trained)
+        # An earlier point is the average that the checkpoint of the same step has.
+        folder = curve / "checkpoints" / "head"
+        averages = sorted(path.name for path in folder.glob("average-*"))
+        assert averages == [f"average-{step:07d}" for step in (round(steps / 4), steps // 2)]
+        for name in averages:
+            early, whole = (
+                load_file(folder / part / "average.safetensors") for part in (name, name.replace("average", "step"))
+            )
+            assert early.keys() == whole.keys() and all(torch.equal(early[key], whole[key]) for key in early)
+        # Its score is that of a student with these weights.
+        student = Student.load(curve / "student")
+        student.load_state_dict(student.state_dict() | {k: v for k, v in early.items() if k in trained})
+        held_out = split_identities(drawn(0), config.hold_out)[1]
+        metrics = MetricConfig(random_pairs(held_out.labels, folds_that_fit(held_out.labels)), (), bootstrap=0)
+        wanted = sweep([student], held_out, resolutions(config.resolutions), metrics, QUIET, settings=[Setting.SAME])
+        found = [score for score in scores if score.samples == seen[1]]
+        assert [(s.metric, s.resolution, s.value) for s in found] == [(s.metric, s.resolution, s.value) for s in wanted]
 
 
 def test_lfw_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,12 +229,23 @@ def test_the_command_ends_with_a_table_and_files(
     monkeypatch.setenv("GDRD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     words = ["ablate", "--config", "smoke", "--out", str(tmp_path), "--quiet", "--baselines"]
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
     chosen = ["--rows", "RKD", "the paper", "--label", ", again", "--seeds", "0"]
-    assert main([*words, *chosen]) == 0
-    names = {score.method for score in read_json(tmp_path / "ablation.json").scores}
-    assert names == {"RKD only, again", "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper), again"}
-    assert main([*words, "--rows", "no such row"]) == 2
+    assert main([*words, *chosen, "--other-generative", f"earlier={tmp_path / 'generative'}"]) == 0
+    paper = "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper), again"
+    scores = read_json(tmp_path / "ablation.json").scores
+    assert {score.method for score in scores} == {"RKD only, again", paper, f"{paper}, earlier generative teacher"}
+    accuracy = {
+        name: [s.value for s in scores if s.method == name and s.metric.startswith("accuracy") and s.resolution == 16]
+        for name in (paper, f"{paper}, earlier generative teacher")
+    }
+    first, second = accuracy.values()
+    assert len(first) == len(second) and first != second  # an untrained teacher teaches something else
+    assert {score.samples for score in scores if score.method == "RKD only, again"} == {2 * 16, 3 * 16}
+    assert {score.samples for score in scores if score.method == paper} == {2 * 16, 3 * 16}
     capsys.readouterr()
+    assert main([*words, "--rows", "RKD", "no such row"]) == 2
+    assert "The rows are: class labels only (L_cls); L_kd only;" in capsys.readouterr().err
     words += ["sface", "student"]
     assert main(words) == 0
     shown = capsys.readouterr().out

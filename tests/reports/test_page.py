@@ -5,11 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.scores import camera_scores, detection_scores, discard_values, score, utkface_file, yaleb_file
+from helpers.scores import (
+    camera_scores,
+    converged_scores,
+    detection_scores,
+    discard_values,
+    score,
+    utkface_file,
+    yaleb_file,
+)
 
 from gdrd_lab.analysis.identity_probe import ProbeRow
 from gdrd_lab.cli import main
 from gdrd_lab.errors import GdrdError
+from gdrd_lab.evaluation.benchmarks import Metric
 from gdrd_lab.evaluation.failures import Failure, Failures
 from gdrd_lab.evaluation.metrics.image_quality import Quality, QualityRow
 from gdrd_lab.evaluation.photographs import SETTING
@@ -45,6 +54,7 @@ def fill(folder: Path) -> None:
         ranks = [replace(item, metric="rank-1", value=0.5) for item in SCORES]
         write_json(folder / f"{name}.json", collect([*SCORES, *ranks], "gdrd evaluate"))
     write_json(folder / "ablation.json", collect(SCORES, "gdrd ablate"))
+    write_json(folder / "converged-ablation.json", collect(converged_scores(0.05), "gdrd ablate --config converged"))
     write_json(folder / "robustness.json", collect([score("m", 0.9), score("m", 0.432, blur=2.0)], "gdrd evaluate"))
     cases = {"SFace, batch 1": 50.0, "SFace, batch 64": 140.0, "SFace multiply-adds": 574.0, "SFace parameters": 9.6}
     cases |= {case.replace("SFace", "student"): 2 * value for case, value in cases.items()}
@@ -89,7 +99,7 @@ def test_page_holds_what_the_files_say(tmp_path: Path) -> None:
         assert fact in text, fact
     assert "genuine, fold 1, pair 7" in text and "9 of 700 (1.3 %)" in text
     assert text.count("\n## ") == len(SECTIONS) + 1 and text.index("## Aims") < text.index("## Verification")
-    for name in ("lfw-same", "lfw-gallery", "cost", "blur-same", "probe-16"):
+    for name in ("lfw-same", "lfw-gallery", "cost", "blur-same", "probe-16", "ablation-8", "ablation-16"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 5000 and f"figures/{name}.png" in text
 
 
@@ -101,7 +111,7 @@ def test_every_table_has_a_question_and_an_answer_above_it(tmp_path: Path) -> No
     # A picture may stand between, and a table may be folded.
     blocks = [part for part in page.read_text().split("\n\n") if not part.startswith(("![", "<details>"))]
     tables = [k for k, block in enumerate(blocks) if block.startswith(("| %", "| pair", "| method"))]
-    assert len(tables) == 25
+    assert len(tables) == 26
     for k in tables:
         question, _, answer = blocks[k - 1].removeprefix("**").partition("?** ")
         assert question and answer.endswith("."), blocks[k - 1]
@@ -127,7 +137,8 @@ def test_answers_follow_from_the_numbers() -> None:
     blurred = [score("m", 0.9), score("m", 0.8, blur=2.0), score("m", 0.7, blur=4.0)]
     assert loss(blurred, "blur") == "At blur 4: -20.0 points for m, to 70.0 %."
     rows = {"base": {"a": 0.9, "b": 0.8}, "x": {"a": 0.5, "b": 0.4}, "y": {"a": 0.45, "b": 0.6}}
-    assert ablated(rows, ["base"]) == (
+    found = {row: {name: Metric("", value, 3) for name, value in values.items()} for row, values in rows.items()}
+    assert ablated(found, ["base"]) == (
         "Best of the rows trained here: x, in 1 of 2 columns (50.0 %); y, in 1 of 2 columns (60.0 %). "
         "Best of the baselines: base, in 2 of 2 columns (80.0 to 90.0 %)."
     )
