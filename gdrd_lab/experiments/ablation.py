@@ -43,12 +43,13 @@ class AblationConfig:
     resolutions: tuple[int, ...] = (8, 16)  # of training and of scoring
     timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
+    plain_timestep: int = 0  # noise level of the features in all other rows; above 0 the mean of the noised input
     hold_out: float = 0.2  # share of the identities that are scored and not trained on
     only: tuple[str, ...] = ()  # texts that the names of the rows contain; none: all rows
     curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
 
     def __post_init__(self) -> None:
-        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999))
+        check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), plain_timestep=(0, 999))
         check_ranges(self, hold_out=(0.0, 1.0), curve=(0.0, 1.0))
         if not self.seeds:
             raise GdrdError("The ablation has no seeds", "Give at least one")
@@ -76,7 +77,10 @@ class AblationConfig:
         """Return three seeds of 2,000 steps of the rows that decide: an estimated 2.5 hours on two cores."""
         only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
         loop = replace(cls.cpu().loop, steps=2_000)
-        return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4))
+        backbone = recipes.cpu().backbone  # at the noise level at which the identity losses train the teacher
+        return replace(
+            cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=backbone.timestep
+        )
 
     @classmethod
     def paper(cls) -> Self:
@@ -107,7 +111,8 @@ def rows(config: AblationConfig) -> list[Row]:
     distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
     alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
     no_kd = partial(replace, alone, weight_kd=0.0)
-    plain = BackboneConfig(config.loop, resolutions=config.resolutions)
+    read = {"timestep": config.plain_timestep, "noise": not config.plain_timestep}
+    plain = BackboneConfig(config.loop, resolutions=config.resolutions, **read)  # type: ignore[arg-type]
     known = [
         # Adam is invariant to the scale of a single loss.
         Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
