@@ -53,6 +53,7 @@ def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> No
     add_own_methods(methods)
 
     gr.set_static_paths([PLOTLY])
+    scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js")]
     app = build()
     app.queue(default_concurrency_limit=USERS, max_size=64)
     app.launch(
@@ -69,7 +70,7 @@ def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> No
         footer_links=[],
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         css_paths=[HERE / "app.css"],
-        head=f"<script>{(HERE / 'keys.js').read_text(encoding='utf-8')}</script>",
+        head="".join(f"<script>{script}</script>" for script in scripts),
     )
     threading.Thread(target=_warm_up, daemon=True).start()
     app.block_thread()
