@@ -7,13 +7,19 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdrd_lab.errors import GdrdError
 
+if TYPE_CHECKING:
+    from gdrd_lab.app.state import Tab
+
 HERE = Path(__file__).parent
+PAUSE = 2  # seconds before what is loaded in the background
 USERS = 8  # served at once; more wait in a queue
 
 
@@ -77,13 +83,12 @@ def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> No
 
 
 def _warm_up() -> None:
-    """Load what the first visit to a tab would wait for."""
-    from gdrd_lab.analysis.projection import trustworthiness
-    from gdrd_lab.app.gallery import recognisers, synthetic_gallery
-    from gdrd_lab.app.tabs import cam, generate
+    """Load what the first visit to a tab would wait for, tab by tab, with pauses for the pages and events of users."""
+    from gdrd_lab.app.callbacks import tab_content
+    from gdrd_lab.app.session import Session
+    from gdrd_lab.app.state import View
 
-    for number in range(len(recognisers())):
-        cam.untrained(number)
-    generate.generative()
-    embeddings = synthetic_gallery().at(recognisers()[0].name, 16)
-    trustworthiness(embeddings, embeddings[:, :2])
+    tabs: tuple[Tab, ...] = ("cam", "generate", "map", "search")
+    for tab in tabs:
+        time.sleep(PAUSE)
+        tab_content(View(tab=tab), Session())

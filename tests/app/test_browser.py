@@ -40,13 +40,14 @@ def open_page(server: Server, browser: Any) -> Iterator[Callable[..., Any]]:
     """Open pages, each a user of its own; in the end no request left this machine and no script failed."""
     contexts, requests, failures = [], [], []
 
-    def opened(query: str = "", width: int = 1280, scheme: str = "light") -> Any:
+    def opened(query: str = "", width: int = 1280, scheme: str = "light", script: str = "") -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(LIMIT)
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.add_init_script(script)
         page.goto(server.url + "/" + query)
         page.wait_for_selector("#gdrd-tabs")
         return page
@@ -311,12 +312,10 @@ FEWEST = """() => {
 
 def test_late_answers_undo_no_selection_and_none_is_lost(open_page: Callable[..., Any]) -> None:
     """Two keys are pressed when the server has answered the first, but the page has not read the answer."""
-    page = open_page(View(tab="map", chosen=4, resolution=8).to_query())
-    page.add_init_script(HELD_ANSWERS)
-    page.reload()
+    page = open_page(View(tab="map", chosen=4, resolution=8).to_query(), script=HELD_ANSWERS)
     page.wait_for_selector("#gdrd-gallery [data-face='4'][aria-current=true][tabindex='0']")
     page.wait_for_function("window.ended")
-    page.evaluate("window.joined = 0; window.held = new Promise((resolve) => { window.release = resolve; })")
+    page.evaluate("() => { window.joined = 0; window.held = new Promise((resolve) => { window.release = resolve; }); }")
     page.locator("#gdrd-gallery [data-face='4']").focus()
     page.keyboard.press("Space")
     page.wait_for_function("window.joined === 1 && window.ended")
@@ -509,16 +508,13 @@ def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -
 
 def test_nothing_can_be_clicked_before_the_page_has_started(open_page: Callable[..., Any]) -> None:
     """What is typed while Gradio starts the page is lost: every control gets its first value again."""
-    page = open_page()
-    page.add_init_script(
-        """new MutationObserver((_, watcher) => {
-          const table = document.querySelector('#gdrd-scores table');
-          if (!table) return;
-          watcher.disconnect();
-          window.first = getComputedStyle(table).pointerEvents;
-        }).observe(document, { subtree: true, childList: true })"""
-    )
-    page.reload()
+    script = """new MutationObserver((_, watcher) => {
+      const table = document.querySelector('#gdrd-scores table');
+      if (!table) return;
+      watcher.disconnect();
+      window.first = getComputedStyle(table).pointerEvents;
+    }).observe(document, { subtree: true, childList: true })"""
+    page = open_page(script=script)
     page.wait_for_function("window.first")
     assert page.evaluate("window.first") == "none"
     page.wait_for_function("getComputedStyle(document.querySelector('#gdrd-scores table')).pointerEvents === 'auto'")
