@@ -43,8 +43,11 @@ def live(session: gr.State) -> None:
     script = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
     with gr.Accordion("Live camera in place of the first photograph", open=False):
         gr.HTML('<p class="gdrd-keys">The app scores each frame against the second face and keeps none.</p>')
-        camera = gr.HTML(html_template=LIVE, js_on_load=script, elem_id="gdrd-live")
-        shown = gr.HTML(elem_id="gdrd-live-result")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                camera = gr.HTML(html_template=LIVE, js_on_load=script, elem_id="gdrd-live")
+            with gr.Column(scale=2, min_width=300):
+                shown = gr.HTML(elem_id="gdrd-live-result")
     # "once": a frame is dropped while the one before is scored.
     limits: dict[str, Any] = {"trigger_mode": "once", "concurrency_id": "live", "concurrency_limit": 2}
     camera.frame(score, session, shown, **QUICK | limits)

@@ -114,10 +114,10 @@ def test_the_camera_is_scored_live_until_it_is_stopped(
 
 BUSY = """(() => {
   const plainFetch = window.fetch;
-  window.frames = 0;
+  window.framesSent = 0;
   window.fetch = async (...all) => {
     const isFrame = String(all[0].url || all[0]).includes("queue/join") && String(all[1]?.body).includes("image/jpeg");
-    if (isFrame) { window.frames += 1; await new Promise((resolve) => { window.answer = resolve; }); }
+    if (isFrame) { window.framesSent += 1; await new Promise((resolve) => { window.answer = resolve; }); }
     return plainFetch(...all);
   };
 })()"""
@@ -126,11 +126,11 @@ BUSY = """(() => {
 def test_frames_are_dropped_while_the_server_is_busy(open_camera: Callable[..., Any]) -> None:
     page = open_camera(BUSY)
     page.get_by_role("button", name="Start the camera").click()
-    page.wait_for_function("window.answer")
+    page.wait_for_function("window.framesSent === 1")
     page.wait_for_timeout(1500)  # seven more frames
-    assert page.evaluate("window.frames") == 1
+    assert page.evaluate("window.framesSent") == 1
     page.evaluate("() => window.answer()")
-    page.wait_for_function("window.frames === 2")
+    page.wait_for_function("window.framesSent === 2")
 
 
 def test_a_camera_that_cannot_be_used_is_one_sentence(open_camera: Callable[..., Any]) -> None:
