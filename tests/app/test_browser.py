@@ -296,7 +296,7 @@ HELD_ANSWERS = """(() => {
     if (!path.includes("queue/data")) return answer;
     const [seen, read] = answer.body.tee();
     window.ended = false;
-    seen.pipeTo(new WritableStream()).then(() => { window.ended = true; });
+    seen.pipeTo(new WritableStream()).catch(() => {}).then(() => { window.ended = true; });
     const hold = async (chunk, out) => { await window.held; out.enqueue(chunk); };
     return new Response(read.pipeThrough(new TransformStream({ transform: hold })), answer);
   };

@@ -12,6 +12,7 @@ from gdrd_lab.app.verdict import known_pairs, sentence
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.images import read_image
 
+SHOWN = 4  # columns of the table of scores that fit beside the picture
 LONGEST = 1_000_000  # characters of a frame
 
 
@@ -37,5 +38,5 @@ def show(view: View, frame: str, second: Face) -> str:
     said = sentence(view, face, second, {name: score for name, (score,) in comparison.scores.items()}, known)
     text = f"camera at {view.resolution} x {view.resolution} pixels"
     small = picture(picture_link(face.degraded(view.degradation, view.seeds[0])), text, 210, "pixelated large")
-    scores = table(HEADINGS, score_rows(comparison, view, known))
+    scores = table(HEADINGS[:SHOWN], [cells[:SHOWN] for cells in score_rows(comparison, view, known)])
     return columns([row([small]), f'<div><p class="gdrd-verdict">{said}</p>{scores}</div>'])
