@@ -59,7 +59,7 @@ def tab_content(view: View, session: Session) -> tuple[str, ...]:
         return search.show(view, faces_of(view, session)[0], gallery)
     if view.tab == "map":
         waiting = there != view and (session.progress or map_tab.waiting_html())
-        return *map_tab.show(there, gallery), waiting or ""
+        return *map_tab.show(there, gallery, session.times), waiting or ""
     cell_text, figure = code(view, session, session.cell_of), session.result(view.tab, made_for(view, session))
     return download.state_links(replace(there, tab=session.origin), gallery), cell_text, figure or ""
 
@@ -147,13 +147,16 @@ def show_pair(session: Session, time: float, first: int, second: int, resolution
         session.put(slot, None)
 
 
-def part(session: Session, time: float, settings: Mapping[str, Any]) -> int:
-    """Return the resolution at which teacher and student first disagree; the present one, and a message, if none."""
+def part(session: Session, time: float, settings: Mapping[str, Any]) -> Any:
+    """Return the resolution at which teacher and student first disagree; the present one, and a message, if none.
+
+    A slider that was moved meanwhile stays where it is.
+    """
     view, _ = session.update(time, settings)
     found = compare.parting(view, *faces_of(view, session))
     if found is None:
         gr.Info("Teacher and student agree about this pair at every calibrated resolution.", duration=8)
-    return found or view.resolution
+    return gr.skip() if session.view.resolution != view.resolution else found or view.resolution
 
 
 def upload(slot: int, session: Session, file: Mapping[str, Any] | None) -> tuple[Session, None, str, Any]:

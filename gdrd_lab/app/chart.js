@@ -11,6 +11,8 @@ const colours = (layout) => {
   return result;
 };
 
+const send = (name, data) => trigger(name, { at: performance.now(), ...data });
+
 // The picture of a face beside its point: under the pointer, or where the keyboard is. Nothing if there is no number.
 const option = (id) => document.querySelector(`#gdrd-gallery [data-face="${id}"]`);
 const peek = (node, number) => {
@@ -81,13 +83,13 @@ const draw = () => {
   if (!map || node.dataset.listens) return;
   node.dataset.listens = "yes";
   const faces = (points) => points.filter((p) => p.curveNumber === 0).map((p) => p.customdata);
-  node.on("plotly_selected", (event) => { if (event && event.points.length) trigger("points", { ids: faces(event.points) }); });
+  node.on("plotly_selected", (event) => { if (event && event.points.length) send("points", { ids: faces(event.points) }); });
   node.on("plotly_hover", (event) => peek(node, event.points.find((point) => point.curveNumber === 0)?.pointNumber));
   node.on("plotly_unhover", () => peek(node));
   steer(node);
   node.on("plotly_click", (event) => {
     const ids = faces(event.points);
-    if (ids.length) trigger("face", { id: ids[0] });
+    if (ids.length) send("face", { id: ids[0] });
   });
 };
 

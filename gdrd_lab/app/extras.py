@@ -11,12 +11,17 @@ from gdrd_lab.app.components import chart, chart_value
 from gdrd_lab.app.gallery import recognisers
 from gdrd_lab.app.page import PRIVATE, QUICK, READ
 from gdrd_lab.app.session import Session
+from gdrd_lab.app.tabs.live import show as frame_html
 from gdrd_lab.app.tabs.pair_list import MOST_FILES
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Setting
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.plots import Curve, curve_plot, curves
 
+LIVE = (
+    '<button type="button">Start the camera</button> <span role="status"></span>'
+    '<canvas hidden role="img" aria-label="picture of the camera"></canvas>'
+)
 BLINK = (
     '<button type="button" aria-pressed="false">Blink: show both faces in turn</button>'
     '<div class="gdrd-blink" hidden><img alt=""><p></p></div>'
@@ -27,6 +32,25 @@ def blink() -> None:
     """Place the button that shows both faces in turn in one frame."""
     script = Path(__file__).with_name("blink.js").read_text(encoding="utf-8")
     gr.HTML(html_template=BLINK, js_on_load=script, elem_id="gdrd-blink")
+
+
+def live(session: gr.State) -> None:
+    """Place the camera as the first photograph, folded."""
+
+    def score(event: gr.EventData, state: Session) -> str:
+        return frame_html(state.view, str(event.picture), callbacks.faces_of(state.view, state)[1])
+
+    script = Path(__file__).with_name("live.js").read_text(encoding="utf-8")
+    with gr.Accordion("Live camera in place of the first photograph", open=False):
+        gr.HTML('<p class="gdrd-keys">The app scores each frame against the second face and keeps none.</p>')
+        with gr.Row():
+            with gr.Column(scale=1, min_width=300):
+                camera = gr.HTML(html_template=LIVE, js_on_load=script, elem_id="gdrd-live")
+            with gr.Column(scale=2, min_width=300):
+                shown = gr.HTML(elem_id="gdrd-live-result")
+    # "once": a frame is dropped while the one before is scored.
+    limits: dict[str, Any] = {"trigger_mode": "once", "concurrency_id": "live", "concurrency_limit": 2}
+    camera.frame(score, session, shown, **QUICK | limits)
 
 
 def lfw_curves() -> list[Curve]:

@@ -2,24 +2,27 @@
 const faces = () => [...element.querySelectorAll("[data-face]")];
 const found = () => faces().filter((face) => !face.hidden);
 const isSelected = (face) => face.getAttribute("aria-selected") === "true";
-let changed = 0; // when a face was selected here; the server's answer to an older event does not undo it
+const changed = { selected: 0, chosen: 0 }; // when the user did it here: an answer to an older event does not undo it
 
 const send = () => {
-  changed = performance.now();
-  trigger("points", { ids: faces().filter(isSelected).map((face) => Number(face.dataset.face)) });
-  setTimeout(mark, 1100);
+  changed.selected = performance.now();
+  trigger("points", { at: changed.selected, ids: faces().filter(isSelected).map((face) => Number(face.dataset.face)) });
 };
 const toggle = (face) => { face.setAttribute("aria-selected", String(!isSelected(face))); send(); };
-const choose = (face) => trigger("face", { id: Number(face.dataset.face) });
+const choose = (face) => {
+  changed.chosen = performance.now();
+  for (const one of faces()) one.setAttribute("aria-current", String(one === face));
+  trigger("face", { at: changed.chosen, id: Number(face.dataset.face) });
+  stop();
+};
 
 const mark = () => {
   const marks = document.querySelector("#gdrd-marks h2")?.dataset;
   if (!marks) return;
   const selected = new Set(marks.selected.split(" "));
-  const settled = performance.now() - changed > 1000;
   for (const face of faces()) {
-    if (settled) face.setAttribute("aria-selected", String(selected.has(face.dataset.face)));
-    face.setAttribute("aria-current", String(face.dataset.face === marks.chosen));
+    if (marks.selectedAt >= changed.selected) face.setAttribute("aria-selected", String(selected.has(face.dataset.face)));
+    if (marks.chosenAt >= changed.chosen) face.setAttribute("aria-current", String(face.dataset.face === marks.chosen));
   }
   stop();
 };

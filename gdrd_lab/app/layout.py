@@ -11,7 +11,7 @@ from gdrd_lab.app.callbacks import errors_shown
 from gdrd_lab.app.components import chart, charts, control, controls
 from gdrd_lab.app.examples import examples_html
 from gdrd_lab.app.methods import third_names
-from gdrd_lab.app.page import CUSTOM, PRIVATE, QUICK, READ, GuardedBlocks, Page
+from gdrd_lab.app.page import CUSTOM, PRIVATE, QUICK, READ, UNDOCUMENTED, GuardedBlocks, Page
 from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import Tab, View
 from gdrd_lab.app.tabs import map_layout
@@ -101,6 +101,7 @@ def _compare(page: Page) -> list[Any]:
                 page.controls |= controls("rate") | {"third": control("third", third_names())}
     script = (HERE / "pairs.js").read_text(encoding="utf-8")
     extras.blink()
+    extras.live(page.session)
     parts["pairs"] = gr.HTML(examples_html(), js_on_load=script, elem_id="gdrd-pairs")
     with gr.Accordion("Other synthetic faces", open=False), gr.Row():
         page.controls |= controls(*SLOTS)
@@ -204,7 +205,7 @@ def _connect_pairs(page: Page) -> None:
     chosen.success(**page.redraw())
 
     @errors_shown()
-    def part(session: Session, time: float, *values: Any) -> int:
+    def part(session: Session, time: float, *values: Any) -> Any:
         return callbacks.part(session, time, page.settings(values))
 
     parts["part"].click(**page.timed(part, outputs=[controls["resolution"]]) | PRIVATE)
@@ -218,7 +219,7 @@ def _connect_uploads(page: Page) -> None:
         upload, pick, remove = (partial(errors_shown()(function), slot) for function in plain)
         for kind, event in (("file", "upload"), ("camera", "input")):
             source = parts[kind, slot]
-            shown = {"api_name": f"{which}_{kind}"} if kind == "file" else PRIVATE
+            shown = {"api_name": f"{which}_{kind}"} | UNDOCUMENTED if kind == "file" else PRIVATE
             done = getattr(source, event)(upload, [session, source], [session, source, found, picker], **READ, **shown)
             done.success(**page.redraw())
             done.failure(lambda: None, None, source, **QUICK)

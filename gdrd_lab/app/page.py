@@ -12,6 +12,7 @@ from gdrd_lab.app.session import Session
 from gdrd_lab.app.state import typed
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+UNDOCUMENTED: dict[str, Any] = {"api_visibility": "undocumented"}  # programs may call it, but it is no tool of MCP
 # Quick events show no spinner; of a dragged slider only the last position counts.
 QUICK = PRIVATE | {"show_progress": "hidden", "trigger_mode": "always_last"}
 # An upload is not ignored while another is read. Gradio would make an empty file of each.
@@ -57,6 +58,7 @@ class Page:
         @errors_shown()
         def refresh(event: gr.EventData, session: Session, time: float, *values: Any) -> list[Any]:
             found = read(event) if read else changed
-            return callbacks.refresh(session, time, self.settings(values) | found)
+            when = float(event.at) if read else time  # Gradio reads the clock later, when it sends an event
+            return callbacks.refresh(session, when, self.settings(values) | found)
 
         return self.timed(refresh, outputs=self.outputs) | QUICK | {"concurrency_id": "redraw"}

@@ -7,13 +7,19 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gdrd_lab.errors import GdrdError
 
+if TYPE_CHECKING:
+    from gdrd_lab.app.state import Tab
+
 HERE = Path(__file__).parent
+PAUSE = 2  # seconds before what is loaded in the background
 USERS = 8  # served at once; more wait in a queue
 
 
@@ -53,6 +59,7 @@ def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> No
     add_own_methods(methods)
 
     gr.set_static_paths([PLOTLY])
+    scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("stream.js", "keys.js")]
     app = build()
     app.queue(default_concurrency_limit=USERS, max_size=64)
     app.launch(
@@ -69,20 +76,19 @@ def _serve(host: str, port: int | None, methods: Sequence[str], mcp: bool) -> No
         footer_links=[],
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         css_paths=[HERE / "app.css"],
-        head=f"<script>{(HERE / 'keys.js').read_text(encoding='utf-8')}</script>",
+        head="".join(f"<script>{script}</script>" for script in scripts),
     )
     threading.Thread(target=_warm_up, daemon=True).start()
     app.block_thread()
 
 
 def _warm_up() -> None:
-    """Load what the first visit to a tab would wait for."""
-    from gdrd_lab.analysis.projection import trustworthiness
-    from gdrd_lab.app.gallery import recognisers, synthetic_gallery
-    from gdrd_lab.app.tabs import cam, generate
+    """Load what the first visit to a tab would wait for, tab by tab, with pauses for the pages and events of users."""
+    from gdrd_lab.app.callbacks import tab_content
+    from gdrd_lab.app.session import Session
+    from gdrd_lab.app.state import View
 
-    for number in range(len(recognisers())):
-        cam.untrained(number)
-    generate.generative()
-    embeddings = synthetic_gallery().at(recognisers()[0].name, 16)
-    trustworthiness(embeddings, embeddings[:, :2])
+    tabs: tuple[Tab, ...] = ("cam", "generate", "map", "search")
+    for tab in tabs:
+        time.sleep(PAUSE)
+        tab_content(View(tab=tab), Session())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from gdrd_lab.app.gallery import Face, calibrations, examples, real_calibrations
 from gdrd_lab.app.methods import third_known
@@ -36,15 +37,21 @@ def claim(known: KnownPairs, view: View, score: float) -> tuple[str, str]:
     return "cannot tell", ""
 
 
-def verdict(view: View, first: Face, second: Face, scores: Mapping[str, float], known: Mapping[str, KnownPairs]) -> str:
-    """Return the verdict of each method as HTML that screen readers announce: a sentence, and the truth."""
+def verdict(*pair: Any) -> str:
+    """Return ``sentence`` as a paragraph that screen readers announce."""
+    return f'<p class="gdrd-verdict" role="status">{sentence(*pair)}</p>'
+
+
+def sentence(
+    view: View, first: Face, second: Face, scores: Mapping[str, float], known: Mapping[str, KnownPairs]
+) -> str:
+    """Return the verdict of each method in a sentence (HTML), and the truth."""
     claims = []
     for role, (name, score) in zip((*ROLES, "method"), scores.items(), strict=False):
         who = role if role == name else f"{role} {escape(name)}"
         said, why = claim(known[name], view, score) if name in known else ("no calibration", "")
         claims.append(f"the {who}: <b>{said}</b>{why}")
-    sentence = f"Same person? At {view.resolution} px, {'; '.join(claims)}. {truth(first, second)}".strip()
-    return f'<p class="gdrd-verdict" role="status">{sentence}</p>'
+    return f"Same person? At {view.resolution} px, {'; '.join(claims)}. {truth(first, second)}".strip()
 
 
 def truth(first: Face, second: Face) -> str:

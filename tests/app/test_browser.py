@@ -40,13 +40,14 @@ def open_page(server: Server, browser: Any) -> Iterator[Callable[..., Any]]:
     """Open pages, each a user of its own; in the end no request left this machine and no script failed."""
     contexts, requests, failures = [], [], []
 
-    def opened(query: str = "", width: int = 1280, scheme: str = "light") -> Any:
+    def opened(query: str = "", width: int = 1280, scheme: str = "light", script: str = "") -> Any:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(LIMIT)
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: failures.append(str(error)))
+        page.add_init_script(script)
         page.goto(server.url + "/" + query)
         page.wait_for_selector("#gdrd-tabs")
         return page
@@ -284,6 +285,49 @@ def test_faces_are_searched_and_selected_with_keys(open_page: Callable[..., Any]
     assert shown.count() == 60
 
 
+# Answers wait while window.held does. window.ended: the server has answered everything. window.joined: events sent.
+HELD_ANSWERS = """(() => {
+  const plainFetch = window.fetch;
+  window.joined = 0;
+  window.fetch = async (...all) => {
+    const answer = await plainFetch(...all);
+    const path = String(all[0].url || all[0]);
+    if (path.includes("queue/join")) window.joined += 1;
+    if (!path.includes("queue/data")) return answer;
+    const [seen, read] = answer.body.tee();
+    window.ended = false;
+    seen.pipeTo(new WritableStream()).catch(() => {}).then(() => { window.ended = true; });
+    const hold = async (chunk, out) => { await window.held; out.enqueue(chunk); };
+    return new Response(read.pipeThrough(new TransformStream({ transform: hold })), answer);
+  };
+})()"""
+FEWEST = """() => {
+  window.fewest = 60;
+  const count = () => {
+    window.fewest = Math.min(window.fewest, document.querySelectorAll("#gdrd-gallery [aria-selected=true]").length);
+  };
+  new MutationObserver(count).observe(document.querySelector("#gdrd-gallery"), { subtree: true, attributes: true });
+}"""
+
+
+def test_late_answers_undo_no_selection_and_none_is_lost(open_page: Callable[..., Any]) -> None:
+    """Two keys are pressed when the server has answered the first, but the page has not read the answer."""
+    page = open_page(View(tab="map", chosen=4, resolution=8).to_query(), script=HELD_ANSWERS)
+    page.wait_for_selector("#gdrd-gallery [data-face='4'][aria-current=true][tabindex='0']")
+    page.wait_for_function("window.ended")
+    page.evaluate("() => { window.joined = 0; window.held = new Promise((resolve) => { window.release = resolve; }); }")
+    page.locator("#gdrd-gallery [data-face='4']").focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("window.joined === 1 && window.ended")
+    for _ in range(2):
+        page.keyboard.press("Shift+ArrowRight")
+    page.wait_for_function("window.joined === 3")
+    page.evaluate(FEWEST)
+    page.evaluate("window.release()")
+    page.wait_for_selector("#gdrd-marks [data-selected='4 5 6']")
+    assert selected(page) == [4, 5, 6] and page.evaluate("window.fewest") >= 3
+
+
 def test_a_point_shows_its_face(open_page: Callable[..., Any]) -> None:
     page = open_page(View(tab="map", chosen=7).to_query())
     page.wait_for_selector("#gdrd-map-teacher .main-svg")
@@ -464,16 +508,13 @@ def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -
 
 def test_nothing_can_be_clicked_before_the_page_has_started(open_page: Callable[..., Any]) -> None:
     """What is typed while Gradio starts the page is lost: every control gets its first value again."""
-    page = open_page()
-    page.add_init_script(
-        """new MutationObserver((_, watcher) => {
-          const table = document.querySelector('#gdrd-scores table');
-          if (!table) return;
-          watcher.disconnect();
-          window.first = getComputedStyle(table).pointerEvents;
-        }).observe(document, { subtree: true, childList: true })"""
-    )
-    page.reload()
+    script = """new MutationObserver((_, watcher) => {
+      const table = document.querySelector('#gdrd-scores table');
+      if (!table) return;
+      watcher.disconnect();
+      window.first = getComputedStyle(table).pointerEvents;
+    }).observe(document, { subtree: true, childList: true })"""
+    page = open_page(script=script)
     page.wait_for_function("window.first")
     assert page.evaluate("window.first") == "none"
     page.wait_for_function("getComputedStyle(document.querySelector('#gdrd-scores table')).pointerEvents === 'auto'")
@@ -616,6 +657,12 @@ def client(server: Server) -> Any:
     from gradio_client import Client
 
     return Client(server.url, verbose=False, analytics_enabled=False)
+
+
+def test_programs_are_offered_the_meant_functions_only(server: Server) -> None:
+    """The tools of the Model Context Protocol are the same ones."""
+    offered = json.loads(get(f"{server.url}/gradio_api/info")[1])
+    assert set(offered["named_endpoints"]) == {"/compare", "/compare_photographs"} and not offered["unnamed_endpoints"]
 
 
 def test_program_calls_the_app(server: Server) -> None:

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -290,6 +291,25 @@ def test_where_they_part_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == compare_tab.parting(View(first=0, second=1, resolution=64), example(0), example(1)) and told == []
     assert callbacks.part(Session(), 1.0, {"first": 0, "second": 0, "resolution": 64}) == 64
     assert told == ["Teacher and student agree about this pair at every calibrated resolution."]
+
+
+def test_a_slider_that_moves_while_the_place_is_searched_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+
+    def moved(*given: Any) -> int:
+        session.update(2.0, {"resolution": 40})
+        return 8
+
+    monkeypatch.setattr(compare_tab, "parting", moved)
+    assert callbacks.part(session, 1.0, {"resolution": 64}) == gr.skip() and session.view.resolution == 40
+
+
+def test_the_marks_of_the_map_say_when_the_page_sent_them() -> None:
+    session = Session()
+    session.update(2.5, {"tab": "map", "selected": (4,)})
+    session.update(7.0, {"chosen": 3})
+    marks = callbacks.tab_content(session.view, session)[-2]
+    assert 'data-selected="4" data-chosen-at="7.0" data-selected-at="2.5"' in marks
 
 
 def test_the_link_opens_the_tab_before_download_and_the_address_follows_the_view() -> None:

@@ -66,6 +66,11 @@ def test_importing_the_app_changes_nothing_in_the_process() -> None:
     assert run.stdout.split() == ["True", "False"]
 
 
+def test_the_page_comes_before_what_only_other_tabs_need() -> None:
+    code = "import sys, gdrd_lab.app.layout; print(*{'diffusers', 'matplotlib', 'sklearn', 'umap'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+
+
 def test_mcp_without_its_package_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,8 +13,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @contextmanager
-def running_browser() -> Iterator[Any]:
-    """Start Debian's Chromium, or playwright's own, and close it at the end."""
+def running_browser(*arguments: str) -> Iterator[Any]:
+    """Start Debian's Chromium, or playwright's own, with further arguments, and close it at the end."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -23,7 +23,7 @@ def running_browser() -> Iterator[Any]:
         path = shutil.which("chromium")
         if path is None and not Path(api.chromium.executable_path).exists():
             _missing("No Chromium: install the Debian package chromium, or run `playwright install chromium`")
-        browser = api.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = api.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
         try:
             yield browser
         finally:

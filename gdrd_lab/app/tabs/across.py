@@ -1,10 +1,11 @@
 """Tab "Across resolutions": the score of the pair by every method as a curve, and the inputs as a strip."""
 
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, once, recognisers
@@ -15,8 +16,10 @@ from gdrd_lab.app.tabs.generate import generative
 from gdrd_lab.app.verdict import known_pairs, outside
 from gdrd_lab.evaluation.calibration import RESOLUTIONS
 from gdrd_lab.evaluation.compare import Comparison, compare
-from gdrd_lab.models.super_resolved import SuperResolved
 from gdrd_lab.plots import Curve, accuracy_curves, curve_plot, face_strip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLE = "Score of this pair across resolutions"
 
@@ -24,6 +27,8 @@ TITLE = "Score of this pair across resolutions"
 @once
 def slow_recognisers() -> tuple[Any, ...]:
     """Return SFace on super-resolved faces (one step, its best setting)."""
+    from gdrd_lab.models.super_resolved import SuperResolved
+
     return (SuperResolved(generative(), recognisers()[0], steps=1),)
 
 

@@ -1,12 +1,13 @@
 """Tab "Where it looks": class activation maps (HiResCAM) of teacher and student, trained and with random weights."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis import cam
 from gdrd_lab.app.components import chart_value
@@ -17,6 +18,9 @@ from gdrd_lab.app.tabs.generate import chosen
 from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.plots import curves_figure, face_strip, fraction_plot, overlay
 from gdrd_lab.transforms.degradation import Degradation
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZES = (8, 16, 32, 112)
 STEPS = 8  # of the curves; more steps make them smoother and the tab slower

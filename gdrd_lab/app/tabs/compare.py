@@ -1,11 +1,12 @@
 """Tab "Compare": two faces as the networks receive them, their scores, and the pairs that give a score its meaning."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from gdrd_lab.app.components import chart_value
 from gdrd_lab.app.gallery import Face, recognisers
@@ -21,6 +22,9 @@ from gdrd_lab.evaluation.real_people import ScoreCounts
 from gdrd_lab.export.onnx import input_size
 from gdrd_lab.plots import histogram_plot, score_histogram
 from gdrd_lab.transforms.resize import resize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HEADINGS = ("method", "score", "threshold", "strangers as high", "one person as low", "likelihood ratio")
 SYNTHETIC = "synthetic faces, which are drawn from a statistical model and show no real person"

@@ -1,10 +1,11 @@
 """Tab "Download": figures, the selection, the settings and a notebook cell, made in memory and linked in the page."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from html import escape
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from gdrd_lab.app.gallery import Face, Gallery
 from gdrd_lab.app.html import file_link
@@ -12,6 +13,9 @@ from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across, cam, compare, generate
 from gdrd_lab.app.tabs import map as map_tab
 from gdrd_lab.plots import alt_text, render
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAIR_FIGURES: dict[str, Callable[[View, Face, Face], Figure]] = {
     "Scores across resolutions": across.curves_figure,

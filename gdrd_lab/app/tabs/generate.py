@@ -1,11 +1,13 @@
 """Tab "Super-resolution": what the generative teacher makes of one small face, step by step, from four seeds."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from gdrd_lab.app.gallery import Face, once, recognisers
 from gdrd_lab.app.html import notes, picture, picture_link, progress, row
@@ -14,10 +16,14 @@ from gdrd_lab.datasets.base import to_images, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.compare import reduced
 from gdrd_lab.evaluation.metrics.image_quality import identity
-from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_generative
 from gdrd_lab.models.registry import shipped_generative
 from gdrd_lab.plots import face_strip
 from gdrd_lab.transforms.resize import downscale, resize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 
 SEEDS = 4
 TRAINED = (8, 32)  # resolutions that the shipped generative teacher was trained on
@@ -27,6 +33,8 @@ INVENTED = "The added detail is plausible but invented: super-resolution does no
 @once
 def generative() -> SuperResolutionPipeline:
     """Return the shipped generative teacher."""
+    from gdrd_lab.models.diffusion.pipeline import load_generative
+
     return load_generative(shipped_generative())
 
 

@@ -1,15 +1,16 @@
 """Tab "Embedding map": teacher and student side by side, with neighbours, one face's path and the map's quality."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from gdrd_lab.analysis.projection import nearest, seed_agreement, trustworthiness
 from gdrd_lab.app.components import chart_value
@@ -17,6 +18,9 @@ from gdrd_lab.app.gallery import Gallery
 from gdrd_lab.app.html import columns, picture, progress, row, table
 from gdrd_lab.app.state import View
 from gdrd_lab.plots import map_figure, map_plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZES = (8, 16, 32, 112)  # shown together when resolution is the colour
 NEIGHBOURS = 5
@@ -68,11 +72,14 @@ def selected(view: View, gallery: Gallery) -> list[int]:
     return sorted({face for face in view.selected if face < len(gallery.faces)})
 
 
-def show(view: View, gallery: Gallery) -> tuple[str, ...]:
-    """Return the content of the tab: the headline, two charts, the maps' quality, neighbours and marks (HTML)."""
+def show(view: View, gallery: Gallery, times: Mapping[str, float] | None = None) -> tuple[str, ...]:
+    """Return the content of the tab: the headline, two charts, the maps' quality, neighbours and marks (HTML).
+
+    ``times`` says when the page sent each setting.
+    """
     found = {name: map_points(view, gallery, name) for name in gallery.known}
     charts = [_chart(view, gallery, name, item) for name, item in found.items()]
-    below = quality_html(view, gallery, found), neighbours_html(view, gallery), marks_html(view, gallery)
+    below = quality_html(view, gallery, found), neighbours_html(view, gallery), marks_html(view, gallery, times or {})
     return headline_html(view, gallery), *charts, *below
 
 
@@ -118,11 +125,12 @@ def neighbours_html(view: View, gallery: Gallery) -> str:
     return columns(parts)
 
 
-def marks_html(view: View, gallery: Gallery) -> str:
-    """Return which faces of the gallery are selected and which is chosen, for the gallery's script and as a heading."""
+def marks_html(view: View, gallery: Gallery, times: Mapping[str, float]) -> str:
+    """Return which faces are selected and which is chosen, and since when, as a heading for the gallery's script."""
     picked, count = selected(view, gallery), len(gallery.faces)
     title = f"{len(picked)} selected of {count} faces" if picked else f"All {count} faces"
     marks = f'data-chosen="{chosen(view, gallery)}" data-selected="{" ".join(map(str, picked))}"'
+    marks += "".join(f' data-{name}-at="{times.get(name, 0)}"' for name in ("chosen", "selected"))
     return f"<h2 {marks}>{title}</h2>"
 
 
