@@ -19,16 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     text = "change settings: head.loop.steps=2000"
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=text)
     add_generative(parser)
-    parser.add_argument(
-        "--init-from",
-        metavar="FOLDER",
-        help="start from these weights: a folder of a student (head), pruned if the recipe's is smaller, or of a "
-        "generative teacher",
-    )
-    text = (
-        "a larger student as second teacher, from which a student is pruned, or of assistant_targets; "
-        "the shipped one if not given (head, generative)"
-    )
+    text = "start from these weights: a student (head), pruned if the recipe's is smaller, or a generative teacher"
+    parser.add_argument("--init-from", metavar="FOLDER", help=text)
+    text = "a larger student as second teacher, or to prune (head), or of assistant_targets; else the shipped one"
     parser.add_argument("--assistant", type=Path, help=text)
     text = "continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded"
     parser.add_argument("--resume", action="store_true", help=text)

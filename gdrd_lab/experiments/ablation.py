@@ -67,20 +67,15 @@ class AblationConfig:
     def cpu(cls) -> Self:
         """Return three seeds of 240 steps of 64 faces with a third of the usual student: some 40 minutes."""
         student = StudentConfig(backbone_channels=(48, 96), backbone_blocks=(1, 2), head_channels=192, head_blocks=1)
-        loop = replace(
-            recipes.cpu().head.loop, steps=240, batch_size=64, precision="no", ema=0.99, checkpoint_every=120
-        )
-        return cls(student, loop)
+        loop = replace(recipes.cpu().head.loop, steps=240, batch_size=64, checkpoint_every=120)
+        return cls(student, replace(loop, precision="no", ema=0.99))
 
     @classmethod
     def converged(cls) -> Self:
         """Return three seeds of 2,000 steps of the rows that decide: an estimated 2.5 hours on two cores."""
         only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
-        loop = replace(cls.cpu().loop, steps=2_000)
-        backbone = recipes.cpu().backbone  # at the noise level at which the identity losses train the teacher
-        return replace(
-            cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=backbone.timestep
-        )
+        loop, timestep = replace(cls.cpu().loop, steps=2_000), recipes.cpu().backbone.timestep
+        return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=timestep)
 
     @classmethod
     def paper(cls) -> Self:
