@@ -56,10 +56,9 @@ def run(arguments: argparse.Namespace) -> None:
         faces = open_data(arguments, training=True)
     show, out = main and not arguments.quiet, arguments.out
     report = print if main else lambda text: None
-    taught = {"generative": recipe.generative.assistant_targets, "backbone": False}.get(
-        stage, recipe.head.weight_assistant
-    )
-    assistant = arguments.assistant or (shipped_assistant() if taught else None)
+    taught = {"generative": recipe.generative.assistant_targets, "head": bool(recipe.head.weight_assistant)}
+    used = any(needed for name, needed in taught.items() if stage in (name, "all"))
+    assistant = arguments.assistant or (shipped_assistant() if used else None)
     split = None
     if arguments.validation_split:
         every = len(faces)

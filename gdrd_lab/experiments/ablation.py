@@ -106,8 +106,8 @@ def rows(config: AblationConfig) -> list[Row]:
     distilled = replace(paper, weight_rcd=0.0, weight_cls=0.0)
     alone, whole = replace(distilled, freeze_backbone=False), replace(paper, freeze_backbone=False)
     no_kd = partial(replace, alone, weight_kd=0.0)
-    read = {"timestep": config.plain_timestep, "noise": not config.plain_timestep}
-    plain = BackboneConfig(config.loop, resolutions=config.resolutions, **read)  # type: ignore[arg-type]
+    step, sizes = config.plain_timestep, config.resolutions
+    plain = BackboneConfig(config.loop, resolutions=sizes, timestep=step, noise=not step)
     known = [
         # Adam is invariant to the scale of a single loss.
         Row("class labels only (L_cls)", no_kd(weight_cls=1.0)),
