@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
 
 from gdrd_lab.app.gallery import Face, calibrations, examples, real_calibrations
 from gdrd_lab.app.methods import third_known
@@ -35,11 +34,6 @@ def claim(known: KnownPairs, view: View, score: float) -> tuple[str, str]:
     if 1 - genuine <= view.far:
         return "likely two people", f" ({_rare(1 - genuine, 'pairs of one person')} scores as low)"
     return "cannot tell", ""
-
-
-def verdict(*pair: Any) -> str:
-    """Return ``sentence`` as a paragraph that screen readers announce."""
-    return f'<p class="gdrd-verdict" role="status">{sentence(*pair)}</p>'
 
 
 def sentence(

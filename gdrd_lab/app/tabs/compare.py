@@ -14,7 +14,7 @@ from gdrd_lab.app.html import columns, notes, picture, picture_link, row, table
 from gdrd_lab.app.methods import methods
 from gdrd_lab.app.state import View
 from gdrd_lab.app.tabs import across
-from gdrd_lab.app.verdict import hints, known_pairs, synthetic, verdict
+from gdrd_lab.app.verdict import hints, known_pairs, sentence, synthetic
 from gdrd_lab.datasets.base import to_images
 from gdrd_lab.evaluation.calibration import KnownPairs
 from gdrd_lab.evaluation.compare import Comparison, compare, reduced
@@ -61,13 +61,14 @@ def show(view: View, first: Face, second: Face) -> tuple[str, ...]:
     histograms of teacher and student.
     """
     comparison, known = compared(view, first, second), known_pairs(view, first, second)
-    said = verdict(view, first, second, {name: score for name, (score,) in comparison.scores.items()}, known)
+    said = sentence(view, first, second, {name: score for name, (score,) in comparison.scores.items()}, known)
     scores = table(HEADINGS, score_rows(comparison, view, known), caption(view, known)) + notes(
         hints(view, first, second)
     )
     curve = across.curve_chart(replace(view, slow=False), first, second, height=290)
     histograms = [histogram(view, comparison, name, known) for name in list(comparison.scores)[:2]]
-    return said, *faces(view, first, second), scores, curve, received(view, first, second), *histograms
+    verdict = f'<p class="gdrd-verdict" role="status">{said}</p>'  # screen readers announce it
+    return verdict, *faces(view, first, second), scores, curve, received(view, first, second), *histograms
 
 
 def parting(view: View, first: Face, second: Face) -> int | None:
