@@ -21,7 +21,6 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--assistant", type=Path, help=second)
     add_methods(parser, "sface", "super-resolved", flag="--baselines")
     parser.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows whose names contain one of these texts")
-    parser.add_argument("--label", default="", help="added to the rows' names, as in ', other generative teacher'")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the runs; the configuration's if not given")
     add_output(parser, "runs/ablation", "folder of the runs")
 
@@ -35,18 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     from gdrd_lab.evaluation.results import collect
     from gdrd_lab.evaluation.tables import percent
-    from gdrd_lab.experiments.ablation import AblationConfig, ablate, rows
-    from gdrd_lab.models.registry import shipped_assistant, shipped_generative
+    from gdrd_lab.experiments.ablation import AblationConfig, ablate, rows, with_teacher
+    from gdrd_lab.models.registry import labelled, shipped_assistant, shipped_generative
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.reports.markdown import columns
 
     config: AblationConfig = getattr(AblationConfig, arguments.config)()
     config = replace(config, seeds=tuple(arguments.seeds or config.seeds), only=tuple(arguments.rows or config.only))
-    name, _, folder = (arguments.other_generative or "").rpartition("=")
-    chosen = []
-    for row in (replace(row, name=row.name + arguments.label) for row in rows(config)):
-        other = replace(row, name=f"{row.name}, {name or 'other'} generative teacher", generative=Path(folder))
-        chosen += [row, other] if folder and row.backbone else [row]
+    other, chosen = arguments.other_generative, rows(config)
+    chosen = with_teacher(chosen, *labelled(other)) if other else chosen
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
     baselines = gl.load_models(arguments.baselines, generative, steps=1)

@@ -28,13 +28,13 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.analysis import identity_probe as probe
     from gdrd_lab.datasets.base import random_subset
     from gdrd_lab.evaluation.results import write_rows
-    from gdrd_lab.models.registry import shipped_generative
+    from gdrd_lab.models.registry import labelled, shipped_generative
     from gdrd_lab.models.sface import load_sface
 
     fit, judge = gl.split_identities(flags.open_data(arguments), arguments.validation_split)
     share = min(1, arguments.faces / (len(fit) + len(judge)))
     fit, judge = (random_subset(part, max(2, round(share * len(part)))) for part in (fit, judge))
-    named = [text.rpartition("=")[::2] for text in arguments.generative] or [("", str(shipped_generative()))]
+    named = map(labelled, arguments.generative or [str(shipped_generative())])
     teachers = {name or "generative teacher": gl.load_generative(path) for name, path in named}
     sface = load_sface()
     readers = {

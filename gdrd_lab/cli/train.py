@@ -73,14 +73,11 @@ def run(arguments: argparse.Namespace) -> None:
     with stop_after(arguments.minutes):
         if stage == "generative":
             pipeline.train_generative(recipe, faces, out, show, start, options, assistant)
-            report(f"Generative teacher: {out / 'generative'}")
         elif stage == "backbone":
             pipeline.train_backbone(recipe, faces, out, generative, show, options)
-            report(f"Backbone: {out / 'backbone'}")
+        elif stage == "head":
+            pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options, generative)
         else:
-            if stage == "head":
-                pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options, generative)
-            else:
-                pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
-            report(f"Student: {out / 'student'}")
+            pipeline.train_all(recipe, faces, out, load_sface(), show, assistant, generative, options)
+    report(f"Trained: {out / (stage if stage in ('generative', 'backbone') else 'student')}")
     distributed.destroy_process_group()

@@ -36,7 +36,7 @@ def lesson_recipe(generative_steps: int = 200, backbone_steps: int = 80, head_st
 
     return Recipe(
         generative=GenerativeConfig(loop(generative_steps, 16, 1e-3), channels=(32, 48, 64), resolutions=(16,)),
-        backbone=BackboneConfig(loop(backbone_steps, 32, 2e-3), resolutions=(16,)),
+        backbone=BackboneConfig(loop(backbone_steps, 32, 2e-3), (16,), timestep=999, noise=False),
         head=HeadConfig(loop(head_steps, 32, 2e-3), resolutions=(16,)),
         student=StudentConfig(backbone_channels=(32, 64), backbone_blocks=(1, 2), head_channels=96, head_blocks=1),
     )

@@ -26,6 +26,7 @@ from gdrd_lab.models.recogniser import Recogniser
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline, recipes
+from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
@@ -44,7 +45,7 @@ class AblationConfig:
     timesteps: tuple[int, ...] = (250, 750)  # noise levels of the generative features, tried besides 0
     blocks: tuple[str, ...] = ("down_blocks.0", "down_blocks.1")  # of the generative teacher, besides the middle
     plain_timestep: int = 0  # noise level of the features in all other rows; above 0 the mean of the noised input
-    hold_out: float = 0.2  # share of the identities that are scored and not trained on
+    hold_out: float = 0.2  # share of the identities that are scored and not trained on, if no teacher's record says who
     only: tuple[str, ...] = ()  # texts that the names of the rows contain; none: all rows
     curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
 
@@ -134,6 +135,13 @@ def rows(config: AblationConfig) -> list[Row]:
     return [row for row in known if any(text in row.name for text in config.only or [""])]
 
 
+def with_teacher(chosen: Sequence[Row], name: str, folder: str | Path) -> list[Row]:
+    """Return the rows, each one with a stage 1 followed by the same under another generative teacher."""
+    name = f"{name or 'other'} generative teacher"
+    pairs = ((row, replace(row, name=f"{row.name}, {name}", generative=Path(folder))) for row in chosen)
+    return [row for pair in pairs for row in (pair if pair[0].backbone else pair[:1])]
+
+
 def ablate(
     config: AblationConfig,
     faces: FaceDataset,
@@ -148,23 +156,27 @@ def ablate(
 ) -> list[sweep.Score]:
     """Train every row of ``chosen`` (None: all) with every seed on most identities and score it on the others.
 
+    The others are those whom all teachers of the rows held out, where their records name people of these faces.
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
     ``generative`` is the folder or hub id of the generative teacher. Of the scores ``method`` is the row's name and
     ``seed`` the run's; ``samples`` are the faces that it had seen: fewer than in its last scores where
     ``config.curve`` asks for earlier ones, of the averaged weights, in the setting ``Setting.SAME`` alone.
     """
-    trained, held_out = split_identities(faces, config.hold_out)
     chosen = rows(config) if chosen is None else chosen
+    folders = {row.generative or generative for row in chosen if row.backbone}
+    second = assistant if any(row.head.weight_assistant for row in chosen) else None
+    records = [read_metadata(folder).get("split") for folder in (*folders, second) if folder]
+    trained, held_out = split_identities(faces, config.hold_out, records=filter(None, records))
     for row in chosen:
         if row.head.weight_assistant and assistant is None:
             raise GdrdError(f"There is no assistant, which the row {row.name!r} needs", "Give the folder of one")
         check_run(row.recipe(config, 0), trained, ["backbone", "head"] if row.backbone else ["head"], teacher)
     prints: dict[str, str | None] = {"faces": dataset_fingerprint(trained)}
     prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
-    for folder in {row.generative or generative for row in chosen if row.backbone}:
+    for folder in folders:
         prints[str(folder)] = generative_fingerprint(load_generative(folder))
-    if assistant is not None and any(row.head.weight_assistant for row in chosen):
-        prints["assistant"] = weights_fingerprint(Student.load(assistant))
+    if second is not None:
+        prints["assistant"] = weights_fingerprint(Student.load(second))
     split = split_record(trained, held_out, config.hold_out)
     inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config.curve)
     jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(list, [(0, item)])) for item in baselines]

@@ -71,6 +71,12 @@ shipped_student, shipped_assistant = partial(shipped, "student"), partial(shippe
 shipped_generative = partial(shipped, "generative")
 
 
+def labelled(text: str) -> tuple[str, str]:
+    """Return (NAME, PATH) of "NAME=PATH"; the name of a path alone is empty."""
+    label, equals, path = text.partition("=")
+    return (label, path) if equals and label and not Path(text).exists() else ("", text)
+
+
 def load_model(name_or_path: str | Path, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
     """Load a recogniser by name or path.
 
@@ -91,8 +97,8 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
         'ours'
     """
     name = str(name_or_path)
-    label, equals, path = name.partition("=")
-    if equals and label and not Path(name).exists():
+    label, path = labelled(name)
+    if label:
         recogniser = load_model(path, generative, steps)
         recogniser.name = label
         return recogniser

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from gdrd_lab.analysis.identity_probe import ProbeRow, best_block, read_probe
 from gdrd_lab.plots import heat_map
 from gdrd_lab.reports import markdown
@@ -15,13 +17,7 @@ def identity_probe(files: Sequence[Path], page: Path) -> str:
     parts = []
     for data, resolution in dict.fromkeys((row.data, row.resolution) for row in rows):
         chosen = [row for row in rows if (row.data, row.resolution) == (data, resolution)]
-        table: dict[str, dict[str, float]] = {}
-        for row in chosen:
-            name = row.network if row.network == row.block else f"{row.network}, {row.block}"
-            table.setdefault(name, {})[str(row.timestep)] = row.auc
-        title = f"AUC of what a linear map reads, {resolution} px"
-        figure = heat_map(table, x_label="timestep", scale="AUC", title=title)
-        picture = markdown.picture(figure, page, f"probe-{resolution}")
+        picture = markdown.picture(probe_figure(chosen), page, f"probe-{resolution}")
         question = f"Which features say most about identity at {resolution} px?"
         parts.append(answered(question, answer(chosen), picture))
     text = (
@@ -30,6 +26,16 @@ def identity_probe(files: Sequence[Path], page: Path) -> str:
         "compared by what it predicts."
     )
     return "\n\n".join([text, *parts, *commands(files)])
+
+
+def probe_figure(rows: Sequence[ProbeRow]) -> Figure:
+    """Draw the AUC of each network's blocks by timestep, for one face set and resolution."""
+    table: dict[str, dict[str, float]] = {}
+    for row in rows:
+        name = row.network if row.network == row.block else f"{row.network}, {row.block}"
+        table.setdefault(name, {})[str(row.timestep)] = row.auc
+    title = f"AUC of what a linear map reads, {rows[0].resolution} px"
+    return heat_map(table, x_label="timestep", scale="AUC", title=title)
 
 
 def answer(rows: Sequence[ProbeRow]) -> str:

@@ -31,7 +31,8 @@ def smoke() -> Recipe:
 
 def cpu() -> Recipe:
     """Return a run of some hours on 2 CPU cores with bf16."""
-    loop = LoopConfig(steps=3_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+    loop = LoopConfig(steps=4_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+    sizes = (8, 8, 10, 12, 14, 16, 16, 16, 20, 24, 32)
     return Recipe(
         generative=GenerativeConfig(
             LoopConfig(steps=10_000, batch_size=48, learning_rate=4e-4, precision="bf16"),
@@ -40,8 +41,9 @@ def cpu() -> Recipe:
             assistant_targets=True,
         ),
         # At the noise level at which the identity losses train the teacher.
-        backbone=BackboneConfig(loop, timestep=999, noise=False),
-        head=HeadConfig(replace(loop, steps=12_000, batch_size=128)),
+        backbone=BackboneConfig(loop, sizes, timestep=999, noise=False),
+        head=HeadConfig(replace(loop, steps=10_000, batch_size=128), sizes),
+        student=StudentConfig(backbone_channels=(64, 128, 256), backbone_blocks=(2, 2, 2), head_channels=384),
     )
 
 

@@ -44,7 +44,7 @@ def knows(network):
 
 torch.manual_seed(0)
 untrained = gl.Student(shipped.config).eval()
-target = torch.cat([generative_features(generative, part) for part in lr.split(50)])
+target = torch.cat([generative_features(generative, part, timestep=999) for part in lr.split(50)])
 known = {
     "paper-recipe student's backbone": knows(shipped.backbone),
     "generative teacher, mid block": data.identity(target),
@@ -58,7 +58,8 @@ course.show(plots.bars(known, y_label="R² on 15 people not fitted on", title="I
 # such a bar it explains.
 #
 # ## The target
-# The teacher reads the same 16 px face. At timestep 0 and without the sharp face, its features follow from the tiny face alone:
+# The teacher reads the same 16 px face. At timestep 999, where its two identity losses trained it (lesson 01), its input is pure noise
+# beside the tiny face. Here the mean of that noise stands for it, so the features follow from the tiny face alone:
 
 # %%
 course.source(generative_features)
@@ -138,7 +139,7 @@ else:
     stage, history = shipped, None
 
 others = gl.downscale(gl.to_tensor(list(gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=1).images)), 16)
-other_target = generative_features(generative, others)
+other_target = generative_features(generative, others, timestep=999)
 torch.manual_seed(0)
 blank = gl.Student(stage.config).eval()
 

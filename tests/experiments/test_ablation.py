@@ -230,18 +230,18 @@ def test_the_command_ends_with_a_table_and_files(
     monkeypatch.setenv("COLUMNS", "200")
     words = ["ablate", "--config", "smoke", "--out", str(tmp_path), "--quiet", "--baselines"]
     build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
-    chosen = ["--rows", "RKD", "the paper", "--label", ", again", "--seeds", "0"]
+    chosen = ["--rows", "RKD", "the paper", "--seeds", "0"]
     assert main([*words, *chosen, "--other-generative", f"earlier={tmp_path / 'generative'}"]) == 0
-    paper = "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper), again"
+    paper = "L_gen, frozen, then L_kd + L_rcd + L_cls (the paper)"
     scores = read_json(tmp_path / "ablation.json").scores
-    assert {score.method for score in scores} == {"RKD only, again", paper, f"{paper}, earlier generative teacher"}
+    assert {score.method for score in scores} == {"RKD only", paper, f"{paper}, earlier generative teacher"}
     accuracy = {
         name: [s.value for s in scores if s.method == name and s.metric.startswith("accuracy") and s.resolution == 16]
         for name in (paper, f"{paper}, earlier generative teacher")
     }
     first, second = accuracy.values()
     assert len(first) == len(second) and first != second  # an untrained teacher teaches something else
-    assert {score.samples for score in scores if score.method == "RKD only, again"} == {2 * 16, 3 * 16}
+    assert {score.samples for score in scores if score.method == "RKD only"} == {2 * 16, 3 * 16}
     assert {score.samples for score in scores if score.method == paper} == {2 * 16, 3 * 16}
     capsys.readouterr()
     assert main([*words, "--rows", "RKD", "no such row"]) == 2
