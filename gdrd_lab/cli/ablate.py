@@ -54,7 +54,6 @@ def run(arguments: argparse.Namespace) -> None:
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
         cells = columns(scores, metric)
-        title = f"{metric}, %, mean ± standard deviation over seeds"
         lines = ([row, *(percent(cell, 1) for cell in found.values())] for row, found in cells.items())
-        print_table(title, ["row", *next(iter(cells.values()))], lines)
+        print_table(f"{metric}, %, mean ± standard deviation over seeds", ["row", *next(iter(cells.values()))], lines)
     print(f"Results: {written} and .csv")

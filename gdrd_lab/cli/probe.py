@@ -45,11 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
     for name, teacher in teachers.items():
         readers |= {(name, t): probe.diffusion_reader(teacher, t) for t in arguments.timesteps}
     rows = probe.probe_identity(readers, fit, judge, sface, arguments.resolution, not arguments.quiet)
-    written = write_rows(arguments.out, rows)
     title = f"{judge.name} at {arguments.resolution} px: AUC of all pairs of {len(judge)} faces"
     cells = ([row.network, row.block, str(row.timestep), f"{row.auc:.3f}"] for row in rows)
     flags.print_table(title, ["network", "block", "timestep", "AUC"], cells)
     for name in teachers:
         best = probe.best_block(rows, name)
         print(f"{name}: most from {best.block} at timestep {best.timestep} (AUC {best.auc:.3f})")
-    print(f"Results: {written}")
+    print(f"Results: {write_rows(arguments.out, rows)}")

@@ -14,9 +14,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make a Markdown page with tables and figures from the JSON files that evaluate, ablate, quality,
-    failures and benchmark wrote.
-    """
+    """Make a Markdown page with tables and figures from the JSON files that other commands wrote."""
     from gdrd_lab.reports.page import write_page
 
     missing = write_page(arguments.folder, arguments.out)

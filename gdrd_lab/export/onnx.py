@@ -54,8 +54,7 @@ def input_size(recogniser: Any) -> int:
 def export_onnx(recogniser: Any, path: Path, *, scale_prelu: bool = True) -> Path:
     """Write a recogniser as ONNX (opset 18): input "faces" (N, 3, s, s), output "embeddings" (N, d), any N.
 
-    BatchNorm is folded into the convolutions, and ``split_prelu`` rewrites PReLU. The metadata hold name, input size
-    and embedding size.
+    BatchNorm is folded into the convolutions, and ``split_prelu`` rewrites PReLU. The metadata hold name and sizes.
     """
     size = input_size(recogniser)
     require_finite(recogniser.state_dict(), recogniser.name)

@@ -12,8 +12,7 @@ def rkd_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Make pairwise distances, each divided by their mean, follow the teacher's.
 
     L = mean over i != j of huber(|e_i^s - e_j^s| / mu_s - |e_i^t - e_j^t| / mu_t), huber with threshold 1 and mu the
-    mean distance over i != j. In [0, inf); 0 where the student's embeddings are the teacher's scaled, rotated or
-    shifted.
+    mean distance over i != j. In [0, inf); 0 where the student's are the teacher's scaled, turned or moved.
 
     Args:
         student: (N, d_s), N >= 2.

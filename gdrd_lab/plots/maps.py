@@ -24,8 +24,7 @@ COLOUR_MAP = "viridis"  # its lightness rises evenly, so that colour-blind reade
 def overlay(face: np.ndarray, saliency: np.ndarray | torch.Tensor, side: int = 224) -> np.ndarray:
     """Blend a map (h, w), scaled to a maximum of 1, with its face in grey: uint8 (side, side, 3).
 
-    The pixels of the face, uint8 (r, r, 3), stay squares. The map is drawn from dark to bright; one of zeros stays
-    zero.
+    The pixels of the face, uint8 (r, r, 3), stay squares. The map is drawn from dark to bright, zeros as zero.
     """
     from matplotlib import colormaps
 

@@ -79,8 +79,7 @@ class Camera:
         motion: length of the motion blur in pixels of a 112 px face, 0 to 24.
         photo_jpeg: 100 minus the JPEG quality of the photograph before the crop, 0 (none) to 99.
         jitter: standard deviation of the landmarks' error in pixels of a 112 px face, 0 to 12.
-        detour: down-up-down: how far towards half the result's resolution the face is reduced and enlarged first, 0
-            to 0.9.
+        detour: down-up-down: how far towards half the result's resolution the face is reduced first, 0 to 0.9.
         shot_noise: a in the variance a x + b^2 of a pixel x, 0 to 0.5.
         read_noise: b, standard deviation of the noise of a black pixel, 0 to 0.5.
         interlace: shift of every other row in pixels of the result, 0 to 1.
