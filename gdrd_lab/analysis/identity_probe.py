@@ -39,7 +39,7 @@ class ProbeRow:
 
 
 def identity_auc(
-    features: np.ndarray, targets: np.ndarray, fitted: np.ndarray, labels: np.ndarray, penalty: float = 0.1
+    features: np.ndarray, targets: np.ndarray, fitted: np.ndarray, labels: np.ndarray, penalty: float = 1.0
 ) -> float:
     """Return the AUC of all pairs of faces whose embeddings a ridge regression predicts from their features.
 

@@ -1,6 +1,7 @@
 """`gdrd export`: a recogniser as one file for other runtimes."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 import gdrd_lab as gl
@@ -14,9 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", help="student (the shipped one), sface, or a student's or generative teacher's folder")
     parser.add_argument("out", type=Path, help="file to write, .onnx or .pt2; without a suffix a folder (float16)")
     parser.add_argument("--name", help="name in tables (students' folders)")
-    parser.add_argument(
-        "--average-with", metavar="STUDENT", help="mean of the weights with those of the student's start"
-    )
+    parser.add_argument("--average-with", metavar="STUDENT", help="mean of the weights with those of its start")
     parser.add_argument("--share", type=float, default=0.5, help="of the model in the mean, the rest is the start's")
     parser.add_argument("--int8", action="store_true", help="quantise to 8 bits: a quarter of the size (.onnx)")
     parser.add_argument("--calibration", default="synthetic", help="faces that set the ranges of 8-bit activations")
@@ -42,6 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
         generative.unet.half()
         with atomic_folder(out) as folder:
             generative.save_pretrained(folder, safe_serialization=True)
+            for facts in Path(arguments.model).glob("facts.json"):  # who was held out
+                shutil.copy(facts, folder)
         print(f"Generative teacher: {out}")
         return
     recogniser = gl.load_model(arguments.model)

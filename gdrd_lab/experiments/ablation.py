@@ -158,9 +158,8 @@ def ablate(
 
     The others are those whom all teachers of the rows held out, where their records name people of these faces.
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
-    ``generative`` is the folder or hub id of the generative teacher. Of the scores ``method`` is the row's name and
-    ``seed`` the run's; ``samples`` are the faces that it had seen: fewer than in its last scores where
-    ``config.curve`` asks for earlier ones, of the averaged weights, in the setting ``Setting.SAME`` alone.
+    ``generative`` is a folder or hub id. Of the scores ``method`` is the row's name, ``seed`` the run's and ``samples``
+    the faces seen; ``config.curve`` asks for earlier ones, of averaged weights, in the setting ``Setting.SAME`` alone.
     """
     chosen = rows(config) if chosen is None else chosen
     folders = {row.generative or generative for row in chosen if row.backbone}
