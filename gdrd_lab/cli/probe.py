@@ -14,8 +14,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--generative", nargs="+", default=[], help=text)
     parser.add_argument("--timesteps", type=int, nargs="+", default=[0, 100, 400, 800, 999], help="of the features")
     parser.add_argument("--resolution", type=int, default=16, help="resolution of the faces")
-    parser.add_argument("--faces", type=int, default=4000, help="number of faces, a random subset of the data")
-    flags.add_validation_split(parser, "share of the identities that the map is not fitted on and judged by")
+    parser.add_argument("--faces", type=int, default=4000, help="faces that the map is fitted on, a random subset")
+    flags.add_validation_split(parser, "share of the identities that judge, if no teacher's record says who")
     parser.set_defaults(validation_split=0.2)
     flags.add_output(parser, "results/probe.json")
 
@@ -30,11 +30,12 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.registry import labelled, shipped_generative
     from gdrd_lab.models.sface import load_sface
+    from gdrd_lab.training.checkpoint import read_metadata
 
-    fit, judge = gl.split_identities(flags.open_data(arguments), arguments.validation_split)
-    share = min(1, arguments.faces / (len(fit) + len(judge)))
-    fit, judge = (random_subset(part, max(2, round(share * len(part)))) for part in (fit, judge))
-    named = map(labelled, arguments.generative or [str(shipped_generative())])
+    named = [labelled(text) for text in arguments.generative or [str(shipped_generative())]]
+    records = filter(None, (read_metadata(path).get("split") for _, path in named))
+    fit, judge = gl.split_identities(flags.open_data(arguments), arguments.validation_split, records=records)
+    fit = random_subset(fit, min(arguments.faces, len(fit)))
     teachers = {name or "generative teacher": gl.load_generative(path) for name, path in named}
     sface = load_sface()
     readers = {
@@ -42,8 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         ("SFace", 0): probe.recogniser_reader(sface, [f"blocks.{k}" for k in (1, 3, 5, 8, 10)]),
         ("untrained", 0): probe.diffusion_reader(probe.untrained(next(iter(teachers.values()))), 0),
     }
-    for name, teacher in teachers.items():
-        readers |= {(name, t): probe.diffusion_reader(teacher, t) for t in arguments.timesteps}
+    readers |= {(n, t): probe.diffusion_reader(net, t) for n, net in teachers.items() for t in arguments.timesteps}
     rows = probe.probe_identity(readers, fit, judge, sface, arguments.resolution, not arguments.quiet)
     title = f"{judge.name} at {arguments.resolution} px: AUC of all pairs of {len(judge)} faces"
     cells = ([row.network, row.block, str(row.timestep), f"{row.auc:.3f}"] for row in rows)
