@@ -108,7 +108,7 @@ def heat_map(rows: Mapping[str, Mapping[str, float]], *, x_label: str, scale: st
     axes.set_xticks(range(len(heads)), heads, fontsize=SMALL)
     axes.set_yticks(range(len(rows)), list(rows), fontsize=SMALL)
     axes.set_xlabel(x_label, fontsize=SMALL)
-    axes.set_title(title, fontsize=SMALL + 2, color=INK)
+    axes.set_title(title, loc="right", fontsize=SMALL + 2, color=INK)
     figure.colorbar(drawn, ax=axes, label=scale)
     places = ((name, head, value) for name, row in rows.items() for head, value in row.items())
     best = max(places, key=lambda place: place[2])

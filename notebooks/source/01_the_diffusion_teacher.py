@@ -220,9 +220,9 @@ course.show(
 )
 
 # %% [markdown]
-# If more steps gave a lower PSNR than you expected: one step gives the *mean* of the possible faces, which is the best guess in
-# squared error. Many steps give *one* possible face, sharper and further from the truth. The model invents what differs
-# between two seeds below:
+# Was a step better or worse than you expected? By the denoising loss alone, one step would give the *mean* of the possible faces, the
+# best guess in squared error. This teacher's one-step estimate was also trained to keep identity (below), which costs squared error.
+# Many steps give *one* possible face, with detail that need not be true. The model invents what differs between two seeds below:
 
 # %%
 seeds = [picture(shipped(lr[:1], steps=8, seeds=[seed])[0]) for seed in range(5)]
@@ -253,7 +253,7 @@ from gdrd_lab.evaluation.sweep import Setting
 real = [s for s in course.shipped_scores("lfw") if s.metric == "accuracy" and s.setting == Setting.SAME]
 for size in (8, 16):
     found = {s.method: s.value for s in real if s.resolution == size}
-    networks = [name for name in ("SFace", "dlib") if name in found]
+    networks = [name for name in ("SFace", "dlib ResNet") if name in found]
     bars = {f"{name}{how}": found[f"{name}{how}"] for name in networks for how in ("", " on super-resolved")}
     course.show(
         plots.bars(
@@ -431,7 +431,7 @@ from itertools import pairwise
 mix = course.yours(add_noise, check_add_noise, process.noised)
 estimate = course.yours(clean_estimate, check_clean_estimate, process.clean_from_velocity)
 levels, generator = (999, 700, 400, 100), torch.Generator().manual_seed(0)
-x, drawn = noise[:3], {"input": [shown(faces[5 * 5 * k], 16, 64) for k in range(3)]}
+x, drawn = noise[:3], {"input": [shown(faces[5 * k], 16, 64) for k in range(3)]}
 for now, lower in pairwise(levels):
     with torch.inference_mode():
         x_0 = estimate(x, shipped.predict(x, condition[:3], torch.full((3,), now)), alphas[now])
@@ -507,7 +507,8 @@ check_ddim_step(ddim_step)
 # ## Summary
 # - The forward process mixes signal and noise at constant variance; the network predicts a velocity that gives $x_0$ back.
 # - SR3 conditions by stacking: the enlarged face is in the input channels at every step.
-# - One step is closest to the truth on average; many steps look sharper, but their detail is invented.
+# - By the denoising loss alone one step gives the mean of the possible faces, which is closest in squared error. Many steps give one
+#   possible face, whose detail is invented.
 # - Super-resolution alone does not ask who it is. Two losses that do, on the estimate and on the features, need a second recogniser
 #   as judge.
 # - What a feature knows is measured with a probe on other people, against pixels and random weights.
@@ -517,7 +518,7 @@ check_ddim_step(ddim_step)
 # 2. What is $v$ at $\bar\alpha = 1$ and at $\bar\alpha = 0$?
 # 3. Why does predicting $\epsilon$ fail at pure noise?
 # 4. What does the residual target save the network from learning?
-# 5. Why can one denoising step beat twenty in PSNR?
+# 5. A teacher was trained on the denoising loss alone. Why can its one denoising step beat twenty in PSNR?
 # 6. Why must the probe be evaluated on people it was not fitted on?
 # 7. What would you conclude if random weights reached the same $R^2$? And if the pixels did?
 #

@@ -191,8 +191,10 @@ course.show(plots.paired_figure(change, y_label=label, title=f"{first + second} 
 # Here is the ablation of the project: real faces (CelebA, people of the test not trained on), 240 steps of 64 faces for every row, three
 # seeds, `gdrd ablate --config cpu`. It is read from `data/results/ablation*.json`. Each bar is the mean difference from L_kd alone at
 # the same seed and the same number of steps, with its 95 % interval. Whiskers that leave out zero show a difference. "Trained on" means
-# rows whose generative teacher was trained further before it taught. Where `data/results/converged-ablation.json` is there
-# (`gdrd ablate --config converged`), a last figure shows the rows that decide after more than eight times as many steps.
+# rows whose generative teacher was trained further before it taught. Both teachers were trained on the denoising loss alone. The
+# shipped one, with two identity losses (lesson 01), came later and is not in these rows. Where
+# `data/results/converged-ablation.json` is there (`gdrd ablate --config converged`), a last figure shows the rows that decide after
+# more than eight times as many steps.
 
 # %%
 runs = course.ablation_runs(resolution=16)
@@ -223,9 +225,10 @@ print(f"{len(better)} of {len(generative)} rows with a generative teacher are cl
 #
 # In this ablation the paper's row is not clearly above L_kd alone, while rows with another *discriminative* signal (CRD, the
 # assistant) are. The variants that stand out with the first generative teacher do not all stand out with the second, which had more
-# training; a real effect would not get weaker. Lessons 01 and 02 suggest the reason: the features are hardly easier to read than pixels,
-# and the backbone keeps only a part of what identity they have. All this is measured at this project's size. A larger teacher, other
-# features or longer training may change it; `CLAIM.md` lists what would have to be true, and how to test it.
+# training; a real effect would not get weaker. The heat map of lesson 01 suggests the reason: identity is no easier to read in the features
+# of such a teacher than in pixels, and the backbone keeps only a part of it. The shipped teacher was trained to mend this, so this
+# ablation cannot say what it is worth. All this is measured at this project's size. A larger teacher, other features or longer
+# training may change it; `CLAIM.md` lists what would have to be true, and how to test it.
 #
 # </details>
 #
