@@ -13,10 +13,10 @@ from gdrd_lab.app.page import PRIVATE, QUICK, READ
 from gdrd_lab.app.session import Session
 from gdrd_lab.app.tabs.live import show as frame_html
 from gdrd_lab.app.tabs.pair_list import MOST_FILES
+from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import Setting
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.plots import Curve, curve_plot, curves
-from gdrd_lab.reports.markdown import scores_of
 
 LIVE = (
     '<button type="button">Start the camera</button> <span role="status"></span>'
@@ -56,7 +56,7 @@ def live(session: gr.State) -> None:
 def lfw_curves() -> list[Curve]:
     """Return the measured accuracy of teacher and student on LFW by resolution, as on the results page."""
     names, folder = [model.name for model in recognisers()], data_folder() / "results"
-    scores = scores_of([folder / "lfw-sface.json", folder / "lfw-student.json"])
+    scores = [score for file in ("lfw-sface.json", "lfw-student.json") for score in read_json(folder / file)]
     return curves([score for score in scores if score.setting == Setting.SAME and score.method in names])
 
 

@@ -9,8 +9,8 @@
 # **Time.** About 2 minutes on 2 CPU cores, training in it. Training uses a GPU where there is one (not timed).
 # The exercises take about 60 minutes.
 #
-# **Student.** None yet. This teacher is the one that `student-paper`, the whole method in the paper's order, learned from in stage
-# 1. The shipped `student` (recipe `best`) skips stage 1 and was trained without it.
+# **Student.** None yet. `student-paper`, the whole method in the paper's order, learned in stage 1 from an early state of this teacher
+# (128,000 faces, the denoising loss alone). The shipped `student` (recipe `best`) skips stage 1 and was trained without it.
 #
 # **Paper.** The generative teacher of arXiv [2409.06371](https://arxiv.org/abs/2409.06371): the encoder of a diffusion
 # model pretrained for face super-resolution. The equations here are SR3's (arXiv

@@ -10,7 +10,8 @@
 # one (not timed).
 # The exercises take about 45 minutes.
 #
-# **Student.** The first figure shows the backbone of `student-paper`, which went through this stage, as the paper says. The shipped
+# **Student.** The first figure shows the backbone of `student-paper`, which went through this stage, as the paper says, but under an
+# early state of the generative teacher, without its identity losses (notebook 01). The shipped
 # `student` (recipe `best`) did not: it was pruned from the assistant. In this notebook you train a small backbone by yourself.
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the first distillation module: generative

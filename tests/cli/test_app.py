@@ -1,5 +1,6 @@
 """`gdrd app`: where it listens."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def test_importing_the_app_changes_nothing_in_the_process() -> None:
         "import os, sys; before = dict(os.environ); import gdrd_lab.app.server, gdrd_lab.app.uploads; "
         "print(before == dict(os.environ), 'gradio' in sys.modules)"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    env = os.environ | {"KMP_DUPLICATE_LIB_OK": "True"}  # scipy's threadpoolctl sets it
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert run.stdout.split() == ["True", "False"]
 
 
