@@ -1,14 +1,17 @@
 """The probe of identity against its closed form, its readers, and `gdrd probe` from command to figure."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import gdrd_lab as gl
 from gdrd_lab.analysis import identity_probe as probe
 from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import subset
+from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.datasets.synthetic import synthetic_faces
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.models.diffusion.features import generative_features
@@ -17,6 +20,8 @@ from gdrd_lab.models.registry import load_model, shipped_generative
 from gdrd_lab.plots import alt_text
 from gdrd_lab.plots.maps import heat_map
 from gdrd_lab.reports.identity import answer, identity_probe
+from gdrd_lab.training import recipes
+from gdrd_lab.training.stages.diffusion import build_pipeline
 from gdrd_lab.transforms.resize import downscale
 
 
@@ -81,6 +86,19 @@ def test_command_writes_what_the_page_shows(tmp_path: Path, capsys: pytest.Captu
     text = identity_probe([out], tmp_path / "RESULTS.md")
     assert (tmp_path / "figures" / "probe-16.png").stat().st_size > 5000
     assert answer(rows) in text and f"SFace {probe.best_block(rows, 'SFace').auc:.3f}" in answer(rows)
+
+
+def test_people_whom_the_teacher_held_out_judge(tmp_path: Path) -> None:
+    faces = gl.load_dataset("synthetic")
+    record = split_record(*split_identities(faces, 0.1, seed=3), 0.1, 3)
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "teacher")
+    (tmp_path / "teacher" / "facts.json").write_text(json.dumps({"split": record}))
+    arguments = (
+        f"--faces 20 --timesteps 999 --quiet --generative ours={tmp_path / 'teacher'} --out {tmp_path / 'p.json'}"
+    )
+    assert main(["probe", *arguments.split()]) == 0
+    rows = probe.read_probe(tmp_path / "p.json")
+    assert {row.people for row in rows} == {record["held_out_people"]} and "ours" in {row.network for row in rows}
 
 
 def test_heat_map_names_its_highest_cell() -> None:

@@ -1,5 +1,6 @@
 """The ablation: rows of one budget, every row trained and scored, nothing done twice, the table's arithmetic."""
 
+import json
 import shutil
 import statistics
 from dataclasses import replace
@@ -14,11 +15,11 @@ from gdrd_lab.cli import main
 from gdrd_lab.datasets.base import ArrayFaces
 from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
-from gdrd_lab.datasets.split import split_identities
+from gdrd_lab.datasets.split import split_identities, split_record
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, sweep
-from gdrd_lab.experiments.ablation import AblationConfig, Row, ablate, rows
+from gdrd_lab.experiments.ablation import AblationConfig, Row, ablate, rows, with_teacher
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.reports.markdown import columns, last_scores, nested
 from gdrd_lab.training import recipes
@@ -160,6 +161,29 @@ def test_other_faces_of_the_same_name_and_number_have_their_own_scores(tmp_path:
     assert len(trained) == 2
     assert {method for method, *_ in scores(drawn(0), "out", ", again")} == {"flat", "L_kd only, again"}
     assert set((tmp_path / "out").glob("seed-0/head-*")) == trained  # another name trains nothing
+
+
+def test_people_whom_the_teacher_held_out_judge(tmp_path: Path) -> None:
+    config = AblationConfig.smoke()
+    config = replace(config, seeds=(0,), loop=replace(config.loop, steps=3, batch_size=4))
+    parts = split_identities(drawn(0), 0.3, seed=5)
+    record, usual = split_record(*parts, 0.3, 5), split_record(*split_identities(drawn(0), config.hold_out), 0.3)
+    assert record["held_out"] != usual["held_out"]
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
+    (tmp_path / "generative" / "facts.json").write_text(json.dumps({"split": record}))
+    for text, held_out in (("the paper", record["held_out"]), ("L_kd only", usual["held_out"])):
+        run = (config, drawn(0), tmp_path / "generative", FlatTeacher(), tmp_path / text)
+        ablate(*run, chosen=choose(config, text), progress=False)
+        (student,) = (tmp_path / text).glob("seed-0/head-*/student")
+        assert Student.load(student).metadata["split"]["held_out"] == held_out
+
+
+def test_another_teacher_doubles_the_rows_that_have_one() -> None:
+    chosen = choose(AblationConfig.smoke(), "L_kd only", "the paper")
+    kd, paper, other = with_teacher(chosen, "earlier", "folder")
+    assert [kd, paper] == chosen and other == replace(paper, name=other.name, generative=Path("folder"))
+    assert other.name == f"{paper.name}, earlier generative teacher"
+    assert with_teacher(chosen, "", "folder")[-1].name == f"{paper.name}, other generative teacher"
 
 
 def test_table_gives_mean_and_standard_deviation(tmp_path: Path) -> None:

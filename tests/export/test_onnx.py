@@ -22,6 +22,7 @@ from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.config import StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import recipes
+from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.stages.diffusion import build_pipeline
 
 
@@ -174,7 +175,9 @@ def test_what_cannot_be_exported_or_opened_is_named(tmp_path: Path, capsys: pyte
 def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> None:
     whole = build_pipeline(recipes.smoke().generative)
     whole.save_pretrained(tmp_path / "run", safe_serialization=True)
+    (tmp_path / "run" / "facts.json").write_text('{"split": {"held_out": "0123abcd"}}')
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped")]) == 0
+    assert read_metadata(tmp_path / "shipped") == {"split": {"held_out": "0123abcd"}}
     size = {name: sum(f.stat().st_size for f in (tmp_path / name / "unet").iterdir()) for name in ("run", "shipped")}
     assert size["shipped"] < 0.6 * size["run"]
     shipped = load_generative(tmp_path / "shipped")
