@@ -97,7 +97,7 @@ def held_out(arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[
     if not arguments.validation_split:
         return faces
     records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
-    return split_identities(faces, arguments.validation_split, records=filter(None, records))[1]
+    return split_identities(faces, arguments.validation_split, records=records)[1]
 
 
 def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:

@@ -39,9 +39,11 @@ def run(arguments: argparse.Namespace) -> None:
     if not kind and (Path(arguments.model) / "model_index.json").is_file():
         generative = gl.load_generative(arguments.model)
         generative.unet.half()
+        for part in (generative, generative.unet):
+            part.register_to_config(_name_or_path="")  # diffusers would write the folder of this machine
         with atomic_folder(out) as folder:
             generative.save_pretrained(folder, safe_serialization=True)
-            for facts in Path(arguments.model).glob("facts.json"):  # who was held out
+            if (facts := Path(arguments.model, "facts.json")).is_file():  # who was held out
                 shutil.copy(facts, folder)
         print(f"Generative teacher: {out}")
         return

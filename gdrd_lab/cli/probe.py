@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.training.checkpoint import read_metadata
 
     named = [labelled(text) for text in arguments.generative or [str(shipped_generative())]]
-    records = filter(None, (read_metadata(path).get("split") for _, path in named))
+    records = [read_metadata(path).get("split") for _, path in named]
     fit, judge = gl.split_identities(flags.open_data(arguments), arguments.validation_split, records=records)
     fit = random_subset(fit, min(arguments.faces, len(fit)))
     teachers = {name or "generative teacher": gl.load_generative(path) for name, path in named}
@@ -45,10 +45,11 @@ def run(arguments: argparse.Namespace) -> None:
     }
     readers |= {(n, t): probe.diffusion_reader(net, t) for n, net in teachers.items() for t in arguments.timesteps}
     rows = probe.probe_identity(readers, fit, judge, sface, arguments.resolution, not arguments.quiet)
+    written = write_rows(arguments.out, rows)
     title = f"{judge.name} at {arguments.resolution} px: AUC of all pairs of {len(judge)} faces"
     cells = ([row.network, row.block, str(row.timestep), f"{row.auc:.3f}"] for row in rows)
     flags.print_table(title, ["network", "block", "timestep", "AUC"], cells)
     for name in teachers:
         best = probe.best_block(rows, name)
         print(f"{name}: most from {best.block} at timestep {best.timestep} (AUC {best.auc:.3f})")
-    print(f"Results: {write_rows(arguments.out, rows)}")
+    print(f"Results: {written}")

@@ -62,8 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     split = None
     if arguments.validation_split:
         every = len(faces)
-        upstream = [read_metadata(Path(source)) for source in (start, assistant) if source]
-        records = [metadata["split"] for metadata in upstream if metadata.get("split")]
+        records = [read_metadata(source).get("split") for source in (start, assistant) if source]
         faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show, records)
         split = split_record(faces, held_out, arguments.validation_split)
         alike = every - len(held_out) - len(faces)

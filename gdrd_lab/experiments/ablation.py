@@ -165,7 +165,7 @@ def ablate(
     folders = {row.generative or generative for row in chosen if row.backbone}
     second = assistant if any(row.head.weight_assistant for row in chosen) else None
     records = [read_metadata(folder).get("split") for folder in (*folders, second) if folder]
-    trained, held_out = split_identities(faces, config.hold_out, records=filter(None, records))
+    trained, held_out = split_identities(faces, config.hold_out, records=records)
     for row in chosen:
         if row.head.weight_assistant and assistant is None:
             raise GdrdError(f"There is no assistant, which the row {row.name!r} needs", "Give the folder of one")

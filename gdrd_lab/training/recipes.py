@@ -32,14 +32,10 @@ def smoke() -> Recipe:
 def cpu() -> Recipe:
     """Return a run of some hours on 2 CPU cores with bf16."""
     loop = LoopConfig(steps=4_000, batch_size=64, learning_rate=2e-3, weight_decay=0.05, precision="bf16")
+    first = LoopConfig(steps=10_000, batch_size=48, learning_rate=4e-4, precision="bf16")
     sizes = (8, 8, 10, 12, 14, 16, 16, 16, 20, 24, 32)
     return Recipe(
-        generative=GenerativeConfig(
-            LoopConfig(steps=10_000, batch_size=48, learning_rate=4e-4, precision="bf16"),
-            weight_identity=2.0,
-            weight_align=2.0,
-            assistant_targets=True,
-        ),
+        generative=GenerativeConfig(first, weight_identity=2.0, weight_align=2.0, assistant_targets=True),
         # At the noise level at which the identity losses train the teacher.
         backbone=BackboneConfig(loop, sizes, timestep=999, noise=False),
         head=HeadConfig(replace(loop, steps=10_000, batch_size=128), sizes),

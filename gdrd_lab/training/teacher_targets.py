@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def remove_identity_leakage(
 
 
 def validation_split(
-    faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True, records: Iterable[dict] = ()
+    faces: FaceDataset, fraction: float, recogniser: Recogniser, progress: bool = True, records: Iterable[Any] = ()
 ) -> tuple[FaceDataset, FaceDataset]:
     """Return (faces to train on, held-out faces) of ``split_identities``, without unlabelled faces like the latter."""
     rest, held_out = split_identities(faces, fraction, records=records)

@@ -233,7 +233,7 @@ course.show(
 # %% [markdown]
 # ## A teacher that is told who it is
 # The denoising loss counts pixels. Nothing in it says that the drawn face must be the *same person*. The shipped teacher therefore has
-# two more losses. Both ask for the embedding $z$ that the assistant, SFace fine-tuned on small faces, gives the small face:
+# two more losses. In its last run both ask for the embedding $z$ that the assistant, SFace fine-tuned on small faces, gives the small face:
 #
 # $$L = L_{denoise} + 2\,(1 - \cos(T(a(\hat y)), z)) + 2\,(1 - \cos(A f, z))$$
 #
@@ -253,8 +253,8 @@ from gdrd_lab.evaluation.sweep import Setting
 real = [s for s in course.shipped_scores("lfw") if s.metric == "accuracy" and s.setting == Setting.SAME]
 for size in (8, 16):
     found = {s.method: s.value for s in real if s.resolution == size}
-    networks = [name for name in ("SFace", "dlib ResNet") if name in found]
-    bars = {f"{name}{how}": found[f"{name}{how}"] for name in networks for how in ("", " on super-resolved")}
+    readers = [f"{name}{how}" for name in ("SFace", "dlib ResNet") for how in ("", " on super-resolved")]
+    bars = {name: found[name] for name in readers}
     course.show(
         plots.bars(
             bars, y_label="verification accuracy (chance: 0.5)", title=f"LFW, both faces at {size} px: does dlib agree?"
@@ -307,13 +307,13 @@ course.show(
 # features are computed from these pixels, so they cannot hold more, but a linear map may find it more easily in them.
 
 # %%
-torch.manual_seed(0)
-random_unet = type(shipped.unet).from_config(shipped.unet.config).eval()
-untrained = type(shipped)(random_unet, shipped.scheduler, shipped.size, shipped.unshuffle, shipped.residual_scale)
+from gdrd_lab.analysis.identity_probe import read_probe, untrained
+
+blank = untrained(shipped)
 rows = {f"shipped, {block}": values[-1] for block, values in known.items()}
 rows |= {
-    f"random, {block}": data.identity(generative_features(untrained, data.lr, timestep=999, block=block))
-    for block in encoder_blocks(random_unet)
+    f"random, {block}": data.identity(generative_features(blank, data.lr, timestep=999, block=block))
+    for block in encoder_blocks(blank.unet)
 }
 rows["pixels"] = data.identity(data.lr, grid=16)
 best = max((name for name in rows if "shipped" in name), key=lambda name: rows[name])
@@ -328,12 +328,11 @@ course.show(
 # condition for the paper's claim (all of them: `CLAIM.md`): where features are no easier to read than pixels, there is little reason
 # to expect that they teach the student identity.
 #
-# Sixty synthetic people do not settle it. Here is the same question on **real** people (CelebA, none of them fitted on or trained on),
-# from `data/results/probe.json`: how well a linear map of each block tells all pairs of faces apart. "Earlier teacher" was trained on
-# the denoising loss alone.
+# Sixty synthetic people do not settle it. Here is the same question on **real** people from `data/results/probe.json`: how well a linear
+# map of each block tells all pairs of faces apart. The map was not fitted on these people, and they were held out from the teachers'
+# training by their labels (`data/MODELS.md` says how far). "Earlier teacher" was trained on the denoising loss alone.
 
 # %%
-from gdrd_lab.analysis.identity_probe import read_probe
 from gdrd_lab.io.paths import data_folder
 from gdrd_lab.reports.identity import answer, probe_figure
 

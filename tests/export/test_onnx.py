@@ -178,6 +178,7 @@ def test_folder_holds_a_generative_teacher_in_half_precision(tmp_path: Path) -> 
     (tmp_path / "run" / "facts.json").write_text('{"split": {"held_out": "0123abcd"}}')
     assert main(["export", str(tmp_path / "run"), str(tmp_path / "shipped")]) == 0
     assert read_metadata(tmp_path / "shipped") == {"split": {"held_out": "0123abcd"}}
+    assert not any(str(tmp_path) in file.read_text() for file in (tmp_path / "shipped").rglob("*.json"))
     size = {name: sum(f.stat().st_size for f in (tmp_path / name / "unet").iterdir()) for name in ("run", "shipped")}
     assert size["shipped"] < 0.6 * size["run"]
     shipped = load_generative(tmp_path / "shipped")
