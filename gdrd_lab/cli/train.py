@@ -19,9 +19,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     text = "change settings: head.loop.steps=2000"
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=text)
     add_generative(parser)
-    text = "start from these weights: a student (head), pruned if the recipe's is smaller, or a generative teacher"
+    text = "start from these weights: a student, pruned if the recipe's is smaller, or a generative teacher"
     parser.add_argument("--init-from", metavar="FOLDER", help=text)
-    text = "a larger student as second teacher, or to prune (head), or of assistant_targets; else the shipped one"
+    text = "a larger student as second teacher, or to prune, or of assistant_targets; else the shipped one"
     parser.add_argument("--assistant", type=Path, help=text)
     text = "continue although learning_rate, weight_decay or clip of a loop has changed; the change is recorded"
     parser.add_argument("--resume", action="store_true", help=text)
@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     changes = list(arguments.set) + ([] if arguments.seed is None else [f"seed={arguments.seed}"])
     recipe = override(load_recipe(arguments.config), changes)
     stage, start = arguments.stage, Path(arguments.init_from) if arguments.init_from else None
-    if start and stage not in ("generative", "head"):
-        raise gl.GdrdError(f"--init-from cannot be used with {stage}", "Train generative or head")
+    if start and stage == "all":
+        raise gl.GdrdError("--init-from cannot be used with all", "Train generative, backbone or head")
     distributed.init_process_group()
     with distributed.main_process_first() as main:  # photographs are aligned once, and all read the result
         faces = open_data(arguments, training=True)
@@ -62,7 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     split = None
     if arguments.validation_split:
         every = len(faces)
-        records = [read_metadata(source).get("split") for source in (start, assistant) if source]
+        stage_one = out / "backbone" if stage == "head" and start is None else None  # if it is there
+        sources = start, stage_one, assistant, arguments.generative
+        records = [read_metadata(source).get("split") for source in sources if source]
         faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show, records)
         split = split_record(faces, held_out, arguments.validation_split)
         alike = every - len(held_out) - len(faces)
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         if stage == "generative":
             pipeline.train_generative(recipe, faces, out, show, start, options, assistant)
         elif stage == "backbone":
-            pipeline.train_backbone(recipe, faces, out, generative, show, options)
+            pipeline.train_backbone(recipe, faces, out, generative, show, options, start)
         elif stage == "head":
             pipeline.train_head(recipe, faces, out, load_sface(), start, show, assistant, options, generative)
         else:

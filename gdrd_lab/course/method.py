@@ -48,7 +48,7 @@ def method_figure() -> Figure:
         axes.text(
             *place, f"${losses}$" if losses else "", ha="center", va="center", fontsize=TEXT, color=INK, bbox=back
         )
-    routes = {94: "paper-student: the whole method, in the paper's order", 30: "assistant and student:\nno stage 1"}
+    routes = {94: "paper-student: begins as student, then the paper's order", 30: "assistant and student:\nno stage 1"}
     for height, text in routes.items():
         axes.text(0, height, text, fontsize=TEXT, color=INK, weight="bold", va="center")
     axes.text(0, 2, "Blue: teachers. Orange: trained here, on small faces. Letters: losses.", fontsize=SMALL, color=INK)

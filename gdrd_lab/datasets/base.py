@@ -218,8 +218,17 @@ def concatenate(*datasets: FaceDataset) -> FaceDataset:
     return Concatenation(datasets)
 
 
-def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
-    """Turn N faces, uint8 (S, S, 3), into a float32 tensor (N, 3, S, S) in [0, 1].
+def stack(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
+    """Stack N faces of one size, uint8 (S, S, 3), in a tensor (N, S, S, 3)."""
+    import torch
+
+    if len(sizes := sorted({len(image) for image in images})) > 1:
+        raise GdrdError(f"Faces of {sizes} pixels cannot be in one batch", "Use datasets.base.batches or Uniform")
+    return torch.from_numpy(np.stack(list(images)))
+
+
+def to_tensor(images: Sequence[np.ndarray] | np.ndarray | Tensor) -> Tensor:
+    """Turn N faces, uint8 (S, S, 3), stacked or not, into a float32 tensor (N, 3, S, S) in [0, 1].
 
     Raises:
         GdrdError: the faces differ in size.
@@ -228,11 +237,10 @@ def to_tensor(images: Sequence[np.ndarray] | np.ndarray) -> Tensor:
         >>> to_tensor([np.full((8, 8, 3), 255, np.uint8)]).mean()
         tensor(1.)
     """
-    import torch
+    from torch import Tensor
 
-    if len(sizes := sorted({len(image) for image in images})) > 1:
-        raise GdrdError(f"Faces of {sizes} pixels cannot be in one batch", "Use datasets.base.batches or Uniform")
-    return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    stacked = images if isinstance(images, Tensor) else stack(images)
+    return stacked.permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 
 def to_images(faces: Tensor) -> np.ndarray:

@@ -33,7 +33,8 @@ TEXT, SMALL = 11, 10
 
 def style(index: int, *properties: str) -> dict[str, Any]:
     """Return the colour of line number ``index``, and its "marker" and "linestyle" if they are asked for."""
-    values = {"marker": MARKERS[index % len(MARKERS)], "linestyle": DASHES[index % len(DASHES)]}
+    turn = index // len(COLOURS) + index  # lines of one colour differ in the rest
+    values = {"marker": MARKERS[turn % len(MARKERS)], "linestyle": DASHES[turn % len(DASHES)]}
     return {"color": COLOURS[index % len(COLOURS)], **{name: values[name] for name in properties}}
 
 

@@ -12,7 +12,7 @@ from gdrd_lab.analysis.cam import ScoreCurve, resized
 from gdrd_lab.datasets.base import to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.plots.charts import lines
-from gdrd_lab.plots.figures import COLOURS, DPI, INK, MARKERS, SMALL, finalise_axes, new_figure, set_alt_text, style
+from gdrd_lab.plots.figures import DPI, INK, SMALL, finalise_axes, new_figure, set_alt_text, style
 from gdrd_lab.transforms.resize import luma
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def map_figure(
         groups = np.unique(values)
         for i, group in enumerate(groups):
             label = names.get(int(group)) if names else str(group) if len(groups) <= 6 else None
-            marker = MARKERS[(i // len(COLOURS) + i) % len(MARKERS)]  # 36 groups differ in colour or marker
-            axes.scatter(x[values == group], y[values == group], s=30, label=label, marker=marker, **style(i), **edge)
+            look = style(i, "marker") | edge  # 36 groups differ in colour or marker
+            axes.scatter(x[values == group], y[values == group], s=30, label=label, **look)
     if path is not None and len(path):
         axes.plot(*path.T, color=INK, linewidth=1.4, label="one face across resolutions")
         axes.scatter(path[-1, 0], path[-1, 1], marker="*", s=120, color=INK, zorder=4)

@@ -97,6 +97,8 @@ class GenerativeConfig(StageConfig):
             of the high-resolution face, 0 in the paper.
         weight_align: weight of 1 - cos between a linear map of ``align_block``'s features at t = 999 and the teacher's
             embedding of the high-resolution face (as REPA, arXiv 2410.06940), 0 in the paper.
+        weight_pixel: weight of the one-step estimate's mean squared error, 0 in the paper; it holds back patterns that
+            only the identity loss wants.
         assistant_targets: in both losses an assistant's embedding of the low-resolution face stands for the teacher's
             of the high-resolution one: all of it can be read from that face, so that fewer samples are needed.
         identity_augment: what happens to the estimate before the teacher reads it, so that its gain is no pattern of
@@ -113,6 +115,7 @@ class GenerativeConfig(StageConfig):
     min_snr: float = 0.0
     weight_identity: float = 0.0
     weight_align: float = 0.0
+    weight_pixel: float = 0.0
     assistant_targets: bool = False
     identity_augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(shift=3.0, scale=0.05, rotate=5.0))
     align_block: str = "mid_block"
@@ -121,7 +124,7 @@ class GenerativeConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(self, size=(8, 1024), layers=(1, 16), unshuffle=(1, 16), min_snr=(0.0, 1e6))
-        check_ranges(self, weight_identity=(0.0, 1e6), weight_align=(0.0, 1e6))
+        check_ranges(self, weight_identity=(0.0, 1e6), weight_align=(0.0, 1e6), weight_pixel=(0.0, 1e6))
         if self.assistant_targets and not self.needs_teacher:
             raise GdrdError("assistant_targets is set, and no loss has a target", "Set weight_align or weight_identity")
         if not self.channels or any(width < 16 or width % 16 for width in self.channels):
@@ -146,6 +149,7 @@ class BackboneConfig(StageConfig):
         noise: add noise at this level; False: the mean of the noised input, which depends on the face alone.
         hr: let the teacher read the residual of the high-resolution face too, unlike the paper.
         normalise: standardise the target's channels (see ``losses.generative``).
+        freeze_bn_stats: keep the BatchNorm statistics that the student starts with.
     """
 
     block: str = "mid_block"
@@ -153,6 +157,7 @@ class BackboneConfig(StageConfig):
     noise: bool = True
     hr: bool = False
     normalise: bool = True
+    freeze_bn_stats: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

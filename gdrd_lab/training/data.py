@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from gdrd_lab.datasets.base import FaceDataset, to_tensor
+from gdrd_lab.datasets.base import FaceDataset, stack, to_tensor
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.transforms.augmentation import AugmentConfig, augment
 from gdrd_lab.transforms.camera import Camera
@@ -99,10 +99,16 @@ class StepBatches:
 
     def part(self, step: int, rows: np.ndarray) -> Batch:
         """Return some rows of a step's batch; only their faces are read."""
+        return self._seen(step, rows, to_tensor(self._stored(step, rows)))
+
+    def _stored(self, step: int, rows: np.ndarray) -> Tensor:
+        indices = step_indices(len(self.faces), self.batch_size, self.seed, step)[rows]
+        return stack([self.faces[int(index)] for index in indices])
+
+    def _seen(self, step: int, rows: np.ndarray, faces: Tensor) -> Batch:
+        """Augment and degrade the faces of some rows, on the device where they are."""
         everyone = step_indices(len(self.faces), self.batch_size, self.seed, step)
-        indices = everyone[rows]
-        generator = step_generator(self.seed, step)
-        faces = to_tensor([self.faces[int(i)] for i in indices])
+        indices, generator = everyone[rows], step_generator(self.seed, step)
         hr = augment(faces, self.augmentation, generator, rows, self.batch_size)
         resolution = self.resolutions[int(torch.randint(len(self.resolutions), (), generator=generator))]
         if self.scene is not None or self.camera is not None:
@@ -118,24 +124,32 @@ class StepBatches:
         tensor = torch.from_numpy
         return Batch(hr, lr, tensor(labels), tensor(indices), step, tensor(rows), share)
 
-    def iterate(self, start: int, workers: int, rows: np.ndarray | None = None, pin: bool = False) -> Iterator[Batch]:
-        """Yield the batches, or some ``rows`` of each, from step ``start`` on; ``workers`` processes decode ahead."""
+    def iterate(
+        self, start: int, workers: int, rows: np.ndarray | None = None, device: torch.device | None = None
+    ) -> Iterator[Batch]:
+        """Yield the batches, or some ``rows`` of each, from step ``start`` on; ``workers`` processes decode ahead.
+
+        A GPU as ``device`` augments the faces itself, unless there are cameras, which are made for CPUs.
+        """
         wanted = np.arange(self.batch_size) if rows is None else np.asarray(rows, np.int64)
+        where = "cpu" if device is None else device.type
+        later = where != "cpu" and self.scene is None and self.camera is None
         loader: DataLoader[Any] = DataLoader(
             range(start, self.steps),  # type: ignore[arg-type]
             batch_size=None,
-            collate_fn=partial(self._item, rows=wanted),
+            collate_fn=partial(self._item, self._stored if later else self.part, rows=wanted),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
-            pin_memory=pin,
+            pin_memory=where == "cuda",
         )
-        for item in loader:
+        for step, item in enumerate(loader, start):
             if isinstance(item, GdrdError):
                 raise item
-            yield item
+            yield self._seen(step, wanted, to_tensor(item.to(device, non_blocking=True))) if later else item
 
-    def _item(self, step: int, rows: np.ndarray) -> Batch | GdrdError:
+    @staticmethod
+    def _item(read: Callable[[int, np.ndarray], Any], step: int, rows: np.ndarray) -> Any:
         try:
-            return self.part(step, rows)
+            return read(step, rows)
         except GdrdError as error:
             return error  # DataLoader would make a traceback of many lines of it

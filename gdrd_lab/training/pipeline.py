@@ -23,12 +23,15 @@ from gdrd_lab.models.student.pruning import sface_from
 from gdrd_lab.training.checkpoint import read_metadata
 from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import Recipe
+from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.run import Run, RunOptions, exclusive, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.stages.backbone import BackboneStage
 from gdrd_lab.training.stages.diffusion import GenerativeStage
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.stages.stem import continued, pruned_from_teacher
 from gdrd_lab.training.teacher_targets import teacher_embeddings
+
+ADAPTER_BATCHES = 40  # of 64 faces, on which the adapter of a backbone with a start is fitted
 
 
 def train_generative(
@@ -74,18 +77,29 @@ def train_backbone(
     generative: Path | None = None,
     progress: bool = True,
     options: RunOptions | None = None,
+    init_from: Path | None = None,
 ) -> Student:
-    """Stage 1: the backbone learns features of ``generative`` (a folder or hub id) and is saved as ``out/backbone``."""
+    """Stage 1: the backbone learns features of ``generative`` (a folder or hub id) and is saved as ``out/backbone``.
+
+    It starts from random weights or from a student, ``init_from``, whose head it is then saved with. In that case the
+    adapter is first fitted to what the backbone's features say already.
+    """
     check_run(recipe, faces, ["backbone"])
     run = Run(recipe, faces, out, progress, options or RunOptions())
     with exclusive(out):
         source = generative or run.product("generative")
-        teacher = load_generative(source)
-        inputs = {"generative": generative_fingerprint(teacher)}
+        teacher, config = load_generative(source), recipe.backbone
+        inputs: dict[str, str | None] = {"generative": generative_fingerprint(teacher), "start": ""}
+        upstream = {"generative": read_metadata(source)}
         torch.manual_seed(recipe.seed)
-        student = Student(recipe.student)
-        stage = BackboneStage(recipe.backbone, student, teacher, recipe.seed)
-        metadata = run.train(stage, {"generative": read_metadata(source)}, **inputs)
+        parent = None if init_from is None else Student.load(init_from)
+        student = continued(run, parent, Path(init_from)) if parent and init_from else Student(recipe.student)
+        stage = BackboneStage(config, student, teacher, recipe.seed)
+        if parent is not None:
+            inputs["start"], upstream["start"] = weights_fingerprint(parent), parent.metadata
+            batches = StepBatches(faces, 64, config.resolutions, config.augment, recipe.seed, ADAPTER_BATCHES)
+            stage.fit_adapter(batches.iterate(0, 0))
+        metadata = run.train(stage, upstream, **inputs)
         save_student(student, out / "backbone", metadata)
     return student
 
@@ -207,7 +221,8 @@ def train(
 
 
 def save_student(student: Student, folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Save a student from process 0."""
+    """Save a student from process 0, without what is known of the one that it began as."""
+    student.metadata = {}
     require_finite(student.state_dict(), f"The student of {folder.parent}")
     with distributed.main_process_first() as main:
         if main:

@@ -79,10 +79,11 @@ class Run:
             raise GdrdError(what, remedy) from error
         splits = [part["split"] for part in upstream.values() if part.get("split")]
         splits += [split for part in upstream.values() for split in part.get("upstream_splits", [])]
+        once = [split for place, split in enumerate(splits) if split not in splits[:place]]
         left_out = len(getattr(self.faces, "left_out", ()))
         data = {"data": self.faces.name, "faces": len(self.faces), "left_out": left_out}
         split = dict(self.options.split or split_record(self.faces, None))
-        return {**metadata, **data, "split": split, "upstream_splits": splits, "changes": log.changes}
+        return {**metadata, **data, "split": split, "upstream_splits": once, "changes": log.changes}
 
     def check_checkpoint(self, name: str) -> None:
         """Refuse a stage's newest checkpoint now if its settings or faces are not this run's."""

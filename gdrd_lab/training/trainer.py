@@ -59,7 +59,7 @@ def run(
 
     # This process's rows of each batch.
     rows = own_rows(config, accelerator.num_processes, accelerator.process_index)
-    batches = data.iterate(start, config.workers, rows, accelerator.device.type == "cuda")
+    batches = data.iterate(start, config.workers, rows, accelerator.device)
     log = RunLog(stage.name, config, folder, accelerator, start, progress)
     with catch_sigterm() as stopping, log.bar:
         for step, batch in enumerate(log.timed(batches), start):

@@ -10,9 +10,8 @@
 # one (not timed).
 # The exercises take about 45 minutes.
 #
-# **Student.** The first figure shows the backbone of `student-paper`, which went through this stage, as the paper says, but under an
-# early state of the generative teacher, without its identity losses (notebook 01). The shipped
-# `student` (recipe `best`) did not: it was pruned from the assistant. In this notebook you train a small backbone by yourself.
+# **Student.** The first figure shows the backbones of `student`, pruned from the assistant (recipe `best`), and of `student-paper`, which
+# began as `student` and then went through this stage. In this notebook you train a small backbone by yourself, from random weights.
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the first distillation module: generative
 # representation distillation, L_gen. The nearest public recipe is RepFusion's (arXiv
@@ -21,8 +20,8 @@
 #
 # ## The result first
 # A linear map predicts SFace's embedding of the *sharp* face from the features of a 16 px face, on 15 people it was not fitted
-# on ($R^2$, 1 is perfect). The paper-recipe student's backbone, the generative teacher, a backbone with random weights, and
-# the pixels:
+# on ($R^2$, 1 is perfect). The backbones of both students, the generative teacher, a backbone with random weights, and the
+# pixels:
 
 # %%
 import torch
@@ -34,7 +33,8 @@ from gdrd_lab.models.diffusion.features import generative_features
 course.set_up()
 data = course.lesson_faces()  # people 0 to 44 are trained on; people 45 to 59 only judge
 lr, learn, held_out = data.lr, data.learn, data.held_out
-generative, shipped = gl.load_generative(course.shipped_generative()), gl.load_model("paper-student")
+generative = gl.load_generative(course.shipped_generative())
+student, shipped = gl.load_models(["student", "paper-student"])
 
 
 @torch.inference_mode()
@@ -47,7 +47,8 @@ torch.manual_seed(0)
 untrained = gl.Student(shipped.config).eval()
 target = torch.cat([generative_features(generative, part, timestep=999) for part in lr.split(50)])
 known = {
-    "paper-recipe student's backbone": knows(shipped.backbone),
+    "student's backbone": knows(student.backbone),
+    "student-paper's backbone": knows(shipped.backbone),
     "generative teacher, mid block": data.identity(target),
     "random backbone": knows(untrained.backbone),
     "pixels": data.identity(lr, grid=16),
@@ -55,8 +56,8 @@ known = {
 course.show(plots.bars(known, y_label="R² on 15 people not fitted on", title="Identity in features of 16 px faces"))
 
 # %% [markdown]
-# `data/MODELS.md` describes the training of that student. In this notebook you repeat a small stage 1 and see which part of
-# such a bar it explains.
+# `data/MODELS.md` describes the training of these students. Did stage 1 add to what the backbone says linearly, or take from it?
+# In this notebook you repeat a small stage 1 and see what it does to a backbone that knows nothing.
 #
 # ## The target
 # The teacher reads the same 16 px face. At timestep 999, where its two identity losses trained it (lesson 01), its input is pure noise

@@ -9,9 +9,10 @@
 # **Time.** About 1.5 minutes on 2 CPU cores. A GPU is used for the backbone alone (not timed).
 # The exercises take about 90 minutes.
 #
-# **Student.** The first figure shows `student-paper`, which was trained with L_rcd, L_kd and L_cls on a backbone from stage 1, and
-# the shipped `student` (recipe `best`): no stage 1, no L_rcd and no L_cls, but L_kd and the assistant's embedding. The heads that
-# you train here stand on the small backbone of notebook 02.
+# **Student.** The first figure shows the shipped `student` (recipe `best`): no stage 1, no L_rcd and no L_cls, but L_kd and the
+# assistant's embedding. Beside it stands `student-paper`, which began as `student` and was then trained in the paper's order: stage 1,
+# and with the backbone frozen the head by L_rcd, L_kd and L_cls. The heads that you train here stand on the small backbone of
+# notebook 02.
 #
 # **Paper.** arXiv [2409.06371](https://arxiv.org/abs/2409.06371), the second distillation module: discriminative
 # representation distillation with L_rcd, L_kd and L_cls. L_rcd comes from CRRCD (arXiv

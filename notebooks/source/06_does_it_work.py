@@ -192,7 +192,7 @@ course.show(plots.paired_figure(change, y_label=label, title=f"{first + second} 
 # seeds, `gdrd ablate --config cpu`. It is read from `data/results/ablation*.json`. Each bar is the mean difference from L_kd alone at
 # the same seed and the same number of steps, with its 95 % interval. Whiskers that leave out zero show a difference. "Trained on" means
 # rows whose generative teacher was trained further before it taught. Both teachers were trained on the denoising loss alone. The
-# shipped one, with two identity losses (lesson 01), came later and is not in these rows. Where
+# shipped one, with identity losses (lesson 01), came later and is not in these rows. Where
 # `data/results/converged-ablation.json` is there (`gdrd ablate --config converged`), a last figure shows the rows that decide after
 # more than eight times as many steps.
 

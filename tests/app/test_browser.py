@@ -143,11 +143,20 @@ def test_arrow_keys_and_slider_move_everything(open_page: Callable[..., Any]) ->
     page.wait_for_selector("#gdrd-curve .main-svg")
 
 
+def settled(page: Any, selector: str) -> str:
+    """Return a part's text once it has stayed the same for a second: the load event may draw it again."""
+    before, text = "", page.inner_text(selector)
+    while text != before:
+        page.wait_for_timeout(1000)
+        before, text = text, page.inner_text(selector)
+    return text
+
+
 def test_upload_is_used_and_deleted_and_nobody_else_sees_it(open_page: Callable[..., Any], server: Server) -> None:
     mine, other = open_page(), open_page()
     for page in (mine, other):
         page.wait_for_selector("#gdrd-scores table")
-    before = mine.inner_text("#gdrd-scores")
+    before = settled(mine, "#gdrd-scores")
     give(mine, "first", "my-secret-face.png", face_file())
     mine.wait_for_selector(".gdrd-found img")
     mine.wait_for_selector("#gdrd-scores caption >> text=real people")

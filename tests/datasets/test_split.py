@@ -103,7 +103,7 @@ def test_numbers_name_people_within_one_set_only() -> None:
 
 
 @pytest.mark.skipif(not FACES, reason="real faces are not here: set GDRD_FACES to their folder")
-@pytest.mark.parametrize("name", ["student", "assistant", "student-paper"])
+@pytest.mark.parametrize("name", ["student", "assistant"])
 def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
     faces = FolderFaces(Path(str(FACES), "celeba10k"), ReadOptions("never"), check=False)
     record = json.loads((data_folder() / name / "facts.json").read_text())["split"]

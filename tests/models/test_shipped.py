@@ -16,7 +16,7 @@ from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 
 # Accuracy on the embedded set (60 identities x 5, seed 0) at 8 and 16 px, measured when the models were shipped.
-EXPECTED = {"student": (0.8692, 0.9683), "assistant": (0.9133, 0.9767), "paper-student": (0.865, 0.9108)}
+EXPECTED = {"student": (0.8692, 0.9683), "assistant": (0.9133, 0.9767), "paper-student": (0.8767, 0.9508)}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -37,7 +37,7 @@ def test_student_costs_at_most_a_quarter_of_sface() -> None:
 def test_models_are_small_and_have_a_card() -> None:
     everything = [file for file in data_folder().rglob("*") if file.is_file()]
     files = [file for file in everything if file.suffix == ".safetensors"]
-    assert sum(file.stat().st_size for file in files) < 60e6
+    assert sum(file.stat().st_size for file in files) < 70e6
     assert sum(file.stat().st_size for file in set(everything) - set(files)) < 5e6
     cards = (data_folder() / "MODELS.md").read_text() + (data_folder() / "FACE_MODEL.md").read_text()
     for folder in {file.parent.relative_to(data_folder()).parts[0] for file in files if file.parent != data_folder()}:

@@ -14,7 +14,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.metrics.verification import roc
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.plots.charts import Curve, accuracy_curves, curves, roc_figure, score_histogram
-from gdrd_lab.plots.figures import COLOURS, alt_text, face_strip, render, save
+from gdrd_lab.plots.figures import COLOURS, alt_text, face_strip, render, save, style
 from gdrd_lab.transforms.degradation import Degradation
 
 SIZES = [8, 16, 32, 112]
@@ -157,3 +157,10 @@ def test_pyplot_is_never_loaded() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_thirty_six_lines_differ_in_colour_or_marker() -> None:
+    looks = [style(index, "marker") for index in range(36)]
+    assert len({(look["color"], look["marker"]) for look in looks}) == 36
+    dashed = [style(index, "linestyle") for index in range(12)]
+    assert len({(look["color"], str(look["linestyle"])) for look in dashed}) == 12

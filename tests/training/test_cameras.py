@@ -55,6 +55,18 @@ def test_rows_of_a_batch_are_the_same_in_any_part(camera: Camera | None, light: 
         assert 0 < int(clean.sum()) < 12
 
 
+@pytest.mark.parametrize("camera", [None, training()])
+def test_a_device_augments_the_faces_itself_unless_there_are_cameras(camera: Camera | None) -> None:
+    """On the device "meta", which computes shapes alone; and no difference on a CPU."""
+    batches = StepBatches(FACES, 6, (8,), AugmentConfig(), 0, 3, None, camera)
+    batch = next(batches.iterate(1, 0, np.array([4, 1]), torch.device("meta")))
+    assert batch.step == 1 and batch.hr.is_meta == batch.lr.is_meta == (camera is None)
+    assert batch.lr.shape == (2, 3, 8, 8) and torch.equal(batch.rows, torch.tensor([4, 1]))
+    assert torch.equal(batch.indices, batches[1].indices[[4, 1]])
+    ours = next(batches.iterate(1, 0, np.array([4, 1]), torch.device("cpu")))
+    assert torch.equal(ours.lr, batches[1].lr[[4, 1]])
+
+
 def test_each_step_has_cameras_of_its_own() -> None:
     one_face = FACES[0][None].repeat(8, 0)
     still = AugmentConfig(flip=False, shift=0.0, scale=0.0, rotate=0.0, colour=0.0)

@@ -39,10 +39,10 @@ STILL = AugmentConfig(flip=False, shift=0, scale=0, rotate=0, colour=0)
 
 
 def stage(
-    identity: float, align: float, teacher: RecogniserNetwork | None, seen: AugmentConfig = STILL
+    identity: float, align: float, teacher: RecogniserNetwork | None, seen: AugmentConfig = STILL, pixel: float = 0.0
 ) -> GenerativeStage:
     torch.manual_seed(0)
-    weighted = replace(PLAIN, weight_identity=identity, weight_align=align, identity_augment=seen)
+    weighted = replace(PLAIN, weight_identity=identity, weight_align=align, weight_pixel=pixel, identity_augment=seen)
     return GenerativeStage(weighted, 0, teacher)
 
 
@@ -52,29 +52,34 @@ def test_weights_of_zero_train_as_the_paper_does(batch: Batch) -> None:
     with torch.no_grad():
         assert set(plain(batch)) == {"denoise"}
         assert torch.equal(plain(batch)["denoise"], weighted(batch)["denoise"])
-    assert recipes.paper().generative.weight_identity == recipes.paper().generative.weight_align == 0
+    paper = recipes.paper().generative
+    assert paper.weight_identity == paper.weight_align == paper.weight_pixel == 0
 
 
 def test_values_follow_the_equations(batch: Batch) -> None:
     """Independently: the UNet on zero noise and on noise, SFace on the enlarged estimate, a matrix on the features."""
     sface = load_sface()
-    trained = stage(2, 3, sface).eval()
+    trained = stage(2, 3, sface, pixel=5).eval()
     with torch.no_grad():
         losses = trained(batch)
         pipeline: SuperResolutionPipeline = trained.pipeline
         target = sface.embed(batch.hr)
-        identity, align = [], []
+        identity, align, pixel = [], [], []
         for row in range(6):
             noise = step_noise(0, 0, [row], (3, 64, 64))[1] * (row % 2)
             condition = resize(batch.lr[row : row + 1], 64) * 2 - 1
             v = pipeline.predict(noise, condition, 999)
             face = (condition - 0.14 * v + 1) / 2  # x_0 = -v where abar is 0
             identity.append(1 - F.cosine_similarity(sface(face), target[row : row + 1]))
+            pixel.append(((face - resize(batch.hr[row : row + 1], 64)) ** 2).mean())
             features = block_features(pipeline.unet, pipeline.unet_input(noise, condition), 999)
             mapped = features.flatten(1) @ trained.trained["align"][1].weight.T + trained.trained["align"][1].bias  # type: ignore[index]
             align.append(1 - F.cosine_similarity(mapped, target[row : row + 1]))
     assert float(losses["identity"]) == pytest.approx(float(torch.cat(identity).mean()), rel=1e-3)
-    assert trained.weights == {"identity": 2, "align": 3}
+    assert trained.weights == {"identity": 2, "align": 3, "pixel": 5}
+    assert float(losses["pixel"]) == pytest.approx(float(torch.stack(pixel).mean()), rel=1e-3)
+    with torch.no_grad():  # needs no teacher
+        assert stage(0, 0, None, pixel=5).eval()(batch)["pixel"] == losses["pixel"]
     assert float(losses["align"]) == pytest.approx(float(torch.cat(align).mean()), rel=1e-3)
 
 

@@ -370,3 +370,15 @@ def test_the_command_line_refuses_another_rate_and_then_resumes_with_it(
     facts = json.loads((tmp_path / "run" / "generative" / "facts.json").read_text())
     assert facts["changes"] == [{"step": 2, "config.loop.learning_rate": [0.0005, 1e-5]}]
     assert facts["split"]["trained_people"] == 4
+
+
+def test_stage_two_keeps_out_whom_stage_one_did_not_see(tmp_path: Path) -> None:
+    """Whatever share is asked for: who is held out from a student is held out from both stages."""
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
+    common = ["--config", "smoke", "--data", "synthetic", "--out", str(tmp_path / "run"), "--quiet"]
+    loops = [f"{stage}.loop.steps=1" for stage in ("backbone", "head")]
+    for stage, share in (("backbone", "0.3"), ("head", "0.1")):
+        teacher = ["--generative", str(tmp_path / "generative")]
+        assert main(["train", stage, *common, "--validation-split", share, *teacher, "--set", *loops]) in (0, None)
+    facts = [json.loads((tmp_path / "run" / part / "facts.json").read_text()) for part in ("backbone", "student")]
+    assert facts[0]["split"]["held_out"] == facts[1]["split"]["held_out"] and facts[0]["split"]["held_out_people"] > 10

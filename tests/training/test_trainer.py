@@ -248,6 +248,36 @@ def test_runs_start_from_given_weights_and_a_second_teacher(faces: Any, tmp_path
         pipeline.train_head(recipe, faces, tmp_path / "run", Teacher(), tmp_path / "assistant", False, folders[2])
 
 
+def test_stage_one_goes_on_from_a_student(faces: Any, tmp_path: Path) -> None:
+    """Its adapter is fitted before the first step, its BatchNorm statistics and head stay, and its record is kept."""
+    recipe = recipes.smoke()
+    loop = replace(recipe.backbone.loop, steps=2, batch_size=8, learning_rate=1e-4)
+    recipe = replace(recipe, backbone=replace(recipe.backbone, loop=loop, freeze_bn_stats=True))
+    torch.manual_seed(3)
+    begun = Student(recipe.student)
+    begun.save(tmp_path / "begun", {"split": {"data": "some"}, "averaged": {"share": 0.5}})
+    build_pipeline(recipe.generative).save_pretrained(tmp_path / "generative")
+    folders = tmp_path / "generative", False, None, tmp_path / "begun"
+    student = pipeline.train_backbone(recipe, faces, tmp_path / "run", *folders)
+    plain = pipeline.train_backbone(recipe, faces, tmp_path / "plain", *folders[:2])
+    for name, value in begun.state_dict().items():
+        found = student.state_dict()[name]
+        assert torch.equal(found, value) == (name.startswith("head") or "running" in name or "tracked" in name), name
+        assert name.startswith("head") or "running" not in name or torch.equal(plain.state_dict()[name], value), name
+    first = [
+        float((tmp_path / run / "checkpoints/backbone/losses.csv").read_text().splitlines()[1].split(",")[2])
+        for run in ("run", "plain")
+    ]
+    assert first[0] < 1 < first[1]  # the channels' means give 1
+    facts = json.loads((tmp_path / "run" / "backbone" / "facts.json").read_text())
+    assert facts["upstream_splits"] == [{"data": "some"}] and "averaged" not in facts
+    with pytest.raises(GdrdError, match=r"settings \(start\)"):  # another start is another run
+        pipeline.train_backbone(recipe, faces, tmp_path / "run", *folders[:2])
+    other = replace(recipe, student=replace(recipe.student, head_channels=48))
+    with pytest.raises(GdrdError, match="another shape"):
+        pipeline.train_backbone(other, faces, tmp_path / "other", *folders)
+
+
 @pytest.mark.parametrize("freeze_bn_stats", [True, False])
 def test_the_first_blocks_of_a_separable_student_stay_as_they_are(
     faces: Any, tmp_path: Path, freeze_bn_stats: bool

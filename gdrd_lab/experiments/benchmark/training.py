@@ -92,7 +92,7 @@ class ReadyBatches(StepBatches):
         """Make the batches of the first ``steps``."""
         self.ready, self.clock = [self[step % 4] for step in range(steps)], clock
 
-    def iterate(self, start: int, workers: int, rows: np.ndarray | None = None, pin: bool = False) -> Iterator[Batch]:
+    def iterate(self, start: int, workers: int, rows: Any = None, device: Any = None) -> Iterator[Batch]:
         """Yield them."""
         self.times: list[float] = []
         for batch in self.ready[start:]:

@@ -1,9 +1,11 @@
 """Stage 1: the student's backbone learns the features of the generative teacher's encoder (L_gen)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
-from gdrd_lab.losses.generative import generative_loss
+from gdrd_lab.losses.generative import TargetNormalisation, generative_loss, normalise_target
 from gdrd_lab.models.diffusion.features import generative_features
 from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline
 from gdrd_lab.models.student.adapter import FeatureAdapter
@@ -22,6 +24,19 @@ class BackboneStage(Stage):
         super().__init__("backbone", {"backbone": student.backbone, "adapter": adapter}, frozen=[teacher, student.head])
         self.config = config
 
+    def train(self, mode: bool = True) -> "BackboneStage":
+        """Set the training mode, but keep BatchNorm statistics that are to stay."""
+        super().train(mode)
+        self.trained["backbone"].train(mode and not self.config.freeze_bn_stats)
+        return self
+
+    @torch.no_grad()
+    def fit_adapter(self, batches: Iterable[Batch]) -> None:
+        """Fit the adapter to what the backbone's features say now, so that L_gen changes them no more than it must."""
+        backbone, normalisation = self.trained["backbone"].eval(), TargetNormalisation(int(self.config.normalise))
+        pairs = ((backbone(batch.lr), target_features(self.config, self.frozen[0], batch)) for batch in batches)
+        self.trained["adapter"].fit((found, normalise_target(target, normalisation)) for found, target in pairs)  # type: ignore[operator]
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"gen": L_gen}."""
         features = self.trained["adapter"](self.trained["backbone"](batch.lr))
@@ -39,8 +54,13 @@ def feature_adapter(
 
 def regression_loss(config: BackboneConfig, teacher: SuperResolutionPipeline, features: Tensor, batch: Batch) -> Tensor:
     """Return L_gen between adapted features of a batch and the teacher's features of the same faces."""
+    target = target_features(config, teacher, batch)
+    return generative_loss(features.float(), target, normalise=config.normalise)
+
+
+def target_features(config: BackboneConfig, teacher: SuperResolutionPipeline, batch: Batch) -> Tensor:
+    """Return the teacher's features of a batch, float32."""
     hr = batch.hr if config.hr else None
     seeds = batch.indices.tolist() if config.timestep and config.noise else None
     timestep, block = config.timestep, config.block
-    target = generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds)
-    return generative_loss(features.float(), target.float(), normalise=config.normalise)
+    return generative_features(teacher, batch.lr, hr=hr, timestep=timestep, block=block, seeds=seeds).float()

@@ -53,7 +53,7 @@ def one_step(pipeline: SuperResolutionPipeline, lr: Tensor, noise: Tensor) -> Te
 class GenerativeStage(Stage):
     """The velocity loss at a random timestep and, by weight, the identity of the one-step estimate and its features.
 
-    L = L_denoise + w_identity (1 - cos(T(a(y_0)), T(y))) + w_align (1 - cos(A f, T(y)))
+    L = L_denoise + w_identity (1 - cos(T(a(y_0)), T(y))) + w_align (1 - cos(A f, T(y))) + w_pixel mean((y_0 - y)^2)
 
     y is the high-resolution face, y_0 its estimate from pure noise (zero noise for every other face), a a random
     augmentation, f the features of ``align_block`` in that pass, A a linear map and T the discriminative teacher. With
@@ -83,22 +83,25 @@ class GenerativeStage(Stage):
         frozen += [assistant] if assistant is not None and config.assistant_targets else []
         super().__init__("generative", trained, frozen=frozen)
         self.config, self.seed = config, seed
-        self.weights = {"identity": config.weight_identity, "align": config.weight_align}
+        self.weights = {name: getattr(config, f"weight_{name}") for name in ("identity", "align", "pixel")}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return {"denoise": ..., "identity": ..., "align": ...}, the last two where their weights are above 0."""
+        """Return {"denoise": ..., "identity": ..., "align": ..., "pixel": ...}, without those of weight 0."""
         config, device = self.config, batch.lr.device
         size = (3, config.size, config.size)
         numbers, noise = step_noise(self.seed, batch.step, batch.rows.tolist(), size)
         timesteps, noise = (numbers * 1000).long().clamp_max(999).to(device), noise.to(device)
         losses = {"denoise": velocity_loss(self.pipeline, batch.hr, batch.lr, timesteps, noise, config.min_snr)}
-        if not self.frozen:
+        if not (self.frozen or config.weight_pixel):
             return losses
-        with torch.no_grad():
-            target = self.frozen[-1].embed(batch.lr if config.assistant_targets else batch.hr).float()
+        if self.frozen:
+            with torch.no_grad():
+                target = self.frozen[-1].embed(batch.lr if config.assistant_targets else batch.hr).float()
         start = noise * (batch.rows.to(device) % 2)[:, None, None, None]
         with captured(self.pipeline.unet, config.align_block) as features:
             face = one_step(self.pipeline, batch.lr, start)
+        if config.weight_pixel:
+            losses["pixel"] = (face - resize(batch.hr, config.size)).square().mean()
         if config.weight_identity:
             rows, generator = batch.rows.cpu().numpy(), step_generator(self.seed, batch.step, SEEN)
             face = resize(face, batch.hr.shape[-1])

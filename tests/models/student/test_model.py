@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -76,6 +77,19 @@ def test_input_size_must_fit_the_grid() -> None:
 def test_adapter_gives_the_teachers_shape() -> None:
     assert FeatureAdapter(16, 24, (4, 4))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 4, 4)
     assert FeatureAdapter(16, 24, (16, 16))(torch.rand(2, 16, 8, 8)).shape == (2, 24, 16, 16)
+
+
+def test_a_fitted_adapter_is_the_least_squares_solution() -> None:
+    """Independently: numpy's least squares of the targets at every position on the averaged features there."""
+    torch.manual_seed(0)
+    adapter = FeatureAdapter(6, 4, (2, 2))
+    parts = [(torch.randn(12, 6, 4, 4), torch.randn(12, 4, 2, 2)) for _ in range(3)]
+    adapter.fit(parts)
+    inputs = np.concatenate([adapter.resized(part).permute(0, 2, 3, 1).reshape(-1, 6).numpy() for part, _ in parts])
+    wanted = np.concatenate([target.permute(0, 2, 3, 1).reshape(-1, 4).numpy() for _, target in parts])
+    solution = np.linalg.lstsq(np.c_[inputs, np.ones(len(inputs))], wanted, rcond=None)[0]
+    np.testing.assert_allclose(adapter.project.weight.detach()[:, :, 0, 0].T, solution[:-1], atol=2e-3)
+    np.testing.assert_allclose(adapter.project.bias.detach(), solution[-1], atol=2e-3)
 
 
 @pytest.mark.parametrize(
