@@ -114,3 +114,12 @@ def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
     numbers = np.random.default_rng(0).choice(5429, 271, replace=False)
     assert set(held_out.labels) == set(numbers)
     assert len(overlap(record, faces)) == 5158
+
+
+def test_the_papers_student_records_both_of_its_splits() -> None:
+    """Its stage 2 held out other people than its start and stage 1, as its card says."""
+    facts = json.loads((data_folder() / "student-paper" / "facts.json").read_text())
+    start = json.loads((data_folder() / "student" / "facts.json").read_text())["split"]
+    assert (facts["split"]["trained_people"], facts["split"]["held_out_people"]) == (5151, 278)
+    assert start["held_out_people"] == 271
+    assert start["held_out"] in [part["held_out"] for part in facts["upstream_splits"]]
