@@ -45,7 +45,9 @@ class Page:
     def timed(self, function: Any, *first: Any, outputs: list[Any], settings: bool = True) -> dict[str, Any]:
         """Return the arguments of an event that calls ``function(session, time, *first, *settings)``."""
         inputs = [self.session, self.time, *first, *(self.controls.values() if settings else ())]
-        sent = f"(...all) => {{ all.length = {len(inputs)}; all[1] = performance.now(); return all; }}"
+        # Chromium's clock counts in steps of 0.1 ms, and Gradio sends several events in one: no two have the same time.
+        at = "window.gdrdTime = Math.max(performance.now(), (window.gdrdTime || 0) + 0.001)"
+        sent = f"(...all) => {{ all.length = {len(inputs)}; all[1] = {at}; return all; }}"
         return {"fn": function, "inputs": inputs, "outputs": outputs, "js": sent, "preprocess": False}
 
     def settings(self, values: tuple[Any, ...]) -> dict[str, Any]:
