@@ -80,7 +80,7 @@ def _networks(view: View) -> str:
 
 
 def _across(view: View, own: Own) -> str:
-    slow = 'networks.append(gl.load_model("super-resolved", steps=1))\n' if view.slow else ""
+    slow = 'networks.append(gl.load_model("super-resolved"))\n' if view.slow else ""
     return f"""{_start("from gdrd_lab.plots import Curve, accuracy_curves", view, own)}
 {_networks(view)}{slow}sizes = {sorted({*RESOLUTIONS, view.resolution})}
 result = gl.compare(first, second, networks, sizes, {_degradation(view)}, seeds={view.seeds}).scores

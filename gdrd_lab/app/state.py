@@ -51,7 +51,7 @@ class View:
     third: str = field(default="none", metadata={"label": "Third method", "longest": 40})
     slow: bool = _choice("Include SFace on super-resolved faces, which is slow", False, True)
     whose: Literal["first", "second"] = _choice("Face (shared with the tab Where it looks)", "first", "second")
-    steps: int = _number("Denoising steps", 4, 1, 20, 1)
+    steps: int = _number("Denoising steps", 1, 1, 20, 1)
     noise_seed: int = _number("First of four seeds", 0, 0, 9999)
     target: Literal["itself", "the other face"] = _choice("Explain the similarity to", "itself", "the other face")
     method: Literal["PCA", "UMAP"] = _choice("Projection (UMAP takes 20 s)", "PCA", "UMAP")

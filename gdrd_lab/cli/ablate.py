@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = with_teacher(chosen, *labelled(other)) if other else chosen
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
-    baselines = gl.load_models(arguments.baselines, generative, steps=1)
+    baselines = gl.load_models(arguments.baselines, generative)
     scores = ablate(
         config, faces, generative, load_sface(), arguments.out,
         assistant=arguments.assistant or shipped_assistant(), baselines=baselines,

@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--unseen", action="store_true", help="leave out the people that a student was trained on")
     parser.add_argument("--at-least", type=int, default=1, metavar="N", help="only identities with N faces or more")
     flags.add_generative(parser)
-    parser.add_argument("--steps", type=int, default=4, help="denoising steps of super-resolved")
+    parser.add_argument("--steps", type=int, default=1, help="denoising steps of super-resolved")
     text = "both faces degraded; sharp gallery against degraded probe; the same with SFace's gallery (students)"
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=list(SETTINGS), help=text)
     parser.add_argument("--identification", action="store_true", help="also closed-set rank-k")

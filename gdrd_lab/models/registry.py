@@ -30,8 +30,8 @@ MODELS = (
     ModelInfo("student", "student, `best` recipe", (8, 64), 83.9, (0.951, 0.965)),
     ModelInfo("paper-student", "student, the paper's losses and order", (8, 64), 83.9, (0.943, 0.953)),
     ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.961, 0.986)),
-    ModelInfo("super-resolved", "SFace on super-resolved faces, 4 steps", (8, 32), 1867.1),
-    ModelInfo("super-resolved-dlib", "dlib's ResNet on super-resolved faces", (8, 32), 1563.8),
+    ModelInfo("super-resolved", "SFace on super-resolved faces, one step", (8, 32), 897.4),
+    ModelInfo("super-resolved-dlib", "dlib's ResNet on super-resolved faces", (8, 32), 594.1),
     ModelInfo("dlib", "dlib's ResNet, an independent evaluator", (150, 150), 270.9),
 )
 FOLDERS = {"student": "student", "paper-student": "student-paper", "assistant": "assistant", "generative": "generative"}
@@ -77,14 +77,14 @@ def labelled(text: str) -> tuple[str, str]:
     return (label, path) if equals and label and not Path(text).exists() else ("", text)
 
 
-def load_model(name_or_path: str | Path, generative: str | Path | None = None, steps: int = 4) -> Recogniser:
+def load_model(name_or_path: str | Path, generative: str | Path | None = None, steps: int = 1) -> Recogniser:
     """Load a recogniser by name or path.
 
     Args:
         name_or_path: a name of ``list_models``, the folder of a trained student, or a .onnx file of `gdrd export`.
             "NAME=PATH" gives the recogniser another name in tables and files.
         generative: folder or hub id of the generative teacher of the super-resolved models; None: the shipped one.
-        steps: its denoising steps.
+        steps: its denoising steps; one keeps most of the identity.
 
     Raises:
         GdrdError: there is no such model, a file is missing or damaged, or a weight is not finite.
@@ -126,7 +126,7 @@ def load_model(name_or_path: str | Path, generative: str | Path | None = None, s
     return Student.load(folder)
 
 
-def load_models(names: Sequence[str | Path], generative: str | Path | None = None, steps: int = 4) -> list[Recogniser]:
+def load_models(names: Sequence[str | Path], generative: str | Path | None = None, steps: int = 1) -> list[Recogniser]:
     """Load recognisers to be compared, with unique names; arguments as for ``load_model``.
 
     A model from a path takes the path as its name if another model has the same name.

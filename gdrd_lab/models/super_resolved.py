@@ -14,7 +14,7 @@ class SuperResolved:
     """Super-resolves faces below the output's resolution, then embeds; noise follows from ``seed`` and pixels."""
 
     def __init__(
-        self, pipeline: SuperResolutionPipeline, recogniser: Recogniser, steps: int = 4, seed: int = 0
+        self, pipeline: SuperResolutionPipeline, recogniser: Recogniser, steps: int = 1, seed: int = 0
     ) -> None:
         self.pipeline, self.recogniser, self.steps, self.seed = pipeline, recogniser, steps, seed
         self.name = f"{recogniser.name} on super-resolved"

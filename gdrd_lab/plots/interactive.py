@@ -78,7 +78,7 @@ def fraction_plot(curves: Mapping[str, ScoreCurve], *, title: str = "", change: 
         _line(i, (100 * curve.fractions).tolist(), curve.scores.tolist(), f"{name}: area {curve.area:.2f}")
         for i, (name, curve) in enumerate(curves.items())
     ]
-    return _figure(traces, title, 340, f"Pixels {change} (%), most salient first", "Cosine to the explained embedding")
+    return _figure(traces, title, 340, f"Pixels {change} (%), most salient first", "Cosine score")
 
 
 def _line(i: int, x: Sequence[float], y: Sequence[float], name: str) -> Any:

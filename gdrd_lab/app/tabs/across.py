@@ -29,7 +29,7 @@ def slow_recognisers() -> tuple[Any, ...]:
     """Return SFace on super-resolved faces (one step, its best setting)."""
     from gdrd_lab.models.super_resolved import SuperResolved
 
-    return (SuperResolved(generative(), recognisers()[0], steps=1),)
+    return (SuperResolved(generative(), recognisers()[0]),)
 
 
 def compared(view: View, first: Face, second: Face) -> Comparison:
