@@ -45,8 +45,8 @@ WORDS: dict[Tab, str] = {
     "across": "The same pair at every resolution: below its threshold, a method no longer knows the person.",
     "search": "Who is it? The first face, small, against the sharp faces of the gallery: the synthetic ones, or your "
     "photographs of the tab Embedding map.",
-    "generate": "What a diffusion model, the generative teacher, makes of a small face. One step keeps most of the identity; more steps "
-    "draw sharper detail. What they add is invented.",
+    "generate": "What a diffusion model, the generative teacher, makes of a small face. It invents what it adds, and "
+    "more with every step: one step keeps most of the identity.",
     "cam": "The parts of a face that a score depends on. Maps of random weights beside them show what is chance.",
     "map": "Every face is a point: faces of one person should be close. The path shows one face as it shrinks.",
     "download": "Figures, the selection, the settings, and code that computes the numbers of a tab again.",

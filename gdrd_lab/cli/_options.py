@@ -90,14 +90,21 @@ def add_validation_split(parser: ArgumentParser, help: str) -> None:
     parser.add_argument("--validation-split", type=float, default=0.0, metavar="SHARE", help=help)
 
 
-def held_out(arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser]) -> gl.FaceDataset:
-    """Return the faces that ``add_validation_split`` asked for: of people that no recogniser was trained on."""
-    from gdrd_lab.datasets.split import split_identities
+def held_out(
+    arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser], *generative: Path | str
+) -> gl.FaceDataset:
+    """Return, and count, the faces that ``add_validation_split`` asked for: of people that no model was trained on."""
+    from gdrd_lab.datasets.registry import report
+    from gdrd_lab.training.checkpoint import read_metadata
 
     if not arguments.validation_split:
         return faces
-    records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
-    return split_identities(faces, arguments.validation_split, records=records)[1]
+    known = [getattr(recogniser, "metadata", {}) for recogniser in recognisers] + list(map(read_metadata, generative))
+    records = [metadata.get("split") for metadata in known]
+    faces = gl.split_identities(faces, arguments.validation_split, records=records)[1]
+    if not getattr(arguments, "quiet", False):
+        print(report(faces))
+    return faces
 
 
 def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:

@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.registry import shipped_generative
 
-    faces = flags.held_out(arguments, flags.open_data(arguments), ())
     generative, judge = arguments.generative or shipped_generative(), gl.load_model(arguments.reference_model)
+    faces = flags.held_out(arguments, flags.open_data(arguments), (), generative)
     options = gl.EmbedOptions(batch_size=32, progress=not arguments.quiet)
     chosen = {name: getattr(arguments, name) for name in ("resolutions", "steps", "seeds")}
     pictures = random_subset(faces, arguments.faces)

@@ -54,7 +54,7 @@ def state_links(view: View, gallery: Gallery) -> str:
         + download_link(table, "text/csv", "selection.csv", f"Save {count} as CSV")
         + download_link(view.to_json().encode(), "application/json", "view.json", "Save the settings as JSON")
         + f'<a class="gdrd-link" id="gdrd-view-link" href="{query}" onclick="{COPY}">Copy a link to this view</a></div>'
-        f'<p class="gdrd-keys">The settings and the link open the tab "{view.tab}" with every setting, but hold none of your faces.</p>'
+        f'<p class="gdrd-keys">JSON and link open the tab "{view.tab}" with every setting, and hold no face.</p>'
     )
 
 
