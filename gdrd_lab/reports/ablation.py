@@ -54,7 +54,7 @@ def converged(scores: list[Score], page: Path) -> list[str]:
             runs = runs_of(scores, size, r"accuracy, fold \d+")
             for row, change in (paired_differences(runs, reference) if reference in runs else {}).items():
                 found.setdefault(name, {}).setdefault(row, {})[size] = change
-                rows[row][f"{size} px, less {name}"] = Metric("", change[0], len(runs[row]), change[1])
+                rows[row][f"{size} px, gain over {name}"] = Metric("", change[0], len(runs[row]), change[1])
     question = "Does the generative teacher help, when, and by how much?"
     # Figures have the rows with the paper's losses; those with a single loss are in the table.
     drawn = [s for s in scores if s.samples and ("L_gen" in s.method or s.method.startswith("random"))]

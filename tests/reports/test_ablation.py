@@ -58,9 +58,8 @@ def test_the_table_has_spreads_and_paired_differences(tmp_path: Path) -> None:
     scores = converged_scores(0.05)
     about, text, *pictures = converged(scores, tmp_path / "page.md")
     head, _, *rows = text.split("\n\n")[1].splitlines()
-    assert head.endswith(
-        f"| 8 px, less {CONTROL} | 16 px, less {CONTROL} | 8 px, less L_kd alone | 16 px, less L_kd alone |"
-    )
+    gains = [f"{size} px, gain over {name}" for name in (CONTROL, "L_kd alone") for size in (8, 16)]
+    assert head.endswith(f"| {' | '.join(gains)} |")
     change = paired_differences(runs_of(scores, 16, r"accuracy, fold \d+"), "L_kd only")[PAPER]
     (row,) = (row for row in rows if row.startswith(f"| {PAPER} |"))
     assert row.split(" | ")[6].removesuffix(" |") == f"{100 * change[0]:.1f} ± {100 * change[1]:.1f}"
