@@ -157,7 +157,7 @@ def ablate(
 ) -> list[sweep.Score]:
     """Train every row of ``chosen`` (None: all) with every seed on most identities and score it on the others.
 
-    The others are those whom all teachers of the rows held out, where their records name people of these faces.
+    The others are those whom all teachers held out, where their records name people of these faces.
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
     ``generative`` is a folder or hub id. Of the scores ``method`` is the row's name, ``seed`` the run's and ``samples``
     the faces seen; ``config.curve`` asks for earlier ones, of averaged weights, in the setting ``Setting.SAME`` alone.
@@ -165,7 +165,7 @@ def ablate(
     chosen = rows(config) if chosen is None else chosen
     folders = {row.generative or generative for row in chosen if row.backbone}
     second = assistant if any(row.head.weight_assistant for row in chosen) else None
-    records = [read_metadata(folder).get("split") for folder in (*folders, second) if folder]
+    records = [read_metadata(folder).get("split") for folder in {generative, second, *folders} if folder]
     trained, held_out = split_identities(faces, config.hold_out, records=records)
     for row in chosen:
         if row.head.weight_assistant and assistant is None:

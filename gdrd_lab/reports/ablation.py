@@ -14,8 +14,8 @@ from gdrd_lab.reports import answers
 from gdrd_lab.reports.conditions import curves_over
 from gdrd_lab.reports.markdown import METRICS, answered, columns, last_scores, nested, picture
 
-# What rows are compared with: its name in text, and the row.
-REFERENCES = {"the same losses without L_gen": "L_kd + L_rcd + L_cls, no L_gen", "L_kd alone": "L_kd only"}
+NO_L_GEN = "L_kd + L_rcd + L_cls, no L_gen"
+REFERENCES = {"the same losses without L_gen": NO_L_GEN, "L_kd alone": "L_kd only", "L_rcd alone": "L_rcd only"}
 
 
 def short(scores: list[Score], page: Path) -> list[str]:

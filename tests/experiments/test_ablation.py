@@ -171,11 +171,11 @@ def test_people_whom_the_teacher_held_out_judge(tmp_path: Path) -> None:
     assert record["held_out"] != usual["held_out"]
     build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "generative")
     (tmp_path / "generative" / "facts.json").write_text(json.dumps({"split": record}))
-    for text, held_out in (("the paper", record["held_out"]), ("L_kd only", usual["held_out"])):
+    for text in ("the paper", "L_kd only"):  # so rows that were trained in separate calls can be compared
         run = (config, drawn(0), tmp_path / "generative", FlatTeacher(), tmp_path / text)
         ablate(*run, chosen=choose(config, text), progress=False)
         (student,) = (tmp_path / text).glob("seed-0/head-*/student")
-        assert Student.load(student).metadata["split"]["held_out"] == held_out
+        assert Student.load(student).metadata["split"]["held_out"] == record["held_out"]
 
 
 def test_another_teacher_doubles_the_rows_that_have_one() -> None:
