@@ -111,6 +111,12 @@ def test_the_answer_in_lesson_6_follows_from_the_shipped_ablation() -> None:
     assert {"CRD only (in the batch)", "L_kd + an assistant's embedding"} <= better
     first = {name for name in better if name.startswith("...") and "trained on" not in name}
     assert first and not any(name.endswith("trained on") for name in better)
+    longer = course.ablation_runs(name="converged-ablation")
+    means = {name: np.mean(list(values.values())) for name, values in longer.items()}
+    assert max(means, key=lambda name: means[name]) == paper
+    gains = plots.paired_differences(longer, "L_kd + L_rcd + L_cls, no L_gen")
+    (mean, reach), (before, reach_before) = gains[paper], gains[f"{paper}, earlier generative teacher"]
+    assert mean > reach and abs(before) <= reach_before
 
 
 def test_people_who_judge_are_split_off_before_anything_is_trained() -> None:
