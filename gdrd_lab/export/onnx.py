@@ -155,6 +155,7 @@ def quantise_onnx(source: Path, path: Path, calibration: FaceDataset, faces: int
             Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
+            reduce_range=True,  # 7-bit weights: sums of 8-bit products overflow on CPUs without VNNI
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
