@@ -64,9 +64,12 @@ def face_selection(arguments: Namespace) -> Any:
 
 def open_data(arguments: Namespace, training: bool = False) -> gl.FaceDataset:
     """Open the faces of ``add_data`` and print what was found, unless ``--quiet``."""
+    return _reported(arguments, gl.load_dataset(arguments.data, training=training, options=read_options(arguments)))
+
+
+def _reported(arguments: Namespace, faces: gl.FaceDataset) -> gl.FaceDataset:
     from gdrd_lab.datasets.registry import report
 
-    faces = gl.load_dataset(arguments.data, training=training, options=read_options(arguments))
     if not getattr(arguments, "quiet", False):
         print(report(faces))
     return faces
@@ -94,17 +97,13 @@ def held_out(
     arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser], *generative: Path | str
 ) -> gl.FaceDataset:
     """Return, and count, the faces that ``add_validation_split`` asked for: of people that no model was trained on."""
-    from gdrd_lab.datasets.registry import report
     from gdrd_lab.training.checkpoint import read_metadata
 
     if not arguments.validation_split:
         return faces
     known = [getattr(recogniser, "metadata", {}) for recogniser in recognisers] + list(map(read_metadata, generative))
     records = [metadata.get("split") for metadata in known]
-    faces = gl.split_identities(faces, arguments.validation_split, records=records)[1]
-    if not getattr(arguments, "quiet", False):
-        print(report(faces))
-    return faces
+    return _reported(arguments, gl.split_identities(faces, arguments.validation_split, records=records)[1])
 
 
 def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:

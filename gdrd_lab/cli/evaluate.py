@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.evaluation.results import read_json
     from gdrd_lab.evaluation.sweep import Setting, severities
     from gdrd_lab.evaluation.tables import show
-    from gdrd_lab.models.registry import READERS, shipped_generative
+    from gdrd_lab.models.registry import READERS, labelled, shipped_generative
     from gdrd_lab.plots import accuracy_curves, curves, save
 
     sizes, swept = arguments.resolutions, vars(arguments)
@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
     further += [gl.Degradation(size, camera=camera) for camera in others for size in sizes]
     compare_with = [score for path in arguments.compare_with for score in read_json(path)]
     recognisers = gl.load_models(arguments.methods, arguments.generative, arguments.steps)
-    teacher = [arguments.generative or shipped_generative()] if READERS.keys() & set(arguments.methods) else []
+    resolved = READERS.keys() & {labelled(method)[1] for method in arguments.methods}
+    teacher = [arguments.generative or shipped_generative()] if resolved else []
     faces = flags.held_out(arguments, flags.open_data(arguments), recognisers, *teacher)
     if arguments.at_least > 1:
         faces = identities_with(faces, arguments.at_least)

@@ -75,9 +75,8 @@ class AblationConfig:
     def converged(cls) -> Self:
         """Return three seeds of 2,000 steps of 32 faces of the rows that decide: some 1.5 hours on two cores."""
         only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
-        loop = replace(cls.cpu().loop, steps=2_000, batch_size=32, compile=True)
-        curve, timestep = (1 / 8, 1 / 4, 1 / 2, 3 / 4), recipes.cpu().backbone.timestep
-        return replace(cls.cpu(), loop=loop, only=only, curve=curve, plain_timestep=timestep)
+        loop, step = replace(cls.cpu().loop, steps=2_000, batch_size=32, compile=True), recipes.cpu().backbone.timestep
+        return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=step)
 
     @classmethod
     def paper(cls) -> Self:
