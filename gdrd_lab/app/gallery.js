@@ -4,15 +4,23 @@ const found = () => faces().filter((face) => !face.hidden);
 const isSelected = (face) => face.getAttribute("aria-selected") === "true";
 const changed = { selected: 0, chosen: 0 }; // when the user did it here: an answer to an older event does not undo it
 
-const send = () => {
-  changed.selected = performance.now();
-  trigger("points", { at: changed.selected, ids: faces().filter(isSelected).map((face) => Number(face.dataset.face)) });
+const waiting = {};
+// A key that is held repeats many times a second: the page hears where it stopped.
+const post = (name, what, repeat) => {
+  clearTimeout(waiting[name]);
+  if (repeat) waiting[name] = setTimeout(() => trigger(name, what), 150);
+  else trigger(name, what);
 };
-const toggle = (face) => { face.setAttribute("aria-selected", String(!isSelected(face))); send(); };
-const choose = (face) => {
+const send = (repeat = false) => {
+  changed.selected = performance.now();
+  const ids = faces().filter(isSelected).map((face) => Number(face.dataset.face));
+  post("points", { at: changed.selected, ids }, repeat);
+};
+const toggle = (face, repeat) => { face.setAttribute("aria-selected", String(!isSelected(face))); send(repeat); };
+const choose = (face, repeat) => {
   changed.chosen = performance.now();
   for (const one of faces()) one.setAttribute("aria-current", String(one === face));
-  trigger("face", { at: changed.chosen, id: Number(face.dataset.face) });
+  post("face", { at: changed.chosen, id: Number(face.dataset.face) }, repeat);
   stop();
 };
 
@@ -53,7 +61,7 @@ const selectFound = () => {
 element.addEventListener("input", search);
 element.addEventListener("click", (event) => {
   const face = event.target.closest("[data-face]");
-  if (face) (event.ctrlKey || event.metaKey || event.shiftKey ? toggle : choose)(face);
+  if (face) (event.ctrlKey || event.metaKey || event.shiftKey ? toggle : choose)(face, false);
   else if (event.target.closest("button")) selectFound();
 });
 element.addEventListener("keydown", (event) => {
@@ -63,11 +71,11 @@ element.addEventListener("keydown", (event) => {
   if (!face || (!move && event.key !== " ")) return;
   event.preventDefault();
   event.stopPropagation();
-  if (!move) return toggle(face);
+  if (!move) return toggle(face, event.repeat);
   const all = found();
   const next = all[(all.indexOf(face) + move + all.length) % all.length];
   next.focus();
-  (event.shiftKey ? toggle : choose)(next);
+  (event.shiftKey ? toggle : choose)(next, event.repeat);
 });
 const start = () => {
   const node = document.querySelector("#gdrd-marks");

@@ -11,7 +11,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Describe the command."""
     parser = command(commands, "ablate", run, "measure what each loss and each choice of generative features is worth")
     parser.add_argument(
-        "--config", choices=("smoke", "cpu", "converged", "paper"), default="cpu", help="size of the ablation"
+        "--config", choices=("smoke", "cpu", "converged", "best", "paper"), default="cpu", help="size of the ablation"
     )
     add_data(parser)
     add_generative(parser)
@@ -21,6 +21,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--assistant", type=Path, help=second)
     add_methods(parser, "sface", "super-resolved", flag="--baselines")
     parser.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows whose names contain one of these texts")
+    text = "the student that the rows of --config best continue; the shipped one if not given"
+    parser.add_argument("--init-from", type=Path, metavar="FOLDER", help=text)
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the runs; the configuration's if not given")
     add_output(parser, "runs/ablation", "folder of the runs")
 
@@ -40,6 +42,10 @@ def run(arguments: argparse.Namespace) -> None:
     from gdrd_lab.reports.markdown import columns
 
     config: AblationConfig = getattr(AblationConfig, arguments.config)()
+    if arguments.init_from:
+        if not config.start:
+            raise gl.GdrdError(f"--config {arguments.config} starts from random weights", "Leave --init-from out")
+        config = replace(config, start=arguments.init_from)
     config = replace(config, seeds=tuple(arguments.seeds or config.seeds), only=tuple(arguments.rows or config.only))
     other, chosen = arguments.other_generative, rows(config)
     chosen = with_teacher(chosen, *labelled(other)) if other else chosen

@@ -23,6 +23,7 @@ from gdrd_lab.io.config import check_ranges
 from gdrd_lab.io.weights_folder import load_into, read_folder
 from gdrd_lab.models.diffusion.pipeline import load_generative
 from gdrd_lab.models.recogniser import Recogniser
+from gdrd_lab.models.registry import shipped
 from gdrd_lab.models.student.config import SeparableConfig, StudentConfig
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.training import pipeline, recipes
@@ -31,6 +32,8 @@ from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import BackboneConfig, GenerativeConfig, HeadConfig, LoopConfig, Recipe
 from gdrd_lab.training.run import VERSION, RunOptions, generative_fingerprint, weights_fingerprint
 from gdrd_lab.training.teacher_targets import teacher_embeddings
+
+BEST = "the recipe best"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class AblationConfig:
     hold_out: float = 0.2  # share of the identities that are scored and not trained on, if no teacher's record says who
     only: tuple[str, ...] = ()  # texts that the names of the rows contain; none: all rows
     curve: tuple[float, ...] = ()  # shares of the steps of stage 2 after which a row is scored, besides the end
+    start: Path | None = None  # a student that every row continues with the recipe ``best``; None: random weights
+    cameras: tuple[str, ...] = ("clean",)  # presets of ``Degradation.camera`` that take the scored faces
 
     def __post_init__(self) -> None:
         check_ranges(self, stage_one=(0.0, 1.0), seeds=(0, 2**32 - 1), timesteps=(0, 999), plain_timestep=(0, 999))
@@ -69,7 +74,7 @@ class AblationConfig:
         """Return three seeds of 240 steps of 64 faces with a third of the usual student: some 40 minutes."""
         student = StudentConfig(backbone_channels=(48, 96), backbone_blocks=(1, 2), head_channels=192, head_blocks=1)
         loop = replace(recipes.cpu().head.loop, steps=240, batch_size=64, checkpoint_every=120)
-        return cls(student, replace(loop, precision="no", ema=0.99))
+        return cls(student, replace(loop, ema=0.99))
 
     @classmethod
     def converged(cls) -> Self:
@@ -77,6 +82,17 @@ class AblationConfig:
         only = "class labels", "L_kd only", "L_rcd only", "no L_gen", "the paper", "random frozen", "not frozen"
         loop, step = replace(cls.cpu().loop, steps=2_000, batch_size=32, compile=True), recipes.cpu().backbone.timestep
         return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=step)
+
+    @classmethod
+    def best(cls, start: Path | None = None) -> Self:
+        """Return three seeds of 300 steps of 64 faces that continue a student (None: the shipped one), without stage 1.
+
+        Its two rows are the recipe ``best`` and the same with L_gen on the backbone's features.
+        """
+        loop = replace(recipes.best().head.loop, steps=300, learning_rate=2.5e-4, ema=0.998, compile=True)
+        step, cameras = recipes.cpu().backbone.timestep, ("clean", "surveillance")
+        student = recipes.best().student
+        return cls(student, loop, 0.0, plain_timestep=step, start=start or shipped("student"), cameras=cameras)
 
     @classmethod
     def paper(cls) -> Self:
@@ -95,7 +111,7 @@ class Row:
 
     def recipe(self, config: AblationConfig, seed: int) -> Recipe:
         """Return the row's recipe; one without a stage 1 gives all its steps to stage 2."""
-        first = round(config.loop.steps * config.stage_one) if self.backbone else 0
+        first = round(config.loop.steps * config.stage_one) if self.backbone and not config.start else 0
         head = replace(self.head, loop=replace(config.loop, steps=config.loop.steps - first))
         backbone = replace(self.backbone or BackboneConfig(config.loop), loop=replace(config.loop, steps=max(1, first)))
         return Recipe(GenerativeConfig(config.loop), backbone, head, config.student, seed=seed)
@@ -128,6 +144,9 @@ def rows(config: AblationConfig) -> list[Row]:
         Row("random frozen backbone, then the same", paper),
         Row("L_gen, not frozen, then the same", whole, plain),
     ]
+    if config.start:
+        strong = replace(recipes.best().head, loop=config.loop)
+        known = [Row(BEST, strong), Row(f"L_gen added to {BEST}", replace(strong, weight_gen=1.0), plain)]
     for text in config.only:
         if not any(text in row.name for row in known):
             names = "; ".join(row.name for row in known)
@@ -164,7 +183,7 @@ def ablate(
     chosen = rows(config) if chosen is None else chosen
     folders = {row.generative or generative for row in chosen if row.backbone}
     second = assistant if any(row.head.weight_assistant for row in chosen) else None
-    records = [read_metadata(folder).get("split") for folder in {generative, second, *folders} if folder]
+    records = [read_metadata(folder).get("split") for folder in {generative, second, config.start, *folders} if folder]
     trained, held_out = split_identities(faces, config.hold_out, records=records)
     for row in chosen:
         if row.head.weight_assistant and assistant is None:
@@ -174,22 +193,25 @@ def ablate(
     prints["teacher"] = weights_fingerprint(teacher) or fingerprint(teacher_embeddings(teacher, trained, progress))
     for folder in folders:
         prints[str(folder)] = generative_fingerprint(load_generative(folder))
+    if config.start:
+        prints["start"] = weights_fingerprint(Student.load(config.start))
     if second is not None:
         prints["assistant"] = weights_fingerprint(Student.load(second))
     split = split_record(trained, held_out, config.hold_out)
-    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config.curve)
+    inputs = _Inputs(trained, teacher, generative, assistant, RunOptions(split=split), prints, config)
     jobs = [_Job(item.name, 0, weights_fingerprint(item), out, partial(list, [(0, item)])) for item in baselines]
     jobs += [_row_job(row, row.recipe(config, seed), inputs, out) for seed in config.seeds for row in chosen]
     scoring = fingerprint(
-        dataset_fingerprint(held_out), config.resolutions, *config.curve, "accuracy of each fold", __version__
+        dataset_fingerprint(held_out), config.resolutions, config.curve, config.cameras, "what is shown", __version__
     )
     files = [job.folder / f"scores-{fingerprint(job.key, scoring)[:16]}.json" for job in jobs]
     kept = sum(file.exists() and job.key is not None for job, file in zip(jobs, files, strict=True))
     if progress:
         tqdm.write(f"{kept} of {len(jobs)} results are kept from earlier calls with the same inputs")
     pairs = random_pairs(held_out.labels, folds=folds_that_fit(held_out.labels))
-    quick, sizes = sweep.MetricConfig(pairs, (), bootstrap=0), sweep.resolutions(config.resolutions)
-    metrics = sweep.MetricConfig(pairs, (0.01,), per_fold=True, identification=True, distractors=True, retrieval=True)
+    quick = sweep.MetricConfig(pairs, (), bootstrap=0)
+    metrics = replace(quick, per_fold=True, identification=True, distractors=True, ks=(1,))
+    sizes = [replace(one, camera=name) for name in config.cameras for one in sweep.resolutions(config.resolutions)]
     scores: list[sweep.Score] = []
     for job, file in zip(bar := tqdm(jobs, desc="ablation", unit="run", disable=not progress), files, strict=True):
         bar.set_postfix_str(f"{job.name}, seed {job.seed}")
@@ -215,7 +237,7 @@ class _Inputs:
     assistant: Path | None
     options: RunOptions
     prints: dict[str, str | None]
-    curve: tuple[float, ...]
+    config: AblationConfig
 
 
 @dataclass(frozen=True)
@@ -233,29 +255,29 @@ def _row_job(row: Row, recipe: Recipe, inputs: _Inputs, out: Path) -> _Job:
     """Describe the training of a row; rows with the same stage 1 share its backbone."""
     folder, prints = out / f"seed-{recipe.seed}", inputs.prints
     first = (recipe.backbone, prints[str(row.generative or inputs.generative)]) if row.backbone else "random"
-    backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first)
+    backbone = fingerprint(VERSION, prints["faces"], recipe.student, recipe.seed, first, prints.get("start"))
     second = prints["assistant"] if row.head.weight_assistant else ""
-    head = fingerprint(backbone, recipe.head, prints["teacher"], second, *inputs.curve)
+    head = fingerprint(backbone, recipe.head, prints["teacher"], second, *inputs.config.curve)
     places = folder / f"backbone-{backbone[:16]}", folder / f"head-{head[:16]}"
     return _Job(row.name, recipe.seed, head, folder, partial(_train, row, recipe, inputs, *places))
 
 
 def _train(row: Row, recipe: Recipe, inputs: _Inputs, first: Path, second: Path) -> list[tuple[int, Student]]:
     """Train a row: its backbone in the folder ``first`` unless it is there, then its head in ``second``."""
-    if not (first / "backbone").is_dir():
+    start, source = inputs.config.start or first / "backbone", row.generative or inputs.generative
+    if not start.is_dir():
         if row.backbone:
-            source = row.generative or inputs.generative
             pipeline.train_backbone(recipe, inputs.faces, first, source, False, inputs.options)
         else:
             torch.manual_seed(recipe.seed)
             Student(recipe.student).save(first / "backbone")
     assistant = inputs.assistant if row.head.weight_assistant else None
-    start = first / "backbone"
     steps, batch = recipe.head.loop.steps, recipe.head.loop.batch_size
-    milestones = tuple(sorted({max(1, round(share * steps)) for share in inputs.curve} - {steps}))
+    milestones = tuple(sorted({max(1, round(share * steps)) for share in inputs.config.curve} - {steps}))
     options = replace(inputs.options, milestones=milestones)
-    student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, start, False, assistant, options)
-    before, folder = recipe.backbone.loop.steps if row.backbone else 0, second / "checkpoints" / "head"
+    given = start, False, assistant, options, source
+    student = pipeline.train_head(recipe, inputs.faces, second, inputs.teacher, *given)
+    before, folder = inputs.config.loop.steps - steps, second / "checkpoints" / "head"
     earlier = [((before + at) * batch, _with_average(student, folder / f"average-{at:07d}")) for at in milestones]
     return [*earlier, ((before + steps) * batch, student)]
 

@@ -82,15 +82,22 @@ def last_scores(scores: Sequence[Score]) -> list[Score]:
     return [score for score in scores if score.samples == seen[score.method]]
 
 
+def through(score: Score) -> str:
+    """Return ", surveillance camera", or the like, of a score; nothing for the clean one."""
+    camera = score.degradation.get("camera", "clean")
+    return "" if camera == "clean" else f", {camera} camera"
+
+
 def columns(scores: Sequence[Score], metric: str) -> dict[str, dict[str, Metric]]:
-    """Return {row: {"setting, N px": cell}} after all steps of an ablation: mean and deviation over the seeds."""
+    """Return {row: {"setting, camera, N px": cell}} after all steps of an ablation: mean and deviation over seeds."""
     scores = last_scores(scores)
     settings = list(dict.fromkeys(score.setting for score in scores))
     values: dict[str, dict[str, list[float]]] = {}
     for score in sorted(scores, key=lambda score: settings.index(score.setting)):
         if score.metric == metric:
             cells = values.setdefault(score.method, {})
-            cells.setdefault(f"{score.setting}, {score.resolution} px", []).append(score.value)
+            place = score.setting + through(score)
+            cells.setdefault(f"{place}, {score.resolution} px", []).append(score.value)
     return {
         row: {name: Metric("", fmean(v), len(v), stdev(v) if len(v) > 1 else nan) for name, v in cells.items()}
         for row, cells in values.items()

@@ -181,6 +181,7 @@ SECTIONS: dict[str, tuple[str, Writer]] = {
     "utkface.json": ("Where people differ", conditions.people),
     "detection.json": ("Detection at low resolution", of_scores(conditions.detection)),
     "converged-ablation.json": ("Ablation: is the generative teacher worth its steps?", of_scores(ablation.converged)),
+    "best-ablation.json": ("Ablation: does L_gen add to the strongest recipe?", of_scores(ablation.strongest)),
     "quality.json": ("Super-resolved faces; reference model: SFace", _quality),
     "dlib-quality.json": ("Super-resolved faces; reference model: dlib's network", _quality),
     "probe.json": ("What features say about identity", identity_probe),

@@ -284,6 +284,15 @@ def test_faces_are_searched_and_selected_with_keys(open_page: Callable[..., Any]
     page.keyboard.press("Space")
     page.wait_for_selector("#gdrd-marks [data-selected='4 5']")
     assert selected(page) == [4, 5] and page.locator("#gdrd-marks [data-chosen='4']").count() == 1
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/queue/join" in request.url else None)
+    page.locator("#gdrd-gallery [data-face='4']").focus()
+    for _ in range(20):  # held: the second and later ones are repeats
+        page.keyboard.down("ArrowRight")
+    page.keyboard.up("ArrowRight")
+    page.wait_for_selector("#gdrd-marks [data-chosen='24']")
+    page.wait_for_selector("#gdrd-gallery [data-face='24'][aria-current=true]:focus")
+    assert len(sent) < 8
     page.fill("#gdrd-gallery input", "person 3")
     page.wait_for_selector("#gdrd-gallery >> text=3 of 60 found")
     shown = page.locator("#gdrd-gallery [data-face]:visible")

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gdrd_lab.cli import main
 from gdrd_lab.cli._options import held_out
 from gdrd_lab.datasets.base import ArrayFaces, subset
 from gdrd_lab.datasets.split import split_record
+from gdrd_lab.errors import GdrdError
 
 FACES = ArrayFaces(np.zeros((40, 8, 8, 3), np.uint8), np.arange(40) // 2, name="set")
 
@@ -48,3 +50,18 @@ def test_those_whom_all_models_held_out_judge_and_are_counted(
 
 def test_without_the_option_all_faces_stay() -> None:
     assert held_out(Namespace(validation_split=0.0), FACES, [Trained(0, 12)]) is FACES
+
+
+@pytest.mark.parametrize(("method", "counts"), [("sface", False), ("super-resolved", True), ("x=super-resolved", True)])
+def test_the_generative_teacher_of_super_resolved_faces_counts_under_any_name(
+    method: str, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def stop(arguments: Namespace, faces: object, recognisers: object, *teachers: object) -> None:
+        asked.append(teachers)
+        raise GdrdError("enough", "Nothing")
+
+    monkeypatch.setattr("gdrd_lab.cli._options.held_out", stop)
+    assert main(["evaluate", "--methods", method, "--validation-split", "0.5"]) == 2
+    assert [len(teachers) for teachers in asked] == [counts]

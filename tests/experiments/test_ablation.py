@@ -134,12 +134,12 @@ def test_all_rows_run_once_and_the_second_call_reads_them(tmp_path: Path, monkey
             ablate(*elsewhere, assistant=tmp_path / "another", chosen=[row], progress=False)
 
 
-def drawn(seed: int) -> ArrayFaces:
+def drawn(seed: int, size: int = 32) -> ArrayFaces:
     """Thirty people with three noisy faces each."""
     random = np.random.default_rng(seed)
     identities = np.repeat(np.arange(30), 3)
-    means = random.integers(0, 255, (30, 32, 32, 3))
-    pixels = np.clip(means[identities] + random.normal(0, 20, (90, 32, 32, 3)), 0, 255).astype(np.uint8)
+    means = random.integers(0, 255, (30, size, size, 3))
+    pixels = np.clip(means[identities] + random.normal(0, 20, (90, size, size, 3)), 0, 255).astype(np.uint8)
     return ArrayFaces(pixels, identities, name="drawn")
 
 
@@ -176,6 +176,39 @@ def test_people_whom_the_teacher_held_out_judge(tmp_path: Path) -> None:
         ablate(*run, chosen=choose(config, text), progress=False)
         (student,) = (tmp_path / text).glob("seed-0/head-*/student")
         assert Student.load(student).metadata["split"]["held_out"] == record["held_out"]
+
+
+def test_the_strongest_student_is_continued_with_and_without_l_gen(tmp_path: Path) -> None:
+    whole, small = AblationConfig.best(), recipes.smoke()
+    alone, added = rows(whole)
+    assert whole.start is not None and added.head == replace(alone.head, weight_gen=1.0)
+    assert alone.head == replace(recipes.best().head, loop=alone.head.loop) and whole.loop.steps >= 300
+    for row in (alone, added):
+        assert row.recipe(whole, 0).head.loop.steps == whole.loop.steps  # no stage 1
+    build_pipeline(small.generative).save_pretrained(tmp_path / "generative")
+    start = Student(small.student).eval()
+    faces = drawn(0, 64)
+    parts = split_identities(faces, 0.3, seed=5)
+    start.metadata = {"split": split_record(*parts, 0.3, 5)}
+    start.save(tmp_path / "start")
+    loop = replace(whole.loop, steps=2, batch_size=4, compile=False)
+    config = replace(whole, student=small.student, loop=loop, seeds=(0,), start=tmp_path / "start")
+    run = (config, faces, tmp_path / "generative", FlatTeacher(), tmp_path / "out")
+    scores = ablate(*run, assistant=tmp_path / "start", baselines=[start], progress=False)
+    assert {(s.resolution, s.degradation["camera"]) for s in scores} == {
+        (size, camera) for size in (8, 16) for camera in ("clean", "surveillance")
+    }
+    assert {s.samples for s in scores if s.method == added.name} == {8}
+    trained = [Student.load(folder) for folder in (tmp_path / "out").glob("seed-0/head-*/student")]
+    weights = [start.state_dict(), *(student.state_dict() for student in trained)]
+    name = next(name for name, _ in start.backbone.named_parameters(prefix="backbone"))
+    assert len(weights) == 3 and len({one[name].flatten()[0].item() for one in weights}) == 3
+    for student in trained:
+        assert student.metadata["split"]["held_out"] == start.metadata["split"]["held_out"]
+    # Another start is another result; the generative teacher matters to the row that has L_gen.
+    Student(small.student).save(tmp_path / "other")
+    ablate(replace(config, start=tmp_path / "other"), *run[1:], assistant=tmp_path / "start", progress=False)
+    assert len(list((tmp_path / "out").glob("seed-0/head-*"))) == 4
 
 
 def test_another_teacher_doubles_the_rows_that_have_one() -> None:
@@ -270,6 +303,8 @@ def test_the_command_ends_with_a_table_and_files(
     capsys.readouterr()
     assert main([*words, "--rows", "RKD", "no such row"]) == 2
     assert "The rows are: class labels only (L_cls); L_kd only;" in capsys.readouterr().err
+    assert main([*words, "--init-from", str(tmp_path)]) == 2
+    assert "starts from random weights" in capsys.readouterr().err
     words += ["sface", "student"]
     assert main(words) == 0
     shown = capsys.readouterr().out

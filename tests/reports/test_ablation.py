@@ -1,5 +1,6 @@
 """The section on the converged ablation: its sentence, differences and figures follow from the numbers."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from helpers.scores import PAPER, converged_scores, score
 from gdrd_lab.evaluation.results import collect, write_json
 from gdrd_lab.evaluation.sweep import Score
 from gdrd_lab.plots import paired_differences
-from gdrd_lab.reports.ablation import converged, runs_of
+from gdrd_lab.reports.ablation import converged, runs_of, strongest
 from gdrd_lab.reports.page import write_page
 
 CONTROL = "the same losses without L_gen"
@@ -91,6 +92,23 @@ def test_the_short_ablation_is_an_appendix_and_the_converged_one_stands_before(t
     write_page(tmp_path, tmp_path / "page.md")
     titles = [line for line in (tmp_path / "page.md").read_text().splitlines() if line.startswith("## ")]
     assert titles[-2].startswith("## Ablation") and titles[-1].startswith("## Appendix")
+
+
+def test_what_l_gen_adds_to_the_best_recipe_is_told_through_each_camera(tmp_path: Path) -> None:
+    scores = [score("student", 0.9, resolution=16)]
+    for seed, fold, camera in itertools.product(range(3), range(1, 4), ("clean", "surveillance")):
+        for row, gain in (("the recipe best", 0.0), ("L_gen added to the recipe best", -0.01 * (camera == "clean"))):
+            value = 0.9 + gain + 0.001 * fold
+            found = [score(row, value, f"accuracy, fold {fold}", camera=camera)]
+            found += [score(row, value, camera=camera)] * (fold == 1)
+            scores += [replace(one, seed=seed, samples=640) for one in found]
+    about, text = strongest(scores, tmp_path / "page.md")
+    assert "640 faces" in about
+    assert text.startswith(
+        "**Does L_gen add to the strongest recipe?** No: against the recipe alone it hurts (L_gen added to the recipe "
+        "best at 16 px: -1.0 points); against the recipe alone, surveillance camera no difference can be told"
+    )
+    assert "| same resolution, 16 px | same resolution, surveillance camera, 16 px |" in text
 
 
 def test_a_file_without_samples_still_opens(tmp_path: Path) -> None:
