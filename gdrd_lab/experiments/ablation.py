@@ -85,11 +85,11 @@ class AblationConfig:
 
     @classmethod
     def best(cls, start: Path | None = None) -> Self:
-        """Return three seeds of 300 steps of 64 faces that continue a student (None: the shipped one), without stage 1.
+        """Return three seeds of 250 steps of 64 faces that continue a student (None: the shipped one), without stage 1.
 
         Its two rows are the recipe ``best`` and the same with L_gen on the backbone's features.
         """
-        loop = replace(recipes.best().head.loop, steps=300, learning_rate=2.5e-4, ema=0.998, compile=True)
+        loop = replace(recipes.best().head.loop, steps=250, learning_rate=2.5e-4, ema=0.99, compile=True)
         step, cameras = recipes.cpu().backbone.timestep, ("clean", "surveillance")
         student = recipes.best().student
         return cls(student, loop, 0.0, plain_timestep=step, start=start or shipped("student"), cameras=cameras)
