@@ -48,14 +48,15 @@ def run(arguments: argparse.Namespace) -> None:
         config = replace(config, start=arguments.init_from)
     config = replace(config, seeds=tuple(arguments.seeds or config.seeds), only=tuple(arguments.rows or config.only))
     other, chosen = arguments.other_generative, rows(config)
-    chosen = with_teacher(chosen, *labelled(other)) if other else chosen
+    name, folder = labelled(other or "")
+    chosen = with_teacher(chosen, name, folder) if other else chosen
     generative = Path(arguments.generative) if arguments.generative else shipped_generative()
     faces = open_data(arguments, training=True)
     baselines = gl.load_models(arguments.baselines, generative)
     scores = ablate(
         config, faces, generative, load_sface(), arguments.out,
         assistant=arguments.assistant or shipped_assistant(), baselines=baselines,
-        chosen=chosen, progress=not arguments.quiet,
+        chosen=chosen, others=[Path(folder)] if other else [], progress=not arguments.quiet,
     )  # fmt: skip
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):

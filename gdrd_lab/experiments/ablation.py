@@ -171,11 +171,13 @@ def ablate(
     assistant: Path | None = None,
     baselines: Sequence[Recogniser] = (),
     chosen: Sequence[Row] | None = None,
+    others: Sequence[Path] = (),
     progress: bool = True,
 ) -> list[sweep.Score]:
     """Train every row of ``chosen`` (None: all) with every seed on most identities and score it on the others.
 
-    The others are those whom all teachers held out, where their records name people of these faces.
+    The others are those whom all teachers held out, where their records name people of these faces; the folders
+    ``others`` are of teachers of rows that another call trains.
     Each result is kept in ``out``; a repeated call reuses those of the same faces, networks and settings.
     ``generative`` is a folder or hub id. Of the scores ``method`` is the row's name, ``seed`` the run's and ``samples``
     the faces seen; ``config.curve`` asks for earlier ones, of averaged weights, in the setting ``Setting.SAME`` alone.
@@ -183,7 +185,8 @@ def ablate(
     chosen = rows(config) if chosen is None else chosen
     folders = {row.generative or generative for row in chosen if row.backbone}
     second = assistant if any(row.head.weight_assistant for row in chosen) else None
-    records = [read_metadata(folder).get("split") for folder in {generative, second, config.start, *folders} if folder]
+    sources = {generative, second, config.start, *folders, *others}
+    records = [read_metadata(source).get("split") for source in sources if source]
     trained, held_out = split_identities(faces, config.hold_out, records=records)
     for row in chosen:
         if row.head.weight_assistant and assistant is None:

@@ -176,6 +176,12 @@ def test_people_whom_the_teacher_held_out_judge(tmp_path: Path) -> None:
         ablate(*run, chosen=choose(config, text), progress=False)
         (student,) = (tmp_path / text).glob("seed-0/head-*/student")
         assert Student.load(student).metadata["split"]["held_out"] == record["held_out"]
+    # A teacher of rows that another call trains counts as well.
+    build_pipeline(recipes.smoke().generative).save_pretrained(tmp_path / "plain")
+    run = (config, drawn(0), tmp_path / "plain", FlatTeacher(), tmp_path / "others")
+    ablate(*run, chosen=choose(config, "L_kd only"), others=[tmp_path / "generative"], progress=False)
+    (student,) = (tmp_path / "others").glob("seed-0/head-*/student")
+    assert Student.load(student).metadata["split"]["held_out"] == record["held_out"]
 
 
 def test_the_strongest_student_is_continued_with_and_without_l_gen(tmp_path: Path) -> None:
