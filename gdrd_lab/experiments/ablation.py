@@ -84,15 +84,15 @@ class AblationConfig:
         return replace(cls.cpu(), loop=loop, only=only, curve=(1 / 8, 1 / 4, 1 / 2, 3 / 4), plain_timestep=step)
 
     @classmethod
-    def best(cls, start: Path | None = None) -> Self:
-        """Return three seeds of 250 steps of 64 faces that continue a student (None: the shipped one), without stage 1.
+    def best(cls) -> Self:
+        """Return three seeds of 250 steps of 64 faces that continue the shipped student, without stage 1.
 
         Its two rows are the recipe ``best`` and the same with L_gen on the backbone's features.
         """
-        loop = replace(recipes.best().head.loop, steps=250, learning_rate=2.5e-4, ema=0.99, compile=True)
-        step, cameras = recipes.cpu().backbone.timestep, ("clean", "surveillance")
-        student = recipes.best().student
-        return cls(student, loop, 0.0, plain_timestep=step, start=start or shipped("student"), cameras=cameras)
+        best, step = recipes.best(), recipes.cpu().backbone.timestep
+        loop = replace(best.head.loop, steps=250, learning_rate=2.5e-4, ema=0.99, compile=True)
+        how = {"start": shipped("student"), "cameras": ("clean", "surveillance")}
+        return cls(best.student, loop, 0.0, plain_timestep=step, **how)  # type: ignore[arg-type]
 
     @classmethod
     def paper(cls) -> Self:

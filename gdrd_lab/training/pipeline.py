@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +18,7 @@ from gdrd_lab.models.diffusion.pipeline import SuperResolutionPipeline, load_gen
 from gdrd_lab.models.recogniser import Recogniser, require_finite
 from gdrd_lab.models.registry import shipped_assistant, shipped_generative
 from gdrd_lab.models.sface import load_sface
+from gdrd_lab.models.student.adapter import FeatureAdapter
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.models.student.pruning import sface_from
 from gdrd_lab.training.checkpoint import read_metadata
@@ -25,7 +26,8 @@ from gdrd_lab.training.checks import check_run
 from gdrd_lab.training.config import Recipe
 from gdrd_lab.training.data import StepBatches
 from gdrd_lab.training.run import Run, RunOptions, exclusive, generative_fingerprint, weights_fingerprint
-from gdrd_lab.training.stages.backbone import BackboneStage
+from gdrd_lab.training.stages.backbone import BackboneStage, fit_adapter
+from gdrd_lab.training.stages.base import Stage
 from gdrd_lab.training.stages.diffusion import GenerativeStage
 from gdrd_lab.training.stages.head import HeadStage
 from gdrd_lab.training.stages.stem import continued, pruned_from_teacher
@@ -97,11 +99,18 @@ def train_backbone(
         stage = BackboneStage(config, student, teacher, recipe.seed)
         if parent is not None:
             inputs["start"], upstream["start"] = weights_fingerprint(parent), parent.metadata
-            batches = StepBatches(faces, 64, config.resolutions, config.augment, recipe.seed, ADAPTER_BATCHES)
-            stage.fit_adapter(batches.iterate(0, 0))
+            _fit_adapter(recipe, faces, stage, student, teacher)
         metadata = run.train(stage, upstream, **inputs)
         save_student(student, out / "backbone", metadata)
     return student
+
+
+def _fit_adapter(
+    recipe: Recipe, faces: FaceDataset, stage: Stage, student: Student, teacher: SuperResolutionPipeline
+) -> None:
+    config = recipe.backbone
+    batches = StepBatches(faces, 64, config.resolutions, config.augment, recipe.seed, ADAPTER_BATCHES)
+    fit_adapter(config, cast(FeatureAdapter, stage.trained["adapter"]), student, teacher, batches.iterate(0, 0))
 
 
 def train_head(
@@ -120,7 +129,7 @@ def train_head(
     The student starts from ``init_from`` if given, or from SFace or the assistant if the recipe says so
     (``init_from_teacher``), or from the backbone of stage 1, ``out/backbone``. ``assistant`` is the folder of a larger
     student of low-resolution faces, the second teacher of ``weight_assistant``. ``generative`` is the teacher of
-    ``weight_gen``, the shipped one if not given.
+    ``weight_gen``, the shipped one if not given; its adapter is first fitted, as in stage 1 of a student.
     """
     prune = recipe.init_from_teacher and init_from is None
     if assistant is not None and not (prune or recipe.head.weight_assistant):
@@ -151,6 +160,8 @@ def train_head(
         taught = second if recipe.head.weight_assistant else None
         count, seed = int(faces.labels.max()) + 1, recipe.seed
         stage = HeadStage(recipe.head, student, targets, count, seed, taught, recogniser, target)
+        if target is not None:
+            _fit_adapter(recipe, faces, stage, student, target[1])
         metadata = run.train(stage, upstream, **inputs)
         save_student(student, out / "student", {**metadata, "start": str(init_from or "")})
     return student

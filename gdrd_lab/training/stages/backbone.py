@@ -30,13 +30,6 @@ class BackboneStage(Stage):
         self.trained["backbone"].train(mode and not self.config.freeze_bn_stats)
         return self
 
-    @torch.no_grad()
-    def fit_adapter(self, batches: Iterable[Batch]) -> None:
-        """Fit the adapter to what the backbone's features say now, so that L_gen changes them no more than it must."""
-        backbone, normalisation = self.trained["backbone"].eval(), TargetNormalisation(int(self.config.normalise))
-        pairs = ((backbone(batch.lr), target_features(self.config, self.frozen[0], batch)) for batch in batches)
-        self.trained["adapter"].fit((found, normalise_target(target, normalisation)) for found, target in pairs)  # type: ignore[operator]
-
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return {"gen": L_gen}."""
         features = self.trained["adapter"](self.trained["backbone"](batch.lr))
@@ -50,6 +43,20 @@ def feature_adapter(
     probe = generative_features(teacher, torch.zeros(1, 3, 16, 16), timestep=config.timestep, block=config.block)
     torch.manual_seed(seed)
     return FeatureAdapter(student.backbone.channels, probe.shape[1], (probe.shape[2], probe.shape[3]))
+
+
+@torch.no_grad()
+def fit_adapter(
+    config: BackboneConfig,
+    adapter: FeatureAdapter,
+    student: Student,
+    teacher: SuperResolutionPipeline,
+    batches: Iterable[Batch],
+) -> None:
+    """Fit an adapter to what the student's features say now, so that L_gen changes them no more than it must."""
+    backbone, normalisation = student.backbone.eval(), TargetNormalisation(int(config.normalise))
+    pairs = ((backbone(batch.lr), target_features(config, teacher, batch)) for batch in batches)
+    adapter.fit((found, normalise_target(target, normalisation)) for found, target in pairs)
 
 
 def regression_loss(config: BackboneConfig, teacher: SuperResolutionPipeline, features: Tensor, batch: Batch) -> Tensor:
