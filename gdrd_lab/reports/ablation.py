@@ -61,8 +61,8 @@ def strongest(scores: list[Score], page: Path) -> list[str]:
     """A table of accuracy and of what L_gen adds to the recipe best, through each camera."""
     text = (
         "Each row continues the shipped student, whole, with the recipe `best` for "
-        f"{max(score.samples for score in scores):,} faces. Its weights are averaged over the last steps. L_gen has the "
-        "weight 1, which was not tuned. Otherwise as above."
+        f"{max(score.samples for score in scores):,} faces. Its weights are averaged over the last steps. L_gen has "
+        "the weight 1, which was not tuned. Otherwise as above."
     )
     rows, found = _gains([score for score in scores if score.setting == Setting.SAME], BEST)
     return [text, answered("Does L_gen add to the strongest recipe?", answers.taught(found), nested(rows))]
