@@ -9,6 +9,7 @@ The notebook is a short one of the course's own cells, so that the test stays un
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -92,7 +93,12 @@ def lab(tmp_path: Path) -> Iterator[str]:
     environment = {**os.environ, **places, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, *words], env=environment, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, *words],
+            env=environment,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         address = f"http://127.0.0.1:{port}"
         try:
@@ -106,7 +112,11 @@ def lab(tmp_path: Path) -> Iterator[str]:
             yield f"{address}/lab/tree/lesson.ipynb"
         finally:
             server.terminate()
-            server.wait(120)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # a kernel that is just starting keeps the server from ending
+                os.killpg(server.pid, signal.SIGKILL)
+                server.wait(30)
 
 
 def requested(address: str, method: str = "GET") -> Any:
