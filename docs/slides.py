@@ -93,13 +93,18 @@ def pages(cells: list[dict]) -> Iterator[str]:
 
 
 def slide(heading: str, text: str, *, opening: bool) -> Iterator[str]:
-    """Yield a section's slide: its first paragraph where it opens, lists of its end whole, and its formulas."""
+    """Yield a section's slide: its first paragraph where it opens, lists of its end whole, and its formulas.
+
+    A paragraph that ends in a colon brings what it announces, and ends in a full stop where that is the next cell.
+    """
     told = re.sub(r"<details>.*?</details>", "", text, flags=re.S)
     if heading in ("Summary", "Questionnaire"):
         told = told.split("\n\n**")[0]
     else:
         paragraphs = [part for part in re.split(r"\n\s*\n", told.strip()) if part]
-        told = "\n\n".join(p for k, p in enumerate(paragraphs) if (opening and k == 0) or "$$" in p)
+        shown = {k for k, p in enumerate(paragraphs) if (opening and k == 0) or "$$" in p}
+        shown |= {k + 1 for k in shown if paragraphs[k].endswith(":")}
+        told = re.sub(r":$", ".", "\n\n".join(p for k, p in enumerate(paragraphs) if k in shown))
     if told.strip():
         yield rendered(f"## {heading}\n\n{told}")
 

@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gdrd_lab.machine import keep_freed_memory
 def pytest_configure() -> None:
     """Networks run about twice as fast so; the command line, the app and the notebooks do the same."""
     keep_freed_memory()
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # of the tests that import onnxruntime themselves
 
 
 @pytest.fixture(autouse=True)

@@ -259,9 +259,9 @@ def _connect_links(page: Page, blocks: gr.Blocks) -> None:
     def open_text(session: Session, time: float, text: str) -> list[Any]:
         return shown(*callbacks.open_view(session, time, text))
 
-    started = "() => { document.documentElement.classList.remove('gdrd-loading'); }"
-    blocks.load(None, js=started, **PRIVATE)
     everything: dict[str, Any] = {"outputs": [page.parts["tabs"], *page.controls.values()], "settings": False}
-    blocks.load(**page.timed(open_link, **everything) | PRIVATE).success(**page.redraw())
+    link = blocks.load(**page.timed(open_link, **everything) | PRIVATE)
+    link.then(None, js="() => { document.documentElement.classList.remove('gdrd-loading'); }", **PRIVATE)
+    link.success(**page.redraw())
     opened = page.timed(open_text, page.parts["saved"], **everything)
     page.parts["open"].click(**opened | PRIVATE).success(**page.redraw())

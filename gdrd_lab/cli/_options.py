@@ -97,13 +97,14 @@ def held_out(
     arguments: Namespace, faces: gl.FaceDataset, recognisers: Iterable[gl.Recogniser], *generative: Path | str
 ) -> gl.FaceDataset:
     """Return, and count, the faces that ``add_validation_split`` asked for: of people that no model was trained on."""
+    from gdrd_lab.datasets.split import split_records
     from gdrd_lab.training.checkpoint import read_metadata
 
     if not arguments.validation_split:
         return faces
     known = [getattr(recogniser, "metadata", {}) for recogniser in recognisers] + list(map(read_metadata, generative))
-    records = [metadata.get("split") for metadata in known]
-    return _reported(arguments, gl.split_identities(faces, arguments.validation_split, records=records)[1])
+    split = gl.split_identities(faces, arguments.validation_split, records=split_records(*known))
+    return _reported(arguments, split[1])
 
 
 def add_output(parser: ArgumentParser, default: str, help: str = "JSON file to write") -> None:

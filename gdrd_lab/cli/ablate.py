@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     Run the same command again to continue.
     """
+    from collections import defaultdict
     from dataclasses import replace
 
     from gdrd_lab.evaluation.results import collect
@@ -60,7 +61,11 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
-        cells = columns(scores, metric)
-        lines = ([row, *(percent(cell, 1) for cell in found.values())] for row, found in cells.items())
-        print_table(f"{metric}, %, mean ± standard deviation over seeds", ["row", *next(iter(cells.values()))], lines)
+        cells, places = columns(scores, metric), defaultdict[str, list[str]](list)
+        for head in next(iter(cells.values())):
+            places[head.rpartition(", ")[0]].append(head)
+        for place, heads in places.items():
+            lines = ([row, *(percent(found[head], 1) for head in heads)] for row, found in cells.items())
+            title = f"{metric}, {place}, %, mean ± standard deviation over seeds"
+            print_table(title, ["row", *(head.rpartition(", ")[2] for head in heads)], lines)
     print(f"Results: {written} and .csv")

@@ -27,13 +27,14 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from gdrd_lab.analysis import identity_probe as probe
     from gdrd_lab.datasets.base import random_subset
+    from gdrd_lab.datasets.split import split_records
     from gdrd_lab.evaluation.results import write_rows
     from gdrd_lab.models.registry import labelled, shipped_generative
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training.checkpoint import read_metadata
 
     named = [labelled(text) for text in arguments.generative or [str(shipped_generative())]]
-    records = [read_metadata(path).get("split") for _, path in named]
+    records = split_records(*(read_metadata(path) for _, path in named))
     fit, judge = gl.split_identities(flags.open_data(arguments), arguments.validation_split, records=records)
     fit = random_subset(fit, min(arguments.faces, len(fit)))
     teachers = {name or "generative teacher": gl.load_generative(path) for name, path in named}

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     Run the same command again to continue from the last checkpoint.
     """
     from gdrd_lab import distributed
-    from gdrd_lab.datasets.split import split_record
+    from gdrd_lab.datasets.split import split_record, split_records
     from gdrd_lab.models.registry import shipped_assistant
     from gdrd_lab.models.sface import load_sface
     from gdrd_lab.training import pipeline
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         every = len(faces)
         stage_one = out / "backbone" if stage == "head" and start is None else None  # if it is there
         sources = start, stage_one, assistant, arguments.generative
-        records = [read_metadata(source).get("split") for source in sources if source]
+        records = split_records(*(read_metadata(source) for source in sources if source))
         faces, held_out = validation_split(faces, arguments.validation_split, load_sface(), show, records)
         split = split_record(faces, held_out, arguments.validation_split)
         alike = every - len(held_out) - len(faces)

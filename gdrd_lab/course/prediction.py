@@ -27,7 +27,7 @@ class Prediction:
             what = f"The question has no default guess from {low:g} to {high:g}{which}"
             raise GdrdError(what, "Give one for each quantity")
         self.question, self.unit, self.defaults = question, unit, dict(defaults)
-        look = {"style": {"description_width": "12em"}, "layout": Layout(width="34em")}
+        look = {"style": {"description_width": "16em"}, "layout": Layout(width="38em")}
         self.sliders = {
             name: FloatSlider(value=value, min=low, max=high, step=step, description=name, **look)
             for name, value in defaults.items()

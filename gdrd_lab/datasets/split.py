@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ MOST_RECORDED = 20_000  # names of each part; of larger parts those with the sma
 
 
 def split_identities(
-    dataset: FaceDataset, fraction: float, seed: int = 0, records: Iterable[dict[str, Any] | None] = ()
+    dataset: FaceDataset, fraction: float, seed: int = 0, records: Iterable[dict[str, Any]] = ()
 ) -> tuple[FaceDataset, FaceDataset]:
     """Hold out about ``fraction`` of the identities: (the rest, held out), with no identity in both.
 
@@ -26,7 +26,7 @@ def split_identities(
     held out (``training.teacher_targets.remove_identity_leakage`` leaves those out).
 
     Args:
-        records: ``split_record``s of models, None for one without; people of this set whom all held out are held out.
+        records: ``split_records`` of models; people of this set whom all held out are held out.
 
     Raises:
         GdrdError: the fraction is not between 0 and 1, or is less than half an identity.
@@ -40,7 +40,7 @@ def split_identities(
     """
     labels = np.asarray(dataset.labels)
     people, names = np.unique(labels[labels >= 0]), identities_of(dataset)
-    if held := [set(known) for record in records if record and (known := _recorded(record, "held_out", dataset))]:
+    if held := [set(known) for record in records if (known := _recorded(record, "held_out", dataset))]:
         wanted = set.intersection(*held)
         out = np.array([person for person in people if names[person] in wanted], np.int64)
         if not len(out):
@@ -68,6 +68,13 @@ def split_record(trained: FaceDataset, held_out: FaceDataset | None, fraction: f
         parts[f"{part}_people"] = len(hashes)
         parts[part] = "".join(sorted(hashes)[:MOST_RECORDED])
     return parts
+
+
+def split_records(*models: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the ``split_record``s in metadata of models, and of what these learned from, each split of people once."""
+    found = [r for known in models for r in (known.get("split"), *known.get("upstream_splits", ())) if r]
+    people = [(record["data"], record.get("trained"), record.get("held_out")) for record in found]
+    return [record for place, record in enumerate(found) if people[place] not in people[:place]]
 
 
 def overlap(record: dict[str, Any], faces: FaceDataset) -> list[str]:

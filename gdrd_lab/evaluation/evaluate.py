@@ -10,7 +10,7 @@ from gdrd_lab.datasets.base import FaceDataset, identities_of, subset
 from gdrd_lab.datasets.embed import EmbedOptions
 from gdrd_lab.datasets.pairs import Pairs
 from gdrd_lab.datasets.registry import open_pairs
-from gdrd_lab.datasets.split import overlap, set_names
+from gdrd_lab.datasets.split import overlap, set_names, split_records
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.discard import discard_scores
 from gdrd_lab.evaluation.photographs import verify_photographs
@@ -108,13 +108,13 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset, remed
     out, total = [], len(np.unique(dataset.labels[dataset.labels >= 0]))
     for recogniser in recognisers:
         metadata = getattr(recogniser, "metadata", {})
-        record = metadata.get("split")
-        if record and (people := overlap(record, dataset)):
+        records = split_records(metadata)
+        if people := {name for record in records for name in overlap(record, dataset)}:
             out.append(
-                f"{recogniser.name} was trained on {len(people)} of the {total} people of {dataset.name}: its scores "
-                f"do not show how it recognises new people.{remedy}"
+                f"{recogniser.name}, or what it learned from, was trained on {len(people)} of the {total} people of "
+                f"{dataset.name}: its scores do not show how it recognises new people.{remedy}"
             )
-        elif not record and set_names(str(metadata.get("data", ""))) & set_names(dataset.name) - {""}:
+        elif not records and set_names(str(metadata.get("data", ""))) & set_names(dataset.name) - {""}:
             out.append(
                 f"{recogniser.name} was trained on {metadata['data']} and does not record on which people: its scores "
                 f"on {dataset.name} may not show how it recognises new people."
@@ -124,8 +124,7 @@ def overlap_notes(recognisers: Sequence[Recogniser], dataset: FaceDataset, remed
 
 def unseen_part(recognisers: Sequence[Recogniser], dataset: FaceDataset) -> FaceDataset:
     """Return the faces of people that none of the recognisers records as trained on; unknown people stay."""
-    records = [getattr(recogniser, "metadata", {}).get("split") for recogniser in recognisers]
-    seen = {name for record in records if record for name in overlap(record, dataset)}
-    names = identities_of(dataset)
+    records = split_records(*(getattr(recogniser, "metadata", {}) for recogniser in recognisers))
+    seen, names = {name for record in records for name in overlap(record, dataset)}, identities_of(dataset)
     kept = [k for k, label in enumerate(dataset.labels) if label < 0 or names[label] not in seen]
     return dataset if len(kept) == len(dataset) else subset(dataset, kept, f"{dataset.name} (held out)")

@@ -15,7 +15,7 @@ from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.embed import QUIET
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
 from gdrd_lab.datasets.pairs import folds_that_fit, random_pairs
-from gdrd_lab.datasets.split import split_identities, split_record
+from gdrd_lab.datasets.split import split_identities, split_record, split_records
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation import results, sweep
 from gdrd_lab.io.cache import fingerprint
@@ -186,7 +186,7 @@ def ablate(
     folders = {row.generative or generative for row in chosen if row.backbone}
     second = assistant if any(row.head.weight_assistant for row in chosen) else None
     sources = {generative, second, config.start, *folders, *others}
-    records = [read_metadata(source).get("split") for source in sources if source]
+    records = split_records(*(read_metadata(source) for source in sources if source))
     trained, held_out = split_identities(faces, config.hold_out, records=records)
     for row in chosen:
         if row.head.weight_assistant and assistant is None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from gdrd_lab.transforms.resize import resize
 
 def require_onnxruntime() -> Any:
     """Return the module onnxruntime; its absence is a ``GdrdError``."""
+    # Since 1.29 its wheels report each process and model to Microsoft (docs/Privacy.md there) unless this is set first.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as error:

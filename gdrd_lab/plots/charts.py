@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
@@ -178,6 +179,14 @@ def lines(
     return set_alt_text(figure, f"{title or y_label + ' against ' + x_label}. " + "; ".join(words) + ".")
 
 
+def _with_error(value: float, error: float) -> str:
+    """Write a value with as many decimals as the two first digits of its error have, or in three digits without one."""
+    if not 0 < error < math.inf:
+        return f"{value:.3g}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{round(value, decimals) + 0.0:.{decimals}f} ± {error:.{decimals}f}"  # no minus before zero
+
+
 def bars(
     values: Mapping[str, float],
     *,
@@ -196,7 +205,7 @@ def bars(
     if errors is not None:
         axes.errorbar(numbers, places, xerr=spread, fmt="none", ecolor=INK, capsize=3, zorder=3)
     low, high = min(0.0, float(np.min(numbers - spread))), max(0.0, float(np.max(numbers + spread)))
-    texts = [f"{n:.3g}" + f" ± {error:.2g}" * bool(errors) for n, error in zip(numbers, spread, strict=True)]
+    texts = [_with_error(*pair) for pair in zip(numbers, spread, strict=True)]
     # Room for the texts behind the bars: the share of the axes' width that the longest one takes.
     wide = WIDTH - 0.6 - 0.08 * max(len(line) for name in names for line in name.split("\n"))
     reach = (high - low or 1.0) / (1 - min(0.02 + 0.085 * max(map(len, texts)) / wide, 0.6))

@@ -13,7 +13,7 @@ from torch import nn
 from gdrd_lab import distributed
 from gdrd_lab.datasets.base import FaceDataset
 from gdrd_lab.datasets.fingerprint import dataset_fingerprint
-from gdrd_lab.datasets.split import split_record
+from gdrd_lab.datasets.split import split_record, split_records
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.atomic import REMEDY
 from gdrd_lab.io.cache import fingerprint, keyed
@@ -77,13 +77,11 @@ class Run:
             remedy = "Free disk space or mend the file, and run the same command again"
             what = f"{stage.name} stopped because a file could not be read or written ({error})"
             raise GdrdError(what, remedy) from error
-        splits = [part["split"] for part in upstream.values() if part.get("split")]
-        splits += [split for part in upstream.values() for split in part.get("upstream_splits", [])]
-        once = [split for place, split in enumerate(splits) if split not in splits[:place]]
         left_out = len(getattr(self.faces, "left_out", ()))
         data = {"data": self.faces.name, "faces": len(self.faces), "left_out": left_out}
         split = dict(self.options.split or split_record(self.faces, None))
-        return {**metadata, **data, "split": split, "upstream_splits": once, "changes": log.changes}
+        others = split_records({"split": split}, *upstream.values())[1:]
+        return {**metadata, **data, "split": split, "upstream_splits": others, "changes": log.changes}
 
     def check_checkpoint(self, name: str) -> None:
         """Refuse a stage's newest checkpoint now if its settings or faces are not this run's."""

@@ -84,7 +84,9 @@ faces = (
 )
 for stage in ("generative", "backbone", "head"):
     loop = getattr(recipe, stage).loop
-    print(f"{stage:10}: {loop.steps:,} steps of {loop.batch_size} faces, {loop.precision}, rate {loop.learning_rate:g}")
+    print(
+        f"{stage:10}: {loop.steps:,} steps of {loop.batch_size} faces, precision {loop.precision}, rate {loop.learning_rate:g}"
+    )
 
 # %% [markdown]
 # ```bash
@@ -173,7 +175,8 @@ print({name: f"spacing at 1: {torch.finfo(getattr(torch, name)).eps:.2e}" for na
 import tempfile
 from pathlib import Path
 
-work = Path(tempfile.mkdtemp(prefix="resume-"))
+temporary = tempfile.TemporaryDirectory(prefix="resume-")
+work = Path(temporary.name)
 smoke = recipes["smoke"]
 small = gl.synthetic_faces(identities=20, per_identity=3, size=64, seed=0)
 pipeline.train_generative(smoke, small, work / "whole", progress=False)
@@ -233,12 +236,10 @@ for stage in ("generative", "backbone", "head"):
 course.show(
     plots.lines(places, series, x_label="optimiser step", y_label="loss / first loss", title="Every loss of the run")
 )
-print("written:", sorted({p.name.split(".")[0] for p in out.rglob("*") if p.is_file()}))
+print("written:", sorted({p.name.split(".")[0] for p in out.rglob("[!.]*") if p.is_file()}))
 
 # %%
-import shutil
-
-shutil.rmtree(work)
+temporary.cleanup()
 
 # %% [markdown]
 # ## Exercises

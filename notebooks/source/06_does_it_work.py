@@ -343,9 +343,8 @@ found = failures(
 )
 print(f"{found.errors} errors in {found.pairs} pairs")
 for failure in found.hardest:
-    print(
-        f"{failure.kind}: score {failure.score:.2f}, threshold {failure.threshold:.2f}, teacher on sharp faces {failure.sharp:.2f}; {failure.words}"
-    )
+    said = f"{failure.kind}: score {failure.score:.2f}, threshold {failure.threshold:.2f}"
+    print(f"{said}, teacher on sharp faces {failure.sharp:.2f}; {failure.words}")
 worst = [failure.pair for failure in found.hardest][:6]
 if worst:
     strip = {

@@ -548,6 +548,15 @@ def test_nothing_can_be_clicked_before_the_page_has_started(open_page: Callable[
     page.wait_for_function("getComputedStyle(document.querySelector('#gdrd-scores table')).pointerEvents === 'auto'")
 
 
+def test_a_tab_chosen_as_soon_as_it_can_be_stays_though_the_link_names_another(open_page: Callable[..., Any]) -> None:
+    page = open_page(View(resolution=24).to_query())
+    page.wait_for_selector("#gdrd-scores table")
+    go(page, "Across resolutions")
+    page.wait_for_selector("#gdrd-curve .gdrd-chart[aria-label*=' at 24 px']")
+    page.wait_for_timeout(1000)
+    assert page.get_by_role("tab", name="Across resolutions").get_attribute("aria-selected") == "true"
+
+
 def test_eight_users_at_once(open_page: Callable[..., Any]) -> None:
     pages = [open_page() for _ in range(8)]
     for k, page in enumerate(pages):

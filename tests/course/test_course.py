@@ -325,3 +325,6 @@ def test_lesson_7_runs_on_two_people_in_webp_files_and_a_photograph_without_a_fa
     said = capsys.readouterr().out
     assert "Left out: person A/wall." in said and "needs 4 people" in said and "needs 2 people" not in said
     assert len(names["faces"]) == 4 and len(published) >= 4
+    assert any(names["work"].iterdir())
+    names["temporary"].cleanup()
+    assert not names["work"].exists()

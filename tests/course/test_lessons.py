@@ -92,6 +92,12 @@ def test_whiskers_of_bars_lie_within_their_axes() -> None:
     assert low < -0.6 and high > 0.6
 
 
+def test_values_of_bars_have_as_many_decimals_as_their_errors() -> None:
+    values = {"small": 0.00738, "large": -31.4159, "zero": -0.0004, "exact": 0.123456}
+    figure = charts.bars(values, y_label="y", errors={"small": 0.0234, "large": 12.3, "zero": 0.95})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.007 ± 0.023", "-31 ± 12", "0.00 ± 0.95", "0.123"]
+
+
 def test_paired_differences_by_hand() -> None:
     runs = {"one": {0: 0.5, 1: 0.7, 2: 0.6}, "base": {0: 0.4, 1: 0.5, 2: 0.6}, "once": {0: 0.9}}
     found = plots.paired_differences(runs, "base")

@@ -10,7 +10,7 @@ import pytest
 
 from gdrd_lab.datasets.base import ArrayFaces, FaceDataset, ReadOptions, concatenate
 from gdrd_lab.datasets.folder import FolderFaces
-from gdrd_lab.datasets.split import overlap, split_identities, split_record
+from gdrd_lab.datasets.split import overlap, split_identities, split_record, split_records
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.io.paths import data_folder
 
@@ -91,6 +91,17 @@ def test_a_record_names_whom_a_model_was_trained_on() -> None:
     assert "person1" not in json.dumps(record)
 
 
+def test_the_splits_of_models_count_with_those_of_what_they_learned_from_each_once() -> None:
+    whole = people([f"person{k}" for k in range(150)])
+    first, other = (split_record(*split_identities(whole, 0.2, seed), 0.2, seed) for seed in (0, 1))
+    again = first | {"fraction": 0.0, "seed": 5}  # the same people, drawn in another way
+    model = {"split": first, "upstream_splits": [again, other, first]}
+    assert split_records(model, {"split": again}, {}) == [first, other]
+    assert split_records({"split": None}, {"upstream_splits": []}) == []
+    held = names_of(split_identities(whole, 0.2, records=split_records(model))[1])
+    assert held == names_of(split_identities(whole, 0.2)[1]) & names_of(split_identities(whole, 0.2, 1)[1])
+
+
 def test_numbers_name_people_within_one_set_only() -> None:
     numbered = people([str(k) for k in range(30)], name="celeba10k")
     joined = concatenate(numbered, people(["x", "y"], name="more"))
@@ -103,7 +114,7 @@ def test_numbers_name_people_within_one_set_only() -> None:
 
 
 @pytest.mark.skipif(not FACES, reason="real faces are not here: set GDRD_FACES to their folder")
-@pytest.mark.parametrize("name", ["student", "assistant"])
+@pytest.mark.parametrize("name", ["student", "student-paper", "assistant"])
 def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
     faces = FolderFaces(Path(str(FACES), "celeba10k"), ReadOptions("never"), check=False)
     record = json.loads((data_folder() / name / "facts.json").read_text())["split"]
@@ -116,10 +127,8 @@ def test_shipped_models_record_whom_they_were_trained_on(name: str) -> None:
     assert len(overlap(record, faces)) == 5158
 
 
-def test_the_papers_student_records_both_of_its_splits() -> None:
-    """Its stage 2 held out other people than its start and stage 1, as its card says."""
-    facts = json.loads((data_folder() / "student-paper" / "facts.json").read_text())
-    start = json.loads((data_folder() / "student" / "facts.json").read_text())["split"]
-    assert (facts["split"]["trained_people"], facts["split"]["held_out_people"]) == (5151, 278)
-    assert start["held_out_people"] == 271
-    assert start["held_out"] in [part["held_out"] for part in facts["upstream_splits"]]
+@pytest.mark.parametrize("name", ["student", "student-paper"])
+def test_shipped_students_and_what_they_learned_from_hold_out_the_same_people(name: str) -> None:
+    """The assistant, the starts and the generative teacher of all their stages."""
+    (only,) = split_records(json.loads((data_folder() / name / "facts.json").read_text()))
+    assert only["held_out_people"] == 271

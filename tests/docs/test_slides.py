@@ -53,6 +53,14 @@ def test_goals_openings_formulas_figures_summary_and_questions_are_on_slides() -
     assert not [slide for slide in made if "Exercise" in slide or "A book" in slide]
 
 
+def test_a_slide_does_not_end_in_a_colon() -> None:
+    paragraphs = {"Two tests:\n\n1. One.\n2. Two.\n\nMore.": ["One.", "Two."], "What follows is a cell:\n": ["cell."]}
+    for text, ends in paragraphs.items():
+        (made,) = SLIDES["slide"]("A section", text, opening=True)
+        assert all(end in made for end in ends) and "More" not in made
+        assert not made.removesuffix("</p>\n").endswith(":")
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_a_browser_shows_the_slides_and_turns_them(width: int, dark: bool, tmp_path: Path) -> None:
     place = tmp_path / "00.html"

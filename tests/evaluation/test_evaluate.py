@@ -91,14 +91,23 @@ def test_people_a_student_was_trained_on_are_told(faces: ArrayFaces) -> None:
     count, total = (len(np.unique(part.labels)) for part in (learned, faces))
     assert 0 < count < total
     (note,) = evaluate(student, faces, [8], options=QUIET).notes[:1]
-    assert "--unseen" in note and note.startswith(
-        f"my own was trained on {count} of the {total} people of {faces.name}"
-    )
+    said = f"my own, or what it learned from, was trained on {count} of the {total} people of {faces.name}"
+    assert "--unseen" in note and note.startswith(said)
     assert overlap_notes([student, Pooled()], held_out) == []
     part = unseen_part([Pooled(), student], faces)
     assert [*part.keys] == [*held_out.keys] and unseen_part([student], part) is part
     few = Pairs(np.array([0, 3, 1, 4]), np.array([1, 4, 3, 6]), np.arange(4) < 2, np.array([0, 1, 0, 1]))
     assert len(part) > 6 and evaluate(student, faces, [8], pairs=few, unseen=True, options=QUIET).notes[0][:3] == "TAR"
+
+
+def test_people_whom_a_students_start_or_teacher_saw_are_told(faces: ArrayFaces) -> None:
+    learned, held_out = split_identities(faces, 0.4)
+    own, upstream = split_record(held_out, learned), split_record(learned, held_out, 0.4)
+    student = Pooled()
+    student.metadata = {"split": own, "upstream_splits": [upstream]}  # type: ignore[attr-defined]
+    total = len(np.unique(faces.labels))
+    assert f"trained on {total} of the {total} people" in overlap_notes([student], faces)[0]
+    assert len(unseen_part([student], faces)) == 0
 
 
 def test_a_student_without_a_record_of_its_people_is_told(faces: ArrayFaces) -> None:

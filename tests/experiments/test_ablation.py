@@ -20,6 +20,7 @@ from gdrd_lab.errors import GdrdError
 from gdrd_lab.evaluation.results import read_json
 from gdrd_lab.evaluation.sweep import MetricConfig, Setting, resolutions, sweep
 from gdrd_lab.experiments.ablation import AblationConfig, Row, ablate, rows, with_teacher
+from gdrd_lab.io.paths import data_folder
 from gdrd_lab.models.student.model import Student
 from gdrd_lab.reports.markdown import columns, last_scores, nested
 from gdrd_lab.training import recipes
@@ -284,6 +285,19 @@ def test_scores_along_the_training_are_of_its_averaged_weights_and_change_nothin
 def test_lfw_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ablate", "--config", "smoke", "--data", "lfw", "--out", str(tmp_path)]) == 2
     assert "testing only" in capsys.readouterr().err
+
+
+def test_the_tables_of_an_ablation_with_cameras_fit_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = read_json(data_folder() / "results" / "best-ablation.json").scores
+    monkeypatch.setattr("gdrd_lab.experiments.ablation.ablate", lambda *given, **named: shipped)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["ablate", "--config", "best", "--out", str(tmp_path), "--quiet", "--baselines"]) == 0
+    said = capsys.readouterr().out
+    titles = [line for line in said.splitlines() if ", same resolution" in line]
+    assert len(titles) == 4 and sum("surveillance camera" in title for title in titles) == 2
+    assert said.count("L_gen added to the recipe best") == 4 and "53.7 ± 2.0" in said
 
 
 def test_the_command_ends_with_a_table_and_files(

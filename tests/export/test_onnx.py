@@ -1,5 +1,7 @@
 """Exported files: the same embeddings at any batch size, the price of 8 bits, and files from elsewhere refused."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -100,6 +102,20 @@ def test_exported_networks_have_no_slow_operator(student: Student, file: Path, t
         assert "Conv" in operators and "PRelu" not in operators
         faces = torch.rand(3, 3, 16, 16)
         torch.testing.assert_close(OnnxRecogniser(path, 1).embed(faces), network.embed(faces), rtol=0, atol=1e-5)
+
+
+def test_onnxruntime_reports_nothing_to_its_maker(file: Path, tmp_path: Path) -> None:
+    """Its wheels since 1.29 keep a queue of reports in the home folder and a session's number in the temporary one."""
+    kept_off = {"CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in kept_off}
+    for name, at_once in (("reports", "import onnxruntime"), ("silent", "")):
+        home = tmp_path / name
+        home.mkdir()
+        code = f"{at_once}\nfrom gdrd_lab.models.onnx import open_session\nopen_session({str(file)!r}, 1)"
+        places = {"HOME": str(home), "TMPDIR": str(home), "MPLCONFIGDIR": str(home / "matplotlib")}
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment | places)
+    assert (tmp_path / "reports" / ".ses").exists(), "without the switch it reports: it has to be set before the import"
+    assert not list((tmp_path / "silent").rglob("*.ses")) and not list((tmp_path / "silent").rglob("*onnxruntime*"))
 
 
 @pytest.mark.parametrize("words", [["--int8"], []])

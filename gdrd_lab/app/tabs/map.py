@@ -88,10 +88,9 @@ def headline_html(view: View, gallery: Gallery) -> str:
     size, errors = _nearest(view, gallery), {name: gallery.errors(name, view.resolution) for name in gallery.known}
     known = next(iter(errors.values())) >= 0
     wrong = ", ".join(f"{escape(name)} {int(found[known].sum())}" for name, found in errors.items())
-    said = (
-        f"<b>Wrong at {size} px: {wrong} of {int(known.sum())}.</b> A face is wrong if the most similar of the others"
-    )
-    said += f", at {_sharpest(gallery)} px, is of another person."
+    sharpest = next(iter(gallery.known.values())).resolutions[-1]
+    said = f"<b>Wrong at {size} px: {wrong} of {int(known.sum())}.</b> "
+    said += f"A face is wrong if the most similar of the others, at {sharpest} px, is of another person."
     if not known.any():
         said = "Errors cannot be counted, because no person has two faces here."
     near = (
@@ -208,10 +207,6 @@ def path_names(path: np.ndarray, sizes: Sequence[int], first: Sequence[int], poi
 
 def _nearest(view: View, gallery: Gallery) -> int:
     return next(iter(gallery.known.values())).nearest(view.resolution)
-
-
-def _sharpest(gallery: Gallery) -> int:
-    return next(iter(gallery.known.values())).resolutions[-1]
 
 
 def _options(view: View, name: str, item: MapPoints) -> dict[str, Any]:
