@@ -261,7 +261,8 @@ def _connect_links(page: Page, blocks: gr.Blocks) -> None:
 
     everything: dict[str, Any] = {"outputs": [page.parts["tabs"], *page.controls.values()], "settings": False}
     link = blocks.load(**page.timed(open_link, **everything) | PRIVATE)
-    link.then(None, js="() => { document.documentElement.classList.remove('gdrd-loading'); }", **PRIVATE)
+    for ended in (link.success, link.failure):
+        ended(None, js="() => { document.documentElement.classList.remove('gdrd-loading'); }", **PRIVATE)
     link.success(**page.redraw())
-    opened = page.timed(open_text, page.parts["saved"], **everything)
-    page.parts["open"].click(**opened | PRIVATE).success(**page.redraw())
+    opened = page.timed(open_text, page.parts["saved"], **everything) | PRIVATE
+    page.parts["open"].click(**opened).success(**page.redraw())

@@ -532,6 +532,7 @@ def test_damaged_link_is_answered_by_a_sentence(open_page: Callable[..., Any]) -
     page = open_page("?view=%7B%22resolution%22%3A5000%7D")
     page.wait_for_selector(".toast-body >> text=Give a number from 6 to 112")
     page.wait_for_selector("#gdrd-scores table")
+    page.wait_for_function("getComputedStyle(document.querySelector('#gdrd-scores table')).pointerEvents === 'auto'")
 
 
 def test_nothing_can_be_clicked_before_the_page_has_started(open_page: Callable[..., Any]) -> None:

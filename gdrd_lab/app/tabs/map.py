@@ -93,10 +93,9 @@ def headline_html(view: View, gallery: Gallery) -> str:
     said += f"A face is wrong if the most similar of the others, at {sharpest} px, is of another person."
     if not known.any():
         said = "Errors cannot be counted, because no person has two faces here."
-    near = (
-        "" if size == view.resolution else f" {size} px is the calibrated resolution nearest to {view.resolution} px."
-    )
-    return f'<p class="gdrd-verdict" role="status">{said}{near}</p>'
+    if size != view.resolution:
+        said += f" {size} px is the calibrated resolution nearest to {view.resolution} px."
+    return f'<p class="gdrd-verdict" role="status">{said}</p>'
 
 
 def quality_html(view: View, gallery: Gallery, found: dict[str, MapPoints]) -> str:
