@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,24 @@ def umap_map(embeddings: np.ndarray, seed: int = 0, neighbours: int = 15, min_di
         warnings.simplefilter("ignore")  # warnings of numba and umap-learn about their own code
         from umap import UMAP
 
+        _keep_compiled()
         count = len(_checked(embeddings, 4))
         # Spectral initialisation fails for few points; PCA works for any number.
         how = {"metric": "cosine", "init": "pca", "random_state": seed, "n_jobs": 1}
         model = UMAP(min(neighbours, count - 1), min_dist=min_dist, **how)
         model.fit(np.ascontiguousarray(embeddings, np.float32))
     return EmbeddingMap("UMAP", np.asarray(model.embedding_, np.float32), seed, model)
+
+
+def _keep_compiled() -> None:
+    """Let numba keep in files what it compiles for UMAP: 35 s once, and not in every process (0.1 s a map)."""
+    from numba.extending import is_jitted
+    from umap import distances, layouts, umap_, utils
+
+    for function in (item for module in (distances, layouts, umap_, utils) for item in vars(module).values()):
+        if is_jitted(function):
+            with suppress(RuntimeError):  # no folder can be written
+                function.enable_caching()
 
 
 def trustworthiness(embeddings: np.ndarray, points: np.ndarray, neighbours: int = 5) -> float:

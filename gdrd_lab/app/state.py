@@ -54,7 +54,7 @@ class View:
     steps: int = _number("Denoising steps", 1, 1, 20, 1)
     noise_seed: int = _number("First of four seeds", 0, 0, 9999)
     target: Literal["itself", "the other face"] = _choice("Explain the similarity to", "itself", "the other face")
-    method: Literal["PCA", "UMAP"] = _choice("Projection (UMAP takes 20 s)", "PCA", "UMAP")
+    method: Literal["PCA", "UMAP"] = _choice("Projection (UMAP takes 10 s, at first a minute)", "PCA", "UMAP")
     colour: Literal["identity", "error", "resolution"] = _choice("Colour by", "identity", "error", "resolution")
     map_seed: int = _number("Seed of UMAP", 0, 0, 9)
     chosen: int = _number("Face whose neighbours and path are shown", 0, 0, 9999)

@@ -1,17 +1,33 @@
 // Answers come on one stream, which the server closes when it has answered everything. Gradio's page does not open it
 // again for an event that it sent before it read of the end: the answer stayed on the server until the next event.
 // So the page is given one stream that never ends, and reads on when the server has more to answer.
+// Gradio's page also shows an answer that comes before that to the request that sent the event out of its turn, after
+// newer ones: such an answer waits, and those behind it.
 (() => {
   const plainFetch = window.fetch;
-  // Events that were sent and not answered, and those whose answer came before that to the request that sent them.
-  const waiting = new Set(), early = new Set();
+  const waiting = new Set(); // events whose number the page knows and that are not answered
+  let joining = 0; // events that were sent and whose number the page does not know
   let wake = () => {};
+  const change = () => new Promise((resolve) => { wake = resolve; });
 
-  const sent = (id) => { if (!early.delete(id)) { waiting.add(id); wake(); } };
-  const answered = (message) => {
-    const { msg, event_id: id } = JSON.parse(message.slice("data:".length));
-    if (msg === "process_completed" && !waiting.delete(id)) early.add(id);
-    return msg;
+  const joined = (id) => {
+    joining -= 1;
+    if (id) waiting.add(id);
+    wake();
+  };
+  const join = async (request) => {
+    joining += 1;
+    const answer = await request.catch((error) => { joined(); throw error; });
+    if (!answer.ok) joined();
+    else {
+      const read = answer.json.bind(answer);
+      answer.json = async () => {
+        const content = await read().catch((error) => { joined(); throw error; });
+        setTimeout(() => joined(content.event_id)); // when Gradio's page has read the number, too
+        return content;
+      };
+    }
+    return answer;
   };
 
   const copy = async (body, out) => {
@@ -24,7 +40,10 @@
       const messages = (rest + value).split("\n\n");
       rest = messages.pop();
       for (const message of messages) {
-        if (answered(message) !== "close_stream") out.enqueue(encoder.encode(message + "\n\n"));
+        const { msg, event_id: id } = JSON.parse(message.slice("data:".length));
+        while (id && joining && !waiting.has(id)) await change();
+        if (msg === "process_completed") waiting.delete(id);
+        if (msg !== "close_stream") out.enqueue(encoder.encode(message + "\n\n"));
       }
     }
   };
@@ -34,7 +53,7 @@
       try {
         for (;;) {
           await copy(answer.body, out);
-          while (!waiting.size) await new Promise((resolve) => { wake = resolve; });
+          while (!waiting.size) await change();
           answer = await plainFetch(request.url, { headers: request.headers, signal: request.signal });
           if (!answer.ok) throw new Error(`The stream of answers cannot be opened: ${answer.status}`);
         }
@@ -44,9 +63,8 @@
   };
   window.fetch = async (resource, ...options) => {
     const path = new URL(resource.url || resource, location).pathname;
+    if (path.endsWith("/queue/join")) return join(plainFetch(resource, ...options));
     const answer = await plainFetch(resource, ...options);
-    if (!answer.ok) return answer;
-    if (path.endsWith("/queue/join")) sent((await answer.clone().json()).event_id);
-    return path.endsWith("/queue/data") ? endless(resource, answer) : answer;
+    return answer.ok && path.endsWith("/queue/data") ? endless(resource, answer) : answer;
   };
 })();

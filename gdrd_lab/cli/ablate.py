@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     Run the same command again to continue.
     """
-    from collections import defaultdict
     from dataclasses import replace
+    from itertools import groupby
 
     from gdrd_lab.evaluation.results import collect
     from gdrd_lab.evaluation.tables import percent
@@ -61,10 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     written = collect(scores).save(arguments.out / "ablation")
     for metric in ("accuracy", "rank-1"):
-        cells, places = columns(scores, metric), defaultdict[str, list[str]](list)
-        for head in next(iter(cells.values())):
-            places[head.rpartition(", ")[0]].append(head)
-        for place, heads in places.items():
+        cells = columns(scores, metric)
+        for place, same in groupby(next(iter(cells.values())), lambda head: head.rpartition(", ")[0]):
+            heads = list(same)
             lines = ([row, *(percent(found[head], 1) for head in heads)] for row, found in cells.items())
             title = f"{metric}, {place}, %, mean ± standard deviation over seeds"
             print_table(title, ["row", *(head.rpartition(", ")[2] for head in heads)], lines)

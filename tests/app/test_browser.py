@@ -346,6 +346,32 @@ def test_late_answers_undo_no_selection_and_none_is_lost(open_page: Callable[...
     assert selected(page) == [4, 5, 6] and page.evaluate("window.fewest") >= 3
 
 
+# The page learns the number of the event that selects two faces when window.release is called.
+LATE_NUMBER = """(() => {
+  const plainFetch = window.fetch;
+  window.fetch = async (...all) => {
+    const answer = await plainFetch(...all);
+    if (String(all[1]?.body).includes('"ids":[4,5]}')) await new Promise((resolve) => { window.release = resolve; });
+    return answer;
+  };
+})()"""
+
+
+def test_answers_are_shown_in_the_order_of_the_server(open_page: Callable[..., Any]) -> None:
+    """Gradio's page would show the second answer over the third, because it knows the second event's number last."""
+    page = open_page(View(tab="map", chosen=4, resolution=8).to_query(), script=LATE_NUMBER)
+    page.wait_for_selector("#gdrd-gallery [data-face='4'][aria-current=true][tabindex='0']")
+    page.locator("#gdrd-gallery [data-face='4']").focus()
+    for key in ("Space", "Shift+ArrowRight", "Shift+ArrowRight"):
+        page.keyboard.press(key)
+    page.wait_for_function("window.release !== undefined")
+    page.wait_for_timeout(4000)  # in which the server answers the third event
+    page.evaluate("window.release()")
+    page.wait_for_selector("#gdrd-marks [data-selected='4 5 6']")
+    page.wait_for_timeout(1000)
+    assert page.locator("#gdrd-marks [data-selected='4 5 6']").count() == 1
+
+
 def test_a_point_shows_its_face(open_page: Callable[..., Any]) -> None:
     page = open_page(View(tab="map", chosen=7).to_query())
     page.wait_for_selector("#gdrd-map-teacher .main-svg")
