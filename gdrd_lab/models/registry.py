@@ -29,7 +29,7 @@ MODELS = (
     ModelInfo("sface", "SFace, the discriminative teacher", (112, 112), 574.1, (0.924, 0.994)),
     ModelInfo("student", "student, `best` recipe", (8, 64), 83.9, (0.951, 0.965)),
     ModelInfo("paper-student", "student, the paper's losses and order", (8, 64), 83.9, (0.939, 0.956)),
-    ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.961, 0.986)),
+    ModelInfo("assistant", "SFace fine-tuned on low-resolution faces", (8, 32), 574.1, (0.959, 0.987)),
     ModelInfo("super-resolved", "SFace on super-resolved faces, one step", (8, 32), 897.4),
     ModelInfo("super-resolved-dlib", "dlib's ResNet on super-resolved faces", (8, 32), 594.1),
     ModelInfo("dlib", "dlib's ResNet, an independent evaluator", (150, 150), 270.9),

@@ -16,7 +16,7 @@ from gdrd_lab.models.registry import load_model
 from gdrd_lab.models.student.model import Student
 
 # Accuracy on the embedded set (60 identities x 5, seed 0) at 8 and 16 px, measured when the models were shipped.
-EXPECTED = {"student": (0.8692, 0.9683), "assistant": (0.9133, 0.9767), "paper-student": (0.8775, 0.9450)}
+EXPECTED = {"student": (0.8692, 0.9683), "assistant": (0.8850, 0.9675), "paper-student": (0.8775, 0.9450)}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
