@@ -17,7 +17,7 @@ from gdrd_lab.datasets.synthetic import (
 )
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.synthetic_faces.check import nearest, pair_accuracy
-from gdrd_lab.experiments.synthetic_faces.fit import factor_of, principal_components, ridge, save, within_covariance
+from gdrd_lab.experiments.synthetic_faces.fit import factor_of, ridge, save, within_covariance
 from gdrd_lab.io.paths import data_folder
 
 MODEL = data_folder() / "face_model.safetensors"
@@ -157,15 +157,11 @@ def test_within_covariance_and_factor() -> None:
     assert (factor @ factor.T).numpy() == pytest.approx(scatter / 3)
 
 
-def test_principal_components_and_ridge() -> None:
-    from sklearn.decomposition import PCA
+def test_ridge() -> None:
     from sklearn.linear_model import Ridge
 
     random = np.random.default_rng(0)
     rows = (random.normal(size=(300, 60)) * np.geomspace(10, 0.01, 60)).astype(np.float32)
-    rows -= rows.mean(0)
-    basis = principal_components(torch.from_numpy(rows), 4).numpy()
-    assert np.abs(basis.T @ PCA(4).fit(rows).components_.T) == pytest.approx(np.eye(4), abs=1e-3)
     targets = rows @ random.normal(size=(60, 2)).astype(np.float32)
     expected = Ridge(alpha=20.0, fit_intercept=False).fit(rows, targets).coef_.T
     assert ridge(torch.from_numpy(rows), torch.from_numpy(targets)).numpy() == pytest.approx(expected, abs=1e-3)
