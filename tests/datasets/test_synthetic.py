@@ -17,7 +17,15 @@ from gdrd_lab.datasets.synthetic import (
 )
 from gdrd_lab.errors import GdrdError
 from gdrd_lab.experiments.synthetic_faces.check import nearest, pair_accuracy
-from gdrd_lab.experiments.synthetic_faces.fit import factor_of, ridge, save, within_covariance
+from gdrd_lab.experiments.synthetic_faces.fit import (
+    COMPONENTS,
+    Photographs,
+    codes_of,
+    factor_of,
+    ridge,
+    save,
+    within_covariance,
+)
 from gdrd_lab.io.paths import data_folder
 
 MODEL = data_folder() / "face_model.safetensors"
@@ -165,6 +173,24 @@ def test_ridge() -> None:
     targets = rows @ random.normal(size=(60, 2)).astype(np.float32)
     expected = Ridge(alpha=20.0, fit_intercept=False).fit(rows, targets).coef_.T
     assert ridge(torch.from_numpy(rows), torch.from_numpy(targets)).numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_codes_are_the_whitened_principal_components_that_embeddings_leave() -> None:
+    from sklearn.decomposition import PCA
+
+    random = np.random.default_rng(0)
+    parts = random.normal(size=(500, 300)) * np.geomspace(1, 0.01, 300) @ random.normal(size=(300, 3 * 64 * 64))
+    faces = torch.from_numpy((127 + 20 * parts).clip(0, 255).astype(np.uint8).reshape(500, 3, 64, 64))
+    embeddings = torch.nn.functional.normalize(torch.from_numpy(random.normal(size=(500, 128)).astype(np.float32)))
+    found = codes_of(Photographs(faces, embeddings, np.arange(500)))
+    assert found.shape == (1000, 192) and torch.equal(found[:500, :128], 128**0.5 * embeddings)
+    pixels, mirrored = (images.float().div(255).flatten(1).numpy() for images in (faces, faces.flip(-1)))
+    scores = np.concatenate(list(map(PCA(COMPONENTS, svd_solver="full").fit(pixels).transform, (pixels, mirrored))))
+    centred = np.concatenate([embeddings, embeddings]) - embeddings.mean(0).numpy()
+    weights = np.linalg.solve(centred.T @ centred + 20 * np.eye(128), centred.T @ (scores - scores.mean(0)))
+    expected = PCA(64, whiten=True, svd_solver="full").fit_transform(scores - scores.mean(0) - centred @ weights)
+    agreement = np.abs(found[:, 128:].numpy().T @ expected) / 1000
+    assert agreement[:12, :12] == pytest.approx(np.eye(12), abs=0.02)
 
 
 def test_nearest() -> None:
